@@ -1,0 +1,21 @@
+"""The one error type that is the user's to mend: shown without a traceback, exit code 2."""
+
+
+class UserError(Exception):
+    """Something only the user can put right: a setting, a file, a full disk.
+
+    The message reads "Expected `x` to be …, but got …", names the file, key or record, and ends with the
+    way out. Entry points print it alone and exit with code 2; everything else is a bug and keeps its traceback.
+    """
+
+
+def expected(what: str, wanted: str, got: object, way_out: str) -> UserError:
+    """Build a `UserError` in the project's one sentence form.
+
+    Args:
+        what: the setting, file or record that is at fault.
+        wanted: what it should have been ("a positive integer").
+        got: what it was.
+        way_out: a full sentence that says how to mend it.
+    """
+    return UserError(f"Expected {what} to be {wanted}, but got {got}. {way_out}")
