@@ -1,0 +1,58 @@
+# Everything runs from here; `make help` lists it. Nothing but Python 3.11 and make is needed beforehand.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+EXPERIMENT ?= embedded
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce smoke test test-unit test-integration test-acceptance bench lint format clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+setup: $(READY) ## Create .venv with everything, in the tested versions (constraints.txt)
+
+# torch goes first and alone: with it there, nothing pulls a build for another machine.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+reproduce: setup ## Run an experiment end to end and write its report (EXPERIMENT=embedded, ARGS='seeds=[1,2]')
+	$(BIN)/python -m experiments.reproduce experiment=$(EXPERIMENT) $(ARGS)
+
+smoke: setup ## Run every stage on a tiny model, in under two minutes
+	$(BIN)/python -m experiments.reproduce experiment=smoke $(ARGS)
+
+test: setup ## Run all tests that CI runs (unit and integration)
+	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)
+
+test-unit: setup ## Run the tests that load no model
+	$(BIN)/python -m pytest tests/unit $(ARGS)
+
+test-integration: setup ## Run the tests that load SmolLM2 (135M)
+	$(BIN)/python -m pytest tests/integration $(ARGS)
+
+test-acceptance: setup ## Run the tests that load the 1.5B model (minutes, 6 GiB)
+	$(BIN)/python -m pytest tests/acceptance $(ARGS)
+
+bench: setup ## Measure speed against the paper's procedure on this machine
+	$(BIN)/python -m experiments.bench $(ARGS)
+
+lint: setup ## Check style (ruff) and types (mypy, strict)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy ccps
+
+format: setup ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## Remove the environment and caches; artifacts and outputs stay
+	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,120 @@
+"""Which questions of a benchmark are used: reproducible, nested samples and the removal of test questions."""
+
+import hashlib
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from ccps.data.records import Question
+from ccps.errors import expected
+
+Order = Literal["shuffled", "first"]
+
+
+def sample(
+    questions: Sequence[Question],
+    *,
+    per_subject: int | None = None,
+    total: int | None = None,
+    order: Order = "shuffled",
+    seed: int = 0,
+) -> list[Question]:
+    """Choose questions so that a larger sample contains every smaller one of the same order and seed.
+
+    1. `per_subject`: the first n of each subject of each source.
+    2. `total`: equal shares of all sources; a source smaller than its share gives all it has, and what is
+       left goes one by one to the others, in order of their names. (Calibration-Tuning, arXiv 2406.08391,
+       App. C.2, takes equal shares too but does not hand out what is left.)
+    3. neither: all of them.
+
+    Args:
+        questions: from any number of sources, in any order of sources and subjects.
+        per_subject: questions per subject; a smaller subject gives all it has.
+        total: questions over all sources.
+        order: "shuffled" ranks by a hash of seed and id, whatever the order given; "first" keeps that order.
+        seed: of the shuffle.
+
+    Returns:
+        The chosen questions, source by source (subject by subject) in order of names, best-ranked first.
+
+    Raises:
+        UserError: both sizes given, a size below one, or an unknown order.
+    """
+    if per_subject is not None and total is not None:
+        raise expected("the sample size", "either `per_subject` or `total`", "both", "Leave one of them out.")
+    for name, size in (("per_subject", per_subject), ("total", total)):
+        if size is not None and size < 1:
+            raise expected(f"`{name}`", "a positive number", size, "Leave it out to take all questions.")
+    if order not in ("shuffled", "first"):
+        raise expected("`order`", "shuffled or first", order, "Choose one of them.")
+
+    groups: dict[tuple[str, ...], list[Question]] = defaultdict(list)
+    for question in questions:
+        key = (question.source,) if total is not None else (question.source, question.subject)
+        groups[key].append(question)
+    ranked = [groups[key] for key in sorted(groups)]
+    if order == "shuffled":
+        ranked = [sorted(group, key=lambda question: _rank(question, seed)) for group in ranked]
+    if total is not None:
+        quotas: Iterable[int | None] = shares([len(group) for group in ranked], total)
+    else:
+        quotas = [per_subject] * len(ranked)
+    return [question for group, quota in zip(ranked, quotas, strict=True) for question in group[:quota]]
+
+
+def shares(sizes: Sequence[int], total: int) -> list[int]:
+    """Deal `total` out one by one in rounds, passing over what is used up.
+
+    Guards the nesting of samples: a larger total never takes from any share.
+    """
+    quotas = [0] * len(sizes)
+    left = min(total, sum(sizes))
+    while left:
+        is_open = [i for i, size in enumerate(sizes) if quotas[i] < size]
+        each = max(1, min(left // len(is_open), min(sizes[i] - quotas[i] for i in is_open)))
+        for i in is_open[:left]:
+            quotas[i] += each
+            left -= each
+    return quotas
+
+
+def _rank(question: Question, seed: int) -> bytes:
+    return hashlib.blake2b(f"{seed}/{question.id}".encode(), digest_size=16).digest()
+
+
+class Dropped(NamedTuple):
+    """A training question that was left out, and why."""
+
+    question: Question
+    reason: str
+
+
+class Deduplicated(NamedTuple):
+    """The training questions that stay and those that do not."""
+
+    kept: list[Question]
+    dropped: list[Dropped]
+
+
+def deduplicate(train: Iterable[Question], test: Iterable[Question]) -> Deduplicated:
+    """Leave out of `train` every question whose text, normalised, is that of a question in `test`."""
+    seen: dict[str, str] = {}
+    for question in test:
+        seen.setdefault(normalise(question.text), question.id)
+    result = Deduplicated([], [])
+    for question in train:
+        twin = seen.get(normalise(question.text))
+        if twin is None:
+            result.kept.append(question)
+        else:
+            result.dropped.append(Dropped(question, f"same text as test question {twin}"))
+    return result
+
+
+def normalise(text: str) -> str:
+    """NFKC, casefold, runs of white space and punctuation to one space; signs such as + and < stay."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    plain = "".join(" " if unicodedata.category(char)[0] in "PZC" else char for char in folded)
+    return re.sub(r" +", " ", plain).strip() or folded

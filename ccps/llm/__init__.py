@@ -1,0 +1,24 @@
+"""Causal language models: loading, prompts as token ids, and the final states of answers."""
+
+from ccps.llm.chat import plain_text, prompt_ids
+from ccps.llm.config import ModelConfig
+from ccps.llm.forward import Passage, common_prefix, compute_prefix, final_states, plan_batches
+from ccps.llm.head import Head, measure_head
+from ccps.llm.load import LanguageModel, ModelFiles, find_model, load_model
+
+__all__ = [
+    "Head",
+    "LanguageModel",
+    "ModelConfig",
+    "ModelFiles",
+    "Passage",
+    "common_prefix",
+    "compute_prefix",
+    "final_states",
+    "find_model",
+    "load_model",
+    "measure_head",
+    "plain_text",
+    "plan_batches",
+    "prompt_ids",
+]

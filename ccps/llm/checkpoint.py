@@ -1,0 +1,159 @@
+"""From what the user named to a local checkpoint folder with a fingerprint.
+
+Whatever the source, the loader sees one thing: a folder of safetensors with tokenizer and config. Weights in pickle
+formats are never read.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ccps import assets
+from ccps.errors import UserError, expected
+from ccps.llm.config import SOURCES, ModelConfig
+
+_HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+_CONVERSION_VERSION = 1
+
+
+def resolve_checkpoint(name: str, config: ModelConfig) -> Path:
+    """Return the local folder that holds the model, downloading or converting it if need be.
+
+    Args:
+        name: the model's key in the configuration, for messages.
+        config: where the model lies; any source but `random`.
+
+    Raises:
+        UserError: the source is unknown, nothing lies at the location, or it cannot be downloaded.
+    """
+    resolvers: dict[str, Callable[[str, ModelConfig], Path]] = {
+        "hub": _from_hub,
+        "folder": _from_folder,
+        "gguf": lambda name, config: _from_gguf(name, Path(config.location).expanduser(), config.dtype),
+        "asset": lambda name, config: _from_gguf(name, assets.fetch(config.location), config.dtype),
+    }
+    if config.source not in resolvers:
+        raise expected(
+            f"`model.{name}.source`", f"one of {', '.join(SOURCES)}", repr(config.source), "Set it to one of these."
+        )
+    return resolvers[config.source](name, config)
+
+
+def fingerprint(folder: Path) -> str:
+    """Hash every file of a checkpoint folder that decides what the model computes.
+
+    Hashes of files are remembered by size and modification time, so a checkpoint is read whole only once.
+
+    Args:
+        folder: a checkpoint folder.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    memory_file = assets.cache_folder() / "fingerprints.json"
+    memory = json.loads(memory_file.read_text()) if memory_file.exists() else {}
+    digests = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() or path.name == "source.json":
+            continue
+        status = path.stat()
+        stamp = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+        if stamp not in memory:
+            with path.open("rb") as file:
+                memory[stamp] = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+        digests[path.name] = memory[stamp]
+    memory_file.parent.mkdir(parents=True, exist_ok=True)
+    partial = memory_file.with_suffix(".partial")
+    partial.write_text(json.dumps(memory, indent=1))
+    partial.replace(memory_file)
+    return hashlib.blake2b(json.dumps(digests, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def _from_hub(name: str, config: ModelConfig) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(config.location, revision=config.revision, allow_patterns=_HUB_FILES))
+    except Exception as error:  # the hub client raises a dozen unrelated types; all mean "not to be had"
+        raise UserError(
+            f"Model `{name}`: the hub has no readable `{config.location}`"
+            f"{f' at revision {config.revision}' if config.revision else ''} ({type(error).__name__}: "
+            f"{str(error).strip().splitlines()[0] if str(error).strip() else 'no details'}). "
+            "Check the id and your access to it (some models need a licence to be accepted and HF_TOKEN), or use a "
+            f"local copy: model.{name}.source=folder model.{name}.location=PATH."
+        ) from error
+
+
+def _from_folder(name: str, config: ModelConfig) -> Path:
+    folder = Path(config.location).expanduser()
+    if not (folder / "config.json").is_file():
+        raise expected(
+            f"`model.{name}.location`",
+            "a checkpoint folder with a config.json",
+            repr(config.location),
+            "Give the folder that `save_pretrained` wrote.",
+        )
+    if not any(folder.glob("*.safetensors")):
+        raise expected(
+            f"`{folder}`",
+            "a checkpoint in safetensors format",
+            "a folder without *.safetensors files",
+            "Save the model again with `save_pretrained(folder)`; pickled weights are not read.",
+        )
+    return folder
+
+
+def _from_gguf(name: str, file: Path, dtype: str) -> Path:
+    """Dequantise a GGUF file once into the cache; loading the copy takes a second instead of a minute."""
+    if not file.is_file():
+        raise expected(f"`model.{name}.location`", "a GGUF file", repr(str(file)), "Give the path of a .gguf file.")
+    status = file.stat()
+    identity = f"{_CONVERSION_VERSION}|{file.resolve()}|{status.st_size}|{status.st_mtime_ns}|{dtype}"
+    digest = hashlib.blake2b(identity.encode(), digest_size=6).hexdigest()
+    folder = assets.cache_folder() / "models" / f"{file.stem}-{dtype}-{digest}"
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=".converting-", dir=folder.parent))
+    try:
+        _convert_gguf(file, partial, dtype)
+        partial.rename(folder)
+    except OSError as error:
+        if not folder.is_dir():  # another process may have finished the same conversion first
+            raise UserError(
+                f"The GGUF file {file} could not be converted into {folder.parent} ({error}). "
+                "Free some space there or set CCPS_CACHE to a larger disk, and run again."
+            ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def _convert_gguf(file: Path, folder: Path, dtype: str) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    # Tokenizer first: it fails fast on a file that is no GGUF model.
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            file.parent, gguf_file=file.name, dtype=getattr(torch, dtype)
+        )
+    except (ValueError, KeyError, NotImplementedError) as error:
+        raise UserError(
+            f"Expected {file} to be a GGUF model that transformers can read, but got: {error}. "
+            "Use a checkpoint folder of the same model instead (source=folder)."
+        ) from error
+    # The copy holds plain weights: what says "quantised" must go, or loading would quantise them again.
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.is_quantized = False
+    model.hf_quantizer = None
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "source.json").write_text(json.dumps({"gguf": file.name, "dtype": dtype}))

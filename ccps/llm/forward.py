@@ -1,0 +1,129 @@
+"""One forward pass over prompts and answers that keeps only the states from which answer tokens were predicted.
+
+Three things make it cheap. Sequences of like length share a batch, so little is padded. The tokens that all sequences
+begin with (system prompt and header) are computed once and their key-value cache is reused. And only the
+final-normed states of the positions asked for leave the decoder: logits of prompt tokens are never computed.
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ccps.errors import UserError
+from ccps.llm.load import LanguageModel
+
+
+class Passage(NamedTuple):
+    """What is read in one go: a prompt and the answer tokens that follow it.
+
+    Attributes:
+        prompt: token ids of the prompt.
+        answer: token ids of the answer; empty to ask for the state that predicts the first answer token.
+    """
+
+    prompt: Sequence[int]
+    answer: Sequence[int] = ()
+
+    @property
+    def read(self) -> list[int]:
+        """The tokens the model must read: the last answer token is predicted, never read."""
+        return [*self.prompt, *self.answer[:-1]]
+
+    @property
+    def n_states(self) -> int:
+        """How many states the passage yields: one for each answer token, and one if there is no answer yet."""
+        return max(1, len(self.answer))
+
+
+class Prefix(NamedTuple):
+    """Tokens that every passage begins with, and their key-value cache for one row."""
+
+    length: int
+    cache: Any
+
+
+def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
+    """Count the tokens that all sequences share from the start, leaving each at least one token of its own."""
+    if not sequences:
+        return 0
+    shortest, longest = min(sequences), max(sequences)  # lexicographic extremes differ first where any two do
+    limit = min(map(len, sequences)) - 1
+    shared = 0
+    while shared < limit and shortest[shared] == longest[shared]:
+        shared += 1
+    return shared
+
+
+def plan_batches(lengths: Sequence[int], max_batch_tokens: int) -> list[list[int]]:
+    """Group passages of like length so that no padded batch holds more than a number of tokens.
+
+    Args:
+        lengths: tokens to compute for each passage (beyond the shared prefix).
+        max_batch_tokens: bound on rows times width of a batch. A single longer passage gets a batch of its own.
+
+    Returns:
+        Indices, shortest passages first; every index exactly once. The plan depends on the lengths alone.
+    """
+    batches: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        fits = batches and (len(batches[-1]) + 1) * lengths[index] <= max_batch_tokens
+        if fits:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+    return batches
+
+
+@torch.inference_mode()
+def compute_prefix(lm: LanguageModel, tokens: Sequence[int]) -> Prefix | None:
+    """Run the shared tokens once and keep their cache; None if there are none."""
+    if not tokens:
+        return None
+    ids = torch.tensor([list(tokens)], device=lm.device)
+    return Prefix(len(tokens), lm.model.get_decoder()(input_ids=ids, use_cache=True).past_key_values)
+
+
+@torch.inference_mode()
+def final_states(lm: LanguageModel, passages: Sequence[Passage], prefix: Prefix | None = None) -> list[Tensor]:
+    """Compute the final-normed states that predict each answer token, in one batch.
+
+    Rows are padded on the right by this function itself (the tokenizer's padding side has no say): under causal
+    attention nothing that is kept can see the padding, so no mask is needed.
+
+    Args:
+        lm: the model.
+        passages: what to read; all begin with the prefix.
+        prefix: the shared tokens, already computed.
+
+    Returns:
+        For each passage `[n_states, d]` in the model's dtype, on the model's device.
+
+    Raises:
+        UserError: a state is NaN or infinite.
+    """
+    shared = prefix.length if prefix else 0
+    rows = [passage.read[shared:] for passage in passages]
+    ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = torch.tensor(row)
+    cache = None
+    if prefix:
+        cache = copy.deepcopy(prefix.cache)
+        cache.batch_repeat_interleave(len(rows))
+    hidden = lm.model.get_decoder()(
+        input_ids=ids.to(lm.device), past_key_values=cache, use_cache=cache is not None
+    ).last_hidden_state
+    states = [
+        hidden[index, len(row) - passage.n_states : len(row)].clone()
+        for index, (row, passage) in enumerate(zip(rows, passages, strict=True))
+    ]
+    broken = [index for index, state in enumerate(states) if not torch.isfinite(state).all()]
+    if broken:
+        raise UserError(
+            f"Model `{lm.files.name}` gives NaN or infinite states for {len(broken)} of {len(states)} passages of a "
+            f"batch. It overflows in {lm.files.config.dtype}: try model.{lm.files.name}.dtype=float32."
+        )
+    return states

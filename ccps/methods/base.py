@@ -1,0 +1,47 @@
+"""The one interface of all confidence methods."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ccps.perturbation import FEATURE_NAMES
+from ccps.probes import FittedProbe
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class Evidence(NamedTuple):
+    """What the pipeline has computed about some answers.
+
+    Attributes:
+        features: `[answers, 75]` stability features of each answer, columns as in `FEATURE_NAMES`.
+        vocabulary: number of tokens of the language model.
+        probe: the fitted probe, for methods that need one.
+    """
+
+    features: npt.NDArray[np.float32]
+    vocabulary: int
+    probe: FittedProbe | None = None
+
+    def column(self, name: str) -> FloatArray:
+        """One feature of every answer, `[answers]`."""
+        return self.features[:, FEATURE_NAMES.index(name)].astype(np.float64)
+
+
+class Method(ABC):
+    """A way to say how probable it is that an answer is correct.
+
+    Every method states what it is (`label`), where it comes from (`source`) and whether it is trained; all return
+    P(correct) in [0, 1], higher meaning more confident.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    source: ClassVar[str]
+    trained: ClassVar[bool] = False
+
+    @abstractmethod
+    def p_correct(self, evidence: Evidence) -> FloatArray:
+        """Return P(correct) of each answer, `[answers]`."""

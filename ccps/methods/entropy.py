@@ -1,0 +1,20 @@
+import math
+
+from ccps.methods.base import Evidence, FloatArray, Method
+
+
+class Entropy(Method):
+    """How far the next-token distribution is from uniform.
+
+    Source: predictive entropy H (with 1e-6 inside the logarithm, as feature 6 of CCPS, arXiv 2505.21772, has it).
+    Ours: the map 1 − H / ln V into [0, 1], where V is the vocabulary; it keeps the order, so ACC, ECE and Brier
+    depend on it but AUROC and AUCPR do not.
+    """
+
+    name = "entropy"
+    label = "Entropy"
+    source = "1 − entropy / ln(vocabulary) of the answer token's distribution"
+
+    def p_correct(self, evidence: Evidence) -> FloatArray:
+        """P(correct) = 1 − H / ln V."""
+        return (1.0 - evidence.column("original_entropy") / math.log(evidence.vocabulary)).clip(0.0, 1.0)

@@ -1,0 +1,154 @@
+"""What every metric asks of its arguments, and the one way in which arguments are refused."""
+
+import difflib
+from collections.abc import Collection, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_CELLS_PER_BATCH = 2**21
+
+
+def checked_scores(p_correct: npt.ArrayLike, correct: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Read probabilities and labels as two float64 vectors of one length, rows in the order given.
+
+    Raises:
+        ValueError: if there is no row, the lengths differ, a probability is missing or outside [0, 1], or a
+            label is anything but 0, 1 or a boolean.
+    """
+    p = checked_probabilities(p_correct)
+    y = _checked_labels(correct)
+    if len(p) != len(y):
+        raise ValueError(
+            f"Expected `p_correct` and `correct` to have one length, but got {len(p)} and {len(y)}. "
+            "Pass one probability and one label per answer."
+        )
+    return p, y
+
+
+def checked_probabilities(p_correct: npt.ArrayLike, name: str = "p_correct") -> FloatArray:
+    """Read a vector of probabilities as float64.
+
+    Raises:
+        ValueError: if it is empty, not one-dimensional, or holds anything outside [0, 1].
+    """
+    way_out = "Pass P(correct) as a fraction, after the softmax or sigmoid."
+    try:
+        p = np.asarray(p_correct, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Expected `{name}` to hold numbers, but got: {error}. {way_out}") from error
+    _check_vector(p, name)
+    bad = np.flatnonzero(~((p >= 0) & (p <= 1)))
+    if len(bad):
+        raise ValueError(
+            f"Expected `{name}` to lie in [0, 1], but got {p[bad[0]]} in row {bad[0]} "
+            f"({len(bad)} such rows). {way_out}"
+        )
+    return p
+
+
+def group_members(groups: npt.ArrayLike | Sequence[object], n: int) -> list[IntArray]:
+    """Row numbers of each group, groups in the order of their labels.
+
+    Raises:
+        ValueError: if there is not one label per row, or labels are missing or of mixed types.
+    """
+    labels = np.asarray(groups, dtype=object)
+    if labels.shape != (n,):
+        raise ValueError(
+            f"Expected `groups` to hold one label for each of {n} rows, but got shape {labels.shape}. "
+            "Pass the subject of every question."
+        )
+    try:
+        missing = sum(label is None or bool(label != label) for label in labels)
+        codes = np.unique(labels, return_inverse=True)[1]
+    except TypeError as error:
+        raise ValueError(
+            f"Expected `groups` to hold labels of one type, none missing, but got: {error}. "
+            "Pass text, or whole numbers, in every row."
+        ) from error
+    if missing:
+        raise ValueError(
+            f"Expected `groups` to hold a label in every row, but got none in {missing} of {n} rows. "
+            "Name a subject for them, or leave them out and count them."
+        )
+    by_group = np.argsort(codes, kind="stable")
+    return np.split(by_group, np.cumsum(np.bincount(codes))[:-1])
+
+
+def check_choice(name: str, value: str, known: Collection[str]) -> None:
+    """Refuse a name that is not among the known ones, and suggest the nearest.
+
+    Raises:
+        ValueError: if `value` is not in `known`.
+    """
+    if value in known:
+        return
+    near = difflib.get_close_matches(str(value), known, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else "Choose one of these."
+    raise ValueError(f"Expected `{name}` to be one of {', '.join(known)}, but got {value!r}. {hint}")
+
+
+def check_positive(name: str, value: int) -> None:
+    """Refuse a count below one.
+
+    Raises:
+        ValueError: if `value` is smaller than 1.
+    """
+    if value < 1:
+        raise ValueError(f"Expected `{name}` to be at least 1, but got {value}. Ask for one or more.")
+
+
+def ascending(p: FloatArray, y: FloatArray) -> IntArray:
+    """The order in which metrics read rows: by probability, then by label.
+
+    It makes every sum the same to the last bit, however the rows were ordered.
+    """
+    return np.lexsort((y, p))
+
+
+def ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    """Elementwise quotient, NaN where the denominator is zero."""
+    quotient = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)
+    np.divide(numerator, denominator, out=quotient, where=denominator != 0)
+    return quotient
+
+
+def batch_sizes(total: int, row_length: int) -> Iterator[int]:
+    """Split `total` repetitions of a computation on `row_length` rows into batches of bounded memory."""
+    size = max(1, _CELLS_PER_BATCH // row_length)
+    for start in range(0, total, size):
+        yield min(size, total - start)
+
+
+def _checked_labels(correct: npt.ArrayLike) -> FloatArray:
+    labels = np.asarray(correct)
+    _check_vector(labels, "correct")
+    kinds = (bool, int, float, np.bool_, np.integer, np.floating)
+    bad = [
+        (row, label)
+        for row, label in enumerate(labels.tolist())
+        if not (isinstance(label, kinds) and label in (0, 1))
+    ]
+    if bad:
+        row, label = bad[0]
+        raise ValueError(
+            f"Expected `correct` to hold only 0, 1 or booleans, but got {label!r} in row {row} "
+            f"({len(bad)} such rows). Leave answers without a label out, and count them."
+        )
+    return labels.astype(np.float64)
+
+
+def _check_vector(values: npt.NDArray[np.generic], name: str) -> None:
+    if values.ndim != 1:
+        raise ValueError(
+            f"Expected `{name}` to be one-dimensional, but got shape {values.shape}. "
+            "Pass one value per answer."
+        )
+    if not len(values):
+        raise ValueError(
+            f"Expected `{name}` to hold at least one row, but got none. Pass one value per answer."
+        )

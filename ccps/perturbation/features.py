@@ -1,0 +1,197 @@
+"""The 75 stability features of CCPS, for one perturbation grid or for many in one pass over the ray."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ccps.perturbation.inputs import Inputs, checked, checked_grid
+from ccps.perturbation.names import FEATURE_NAMES, PERTURBED_STEMS
+from ccps.perturbation.rays import FLAT_GRADIENT, MAX_SCRATCH_BYTES, Ray, ray_blocks
+from ccps.perturbation.reductions import Path, Start, reduce_path
+
+_TINY = 1e-8  # least product of norms in a cosine, as in torch.nn.functional.cosine_similarity
+
+
+class Grid(NamedTuple):
+    """Radii at which the prediction is looked at: `steps` equal steps up to `radius`."""
+
+    radius: float = 20.0
+    steps: int = 5
+
+    def radii(self) -> tuple[float, ...]:
+        """Radii of the steps, in units of the hidden state."""
+        return tuple(step * self.radius / self.steps for step in range(1, self.steps + 1))
+
+
+def stability_features(
+    hidden: Tensor,
+    weight: Tensor,
+    token_ids: Tensor,
+    radius: float = 20.0,
+    steps: int = 5,
+    *,
+    bias: Tensor | None = None,
+    max_scratch_bytes: int = MAX_SCRATCH_BYTES,
+) -> Tensor:
+    """Compute the 75 stability features of each token from its hidden state and the head alone.
+
+    Args:
+        hidden: final-normed hidden states (the head's input), `[tokens, d]`, any floating type.
+        weight: rows of the linear head, `[vocab, d]`, any floating type. Float32 is used as it is; another
+            type is cast by runs of rows, 64 MiB at a time, in each of a block's three products.
+        token_ids: the token that each state predicted, `[tokens]`.
+        radius: length of the longest perturbation, in units of the hidden state.
+        steps: how many equal steps lead to it.
+        bias: bias of the head, `[vocab]`.
+        max_scratch_bytes: bound of the logits held at a time. Tokens are worked off in blocks of
+            `max_scratch_bytes // (8 * vocab)`, at least one; a block reads the head's weight three times.
+
+    Returns:
+        float32 `[tokens, 75]`, columns as in `FEATURE_NAMES`. `epsilon_to_flip_token` is inf where the argmax
+        changes at no radius of the grid. Where the gradient is flat (‖g‖ ≤ 1e-9) the state stays unmoved.
+
+    Raises:
+        ValueError: an input is of the wrong shape, type or range, or the logits are not finite.
+
+    Source: CCPS, arXiv 2505.21772, and its released code, whose formulas these are: entropies with 1e-6
+    inside the logarithm, KL(p0‖pk), ½KL(M‖p0) + ½KL(M‖pk) with M = ½(p0 + pk) as the Jensen-Shannon term,
+    population deviations over the steps.
+    """
+    grids = [Grid(radius, steps)]
+    return stability_features_sweep(
+        hidden, weight, token_ids, grids, bias=bias, max_scratch_bytes=max_scratch_bytes
+    )[0]
+
+
+def stability_features_sweep(
+    hidden: Tensor,
+    weight: Tensor,
+    token_ids: Tensor,
+    grids: Sequence[Grid],
+    *,
+    bias: Tensor | None = None,
+    max_scratch_bytes: int = MAX_SCRATCH_BYTES,
+) -> Tensor:
+    """Compute the features for several grids in one pass; a radius that grids share is reduced once.
+
+    Args:
+        hidden: as in `stability_features`.
+        weight: as in `stability_features`.
+        token_ids: as in `stability_features`.
+        grids: (radius, steps) of each grid.
+        bias: as in `stability_features`.
+        max_scratch_bytes: as in `stability_features`.
+
+    Returns:
+        float32 `[grids, tokens, 75]`.
+
+    Raises:
+        ValueError: as in `stability_features`.
+    """
+    inputs = checked(hidden, weight, token_ids, bias)
+    grids = [Grid(*grid) for grid in grids]
+    for grid in grids:
+        checked_grid(*grid)
+    radii = sorted({radius for grid in grids for radius in grid.radii()})
+    features = inputs.hidden.new_empty((len(grids), len(hidden), len(FEATURE_NAMES)))
+    with torch.no_grad():
+        for part, block, ray in ray_blocks(inputs, max_scratch_bytes):
+            along = _follow(block, ray, radii)
+            for grid, out in zip(grids, features, strict=True):
+                columns = [radii.index(radius) for radius in grid.radii()]
+                out[part] = _summarise(along, along.radii[columns], along.perturbed[:, :, columns])
+    return features
+
+
+class _Along(NamedTuple):
+    """All that the features are made of, float64."""
+
+    original: Tensor
+    """The columns `ORIGINAL_NAMES`, `[tokens, 12]`."""
+    gradient_norm: Tensor
+    """‖g‖ `[tokens]`."""
+    radii: Tensor
+    """`[radii]`."""
+    perturbed: Tensor
+    """The quantities `PERTURBED_STEMS` at every radius, `[15, tokens, radii]`."""
+
+
+def _follow(inputs: Inputs, ray: Ray, radii: list[float]) -> _Along:
+    """Assemble each radius's quantities, in float64: a norm can be a small difference of large squares."""
+    start, path = reduce_path(ray, radii)
+    ids = inputs.token_ids[:, None]
+    if not torch.isfinite(start.norm).all():
+        bad = int((~torch.isfinite(start.norm)).sum())
+        message = (
+            f"Expected `weight` to give finite logits, but got NaN or inf for {bad} of {len(ids)} states."
+        )
+        raise ValueError(f"{message} Look for NaN or inf in `weight` and `bias`.")
+    start, path = Start(*(_column(x) for x in start)), Path(*(x.double() for x in path))
+    r = torch.tensor(radii, dtype=torch.float64, device=ray.logits.device)
+
+    logit_actual_0 = ray.logits.gather(1, ids).double()
+    log_prob_actual_0 = logit_actual_0 - start.normalizer
+    line = start.normalizer + r * start.mean_slope
+    logit_actual = logit_actual_0 + r * ray.slope.gather(1, ids).double()
+    log_prob_actual = logit_actual - line - path.divergence
+    norm = (start.norm**2 + 2 * r * start.dot + (r * start.slope_norm) ** 2).clamp_min(0).sqrt()
+
+    state, direction = inputs.hidden.double(), ray.direction.double()
+    state_norm = _column(state.norm(dim=1))
+    along = _column((state * direction).sum(1))
+    distance = r * _column(ray.gradient_norm > FLAT_GRADIENT)
+    moved_norm = (state_norm**2 + 2 * distance * along + distance**2).clamp_min(0).sqrt()
+
+    original = [
+        log_prob_actual_0,
+        log_prob_actual_0.exp(),
+        logit_actual_0,
+        (start.top - start.normalizer).exp(),
+        start.top,
+        start.entropy,
+        start.top - start.second,
+        (start.top - start.normalizer).exp() - (start.second - start.normalizer).exp(),
+        start.norm,
+        start.std,
+        state_norm,
+        (start.argmax == ids).double(),
+    ]
+    perturbed = [
+        log_prob_actual,
+        log_prob_actual.exp(),
+        logit_actual,
+        log_prob_actual_0 - log_prob_actual,
+        (path.top - path.divergence).exp(),
+        path.top + line,
+        path.changed,
+        path.entropy,
+        path.top - path.second,
+        norm,
+        path.divergence,
+        path.mixture_divergence,
+        (start.norm**2 + r * start.dot) / (start.norm * norm).clamp_min(_TINY),
+        (state_norm**2 + distance * along) / (state_norm * moved_norm).clamp_min(_TINY),
+        distance,
+    ]
+    return _Along(torch.cat(original, dim=1), ray.gradient_norm.double(), r, torch.stack(perturbed))
+
+
+def _summarise(along: _Along, radii: Tensor, perturbed: Tensor) -> Tensor:
+    """Reduce the radii of one grid: the three trajectory columns, then four summaries of each quantity."""
+    drop = perturbed[PERTURBED_STEMS.index("delta_log_prob_actual_from_original")].clamp_min(0)
+    changed = perturbed[PERTURBED_STEMS.index("did_argmax_change_from_original")] > 0
+    first_flip = torch.where(changed, radii, math.inf).amin(1)
+    # Trapezoids of unit width that start at a drop of 0, over the number of steps.
+    drop_integral = (drop.sum(1) - drop[:, -1] / 2) / len(radii)
+    summaries = torch.stack(
+        [perturbed.amin(2), perturbed.amax(2), perturbed.mean(2), perturbed.std(2, unbiased=False)], dim=2
+    )
+    trajectory = torch.stack([along.gradient_norm, first_flip, drop_integral], dim=1)
+    return torch.cat([along.original, trajectory, summaries.transpose(0, 1).flatten(1)], dim=1)
+
+
+def _column(values: Tensor) -> Tensor:
+    return values.double()[:, None]

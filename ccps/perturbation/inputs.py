@@ -1,0 +1,76 @@
+"""One check of the tensors that every function of this package takes."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Inputs(NamedTuple):
+    """Checked inputs, ready for float32 arithmetic."""
+
+    hidden: Tensor
+    """Final-normed hidden states, float32 `[tokens, d]`."""
+    weight: Tensor
+    """Rows of the linear head in the type they came in, `[vocab, d]`."""
+    token_ids: Tensor
+    """The tokens that the states predicted, int64 `[tokens]`."""
+    bias: Tensor | None
+    """Bias of the head, float32 `[vocab]`."""
+
+
+def checked(hidden: Tensor, weight: Tensor, token_ids: Tensor, bias: Tensor | None = None) -> Inputs:
+    """Refuse what cannot be perturbed, with the reason; the weight itself is neither copied nor scanned.
+
+    Raises:
+        ValueError: a shape, type, device or value is wrong.
+    """
+    if hidden.ndim != 2 or not hidden.is_floating_point():
+        raise _unexpected(
+            "hidden", "floating point [tokens, d]", _describe(hidden), "Stack one state per token."
+        )
+    tokens, width = hidden.shape
+    if weight.ndim != 2 or not weight.is_floating_point() or weight.shape[1] != width or weight.shape[0] < 2:
+        way_out = "Pass the head's weight with one row per vocabulary entry, dequantised if need be."
+        raise _unexpected("weight", f"floating point [vocab ≥ 2, {width}]", _describe(weight), way_out)
+    if token_ids.shape != (tokens,) or token_ids.dtype not in _INTEGERS:
+        raise _unexpected("token_ids", f"integers [{tokens}]", _describe(token_ids), "Give one id per state.")
+    if bias is not None and (bias.shape != weight.shape[:1] or not bias.is_floating_point()):
+        wanted = f"floating point [{weight.shape[0]}]"
+        raise _unexpected("bias", wanted, _describe(bias), "Give one number per row of `weight`, or None.")
+    for name, tensor in (("weight", weight), ("token_ids", token_ids), ("bias", bias)):
+        if tensor is not None and tensor.device != hidden.device:
+            raise _unexpected(
+                name, f"on {hidden.device}", f"one on {tensor.device}", "Move it beside `hidden`."
+            )
+    if tokens and not torch.isfinite(hidden).all():
+        bad = int((~torch.isfinite(hidden).all(dim=1)).sum())
+        raise _unexpected("hidden", "finite", f"NaN or inf in {bad} of {tokens} states", "Drop these tokens.")
+    if tokens and not 0 <= int(token_ids.min()) <= int(token_ids.max()) < weight.shape[0]:
+        got = f"{int(token_ids.min())} to {int(token_ids.max())}"
+        way_out = "Check that tokenizer and head belong to the same model."
+        raise _unexpected("token_ids", f"within 0 to {weight.shape[0] - 1}", got, way_out)
+    return Inputs(hidden.float(), weight, token_ids.long(), None if bias is None else bias.float())
+
+
+def checked_grid(radius: float, steps: int) -> None:
+    """Refuse a perturbation grid without a length or without a step.
+
+    Raises:
+        ValueError: `radius` is not a positive finite number, or `steps` not a positive integer.
+    """
+    if not 0.0 < radius < float("inf"):
+        raise _unexpected("radius", "a positive finite number", str(radius), "The paper's is 20.0.")
+    if isinstance(steps, bool) or steps != int(steps) or steps < 1:
+        raise _unexpected("steps", "a positive integer", str(steps), "The paper's is 5.")
+
+
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8)
+
+
+def _describe(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+
+
+def _unexpected(name: str, wanted: str, got: str, way_out: str) -> ValueError:
+    return ValueError(f"Expected `{name}` to be {wanted}, but got {got}. {way_out}")

@@ -1,0 +1,130 @@
+"""The ray: a perturbed state's logits are a straight line per vocabulary entry.
+
+The final hidden state h feeds a linear head, so moving it by ε along a unit direction d moves the logits
+by ε·W d. CCPS moves against the token t that the model chose, up the gradient of −ln p_t, which has a
+closed form:
+
+    L0 = W h + b      p = softmax(L0)      g = Wᵀ(p − e_t)      d = g/‖g‖      S = W d      L(ε) = L0 + ε·S
+
+Three products with W hold everything; no autograd, and no further product for any ε.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ccps.perturbation.inputs import Inputs, checked
+
+FLAT_GRADIENT = 1e-9
+"""A gradient no longer than this has no direction: the state stays where it is (released code of CCPS)."""
+
+MAX_SCRATCH_BYTES = 256 * 2**20
+"""Default bound of the two `[tokens, vocab]` buffers. Larger blocks read the head's weight less often."""
+
+LOWEST_EXPONENT = -70.0
+"""Exponents are cut here, at e⁻⁷⁰ ≈ 4e-31: float32 is subnormal below e⁻⁸⁷, and then 20 to 100 times slower."""
+
+_CACHE_BYTES = 2**20
+_CAST_BYTES = 64 * 2**20
+
+
+class Ray(NamedTuple):
+    """Where each token's logits start and how they move, all float32."""
+
+    logits: Tensor
+    """Logits of the unmoved state, L0 `[tokens, vocab]`."""
+    slope: Tensor
+    """Change of each logit per unit of radius, S `[tokens, vocab]`; zero where the gradient is flat."""
+    gradient_norm: Tensor
+    """‖g‖ `[tokens]`."""
+    direction: Tensor
+    """Unit direction of the perturbation `[tokens, d]`; zero where the gradient is flat."""
+
+
+def ray(hidden: Tensor, weight: Tensor, token_ids: Tensor, *, bias: Tensor | None = None) -> Ray:
+    """Trace the ray of every token; the result holds two `[tokens, vocab]` tensors.
+
+    Args:
+        hidden: final-normed hidden states, `[tokens, d]`.
+        weight: rows of the linear head, `[vocab, d]`.
+        token_ids: the token that each state predicted, `[tokens]`.
+        bias: bias of the head, `[vocab]`.
+
+    Raises:
+        ValueError: an input is of the wrong shape, type or range.
+
+    Source: CCPS, arXiv 2505.21772; the closed form follows from the linearity of the head.
+    """
+    inputs = checked(hidden, weight, token_ids, bias)
+    shape = (hidden.shape[0], weight.shape[0])
+    with torch.no_grad():
+        return trace(inputs, inputs.hidden.new_empty(shape), inputs.hidden.new_empty(shape))
+
+
+def ray_blocks(inputs: Inputs, max_scratch_bytes: int) -> Iterator[tuple[slice, Inputs, Ray]]:
+    """Trace the rays of consecutive blocks of tokens; each block overwrites the buffers of the one before."""
+    tokens, vocab = inputs.hidden.shape[0], inputs.weight.shape[0]
+    if max_scratch_bytes < 1:
+        message = f"Expected `max_scratch_bytes` to be positive, but got {max_scratch_bytes}."
+        raise ValueError(f"{message} Leave it out for {MAX_SCRATCH_BYTES}.")
+    block = min(tokens, max(1, max_scratch_bytes // (2 * 4 * vocab)))
+    logits, slope = (inputs.hidden.new_empty((block, vocab)) for _ in range(2))
+    for start in range(0, tokens, max(1, block)):
+        part = slice(start, min(start + block, tokens))
+        rows = part.stop - part.start
+        within = inputs._replace(hidden=inputs.hidden[part], token_ids=inputs.token_ids[part])
+        yield part, within, trace(within, logits[:rows], slope[:rows])
+
+
+def trace(inputs: Inputs, logits: Tensor, slope: Tensor) -> Ray:
+    """Trace rays into the buffers `logits` and `slope`, both `[tokens, vocab]`.
+
+    p_t − 1 is taken as −Σ p_j over the other entries: where p_t rounds to 1 the difference would be lost.
+    """
+    _project(inputs.hidden, inputs.weight, logits)
+    if inputs.bias is not None:
+        logits += inputs.bias
+    pull = slope  # the slope is only known once the gradient is: until then its buffer holds p − e_t
+    for rows in cache_tiles(logits):
+        top = logits[rows].amax(dim=1, keepdim=True)
+        probs = torch.sub(logits[rows], top, out=pull[rows]).clamp_(min=LOWEST_EXPONENT).exp_()
+        probs *= probs.sum(dim=1, keepdim=True).reciprocal()
+        ids = inputs.token_ids[rows, None]
+        probs.scatter_(1, ids, 0.0)
+        probs.scatter_(1, ids, -probs.sum(dim=1, keepdim=True))
+    gradient = _pull_back(pull, inputs.weight)
+    norm = gradient.norm(dim=1)
+    direction = torch.where((norm > FLAT_GRADIENT)[:, None], gradient / norm[:, None], 0.0)
+    _project(direction, inputs.weight, slope)
+    return Ray(logits, slope, norm, direction)
+
+
+def cache_tiles(logits: Tensor) -> Iterator[slice]:
+    """Cut `[tokens, vocab]` into runs of rows that stay in cache from one operation to the next."""
+    tokens, vocab = logits.shape
+    size = max(1, (_CACHE_BYTES if logits.device.type == "cpu" else _CAST_BYTES) // (4 * vocab))
+    for start in range(0, tokens, size):
+        yield slice(start, min(start + size, tokens))
+
+
+def _project(states: Tensor, weight: Tensor, out: Tensor) -> None:
+    for rows, block in _float32_blocks(weight):
+        torch.mm(states, block.t(), out=out[:, rows])
+
+
+def _pull_back(values: Tensor, weight: Tensor) -> Tensor:
+    result = values.new_zeros((values.shape[0], weight.shape[1]))
+    for rows, block in _float32_blocks(weight):
+        result.addmm_(values[:, rows], block)
+    return result
+
+
+def _float32_blocks(weight: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Give a float32 weight whole, and cast another a run of rows at a time: no second copy of the head."""
+    vocab, width = weight.shape
+    size = vocab if weight.dtype == torch.float32 else max(1, _CAST_BYTES // (4 * width))
+    for start in range(0, vocab, size):
+        rows = slice(start, min(start + size, vocab))
+        yield rows, weight[rows].float()

@@ -1,0 +1,155 @@
+"""What a probe is made of and how it is fitted: the schema behind `conf/probe/*.yaml`.
+
+The dataclasses are not frozen: OmegaConf makes frozen ones read-only, which would refuse every override.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ccps.errors import UserError, expected
+
+ACTIVATIONS = (
+    "ELU",
+    "GELU",
+    "LeakyReLU",
+    "Mish",
+    "PReLU",
+    "ReLU",
+    "SELU",
+    "SiLU",
+    "Sigmoid",
+    "Softplus",
+    "Tanh",
+)
+
+
+class Checkpoint(StrEnum):
+    """Which weights of a stage are kept."""
+
+    last = "last"
+    """Those after the last step. What the released code does in effect, though it means to keep the best."""
+    best = "best"
+    """Those with the lowest validation loss (contrastive) or the highest validation accuracy (classifier)."""
+
+
+class NeverFlips(StrEnum):
+    """What an infinite `epsilon_to_flip_token` (no radius on the grid flips) becomes at evaluation."""
+
+    strict = "strict"
+    """The radius of the grid, as in training."""
+    parity_eval = "parity_eval"
+    """Zero, as in the released evaluation: the steadiest token looks like the one that flips at once."""
+
+
+class Accelerator(StrEnum):
+    """Where Lightning trains."""
+
+    cpu = "cpu"
+    gpu = "gpu"
+    auto = "auto"
+
+
+@dataclass
+class EncoderConfig:
+    """The network that embeds one row of scaled features."""
+
+    hidden: list[int] = field(default_factory=lambda: [64, 32, 16])
+    """Widths of the hidden layers."""
+    embed_dim: int = 8
+    """Width of the embedding."""
+    activation: str = "ELU"
+    """Class name in `torch.nn`, one of `ACTIVATIONS`; follows every hidden layer."""
+
+
+@dataclass
+class HeadConfig:
+    """The classifier that reads an embedding; it has no dropout."""
+
+    hidden: list[int] = field(default_factory=lambda: [48, 24, 12])
+    """Widths of the hidden layers."""
+    activation: str = "ELU"
+    """Class name in `torch.nn`, one of `ACTIVATIONS`; follows every hidden layer."""
+
+
+@dataclass
+class StageConfig:
+    """One run of the optimiser (Adam, weight decay added to the gradient)."""
+
+    steps: int = 5000
+    """Mini-batches; 0 leaves the stage out and keeps the weights as they come."""
+    batch_size: int = 64
+    """Rows (pairs in the contrastive stage) of a mini-batch."""
+    learning_rate: float = 1e-4
+    """Constant: there is no schedule."""
+    weight_decay: float = 0.01
+    """Coefficient of the L2 term that Adam adds to the gradient (not the decoupled one of AdamW)."""
+    encoder_dropout: float = 0.05
+    """Dropout after each hidden layer of the encoder during this stage."""
+    eval_every: int = 500
+    """Steps between two passes over the validation rows; step 0 and the last step are always evaluated."""
+
+
+@dataclass
+class ProbeConfig:
+    """The probe of CCPS (arXiv 2505.21772) for multiple choice, with the settings of the released code."""
+
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    """Network fitted first by the contrastive loss, then together with the head."""
+    head: HeadConfig = field(default_factory=HeadConfig)
+    """Classifier on the embedding."""
+    margin: float = 1.0
+    """Distance that the contrastive loss asks for between rows with different labels."""
+    contrastive: StageConfig = field(default_factory=StageConfig)
+    """Stage 1: the encoder alone, on pairs of rows."""
+    classifier: StageConfig = field(default_factory=lambda: StageConfig(batch_size=32, encoder_dropout=0.1))
+    """Stage 2: encoder and head together, by cross-entropy."""
+    validation_fraction: float = 0.1
+    """Share of the training questions held out; a question's rows are never divided."""
+    checkpoint: Checkpoint = Checkpoint.last
+    """Which weights each stage hands on."""
+    never_flips: NeverFlips = NeverFlips.strict
+    """What an infinite `epsilon_to_flip_token` becomes at evaluation; in training it is always the radius."""
+    accelerator: Accelerator = Accelerator.cpu
+    """One seed gives the same bytes on one kind of device; the networks are too small to gain from a GPU."""
+
+
+def check_config(config: ProbeConfig) -> None:
+    """Refuse settings that cannot be trained, all faults in one message.
+
+    Raises:
+        UserError: naming every setting that is out of range.
+    """
+    faults = list(_faults(config))
+    if faults:
+        raise UserError("\n".join(str(fault) for fault in faults))
+
+
+def _faults(config: ProbeConfig) -> Iterator[UserError]:
+    def fault(name: str, wanted: str, got: object) -> UserError:
+        return expected(f"`probe.{name}`", wanted, got, "Change it in conf/probe or on the command line.")
+
+    if config.encoder.embed_dim < 1:
+        yield fault("encoder.embed_dim", "a positive integer", config.encoder.embed_dim)
+    for part, network in (("encoder", config.encoder), ("head", config.head)):
+        if any(width < 1 for width in network.hidden):
+            yield fault(f"{part}.hidden", "positive integers", network.hidden)
+        if network.activation not in ACTIVATIONS:
+            yield fault(f"{part}.activation", f"one of {', '.join(ACTIVATIONS)}", network.activation)
+    if config.margin <= 0:
+        yield fault("margin", "above 0", config.margin)
+    if not 0 < config.validation_fraction < 1:
+        yield fault("validation_fraction", "between 0 and 1", config.validation_fraction)
+    for part, stage in (("contrastive", config.contrastive), ("classifier", config.classifier)):
+        if stage.steps < 0:
+            yield fault(f"{part}.steps", "0 or more", stage.steps)
+        if stage.batch_size < 1:
+            yield fault(f"{part}.batch_size", "a positive integer", stage.batch_size)
+        if stage.learning_rate <= 0:
+            yield fault(f"{part}.learning_rate", "above 0", stage.learning_rate)
+        if stage.weight_decay < 0:
+            yield fault(f"{part}.weight_decay", "0 or more", stage.weight_decay)
+        if not 0 <= stage.encoder_dropout < 1:
+            yield fault(f"{part}.encoder_dropout", "in [0, 1)", stage.encoder_dropout)
+        if stage.eval_every < 1:
+            yield fault(f"{part}.eval_every", "a positive integer", stage.eval_every)

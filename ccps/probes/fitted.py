@@ -1,0 +1,183 @@
+"""A probe that has been fitted: predict, save, load."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import ArrayLike, NDArray
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from safetensors import SafetensorError
+
+from ccps.errors import expected
+from ccps.probes.config import ProbeConfig
+from ccps.probes.curve import CurvePoint
+from ccps.probes.encoders import ProbeNetwork, build_encoder, build_head
+from ccps.probes.preprocess import EvaluationRows, Standardizer, clean_for_evaluation
+
+FORMAT_VERSION = 1
+WEIGHTS_FILE = "probe.safetensors"
+SETTINGS_FILE = "probe.json"
+WAY_OUT = "Fit the probe again, or load a folder that `FittedProbe.save` wrote."
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """How a probe came about."""
+
+    seed: int
+    train_rows: int
+    validation_rows: int
+    dropped: dict[str, int]
+    """Reason → number of rows left out of training and validation."""
+    curve: tuple[CurvePoint, ...]
+    """All evaluations of both stages, in order."""
+
+
+@dataclass(frozen=True)
+class FittedProbe:
+    """Everything that turns feature rows into P(correct)."""
+
+    config: ProbeConfig
+    feature_names: tuple[str, ...]
+    """Columns that `predict` expects, in this order."""
+    radius: float
+    """Largest perturbation radius of the features, which stands for a prediction that never flips."""
+    scaler: Standardizer
+    network: ProbeNetwork
+    """Encoder and head, on the CPU and in evaluation mode."""
+    training: TrainingRecord
+
+    def clean(self, features: ArrayLike) -> EvaluationRows:
+        """Return the rows as `predict` sees them before scaling, with the count of values it sets to 0."""
+        return clean_for_evaluation(features, self.feature_names, self.radius, self.config.never_flips)
+
+    def predict(self, features: ArrayLike) -> NDArray[np.float64]:
+        """Return the probability that each row's answer is correct.
+
+        Args:
+            features: `[rows, features]`, columns as in `feature_names`.
+
+        Returns:
+            `[rows]` in [0, 1]; higher means more confident. Networks run in float32, the softmax in float64.
+
+        Raises:
+            UserError: the number of columns is not that of `feature_names`.
+        """
+        inputs = to_inputs(self.scaler, self.clean(features).features)
+        with torch.inference_mode():
+            probabilities: NDArray[np.float64] = self.network(inputs).double().softmax(dim=1)[:, 1].numpy()
+        return probabilities
+
+    def save(self, folder: Path) -> None:
+        """Write `probe.safetensors` and `probe.json` into `folder`, which is made if need be."""
+        folder.mkdir(parents=True, exist_ok=True)
+        safetensors.torch.save_file(_tensors(self.network, self.scaler), folder / WEIGHTS_FILE)
+        settings = {
+            "format_version": FORMAT_VERSION,
+            "feature_names": self.feature_names,
+            "radius": self.radius,
+            "config": asdict(self.config),
+            "training": {
+                **asdict(self.training),
+                "curve": [point._asdict() for point in self.training.curve],
+            },
+        }
+        text = json.dumps(settings, indent=2, sort_keys=True, allow_nan=False)
+        (folder / SETTINGS_FILE).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "FittedProbe":
+        """Read a probe that `save` wrote.
+
+        Raises:
+            UserError: a file is missing or unreadable, is of another format version, or does not hold exactly
+                the keys and tensor shapes that its own settings ask for.
+        """
+        settings = _read_settings(folder / SETTINGS_FILE)
+        config = _config_from(settings["config"], folder / SETTINGS_FILE)
+        names = tuple(settings["feature_names"])
+        network = build_network(config, len(names))
+        empty = np.zeros(len(names))
+        blank = Standardizer(mean=empty, scale=empty, constant=empty.astype(np.bool_))
+        tensors = _read_tensors(folder / WEIGHTS_FILE, _tensors(network, blank))
+        scaler = Standardizer(
+            mean=tensors.pop("scaler.mean").numpy(),
+            scale=tensors.pop("scaler.scale").numpy(),
+            constant=tensors.pop("scaler.constant").numpy(),
+        )
+        network.load_state_dict(tensors)
+        training = settings["training"]
+        curve = tuple(CurvePoint(**point) for point in training.pop("curve"))
+        return cls(
+            config=config,
+            feature_names=names,
+            radius=settings["radius"],
+            scaler=scaler,
+            network=network.eval(),
+            training=TrainingRecord(**training, curve=curve),
+        )
+
+
+def build_network(config: ProbeConfig, inputs: int) -> ProbeNetwork:
+    """Build encoder and head for rows of `inputs` features, with torch's default initialisation."""
+    encoder = build_encoder(config.encoder, inputs, config.contrastive.encoder_dropout)
+    return ProbeNetwork(encoder, build_head(config.head, config.encoder.embed_dim))
+
+
+def to_inputs(scaler: Standardizer, features: NDArray[np.float64]) -> torch.Tensor:
+    """Scale finite rows `[rows, features]` and hand them over as float32."""
+    return torch.from_numpy(scaler.transform(features).astype(np.float32))
+
+
+def _tensors(network: ProbeNetwork, scaler: Standardizer) -> dict[str, torch.Tensor]:
+    weights = {name: value.contiguous() for name, value in network.state_dict().items()}
+    scaling = {f"scaler.{name}": torch.from_numpy(value) for name, value in vars(scaler).items()}
+    return weights | scaling
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise expected(f"`{path}`", "a probe's settings", str(error), WAY_OUT) from error
+    version = settings.get("format_version") if isinstance(settings, dict) else None
+    if version != FORMAT_VERSION:
+        raise expected(f"`format_version` in {path}", str(FORMAT_VERSION), version, WAY_OUT)
+    _check_keys(settings, {"format_version", "feature_names", "radius", "config", "training"}, path)
+    _check_keys(settings["training"], set(TrainingRecord.__dataclass_fields__), path)
+    for point in settings["training"]["curve"]:
+        _check_keys(point, set(CurvePoint._fields), path)
+    return dict(settings)
+
+
+def _check_keys(record: dict[str, Any], names: set[str], path: Path) -> None:
+    if set(record) != names:
+        raise expected(f"the keys in {path}", str(sorted(names)), sorted(record), WAY_OUT)
+
+
+def _config_from(stored: dict[str, Any], path: Path) -> ProbeConfig:
+    try:
+        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(ProbeConfig), stored))
+    except OmegaConfBaseException as error:
+        raise expected(f"`config` in {path}", "a probe's settings", str(error), WAY_OUT) from error
+    # Merging fills in defaults for keys that are absent; a stored probe must not change with them.
+    if not isinstance(config, ProbeConfig) or asdict(config) != stored:
+        raise expected(f"`config` in {path}", "complete", stored, WAY_OUT)
+    return config
+
+
+def _read_tensors(path: Path, like: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    try:
+        tensors: dict[str, torch.Tensor] = safetensors.torch.load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise expected(f"`{path}`", "a probe's weights", str(error), WAY_OUT) from error
+    wanted, got = ({name: (t.dtype, *t.shape) for name, t in group.items()} for group in (like, tensors))
+    if wanted != got:
+        differing = sorted(name for name in wanted.keys() | got.keys() if wanted.get(name) != got.get(name))
+        raise expected(f"the tensors in {path}", "those of the settings", f"others for {differing}", WAY_OUT)
+    return tensors

@@ -1,0 +1,222 @@
+"""Fitting a probe: the contrastive stage, then encoder and classifier together."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.loggers import Logger
+from numpy.typing import ArrayLike
+from torch.utils.data import DataLoader
+
+from ccps.errors import UserError, expected
+from ccps.perturbation import FEATURE_NAMES
+from ccps.probes.config import Accelerator, Checkpoint, ProbeConfig, check_config
+from ccps.probes.curve import CurvePoint, CurveRecorder
+from ccps.probes.encoders import ProbeNetwork, set_dropout
+from ccps.probes.fitted import FittedProbe, TrainingRecord, build_network, to_inputs
+from ccps.probes.modules import BatchT, ClassifierModule, ContrastiveModule, StageModule
+from ccps.probes.pairs import Examples, in_blocks, make_pairs, pair_batches, row_batches
+from ccps.probes.preprocess import Standardizer, clean_for_training
+from ccps.probes.quiet import quiet_lightning
+from ccps.probes.split import check_labels, split_by_question
+
+
+class Reporting(NamedTuple):
+    """Where training is heard of; none of it changes the result."""
+
+    logger: Logger | None = None
+    """Lightning logger that receives the curves."""
+    log_prefix: str = "probe"
+    """Metrics are named `<log_prefix>/<stage>/<metric>`."""
+    callbacks: tuple[pl.Callback, ...] = ()
+    """Further Lightning callbacks, for both stages."""
+    progress: bool = False
+    """Show Lightning's progress bar."""
+
+
+SILENT = Reporting()
+
+
+def fit_probe(
+    features: ArrayLike,
+    labels: ArrayLike,
+    question_ids: Sequence[object],
+    config: ProbeConfig,
+    seed: int,
+    *,
+    radius: float,
+    feature_names: Sequence[str] = FEATURE_NAMES,
+    reporting: Reporting = SILENT,
+) -> FittedProbe:
+    """Fit a probe to feature rows of answers that are known to be right or wrong (CCPS, arXiv 2505.21772).
+
+    Rows with NaN or ±inf are dropped and counted in the result's `training.dropped`, except that an infinite
+    `epsilon_to_flip_token` becomes `radius`. A share of the questions is held out for validation; the scaler
+    sees the other rows only. The same arguments give the same weights, bit for bit, on one kind of device;
+    global random states are left as they were.
+
+    Args:
+        features: `[rows, features]`, one row per answer token.
+        labels: `[rows]`, 1 where the row's answer is correct, else 0.
+        question_ids: `[rows]`; rows of one question are never divided between training and validation.
+        config: the recipe.
+        seed: decides the split, the initial weights, the batches, the pairs and the dropout.
+        radius: largest perturbation radius of the grid that the features were computed on.
+        feature_names: names of the columns.
+        reporting: logger, callbacks, progress bar.
+
+    Raises:
+        UserError: the settings are out of range, the table does not fit its names, labels are missing, or the
+            rows cannot be fitted (none left, all right, all wrong, too few to stratify, training diverges).
+    """
+    check_config(config)
+    rows = clean_for_training(features, feature_names, radius)
+    known = check_labels(labels, len(rows.kept))[rows.kept]
+    if len(question_ids) != len(rows.kept):
+        count = f"{len(rows.kept)} identifiers"
+        raise expected("`question_ids`", count, len(question_ids), "Name the question of every row.")
+    questions = [question for question, kept in zip(question_ids, rows.kept, strict=True) if kept]
+    split = split_by_question(known, questions, config.validation_fraction, seed)
+    scaler = Standardizer.fit(rows.features[split.train])
+    inputs, targets = to_inputs(scaler, rows.features), torch.from_numpy(known)
+    train, validation = (Examples(inputs[side], targets[side]) for side in split)
+    with _reproducibly(seed):
+        network = build_network(config, len(feature_names))
+        curve = train_network(network, train, validation, config, seed, reporting)
+    return FittedProbe(
+        config=config,
+        feature_names=tuple(feature_names),
+        radius=radius,
+        scaler=scaler,
+        network=network,
+        training=TrainingRecord(
+            seed=seed,
+            train_rows=len(split.train),
+            validation_rows=len(split.validation),
+            dropped=rows.dropped,
+            curve=curve,
+        ),
+    )
+
+
+def train_network(
+    network: ProbeNetwork,
+    train: Examples,
+    validation: Examples,
+    config: ProbeConfig,
+    seed: int,
+    reporting: Reporting,
+) -> tuple[CurvePoint, ...]:
+    """Run both stages on `network`, in place; it ends on the CPU in evaluation mode.
+
+    The encoder may be any module that maps `inputs[rows]` to what the head reads. Initial weights and dropout
+    come from torch's global generator, batches and pairs from `seed`.
+
+    Raises:
+        UserError: the accelerator is not there, or training diverges.
+    """
+    pair_seed, row_seed, validation_seed = np.random.SeedSequence(seed).generate_state(3).tolist()
+    everyone = np.arange(len(validation.labels))
+    # One fixed set of validation pairs, so that evaluations differ by the weights and not by the draw.
+    validation_pairs = make_pairs(validation, everyone, np.random.default_rng(validation_seed))
+
+    set_dropout(network.encoder, config.contrastive.encoder_dropout)
+    first = _run_stage(
+        "contrastive",
+        ContrastiveModule(network.encoder, config.contrastive, config.margin),
+        pair_batches(train, config.contrastive.batch_size, pair_seed),
+        validation_pairs,
+        config,
+        reporting,
+    )
+    set_dropout(network.encoder, config.classifier.encoder_dropout)
+    second = _run_stage(
+        "classifier",
+        ClassifierModule(network, config.classifier),
+        row_batches(train, config.classifier.batch_size, row_seed),
+        validation,
+        config,
+        reporting,
+    )
+    network.cpu().eval()
+    return (*first, *second)
+
+
+def _run_stage(
+    name: str,
+    module: StageModule[BatchT],
+    batches: Iterator[BatchT],
+    validation: BatchT,
+    config: ProbeConfig,
+    reporting: Reporting,
+) -> list[CurvePoint]:
+    stage, trained = module.config, module.trained
+    recorder = CurveRecorder(name, trained, reporting.log_prefix)
+    # A loader draws a number each time it starts: from its own generator, lest evaluations change dropout.
+    whole: DataLoader[BatchT] = DataLoader(
+        [validation],  # type: ignore[arg-type]  # a list is a dataset too
+        batch_size=None,
+        generator=torch.Generator(),
+    )
+    with quiet_lightning():
+        trainer = _trainer(stage.steps, config.accelerator, [recorder, *reporting.callbacks], reporting)
+        trainer.validate(module, whole, verbose=False)
+        if stage.steps:
+            trainer.fit(module, in_blocks(batches, stage.steps, stage.eval_every), whole)
+    if not all(torch.isfinite(value).all() for value in trained.state_dict().values()):
+        raise UserError(
+            f"Expected the {name} stage to end with finite weights, but training diverged. "
+            f"Lower `probe.{name}.learning_rate`, or look for features out of all proportion."
+        )
+    if config.checkpoint is Checkpoint.best:
+        trained.load_state_dict(recorder.best_weights)
+    return recorder.points
+
+
+def _trainer(
+    steps: int, accelerator: Accelerator, callbacks: list[pl.Callback], reporting: Reporting
+) -> pl.Trainer:
+    try:
+        return pl.Trainer(
+            accelerator=accelerator.value,
+            devices=1,
+            # A probe trains in its own process, also inside a job that a cluster's scheduler has described.
+            plugins=[LightningEnvironment()],
+            max_steps=steps,
+            val_check_interval=1,
+            check_val_every_n_epoch=None,
+            num_sanity_val_steps=0,
+            logger=reporting.logger or False,
+            callbacks=callbacks,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=reporting.progress,
+        )
+    except MisconfigurationException as error:
+        raise expected(
+            "`probe.accelerator`",
+            "one that this machine has",
+            f"{accelerator} ({error})",
+            "Set it to `cpu` or `auto`.",
+        ) from error
+
+
+@contextmanager
+def _reproducibly(seed: int) -> Iterator[None]:
+    """Seed torch and use one CPU thread inside the block; put both back after it.
+
+    The matrices are so small that a second thread only waits, and one thread adds in one order.
+    """
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)

@@ -1,0 +1,207 @@
+"""What a report is made of: one frozen record, checked before anything is drawn or written."""
+
+import numbers
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from ccps.errors import expected
+from ccps.metrics import CONVENTIONS
+from ccps.report.claims import ClaimSet
+from ccps.report.terms import METRICS
+
+RESULT_COLUMNS = (
+    "model",
+    "benchmark",
+    "format",
+    "method",
+    "seed",
+    "metric",
+    "value",
+    "ci_low",
+    "ci_high",
+    "n",
+)
+SCORE_COLUMNS = ("question_id", "subject", "model", "benchmark", "method", "seed", "p_correct", "correct")
+DIFFERENCE_COLUMNS = ("model", "benchmark", "metric", "method", "other", "value", "ci_low", "ci_high")
+COST_COLUMNS = ("stage", "seconds", "tokens", "bytes", "peak_memory", "n", "reused")
+COUNT_COLUMNS = ("what", "number", "reason")
+CURVE_COLUMNS = ("model", "seed", "stage", "step", "loss", "accuracy")
+
+
+class Setting(NamedTuple):
+    """One language model answering one benchmark."""
+
+    model: str
+    benchmark: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of the box at the head of the report, already in words ("Test questions", "14,042")."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One question shown in full.
+
+    Attributes:
+        kind: heading it stands under, for instance "Surest and wrong".
+        question: text of the question.
+        options: the options in order, empty when open-ended.
+        answer: what the language model answered.
+        truth: the accepted answer, or None when there is no single one.
+        correct: whether the answer was graded right.
+        p_ccps: P(correct) by CCPS, in [0, 1].
+        p_own: the model's own probability of its answer, in [0, 1], or None when not measured.
+    """
+
+    kind: str
+    question: str
+    options: tuple[str, ...]
+    answer: str
+    truth: str | None
+    correct: bool
+    p_ccps: float
+    p_own: float | None
+
+
+def _empty(columns: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame({column: [] for column in columns})
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything a report shows. All values are fractions; percent are made when shown.
+
+    Attributes:
+        title: heading of the report.
+        question: one or two sentences that say what the experiment asked.
+        results: headline results, columns `RESULT_COLUMNS`; `seed` is missing where nothing is trained.
+            An optional column `reason` says why a value is missing.
+        scores: one row per question, method and seed, columns `SCORE_COLUMNS`; `correct` is boolean.
+        differences: paired differences reference − other, columns `DIFFERENCE_COLUMNS`; may be empty.
+        costs: columns `COST_COLUMNS`; bytes and peak_memory in bytes.
+        counts: whatever was dropped, skipped or is worth knowing, columns `COUNT_COLUMNS`.
+        run: resolved config, versions, commit, seeds and input hashes; written to run.json.
+        facts: lines of the box at the head.
+        reference: method that is compared with all others.
+        own_method: method that is the model's own probability of its answer, or None when not run.
+        method_labels: names to show instead of method ids.
+        convention: metric convention of `results`, a name in `ccps.metrics.CONVENTIONS`.
+        aggregate: "macro" (mean over subjects) or "pooled" (over all questions).
+        mode: "parity" or "strict".
+        level: level of all intervals.
+        results_other: further conventions, `RESULT_COLUMNS` and `convention`.
+        convention_notes: one sentence per convention that `ccps.metrics` does not know.
+        curves: probe training curves, columns `CURVE_COLUMNS`; `accuracy` may be missing.
+        examples: questions shown in full.
+        claims: published figures to compare with, or None.
+
+    Raises:
+        UserError: when `results` or `scores` has no row.
+        ValueError: when a table lacks a column, holds an unknown metric, or mixes formats within a benchmark.
+    """
+
+    title: str
+    question: str
+    results: pd.DataFrame
+    scores: pd.DataFrame
+    differences: pd.DataFrame
+    costs: pd.DataFrame
+    counts: pd.DataFrame
+    run: Mapping[str, Any]
+    facts: Sequence[Fact] = ()
+    reference: str = "ccps"
+    own_method: str | None = None
+    method_labels: Mapping[str, str] = field(default_factory=dict)
+    convention: str = "ct"
+    aggregate: str = "macro"
+    mode: str = "parity"
+    level: float = 0.95
+    results_other: pd.DataFrame = field(default_factory=lambda: _empty((*RESULT_COLUMNS, "convention")))
+    convention_notes: Mapping[str, str] = field(default_factory=dict)
+    curves: pd.DataFrame = field(default_factory=lambda: _empty(CURVE_COLUMNS))
+    examples: Sequence[Example] = ()
+    claims: ClaimSet | None = None
+
+    def __post_init__(self) -> None:
+        for name, columns in (
+            ("results", RESULT_COLUMNS),
+            ("scores", SCORE_COLUMNS),
+            ("differences", DIFFERENCE_COLUMNS),
+            ("costs", COST_COLUMNS),
+            ("counts", COUNT_COLUMNS),
+            ("results_other", (*RESULT_COLUMNS, "convention")),
+            ("curves", CURVE_COLUMNS),
+        ):
+            missing = [column for column in columns if column not in getattr(self, name).columns]
+            if missing:
+                raise ValueError(
+                    f"Expected `{name}` to have the columns {list(columns)}, but it lacks {missing}."
+                )
+        for name, table in (("results", self.results), ("scores", self.scores)):
+            if table.empty:
+                raise expected(
+                    f"`{name}`",
+                    "a table with at least one row",
+                    "none",
+                    "Run the evaluate stage before the report.",
+                )
+        self._check_rows()
+
+    def _check_rows(self) -> None:
+        known = [metric.name for metric in METRICS]
+        for name in ("results", "differences", "results_other"):
+            unknown = sorted(set(getattr(self, name)["metric"]) - set(known))
+            if unknown:
+                raise ValueError(f"Expected metrics of `{name}` to be among {known}, but got {unknown}.")
+        formats = self.results.groupby("benchmark")["format"].nunique()
+        if (formats > 1).any():
+            mixed = sorted(formats.index[formats > 1])
+            raise ValueError(
+                f"Expected `results` to have one format per benchmark, but got more for {mixed}."
+            )
+        for name in ("results", "scores", "results_other"):
+            seeds = getattr(self, name)["seed"].dropna()
+            if not seeds.map(
+                lambda seed: isinstance(seed, numbers.Integral) or float(seed).is_integer()
+            ).all():
+                raise ValueError(
+                    f"Expected seeds of `{name}` to be integers or missing, but got {set(seeds)}."
+                )
+        if self.scores["correct"].dtype != bool:
+            raise ValueError(f"Expected `scores.correct` to be bool, but got {self.scores['correct'].dtype}.")
+
+    def label(self, method: str) -> str:
+        """Name of a method as readers see it."""
+        return self.method_labels.get(method, method)
+
+    def convention_note(self, convention: str) -> str:
+        """One line on what a convention measures; empty when nothing is known."""
+        known = CONVENTIONS.get(convention)
+        return self.convention_notes.get(convention, known.description if known else "")
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """All methods, the reference first, the others in the order of `results`."""
+        return ordered_methods(self.results, self.reference)
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """All pairs of model and benchmark in the order of `results`."""
+        pairs = self.results[["model", "benchmark"]].drop_duplicates()
+        return tuple(
+            Setting(str(model), str(benchmark)) for model, benchmark in pairs.itertuples(index=False)
+        )
+
+
+def ordered_methods(results: pd.DataFrame, reference: str) -> tuple[str, ...]:
+    """Methods of a results table, the reference first, the others in order of appearance."""
+    methods = [str(method) for method in results["method"].drop_duplicates()]
+    return tuple(sorted(methods, key=lambda method: method != reference))

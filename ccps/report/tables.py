@@ -1,0 +1,196 @@
+"""The tables as files: CSV for machines, Markdown and LaTeX (booktabs) for readers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ccps.metrics import evaluate
+from ccps.report.data import RESULT_COLUMNS, ReportData
+from ccps.report.summary import Block, Cell, Row, summarise
+from ccps.report.terms import METRICS
+from ccps.report.text import latex_escape, markdown_escape
+
+COST_FILE_COLUMNS = ("stage", "seconds", "tokens", "bytes", "peak_memory")
+
+
+def write_results_csv(results: pd.DataFrame, path: Path, extra: Sequence[str] = ()) -> Path:
+    """Write a long results table, its columns in the order of `RESULT_COLUMNS`, missing values empty.
+
+    Args:
+        results: the table; values are fractions, `seed` is an integer or missing.
+        path: file to write.
+        extra: further columns to keep, after the others.
+    """
+    table = results.loc[:, [*RESULT_COLUMNS, *extra]].copy()
+    for column in ("seed", "n"):
+        table[column] = pd.to_numeric(table[column]).astype("Int64")
+    return _write_csv(table, path)
+
+
+def write_costs_csv(costs: pd.DataFrame, path: Path) -> Path:
+    """Write stage, seconds, tokens, bytes and peak_memory (bytes) of every stage."""
+    table = costs.loc[:, list(COST_FILE_COLUMNS)].copy()
+    for column in ("tokens", "bytes", "peak_memory"):
+        table[column] = pd.to_numeric(table[column]).round().astype("Int64")
+    return _write_csv(table, path)
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> Path:
+    table.to_csv(path, index=False, lineterminator="\n")
+    return path
+
+
+def table_note(data: ReportData) -> str:
+    """The line below the main table: units, intervals, convention, seeds and what bold means."""
+    how = "means over subjects" if data.aggregate == "macro" else "over all questions at once"
+    about = data.convention_note(data.convention)
+    return (
+        f"Percent, {how}; in brackets {data.level:.0%} intervals. Mode {data.mode}; "
+        f"ECE by convention {data.convention}{f' ({about})' if about else ''}. "
+        "Where a method is trained with several seeds, value and ends of the interval are means over them, "
+        "and the line below gives the lowest and highest seed. "
+        f"Bold: best of its column, and its paired difference to {data.label(data.reference)} "
+        f"(for {data.label(data.reference)} itself: to every other method) has an interval that excludes 0."
+    ).replace("%", " %")
+
+
+def missing_notes(blocks: Sequence[Block], data: ReportData) -> list[str]:
+    """One line for each dash of the table: where it stands and why."""
+    return [
+        f"{block.model}, {block.benchmark}: {metric} of {data.label(method)} is missing: {reason}."
+        for block in blocks
+        for method, metric, reason in block.missing()
+    ]
+
+
+def markdown_tables(blocks: Sequence[Block], data: ReportData) -> str:
+    """One Markdown table per block, without notes."""
+    return "\n".join(_markdown_block(block, data) for block in blocks)
+
+
+def _markdown_block(block: Block, data: ReportData) -> str:
+    head = ["Method", *(f"{m.label} {'↓' if m.lower_is_better else '↑'}" for m in METRICS), "n"]
+    lines = [
+        markdown_escape(f"### {block.model} · {block.benchmark} ({block.format})"),
+        "",
+        _markdown_row(head),
+        _markdown_row([":--", *("--:" for _ in head[1:])]),
+    ]
+    for row in block.rows:
+        cells = [_markdown_cell(cell) for cell in row.cells]
+        lines.append(_markdown_row([markdown_escape(data.label(row.method)), *cells, row.n]))
+        if row.seeds > 1:
+            lines.append(_markdown_row([f"*{_seed_line(row)}*", *(c.range_text for c in row.cells), ""]))
+    return "\n".join([*lines, ""])
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _markdown_cell(cell: Cell) -> str:
+    value = f"**{cell.value_text}**" if cell.bold else cell.value_text
+    return f"{value} {cell.interval_text}".rstrip()
+
+
+def _seed_line(row: Row) -> str:
+    return f"{row.seeds} seeds, lowest–highest"
+
+
+def main_markdown(blocks: Sequence[Block], data: ReportData) -> str:
+    """The main table in Markdown, with its note and a reason for every dash."""
+    notes = [table_note(data), *missing_notes(blocks, data)]
+    return markdown_tables(blocks, data) + "\n" + "\n".join(f"{markdown_escape(note)}\n" for note in notes)
+
+
+def main_latex(blocks: Sequence[Block], data: ReportData) -> str:
+    """The main table in LaTeX; needs the package booktabs."""
+    arrows = [rf"{m.label} $\{'down' if m.lower_is_better else 'up'}arrow$" for m in METRICS]
+    width = len(METRICS) + 2
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}",
+        r"\toprule",
+        _latex_row(["Method", *arrows, "$n$"]),
+    ]
+    for block in blocks:
+        heading = latex_escape(f"{block.model} · {block.benchmark} ({block.format})")
+        lines += [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{\textit{{{heading}}}}} \\"]
+        for row in block.rows:
+            cells = [_latex_cell(cell) for cell in row.cells]
+            lines.append(_latex_row([latex_escape(data.label(row.method)), *cells, latex_escape(row.n)]))
+            if row.seeds > 1:
+                ranges = [rf"{{\scriptsize {latex_escape(cell.range_text)}}}" for cell in row.cells]
+                name = rf"\quad{{\scriptsize {latex_escape(_seed_line(row))}}}"
+                lines.append(_latex_row([name, *ranges, ""]))
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    notes = [table_note(data), *missing_notes(blocks, data)]
+    lines += [rf"\par{{\footnotesize {latex_escape(note)}}}" for note in notes]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return " & ".join(cells).rstrip() + r" \\"
+
+
+def _latex_cell(cell: Cell) -> str:
+    value = latex_escape(cell.value_text)
+    if cell.bold:
+        value = rf"\textbf{{{value}}}"
+    return rf"{value} {{\scriptsize {cell.interval_text}}}" if cell.interval_text else value
+
+
+def other_conventions(data: ReportData) -> dict[str, tuple[Block, ...]]:
+    """Blocks of every further convention; without bold, as the paired differences are of the headline one."""
+    nothing = data.differences.iloc[:0]
+    return {
+        str(name): summarise(table, nothing, data.reference)
+        for name, table in data.results_other.groupby("convention", sort=False)
+    }
+
+
+def other_markdown(data: ReportData) -> str:
+    """All further conventions in Markdown, a section each."""
+    sections = []
+    for name, blocks in other_conventions(data).items():
+        note = data.convention_note(name)
+        notes = [markdown_escape(line) + "\n" for line in missing_notes(blocks, data)]
+        head = f"## {markdown_escape(name)}\n\n" + (f"{markdown_escape(note)}\n\n" if note else "")
+        sections.append(head + "\n".join([markdown_tables(blocks, data), *notes]))
+    return "\n".join(sections) or "No further convention was computed.\n"
+
+
+def per_subject(data: ReportData) -> pd.DataFrame:
+    """Every metric of every method within each subject, means over seeds, under the headline convention.
+
+    Returns:
+        Columns model, benchmark, subject, n (distinct questions), llm_accuracy, then `<metric>_<method>`;
+        a metric that is not defined on a subject, or was not measured there, is missing.
+    """
+    rows = []
+    keys = ["model", "benchmark", "subject"]
+    for (model, benchmark, subject), table in data.scores.groupby(keys, sort=True):
+        questions = table.drop_duplicates("question_id")
+        row: dict[str, object] = {
+            "model": model,
+            "benchmark": benchmark,
+            "subject": subject,
+            "n": len(questions),
+            "llm_accuracy": questions["correct"].mean(),
+        }
+        for method in data.methods:
+            means = _subject_means(table[table["method"] == method], data.convention)
+            row |= {f"{metric.name}_{method}": means[metric.name] for metric in METRICS}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _subject_means(table: pd.DataFrame, convention: str) -> pd.Series:
+    scored = table.dropna(subset=["p_correct"])
+    values = [
+        evaluate(seed["p_correct"].to_numpy(), seed["correct"].to_numpy(), convention=convention)
+        for _, seed in scored.groupby("seed", dropna=False)
+    ]
+    names = [metric.name for metric in METRICS]
+    return pd.DataFrame(values, columns=names, dtype=float).mean(skipna=False)

@@ -1,0 +1,106 @@
+"""How numbers and names are written down, in Markdown, LaTeX and plain words."""
+
+import math
+import re
+from collections.abc import Sequence
+
+DASH = "–"
+MINUS = "\N{MINUS SIGN}"
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "−": "$-$",
+    "·": r"$\cdot$",
+    "≈": r"$\approx$",
+}
+
+
+def decimal(value: float, digits: int = 1) -> str:
+    """A number with fixed digits and a true minus sign; an en dash when it is NaN, never "-0.0"."""
+    if math.isnan(value):
+        return DASH
+    text = f"{value:.{digits}f}"
+    if float(text) == 0.0:
+        return text.lstrip("-")
+    return text.replace("-", MINUS)
+
+
+def percent(fraction: float, digits: int = 1) -> str:
+    """A fraction in percent, without the sign "%"."""
+    return decimal(100.0 * fraction, digits)
+
+
+def signed_points(fraction: float) -> str:
+    """A difference of fractions in percentage points, with its sign."""
+    text = percent(fraction)
+    return text if text[0] in (MINUS, DASH) or float(text) == 0.0 else f"+{text}"
+
+
+def interval(low: float, high: float) -> str:
+    """An interval of fractions in percent, "[lo, hi]"; empty when an end is missing."""
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    return f"[{percent(low)}, {percent(high)}]"
+
+
+def count(number: float) -> str:
+    """A count with thousands commas."""
+    return DASH if math.isnan(number) else f"{number:,.0f}"
+
+
+def count_range(numbers: Sequence[float]) -> str:
+    """A count, or lowest–highest where the numbers differ; missing ones are ignored."""
+    known = sorted({number for number in numbers if not math.isnan(number)})
+    if not known:
+        return DASH
+    return count(known[0]) if len(known) == 1 else f"{count(known[0])}–{count(known[-1])}"
+
+
+def byte_size(number: float) -> str:
+    """Bytes in the largest decimal unit that leaves at least 1."""
+    if math.isnan(number):
+        return DASH
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number >= size:
+            return f"{number / size:.1f} {unit}"
+    return f"{number:.0f} B"
+
+
+def duration(seconds: float) -> str:
+    """Seconds, or minutes and hours when there are many."""
+    if math.isnan(seconds):
+        return DASH
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{seconds / 60:.1f} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as prose: "a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def markdown_escape(text: str) -> str:
+    """Text that Markdown shows as it stands, also inside a table cell."""
+    return re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", text).replace("\n", " ")
+
+
+def latex_escape(text: str) -> str:
+    """Text that LaTeX typesets as it stands."""
+    return "".join(_LATEX.get(letter, letter) for letter in text).replace("\n", " ")
+
+
+def slug(*names: str) -> str:
+    """Names as part of a file name: lower case, only letters, digits, dots and hyphens."""
+    return "-".join(re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.") for name in names)

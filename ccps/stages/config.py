@@ -1,0 +1,162 @@
+"""The typed shape of an experiment; `conf/` fills it, and nothing that does not fit it is accepted."""
+
+from dataclasses import dataclass, field
+
+from omegaconf import MISSING
+
+from ccps.data.benchmarks import BenchmarkSpec
+from ccps.llm.config import ModelConfig
+from ccps.probes import ProbeConfig
+
+STAGES = ("answer", "grade", "extract", "fit", "score", "evaluate", "report")
+
+
+@dataclass
+class SamplingConfig:
+    """How many questions are used.
+
+    Attributes:
+        train_total: training questions over all sources, equal shares; empty means all.
+        test_per_subject: test questions per subject; empty means all.
+        order: `shuffled` (by a hash of seed and question) or `first` (rows as they stand).
+        seed: of the shuffle.
+    """
+
+    train_total: int | None = None
+    test_per_subject: int | None = None
+    order: str = "shuffled"
+    seed: int = 23
+
+
+@dataclass
+class AnsweringConfig:
+    """How the language model is asked, and how its answers are graded.
+
+    Attributes:
+        method: `greedy` takes the most probable token as the answer; `letters` the most probable option letter.
+        prompt: `strict` uses the chat template's token ids; `parity` tokenises the rendered text again, as the
+            released code does, which doubles the BOS token of some models.
+        grader: `substring` (the accepted letter occurs in the answer, as released) or `letter` (it is the answer).
+        max_batch_tokens: rows times width of a batch; bounds memory.
+        shard_questions: questions per shard: the most that is lost when a run is killed.
+    """
+
+    method: str = "greedy"
+    prompt: str = "strict"
+    grader: str = "substring"
+    max_batch_tokens: int = 1024
+    shard_questions: int = 64
+
+
+@dataclass
+class PerturbationConfig:
+    """How far and how finely the final state is pushed.
+
+    Attributes:
+        radius: largest distance from the original state (the paper's code: 20).
+        steps: equally spaced radii up to it (the paper's code: 5).
+    """
+
+    radius: float = 20.0
+    steps: int = 5
+
+
+@dataclass
+class MethodConfig:
+    """A confidence method of the comparison.
+
+    Attributes:
+        name: which one, a name in `ccps.methods.METHODS`.
+    """
+
+    name: str = MISSING
+
+
+@dataclass
+class EvaluationConfig:
+    """How confidences are judged.
+
+    Attributes:
+        convention: which calibration error is the headline; the others stand beside it in the report.
+        resamples: bootstrap resamples, clustered by subject.
+        level: of the intervals.
+        seed: of the resampling.
+    """
+
+    convention: str = "ct"
+    resamples: int = 1000
+    level: float = 0.95
+    seed: int = 23
+
+
+@dataclass
+class TrainerConfig:
+    """Where Lightning runs the stages.
+
+    Attributes:
+        accelerator: `auto`, `cpu` or `gpu`.
+        threads: CPU threads of torch; empty means as many as there are cores.
+    """
+
+    accelerator: str = "auto"
+    threads: int | None = None
+
+
+@dataclass
+class LoggerConfig:
+    """Weights & Biases, a mirror of what the files hold.
+
+    Attributes:
+        mode: `auto` (online with an API key, else offline), `online`, `offline` or `disabled`.
+        project: W&B project.
+        entity: W&B user or team; empty means the default.
+    """
+
+    mode: str = "auto"
+    project: str = "ccps"
+    entity: str | None = None
+
+
+@dataclass
+class PathsConfig:
+    """Where things are kept.
+
+    Attributes:
+        artifacts: what stages compute, shared by all experiments.
+        output: tables, figures and report of this experiment.
+        wandb: W&B's own files.
+    """
+
+    artifacts: str = "artifacts"
+    output: str = MISSING
+    wandb: str = "artifacts"
+
+
+@dataclass
+class Config:
+    """An experiment: which models, trained and tested on what, judged how.
+
+    Attributes:
+        experiment: its name.
+        stages: which stages to run, of those in `STAGES`.
+        seeds: one probe is fitted for each.
+        model: language models by key.
+        train: benchmarks whose questions the probe is fitted on.
+        test: benchmarks it is tested on.
+    """
+
+    experiment: str = MISSING
+    stages: list[str] = field(default_factory=lambda: list(STAGES))
+    seeds: list[int] = field(default_factory=lambda: [23])
+    model: dict[str, ModelConfig] = field(default_factory=dict)
+    train: dict[str, BenchmarkSpec] = field(default_factory=dict)
+    test: dict[str, BenchmarkSpec] = field(default_factory=dict)
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    answering: AnsweringConfig = field(default_factory=AnsweringConfig)
+    perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
+    probe: ProbeConfig = field(default_factory=ProbeConfig)
+    method: dict[str, MethodConfig] = field(default_factory=dict)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    logger: LoggerConfig = field(default_factory=LoggerConfig)
+    paths: PathsConfig = field(default_factory=PathsConfig)

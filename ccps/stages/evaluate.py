@@ -1,0 +1,191 @@
+"""Judge confidences: five metrics with intervals under every convention, and paired differences."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import torch
+
+from ccps.artifacts import ROWS, Artifact
+from ccps.errors import expected
+from ccps.metrics import CONVENTIONS, bootstrap, evaluate, paired_difference
+from ccps.stages.config import EvaluationConfig
+from ccps.stages.stage import Stage, Work
+
+DIFFERENCES = "differences.parquet"
+
+
+class Scored(NamedTuple):
+    """The scores of one method.
+
+    Attributes:
+        method: its name.
+        seed: of its probe; None if it is not trained.
+        scores: the score artifact.
+    """
+
+    method: str
+    seed: int | None
+    scores: Artifact
+
+
+class _Judged(NamedTuple):
+    results: list[dict[str, Any]]
+    differences: list[dict[str, Any]]
+
+
+class EvaluateStage(Stage):
+    """Rows of method, seed, convention, metric, value, interval, n, and why a value is missing.
+
+    Metrics are averaged over subjects (the paper's way); rows named `pooled …` are over all questions.
+    `differences.parquet` holds reference − other for each pair of seed and method, under the headline convention.
+    """
+
+    name = "evaluate"
+    unit = "methods"
+
+    def __init__(
+        self, scored: Sequence[Scored], grades: Artifact, label: str, reference: str, config: EvaluationConfig
+    ) -> None:
+        super().__init__()
+        self.scored = list(scored)
+        self.grades = grades
+        self.label = label
+        self.reference = reference
+        self.config = config
+
+    @property
+    def title(self) -> str:
+        """What is judged."""
+        return f"{self.label}, {self.config.convention}"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """Scores, grades and settings."""
+        return {
+            "scores": [[item.method, item.seed, item.scores.key] for item in self.scored],
+            "grades": self.grades.key,
+            "reference": self.reference,
+            "convention": self.config.convention,
+            "resamples": self.config.resamples,
+            "level": self.config.level,
+            "seed": self.config.seed,
+        }
+
+    def prepare(self, device: torch.device) -> None:
+        """Read all scores, in the order of the question ids."""
+        grades = self.grades.rows().select(["question_id", "subject"]).to_pandas()
+        self.tables = [
+            item.scores.rows().to_pandas().merge(grades, on="question_id", validate="one_to_one").sort_values("question_id")
+            for item in self.scored
+        ]
+        n_subjects = grades["subject"].nunique()
+        if n_subjects < 2:
+            raise expected(
+                f"the test questions of {self.label}",
+                "of at least two subjects, which intervals are clustered by",
+                f"{n_subjects}",
+                "Add a benchmark or a subject column.",
+            )
+
+    def plan(self) -> Sequence[Sequence[Work]]:
+        """One step for each method and seed; all in one shard."""
+        return [[Work(index) for index in range(len(self.scored))]]
+
+    def step(self, content: int) -> _Judged:
+        """Judge one method, alone and against the reference."""
+        table, item = self.tables[content], self.scored[content]
+        results = [row for variant in self._variants() for row in self._results(table, item, *variant)]
+        differences: list[dict[str, Any]] = []
+        if item.method != self.reference:
+            for reference, other in zip(self.scored, self.tables, strict=True):
+                if reference.method == self.reference:
+                    differences += self._differences(other, table, item, reference.seed)
+        return _Judged(results, differences)
+
+    def save_shard(self, outputs: list[_Judged], folder: Path) -> Mapping[str, float]:
+        """Write results and differences."""
+        results = pd.DataFrame([row for output in outputs for row in output.results])
+        results.astype({"seed": "Int64"}).to_parquet(folder / ROWS, index=False)
+        differences = [row for output in outputs for row in output.differences]
+        columns = ["method", "other", "seed", "metric", "value", "ci_low", "ci_high"]
+        pd.DataFrame(differences, columns=columns).astype({"seed": "Int64"}).to_parquet(
+            folder / DIFFERENCES, index=False
+        )
+        return {"n": len(results)}
+
+    def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
+        """Headline AUROC and ECE of each method, for the one line of the stage."""
+        rows = pd.read_parquet(artifact.folder / "00000" / ROWS)
+        headline = rows[rows["convention"] == self.config.convention]
+        means = headline[headline["metric"].isin(["ece", "auroc"])].groupby(["method", "metric"], sort=False)["value"]
+        return {f"{method} {metric}": float(value) for (method, metric), value in means.mean().items()}
+
+    def _variants(self) -> list[tuple[str, str, str]]:
+        """Name, convention and aggregate of everything that is reported; the headline first."""
+        headline = self.config.convention
+        others = [name for name in CONVENTIONS if name != headline]
+        return [
+            (headline, headline, "macro"),
+            *((name, name, "macro") for name in others),
+            (f"pooled {headline}", headline, "pooled"),
+            *((f"pooled {name}", name, "pooled") for name in others),
+        ]
+
+    def _results(
+        self, table: pd.DataFrame, item: Scored, name: str, convention: str, aggregate: str
+    ) -> list[dict[str, Any]]:
+        p, correct, subjects = table["p_correct"], table["correct"], table["subject"]
+        measured = evaluate(p, correct, convention, groups=subjects if aggregate == "macro" else None)
+        intervals = bootstrap(
+            p,
+            correct,
+            subjects,
+            convention,
+            aggregate=aggregate,  # type: ignore[arg-type]
+            seed=self.config.seed,
+            n_resamples=self.config.resamples,
+            level=self.config.level,
+        )
+        return [
+            {
+                "method": item.method,
+                "seed": item.seed,
+                "convention": name,
+                "metric": metric,
+                "value": value,
+                "ci_low": intervals[metric].low,
+                "ci_high": intervals[metric].high,
+                "n": measured.n,
+                "undefined_groups": measured.undefined[metric],
+                "groups": measured.n_groups,
+                "ece_dropped": measured.ece_dropped,
+            }
+            for metric, value in measured.items()
+        ]
+
+    def _differences(
+        self, reference: pd.DataFrame, table: pd.DataFrame, item: Scored, seed: int | None
+    ) -> list[dict[str, Any]]:
+        paired = paired_difference(
+            reference["p_correct"],
+            table["p_correct"],
+            table["correct"],
+            table["subject"],
+            self.config.convention,
+            seed=self.config.seed,
+            n_resamples=self.config.resamples,
+            level=self.config.level,
+        )
+        return [
+            {
+                "method": self.reference,
+                "other": item.method,
+                "seed": seed,
+                "metric": metric,
+                "value": difference.value,
+                "ci_low": difference.low,
+                "ci_high": difference.high,
+            }
+            for metric, difference in paired.items()
+        ]

@@ -1,0 +1,104 @@
+"""From stored states to the 75 stability features; needs the head, never the model's layers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from ccps.artifacts import ROWS, Artifact
+from ccps.perturbation import FEATURE_NAMES, stability_features
+from ccps.stages.config import PerturbationConfig
+from ccps.stages.model import load_head
+from ccps.stages.stage import Stage, Work
+
+# Enough tokens that the head's weight is read seldom, few enough that little is lost when a run is killed.
+_ANSWER_SHARDS_PER_SHARD = 8
+
+
+class ExtractStage(Stage):
+    """Feature rows of every answer token: question id, token index and id, and one float32 column per feature."""
+
+    name = "extract"
+    unit = "shards"
+
+    def __init__(self, answers: Artifact, head: Artifact, label: str, config: PerturbationConfig) -> None:
+        super().__init__()
+        self.answers = answers
+        self.head = head
+        self.label = label
+        self.config = config
+
+    @property
+    def title(self) -> str:
+        """What is extracted, and how far it is pushed."""
+        return f"{self.label}, radius {self.config.radius:g} in {self.config.steps} steps"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """The states, the head, and the perturbation."""
+        return {
+            "answers": self.answers.key,
+            "head": self.head.key,
+            "radius": float(self.config.radius),
+            "steps": self.config.steps,
+        }
+
+    def prepare(self, device: torch.device) -> None:
+        """Load the head in float32, once for all shards."""
+        head = load_head(self.head)
+        self.weight = head.weight.to(device=device, dtype=torch.float32)
+        self.bias = None if head.bias is None else head.bias.to(device)
+
+    def plan(self) -> Sequence[Sequence[Work]]:
+        """Some shards of answers together."""
+        shards = list(range(self.answers.manifest["shards"]))
+        groups = [shards[i : i + _ANSWER_SHARDS_PER_SHARD] for i in range(0, len(shards), _ANSWER_SHARDS_PER_SHARD)]
+        return [[Work(group, len(group))] for group in groups]
+
+    def step(self, content: list[int]) -> pa.Table:
+        """Features of all answer tokens of some shards."""
+        rows = pa.concat_tables([self.answers.rows(shard).select(["question_id", "answer_ids"]) for shard in content])
+        states = torch.cat([self.answers.tensors(shard)["states"] for shard in content])
+        answers = rows["answer_ids"].to_pylist()
+        tokens = torch.tensor([token for answer in answers for token in answer])
+        features = stability_features(
+            states.to(self.weight.device),
+            self.weight,
+            tokens.to(self.weight.device),
+            radius=self.config.radius,
+            steps=self.config.steps,
+            bias=self.bias,
+        ).cpu()
+        ids = rows["question_id"].to_pylist()
+        columns: dict[str, Any] = {
+            "question_id": [name for name, answer in zip(ids, answers, strict=True) for _ in answer],
+            "token_index": pa.array([index for answer in answers for index in range(len(answer))], pa.int32()),
+            "token_id": pa.array(tokens.numpy(), pa.int32()),
+        }
+        for index, name in enumerate(FEATURE_NAMES):
+            columns[name] = pa.array(features[:, index].numpy(), pa.float32())
+        return pa.table(columns)
+
+    def save_shard(self, outputs: list[pa.Table], folder: Path) -> Mapping[str, float]:
+        """Write the feature rows."""
+        pq.write_table(outputs[0], folder / ROWS)
+        return {"tokens": outputs[0].num_rows, "n": outputs[0].num_rows}
+
+    def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
+        """Count the rows and say how often the answer token was the model's first choice."""
+        tables = [
+            pq.read_table(
+                artifact.folder / f"{index:05d}" / ROWS,
+                columns=["is_actual_token_original_argmax", "epsilon_to_flip_token"],
+            )
+            for index in range(len(self.plan()))
+        ]
+        rows = pa.concat_tables(tables)
+        flips = rows["epsilon_to_flip_token"].to_numpy()
+        return {
+            "tokens": rows.num_rows,
+            "argmax_rate": float(rows["is_actual_token_original_argmax"].to_numpy().mean()),
+            "never_flip_rate": float((flips == float("inf")).mean()),
+        }

@@ -1,0 +1,84 @@
+"""Weights & Biases as a mirror of what the files hold: offline without a key, never required, never the record."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger, WandbLogger
+
+from ccps.artifacts import Artifact
+from ccps.errors import expected
+from ccps.stages.config import LoggerConfig
+
+MODES = ("auto", "online", "offline", "disabled")
+# Larger files (states, heads) stay where they are; W&B gets the manifest, which names them by hash.
+_MAX_FILE_BYTES = 8 * 2**20
+_MAX_TABLE_ROWS = 1000
+
+
+def open_logger(config: LoggerConfig, folder: Path, name: str, settings: dict[str, Any]) -> WandbLogger | None:
+    """Open the W&B run of an experiment, or return None where it is disabled.
+
+    Args:
+        config: mode and project.
+        folder: where W&B keeps its files.
+        name: name of the run.
+        settings: the resolved configuration, shown with the run.
+
+    Raises:
+        UserError: the mode is unknown.
+    """
+    if config.mode not in MODES:
+        raise expected("`logger.mode`", f"one of {', '.join(MODES)}", repr(config.mode), "Set one of these.")
+    if config.mode == "disabled":
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    # W&B would otherwise put copies of artifacts into the home directory.
+    for variable in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
+        os.environ.setdefault(variable, str((folder / "wandb").resolve()))
+    os.environ.setdefault("WANDB_SILENT", "true")
+    offline = config.mode == "offline" or (config.mode == "auto" and not _has_key())
+    return WandbLogger(
+        name=name,
+        project=config.project,
+        entity=config.entity,
+        save_dir=folder,
+        offline=offline,
+        mode="offline" if offline else "online",
+        config=settings,
+        settings={"console": "off"},
+    )
+
+
+def close_logger(logger: WandbLogger | None, *, failed: bool) -> None:
+    """Finish the run, whatever happened."""
+    if logger is not None:
+        logger.experiment.finish(exit_code=int(failed))
+
+
+def mirror_artifact(logger: Logger, title: str, artifact: Artifact) -> None:
+    """Log a stage's counts as metrics, its rows as a table, and its small files as a W&B artifact."""
+    numbers = {name: value for name, value in artifact.summary.items() if isinstance(value, int | float)}
+    prefix = f"{artifact.stage}/{title}"
+    logger.log_metrics({f"{prefix}/{name}": float(value) for name, value in numbers.items()})
+    if not isinstance(logger, WandbLogger):
+        return
+    import wandb
+
+    record = wandb.Artifact(f"{artifact.stage}-{artifact.key}", type=artifact.stage, metadata=dict(artifact.inputs))
+    record.add_file(str(artifact.folder / "manifest.json"))
+    for name, entry in artifact.manifest["files"].items():
+        if entry["bytes"] <= _MAX_FILE_BYTES:
+            record.add_file(str(artifact.folder / name), name=name)
+    logger.experiment.log_artifact(record)
+    if artifact.stage in ("grade", "score", "evaluate"):
+        rows = artifact.rows().slice(0, _MAX_TABLE_ROWS)
+        columns = rows.column_names
+        data = [list(row.values()) for row in rows.to_pylist()]
+        logger.log_table(key=f"{prefix}/rows", columns=columns, data=data)
+
+
+def _has_key() -> bool:
+    import wandb
+
+    return bool(os.environ.get("WANDB_API_KEY") or wandb.api.api_key)

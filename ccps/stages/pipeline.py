@@ -1,0 +1,186 @@
+"""The whole experiment, stage by stage: for each model, fit probes and judge them on every benchmark."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ccps.artifacts import Artifact
+from ccps.data.benchmarks import load_questions
+from ccps.data.records import Question
+from ccps.data.sampling import Deduplicated, deduplicate, sample
+from ccps.errors import UserError
+from ccps.llm import find_model
+from ccps.methods import find_method
+from ccps.stages.answer import AnswerStage
+from ccps.stages.config import STAGES, Config
+from ccps.stages.evaluate import EvaluateStage, Scored
+from ccps.stages.extract import ExtractStage
+from ccps.stages.fit import FitStage
+from ccps.stages.grade import GradeStage
+from ccps.stages.model import SharedModel
+from ccps.stages.progress import say
+from ccps.stages.provenance import provenance
+from ccps.stages.report import REFERENCE, ModelRun, ReportStage, Side, Tested
+from ccps.stages.score import ScoreStage
+from ccps.stages.stage import Run, Stage, run_stage, stage_trainer
+
+TRAIN = "train"
+
+
+class Pipeline:
+    """Runs the stages of an experiment; what is complete is found again, what is missing is computed.
+
+    Args:
+        config: the experiment.
+        settings: the same as plain values, printed in the report and mirrored to W&B.
+        run: where artifacts lie, and the logger.
+    """
+
+    def __init__(self, config: Config, settings: Mapping[str, Any], run: Run) -> None:
+        self.config = config
+        self.settings = settings
+        self.run_settings = run
+        self.reused: set[Path] = set()
+        self.last = max(STAGES.index(stage) for stage in config.stages)
+
+    def run(self) -> Path | None:
+        """Run everything that is asked for.
+
+        Returns:
+            The folder with the report, or None if the report stage was not asked for.
+
+        Raises:
+            UserError: see each stage; or an earlier stage is missing that was not asked for.
+        """
+        questions, dropped = self._questions()
+        runs = [self._model_run(name, questions) for name in self.config.model]
+        if self._ends_with("evaluate"):
+            return None
+        complete = [run for run in runs if run is not None]
+        stage = ReportStage(
+            complete, len(dropped), self.reused, self.config, self._printed_settings(), provenance()
+        )
+        artifact = self._do(stage)
+        output = Path(self.config.paths.output)
+        shutil.copytree(artifact.folder / "00000", output, dirs_exist_ok=True)
+        say("report", self.config.experiment, str(output / "report.html"))
+        return output
+
+    def _questions(self) -> tuple[dict[str, list[Question]], list[Any]]:
+        """Load and sample all questions; leave out of training what stands in a test."""
+        sampling = self.config.sampling
+        questions = {
+            name: sample(
+                load_questions(spec),
+                per_subject=sampling.test_per_subject,
+                order=sampling.order,  # type: ignore[arg-type]
+                seed=sampling.seed,
+            )
+            for name, spec in self.config.test.items()
+        }
+        # What a test holds beyond its sample counts too: the training set must not depend on the sample's size.
+        whole_tests = [question for spec in self.config.test.values() for question in load_questions(spec)]
+        candidates = [question for spec in self.config.train.values() for question in load_questions(spec)]
+        kept, dropped = deduplicate(candidates, whole_tests)
+        questions[TRAIN] = sample(
+            kept,
+            total=sampling.train_total,
+            order=sampling.order,  # type: ignore[arg-type]
+            seed=sampling.seed,
+        )
+        sizes = ", ".join(f"{len(group):,} {name}" for name, group in questions.items())
+        say("questions", self.config.experiment, f"{sizes}; {len(dropped)} training candidates stand in a test: left out")
+        return questions, dropped
+
+    def _model_run(self, name: str, questions: Mapping[str, Sequence[Question]]) -> ModelRun | None:
+        config = self.config
+        model = SharedModel(find_model(name, config.model[name]))
+        role = config.model[name].system_role
+        labels = [TRAIN, *config.test]
+        answers = {
+            label: self._do(AnswerStage(questions[label], label, model, role, config.answering)) for label in labels
+        }
+        if self._ends_with("answer"):
+            return None
+        grades = {
+            label: self._do(GradeStage(answers[label], questions[label], label, config.answering.grader))
+            for label in labels
+        }
+        if self._ends_with("grade"):
+            return None
+        head = model.save_head(self.run_settings, stage_trainer(self.run_settings, []).strategy.root_device)
+        model.release()
+        features = {
+            label: self._do(ExtractStage(answers[label], head, label, config.perturbation)) for label in labels
+        }
+        if self._ends_with("extract"):
+            return None
+        sides = {
+            label: Side(label, questions[label], answers[label], grades[label], features[label]) for label in labels
+        }
+        probes = self._probes(name, sides[TRAIN])
+        if self._ends_with("fit"):
+            return None
+        scored = {label: self._scores(sides[label], head, probes) for label in config.test}
+        if self._ends_with("score"):
+            return None
+        reference = REFERENCE if REFERENCE in config.method else next(iter(config.method))
+        tested = [
+            Tested(
+                sides[label],
+                scored[label],
+                self._do(EvaluateStage(scored[label], grades[label], label, reference, config.evaluation)),
+            )
+            for label in config.test
+        ]
+        return ModelRun(name, sides[TRAIN], probes, tested)
+
+    def _probes(self, model: str, train: Side) -> dict[int, Artifact]:
+        """One probe per seed, if any method needs one."""
+        if not any(find_method(method.name).trained for method in self.config.method.values()):
+            return {}
+        radius = self.config.perturbation.radius
+        return {
+            seed: self._do(FitStage(train.features, train.grades, model, self.config.probe, radius, seed))
+            for seed in self.config.seeds
+        }
+
+    def _scores(self, side: Side, head: Artifact, probes: Mapping[int, Artifact]) -> list[Scored]:
+        scored = []
+        for settings in self.config.method.values():
+            method = find_method(settings.name)
+            trained: Mapping[int | None, Artifact | None] = {**probes} if method.trained else {None: None}
+            for seed, probe in trained.items():
+                stage = ScoreStage(method, side.features, side.grades, head, probe, side.label)
+                scored.append(Scored(method.name, seed, self._do(stage)))
+        return scored
+
+    def _do(self, stage: Stage) -> Artifact:
+        """Run a stage, or find what it has left; a stage that was not asked for must have been run before."""
+        artifact = stage.artifact(self.run_settings)
+        if artifact.complete:
+            self.reused.add(artifact.folder)
+        elif stage.name not in self.config.stages:
+            raise UserError(
+                f"Expected the stage `{stage.name}` ({stage.title}) to have been run before, but got no complete "
+                f"artifact at {artifact.folder}. Add `{stage.name}` to `stages`, or leave `stages` out to run all."
+            )
+        return run_stage(stage, self.run_settings)
+
+    def _ends_with(self, stage: str) -> bool:
+        """Whether nothing after this stage was asked for."""
+        return self.last <= STAGES.index(stage)
+
+    def _printed_settings(self) -> dict[str, Any]:
+        """The settings without what does not bear on results: paths, logger, which stages ran."""
+        return {key: value for key, value in self.settings.items() if key not in ("paths", "logger", "stages")}
+
+
+def run_experiment(config: Config, settings: Mapping[str, Any], run: Run) -> Path | None:
+    """Run an experiment (see `Pipeline`); the number of CPU threads is set first."""
+    if config.trainer.threads is not None:
+        torch.set_num_threads(config.trainer.threads)
+    return Pipeline(config, settings, run).run()

@@ -1,0 +1,89 @@
+"""What a person sees of a run: a bar with rate and time left while a stage works, one line when it is done."""
+
+import time
+from typing import Any
+
+import lightning.pytorch as pl
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+console = Console(highlight=False, soft_wrap=True)
+
+_SECONDS_BETWEEN_LINES = 30
+
+
+def say(stage: str, title: str, sentence: str, *, reused: bool = False, seconds: float | None = None) -> None:
+    """Print the one line of a stage: what was reused, what was done, what was rejected and why."""
+    state = "reused" if reused else "done" if seconds is None else f"done in {duration(seconds)}"
+    console.print(f"[bold]{stage:<9}[/bold] {title} · {state}" + (f" · {sentence}" if sentence else ""))
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as people do: 0.4 s, 12 s, 3 min 05 s, 2 h 07 min."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class StageProgress(pl.Callback):
+    """A progress bar over the units of a stage; in a log file, a line every half minute instead.
+
+    Attributes:
+        total: units of the whole stage.
+        done: units that earlier runs have done.
+    """
+
+    def __init__(self, stage: str, title: str, unit: str) -> None:
+        self.label = f"{stage:<9} {title}"
+        self.unit = unit
+        self.total = 0
+        self.done = 0
+
+    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._started = self._last_line = time.perf_counter()
+        self._at_start = self.done
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} " + self.unit + " {task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task(self.label, total=self.total, completed=self.done, rate="")
+        self._bar.start()
+
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self.done += batch.work.size
+        now = time.perf_counter()
+        per_second = (self.done - self._at_start) / max(now - self._started, 1e-9)
+        rate = f"{per_second:.2f}/s"
+        self._bar.update(self._task, completed=self.done, rate=rate)
+        if not console.is_terminal and now - self._last_line > _SECONDS_BETWEEN_LINES:
+            self._last_line = now
+            left = duration((self.total - self.done) / per_second)
+            console.print(f"{self.label} · {self.done}/{self.total} {self.unit}, {rate}, {left} left")
+
+    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._bar.stop()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        if hasattr(self, "_bar"):
+            self._bar.stop()

@@ -1,0 +1,165 @@
+"""From composed settings to a typed `Config`: every fault found, and all of them in one message."""
+
+import dataclasses
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_args, get_origin, get_type_hints
+
+from omegaconf import MISSING, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ccps.data.grading import Grader
+from ccps.errors import UserError
+from ccps.methods import METHODS
+from ccps.metrics import CONVENTIONS
+from ccps.stages.config import STAGES, Config
+
+_ONE_OF: Mapping[str, Sequence[str]] = {
+    "sampling.order": ("shuffled", "first"),
+    "answering.method": ("greedy", "letters"),
+    "answering.prompt": ("strict", "parity"),
+    "answering.grader": get_args(Grader),
+    "evaluation.convention": tuple(CONVENTIONS),
+    "trainer.accelerator": ("auto", "cpu", "gpu"),
+}
+_POSITIVE = (
+    "sampling.train_total",
+    "sampling.test_per_subject",
+    "answering.max_batch_tokens",
+    "answering.shard_questions",
+    "perturbation.radius",
+    "perturbation.steps",
+    "evaluation.resamples",
+    "trainer.threads",
+)
+
+
+def to_config(settings: Mapping[str, Any]) -> Config:
+    """Check settings against the schema and build the typed configuration.
+
+    Args:
+        settings: plain values, as composed from `conf/` and the command line.
+
+    Raises:
+        UserError: naming every unknown key (with the nearest known one), wrong type, missing value and value out of
+            range.
+    """
+    faults = list(_type_faults(settings, Config, ""))
+    if not faults:
+        faults = list(_value_faults(settings))
+    if faults:
+        raise UserError(fault_list(faults))
+    config: Config = _build(settings, Config)
+    return config
+
+
+def fault_list(faults: Sequence[str]) -> str:
+    """Lay out faults of the configuration as one message."""
+    heading = "One setting is at fault" if len(faults) == 1 else f"{len(faults)} settings are at fault"
+    lines = "\n".join(f"  - {fault}" for fault in faults)
+    return f"{heading}, nothing was run:\n{lines}\nPrint all settings and their values with --cfg job."
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Suggest the known name that resembles a misspelt one, or list what is known."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(sorted(known))}"
+
+
+def _type_faults(value: Any, wanted: Any, path: str) -> Iterator[str]:
+    """Compare a value with the type of its place, going down into dataclasses and mappings of them."""
+    if dataclasses.is_dataclass(wanted):
+        if not isinstance(value, Mapping):
+            yield f"expected `{path}` to be a group of settings, but got {value!r}"
+            return
+        yield from _dataclass_faults(value, wanted, path)
+    elif get_origin(wanted) is dict and dataclasses.is_dataclass(get_args(wanted)[1]):
+        if not isinstance(value, Mapping):
+            yield f"expected `{path}` to map names to settings, but got {value!r}"
+            return
+        for name, item in value.items():
+            yield from _type_faults(item, get_args(wanted)[1], f"{path}.{name}")
+    elif value == MISSING:
+        yield f"expected `{path}` to be set, but it is not"
+    elif not _fits(value, wanted):
+        yield f"expected `{path}` to be {_type_name(wanted)}, but got {value!r}"
+
+
+def _dataclass_faults(value: Mapping[str, Any], wanted: Any, path: str) -> Iterator[str]:
+    hints = get_type_hints(wanted)
+    prefix = f"{path}." if path else ""
+    for key in value:
+        if key not in hints:
+            yield f"unknown setting `{prefix}{key}`: {nearest(str(key), list(hints))}"
+    for item in dataclasses.fields(wanted):
+        if item.name in value:
+            yield from _type_faults(value[item.name], hints[item.name], f"{prefix}{item.name}")
+        elif item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
+            yield f"expected `{prefix}{item.name}` to be set, but it is not"
+        elif item.default == MISSING:
+            yield f"expected `{prefix}{item.name}` to be set, but it is not"
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    """Whether OmegaConf takes the value for a field of that type (so 1 fits float, "1" does not fit a list)."""
+    holder = dataclasses.make_dataclass("Holder", [("value", wanted, dataclasses.field(default=MISSING))])
+    try:
+        OmegaConf.structured(holder).value = value
+    except OmegaConfBaseException:
+        return False
+    return not (isinstance(value, bool) and wanted in (int, float, int | None, float | None, str, str | None))
+
+
+def _type_name(wanted: Any) -> str:
+    if isinstance(wanted, type) and issubclass(wanted, str) and hasattr(wanted, "__members__"):
+        return "one of " + ", ".join(wanted.__members__)
+    name = wanted.__name__ if isinstance(wanted, type) and not get_args(wanted) else str(wanted)
+    names = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}
+    return names.get(name, name.replace("int | None", "a whole number or null").replace("str | None", "a text or null"))
+
+
+def _value_faults(settings: Mapping[str, Any]) -> Iterator[str]:
+    for path, known in _ONE_OF.items():
+        value = _at(settings, path)
+        if value is not None and value not in known:
+            yield f"expected `{path}` to be one of {', '.join(known)}, but got {value!r}"
+    for path in _POSITIVE:
+        value = _at(settings, path)
+        if value is not None and not value > 0:
+            yield f"expected `{path}` to be above 0, but got {value!r}"
+    level = _at(settings, "evaluation.level")
+    if level is not None and not 0 < level < 1:
+        yield f"expected `evaluation.level` to be between 0 and 1, but got {level!r}"
+    for stage in settings.get("stages", ()):
+        if stage not in STAGES:
+            yield f"unknown stage `{stage}` in `stages`: {nearest(stage, STAGES)}"
+    for name, method in settings.get("method", {}).items():
+        if method["name"] not in METHODS:
+            yield f"unknown method `{method['name']}` in `method.{name}`: {nearest(method['name'], list(METHODS))}"
+    for path in ("stages", "seeds", "model", "train", "test", "method"):
+        if not settings.get(path):
+            yield f"expected `{path}` to hold at least one entry, but it is empty"
+    seeds = settings.get("seeds", ())
+    if len(set(seeds)) < len(seeds):
+        yield f"expected `seeds` to be different numbers, but got {seeds}"
+
+
+def _at(settings: Mapping[str, Any], path: str) -> Any:
+    value: Any = settings
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _build(value: Any, wanted: Any) -> Any:
+    """Build the dataclass of a place from plain values that are known to fit it."""
+    if dataclasses.is_dataclass(wanted):
+        hints = get_type_hints(wanted)
+        fields = {key: _build(item, hints[key]) for key, item in value.items()}
+        return wanted(**fields)  # type: ignore[operator]
+    if get_origin(wanted) is dict and dataclasses.is_dataclass(get_args(wanted)[1]):
+        return {name: _build(item, get_args(wanted)[1]) for name, item in value.items()}
+    holder = dataclasses.make_dataclass("Holder", [("value", wanted, dataclasses.field(default=MISSING))])
+    typed = OmegaConf.structured(holder)
+    typed.value = value
+    return OmegaConf.to_container(typed)["value"]  # type: ignore[call-overload, index]

@@ -1,0 +1,82 @@
+"""Let one method say how probable it is that each answer is correct."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from ccps.artifacts import ROWS, Artifact
+from ccps.methods import Evidence, Method
+from ccps.stages.fit import load_probe
+from ccps.stages.graded import last_token_features
+from ccps.stages.stage import Stage, Work
+
+
+class ScoreStage(Stage):
+    """Rows of question id, P(correct) and `correct`, for one method and, if it is trained, one seed."""
+
+    name = "score"
+
+    def __init__(
+        self, method: Method, features: Artifact, grades: Artifact, head: Artifact, probe: Artifact | None, label: str
+    ) -> None:
+        super().__init__()
+        self.method = method
+        self.features = features
+        self.grades = grades
+        self.head = head
+        self.probe = probe
+        self.label = label
+
+    @property
+    def title(self) -> str:
+        """What is scored, and by which method."""
+        return f"{self.label}, {self.method.name}"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """Method, features, grades, and the probe if there is one."""
+        return {
+            "method": self.method.name,
+            "features": self.features.key,
+            "grades": self.grades.key,
+            "probe": self.probe.key if self.probe else None,
+        }
+
+    def prepare(self, device: torch.device) -> None:
+        """Read the evidence."""
+        self.rows = last_token_features(self.features, self.grades)
+        self.evidence = Evidence(
+            features=self.rows.features,
+            vocabulary=int(self.head.summary["vocabulary"]),
+            probe=load_probe(self.probe) if self.probe else None,
+        )
+
+    def plan(self) -> Sequence[Sequence[Work]]:
+        """All answers at once."""
+        return [[Work(None, len(self.rows.question_ids))]]
+
+    def step(self, content: None) -> pa.Table:
+        """Score every answer."""
+        return pa.table(
+            {
+                "question_id": self.rows.question_ids,
+                "p_correct": self.method.p_correct(self.evidence),
+                "correct": self.rows.correct,
+            }
+        )
+
+    def save_shard(self, outputs: list[pa.Table], folder: Path) -> Mapping[str, float]:
+        """Write the scores."""
+        pq.write_table(outputs[0], folder / ROWS)
+        return {"n": outputs[0].num_rows}
+
+    def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
+        """Count the scores; for a probe, how many values it had to set to 0."""
+        summary: dict[str, Any] = {"scored": len(self.rows.question_ids)}
+        if self.evidence.probe is not None:
+            zeroed = self.evidence.probe.clean(self.rows.features).zeroed
+            summary |= {f"set to 0 ({reason})": number for reason, number in zeroed.items()}
+        return summary

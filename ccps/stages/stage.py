@@ -1,0 +1,213 @@
+"""What every stage is: a Lightning module that computes the missing shards of one artifact."""
+
+import resource
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from torch.utils.data import DataLoader
+
+from ccps.artifacts import Artifact
+from ccps.probes.quiet import quiet_lightning
+from ccps.stages.mirror import mirror_artifact
+from ccps.stages.progress import StageProgress, say
+
+
+class Work(NamedTuple):
+    """One step of a stage.
+
+    Attributes:
+        content: what `step` receives.
+        size: how many units (questions, rows) it holds, for the progress bar.
+    """
+
+    content: Any
+    size: int = 1
+
+
+class _Item(NamedTuple):
+    """Work as the data loader hands it over: which shard it belongs to, and whether it is that shard's last."""
+
+    shard: int
+    closes: bool
+    work: Work
+
+
+@dataclass(frozen=True)
+class Run:
+    """How stages are run.
+
+    Attributes:
+        artifacts: root folder of all artifacts.
+        accelerator: Lightning accelerator (`auto`, `cpu`, `gpu`).
+        logger: Lightning logger that mirrors what the files hold, or None.
+    """
+
+    artifacts: Path
+    accelerator: str = "auto"
+    logger: Logger | None = None
+
+
+class Stage(pl.LightningModule):
+    """A step of the pipeline.
+
+    A subclass says what determines its result (`inputs`), cuts the work into shards (`plan`), does one step
+    (`step`), writes the outputs of a shard (`save_shard`), and sums up the whole (`summarise`). It raises
+    `version` whenever its code would give another result for the same inputs.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    unit: ClassVar[str] = "questions"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """Everything that determines the result, as JSON-like values."""
+        raise NotImplementedError
+
+    @property
+    def title(self) -> str:
+        """A few words that tell this run of the stage from others ("mmlu, qwen2.5")."""
+        raise NotImplementedError
+
+    def prepare(self, device: torch.device) -> None:
+        """Load what the work needs; called only if something is missing."""
+
+    def plan(self) -> Sequence[Sequence[Work]]:
+        """The whole work, by shard; the same inputs give the same plan."""
+        raise NotImplementedError
+
+    def step(self, content: Any) -> Any:
+        """Do one step of the work."""
+        raise NotImplementedError
+
+    def predict_step(self, batch: "_Item", batch_idx: int = 0) -> Any:
+        """Do one step, as Lightning calls it."""
+        return self.step(batch.work.content)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Leave the work where it is: a step moves what it needs itself."""
+        return batch
+
+    def save_shard(self, outputs: list[Any], folder: Path) -> Mapping[str, float]:
+        """Write a shard from the outputs of its steps; return what it cost beside time ({"tokens": …})."""
+        raise NotImplementedError
+
+    def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
+        """Sum up all shards: counts, and what was rejected and why. Becomes part of the manifest."""
+        return {}
+
+    def artifact(self, run: Run) -> Artifact:
+        """The artifact this stage fills, whether it exists or not."""
+        return Artifact.at(run.artifacts, self.name, {"version": self.version, **self.inputs()})
+
+
+class _ShardWriter(pl.Callback):
+    """Writes each shard as soon as its last step is done, and notes what it cost."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+        self.outputs: list[Any] = []
+        self.started = time.perf_counter()
+
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: _Item,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        assert isinstance(pl_module, Stage)
+        self.outputs.append(outputs)
+        if not batch.closes:
+            return
+        with self.artifact.shard(batch.shard) as folder:
+            cost = pl_module.save_shard(self.outputs, folder)
+        now = time.perf_counter()
+        self.artifact.add_cost(batch.shard, seconds=now - self.started, peak_memory=peak_memory(), **cost)
+        self.outputs, self.started = [], now
+
+
+def run_stage(stage: Stage, run: Run) -> Artifact:
+    """Compute what is missing of a stage's artifact; say in one line what was reused and what was done.
+
+    Raises:
+        UserError: the artifact is broken, held by another process, or the disk is full; or the stage refuses.
+    """
+    artifact = stage.artifact(run)
+    if artifact.complete:
+        say(stage.name, stage.title, _sentence(artifact.summary), reused=True)
+    else:
+        with artifact.writing():
+            _compute(stage, artifact, run)
+        say(stage.name, stage.title, _sentence(artifact.summary), seconds=total_cost(artifact, "seconds"))
+    if run.logger is not None:
+        mirror_artifact(run.logger, stage.title, artifact)
+    return artifact
+
+
+def _compute(stage: Stage, artifact: Artifact, run: Run) -> None:
+    progress = StageProgress(stage.name, stage.title, stage.unit)
+    trainer = stage_trainer(run, [_ShardWriter(artifact), progress])
+    stage.prepare(trainer.strategy.root_device)
+    shards = stage.plan()
+    items = [
+        _Item(index, work is shard[-1], work)
+        for index, shard in enumerate(shards)
+        if not artifact.has_shard(index)
+        for work in shard
+    ]
+    progress.total = sum(work.size for shard in shards for work in shard)
+    progress.done = progress.total - sum(item.work.size for item in items)
+    if items:
+        loader = DataLoader(items, batch_size=None, collate_fn=_unchanged)  # type: ignore[arg-type, var-annotated]
+        with quiet_lightning():
+            trainer.predict(stage, loader, return_predictions=False)
+    artifact.finish(len(shards), stage.summarise(artifact))
+
+
+def stage_trainer(run: Run, callbacks: list[pl.Callback]) -> pl.Trainer:
+    """A Lightning Trainer for one pass over a stage's work."""
+    with quiet_lightning():
+        return pl.Trainer(
+            accelerator=run.accelerator,
+            devices=1,
+            logger=run.logger or False,
+            callbacks=callbacks,
+            plugins=[LightningEnvironment()],
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=False,
+            inference_mode=False,
+        )
+
+
+def _unchanged(item: _Item) -> _Item:
+    return item
+
+
+def peak_memory() -> int:
+    """Most memory this process has held so far, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def total_cost(artifact: Artifact, name: str) -> float:
+    """Sum one cost over the shards of an artifact."""
+    return sum(cost.get(name, 0.0) for cost in artifact.costs())
+
+
+def _sentence(summary: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value:.3g}" if isinstance(value, float) else f"{name.replace('_', ' ')} {value}"
+        for name, value in summary.items()
+        if isinstance(value, int | float | str)
+    )
+
+

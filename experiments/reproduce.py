@@ -1,0 +1,31 @@
+"""The main job end to end: ask a language model, perturb its answers, fit probes, judge them, write the report.
+
+    python -m experiments.reproduce                         the embedded experiment
+    python -m experiments.reproduce experiment=smoke        every stage in under two minutes
+    python -m experiments.reproduce stages=[extract,fit]    a part of it
+"""
+
+from pathlib import Path
+from typing import Any
+
+from experiments.launch import launch
+
+
+def main(settings: dict[str, Any]) -> None:
+    """Run the experiment that the settings describe."""
+    from ccps.stages import Run, run_experiment
+    from ccps.stages.mirror import close_logger, open_logger
+    from ccps.stages.schema import to_config
+
+    config = to_config(settings)
+    logger = open_logger(config.logger, Path(config.paths.wandb), config.experiment, settings)
+    failed = True
+    try:
+        run_experiment(config, settings, Run(Path(config.paths.artifacts), config.trainer.accelerator, logger))
+        failed = False
+    finally:
+        close_logger(logger, failed=failed)
+
+
+if __name__ == "__main__":
+    launch(main)

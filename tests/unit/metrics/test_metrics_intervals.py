@@ -1,0 +1,172 @@
+import math
+
+import numpy as np
+import pytest
+
+from ccps.metrics import CONVENTIONS, METRICS, bootstrap, evaluate, paired_difference
+
+SCHEMES = [(aggregate, scheme) for aggregate in ("macro", "pooled") for scheme in ("clusters", "two_stage")]
+
+
+def subjects(seed, n_subjects=12, n_questions=15):
+    rng = np.random.default_rng(seed)
+    n = n_subjects * n_questions
+    ease = np.repeat(rng.beta(3, 3, n_subjects), n_questions)
+    p = np.clip(ease + 0.2 * rng.normal(size=n), 0, 1)
+    return p, rng.random(n) < ease, np.repeat(np.arange(n_subjects), n_questions)
+
+
+@pytest.mark.parametrize(("aggregate", "scheme"), SCHEMES)
+@pytest.mark.parametrize("name", ["ct", "equal_mass"])
+def test_the_value_is_that_of_evaluate_and_row_order_is_no_matter(aggregate, scheme, name):
+    p, y, g = subjects(0)
+    settings = {"seed": 3, "aggregate": aggregate, "scheme": scheme, "n_resamples": 60}
+    result = bootstrap(p, y, g, name, **settings)
+    whole = evaluate(p, y, name, groups=g if aggregate == "macro" else None)
+    assert {metric: interval.value for metric, interval in result.items()} == dict(whole)
+    assert all(interval.low < interval.high and interval.undefined == 0 for interval in result.values())
+    order = np.random.default_rng(1).permutation(len(p))
+    assert bootstrap(p[order], y[order], g[order], name, **settings) == result
+    assert bootstrap(p, y, g, name, **{**settings, "seed": 4}) != result
+
+
+def half_width(interval):
+    return (interval.high - interval.low) / 2
+
+
+def test_clusters_give_the_spread_of_subject_means():
+    p, y, g = subjects(1, n_subjects=57)
+    means = ((p - y) ** 2).reshape(57, -1).mean(axis=1)
+    interval = bootstrap(p, y, g, seed=0, n_resamples=4000)["brier"]
+    assert half_width(interval) == pytest.approx(1.96 * means.std() / math.sqrt(57), rel=0.08)
+    assert interval.low < means.mean() < interval.high
+
+
+def test_pooled_means_weigh_subjects_by_size():
+    # With one label per row the cluster bootstrap is that of rows.
+    p, y, _ = subjects(2, n_subjects=20, n_questions=20)
+    losses = (p - y) ** 2
+    interval = bootstrap(p, y, np.arange(400), seed=0, n_resamples=4000, aggregate="pooled")["brier"]
+    assert half_width(interval) == pytest.approx(1.96 * losses.std() / 20, rel=0.08)
+
+
+@pytest.mark.parametrize("aggregate", ["macro", "pooled"])
+def test_two_stages_add_the_noise_of_questions(aggregate):
+    # Every subject has 8 right of 10, so that drawing subjects alone changes nothing.
+    y, g = np.tile([1] * 8 + [0] * 2, 40), np.repeat(np.arange(40), 10)
+    p = np.full(400, 0.9)
+    settings = {"seed": 0, "n_resamples": 3000, "aggregate": aggregate}
+    plain = bootstrap(p, y, g, **settings)["acc"]
+    assert plain.low == pytest.approx(0.8, abs=1e-12)
+    assert plain.high == pytest.approx(0.8, abs=1e-12)
+    # The ends are multiples of 1/400, hence the absolute tolerance.
+    two_stage = bootstrap(p, y, g, **settings, scheme="two_stage")["acc"]
+    assert half_width(two_stage) == pytest.approx(1.96 * math.sqrt(0.8 * 0.2 / 400), abs=1 / 400)
+
+
+def test_coverage_of_clustered_data():
+    """Subjects differ in ease around a known mean: clustered intervals cover it, those of rows do not."""
+    n_sets, n_subjects, n_questions = 100, 40, 8
+    covered = {"subjects": 0, "rows": 0}
+    for seed in range(n_sets):
+        rng = np.random.default_rng(seed)
+        ease = np.repeat(rng.beta(1, 1, n_subjects), n_questions)
+        y, p = rng.random(len(ease)) < ease, np.full(len(ease), 0.9)
+        labels = {"subjects": np.repeat(np.arange(n_subjects), n_questions), "rows": np.arange(len(ease))}
+        for unit, groups in labels.items():
+            acc = bootstrap(p, y, groups, seed=seed, n_resamples=200, aggregate="pooled")["acc"]
+            covered[unit] += acc.low <= 0.5 <= acc.high
+    # 95 % nominal: 86 or fewer of 100 has a chance below 1 in 1000 even at the 93 % of percentile intervals.
+    assert covered["subjects"] >= 86
+    assert covered["rows"] < 80
+
+
+def test_resamples_without_a_value_are_counted():
+    # Only "a" has both classes: one resample in four is made of "b" alone.
+    result = bootstrap([0.9, 0.2, 0.7, 0.8], [1, 0, 1, 1], ["a", "a", "b", "b"], seed=0, n_resamples=2000)
+    assert result["auroc"].undefined == pytest.approx(500, abs=80)
+    assert (result["auroc"].low, result["auroc"].high) == (1.0, 1.0)
+    assert result["brier"].undefined == 0
+
+
+@pytest.mark.parametrize(("aggregate", "scheme"), SCHEMES)
+def test_a_metric_that_is_never_defined_has_no_interval(aggregate, scheme):
+    result = bootstrap(
+        [0.9, 0.2, 0.7],
+        [1, 1, 1],
+        ["a", "b", "b"],
+        seed=0,
+        n_resamples=30,
+        aggregate=aggregate,
+        scheme=scheme,
+    )
+    assert all(math.isnan(number) for number in result["auroc"][:3])
+    assert result["auroc"].undefined == 30
+    assert result["aucpr"][:3] == (1.0, 1.0, 1.0)
+
+
+def test_a_wider_level_gives_a_wider_interval():
+    p, y, g = subjects(6)
+    narrow, wide = (bootstrap(p, y, g, seed=0, n_resamples=200, level=level) for level in (0.5, 0.99))
+    assert all(wide[m].low < narrow[m].low < narrow[m].high < wide[m].high for m in METRICS)
+
+
+def test_a_run_in_batches_draws_independent_resamples(monkeypatch):
+    p, y, g = subjects(7)
+    monkeypatch.setattr("ccps.metrics.inputs._CELLS_PER_BATCH", 20 * len(p))
+    batched = bootstrap(p, y, g, seed=0, n_resamples=700)["brier"]
+    monkeypatch.undo()
+    assert half_width(batched) == pytest.approx(
+        half_width(bootstrap(p, y, g, seed=0, n_resamples=2000)["brier"]), rel=0.1
+    )
+
+
+@pytest.mark.parametrize(("aggregate", "scheme"), SCHEMES)
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_a_method_does_not_differ_from_itself(aggregate, scheme, name):
+    p, y, g = subjects(8)
+    result = paired_difference(p, p, y, g, name, seed=0, n_resamples=30, aggregate=aggregate, scheme=scheme)
+    assert list(result) == list(METRICS)
+    assert all(difference == (0.0, 0.0, 0.0, 1.0, 0) for difference in result.values())
+
+
+@pytest.mark.parametrize(("aggregate", "scheme"), SCHEMES)
+def test_a_constant_shift_is_found_although_each_interval_holds_both(aggregate, scheme):
+    # Both methods see the same questions, so a small steady loss shows against the large spread of subjects.
+    _, y, g = subjects(9)
+    a, b = np.where(y, 0.7, 0.3), np.where(y, 0.68, 0.32)
+    settings = {"seed": 0, "n_resamples": 300, "aggregate": aggregate, "scheme": scheme}
+    brier = paired_difference(a, b, y, g, **settings)["brier"]
+    assert brier[:3] == pytest.approx((0.3**2 - 0.32**2,) * 3, abs=1e-12)
+    assert brier.p_value == pytest.approx(2 / 301)
+
+
+@pytest.mark.parametrize(("aggregate", "scheme"), SCHEMES)
+def test_both_methods_meet_the_same_questions(aggregate, scheme):
+    # The loss of b is that of a plus one hundredth in every row; any other pairing would vary.
+    a, y, g = subjects(10)
+    loss = (a - y) ** 2
+    b = np.abs(y - np.sqrt(np.clip(loss + 0.01, 0, 1)))
+    keep = loss < 0.98
+    brier = paired_difference(
+        b[keep], a[keep], y[keep], g[keep], seed=1, n_resamples=50, aggregate=aggregate, scheme=scheme
+    )["brier"]
+    assert brier[:3] == pytest.approx((0.01, 0.01, 0.01), abs=1e-12)
+
+
+def test_differences_are_antisymmetric_and_independent_of_row_order():
+    p, y, g = subjects(11)
+    q = np.clip(p + 0.1 * np.random.default_rng(0).normal(size=len(p)), 0, 1)
+    there, back = (paired_difference(*pair, y, g, seed=2, n_resamples=99) for pair in ((p, q), (q, p)))
+    for metric in METRICS:
+        assert there[metric].value == evaluate(p, y, groups=g)[metric] - evaluate(q, y, groups=g)[metric]
+        assert there[metric][:3] == pytest.approx(
+            (-back[metric].value, -back[metric].high, -back[metric].low)
+        )
+        assert there[metric].p_value == back[metric].p_value
+    order = np.random.default_rng(1).permutation(len(p))
+    for scheme in ("clusters", "two_stage"):
+        settings = {"seed": 2, "n_resamples": 40, "scheme": scheme}
+        assert paired_difference(p, q, y, g, **settings) == paired_difference(
+            p[order], q[order], y[order], g[order], **settings
+        )

@@ -1,0 +1,221 @@
+import base64
+import json
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+from ccps.errors import UserError
+from ccps.report import ReportData, write_report
+from ccps.report.claims import Claim, ClaimSet
+from ccps.report.figures import method_styles
+
+Make = Callable[..., ReportData]
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class Page(HTMLParser):
+    """Collects what a test asks of a page, and checks that tags are closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def _page(data: ReportData, folder: Path) -> Page:
+    write_report(data, folder)
+    return Page((folder / "report.html").read_text(encoding="utf-8"))
+
+
+def test_every_file_of_the_contract_is_written(make_data: Make, tmp_path: Path) -> None:
+    paths = write_report(make_data(), tmp_path)
+    assert all(path.is_file() for path in paths)
+    names = {str(path.relative_to(tmp_path)) for path in paths}
+    assert names >= {
+        "tables/results.csv", "tables/main.md", "tables/main.tex", "tables/per_subject.csv",
+        "tables/other_conventions.csv", "tables/other_conventions.md", "report.html", "claims.json", "costs.csv",
+        "run.json", "figures/reliability-lab-tiny-model-mmlu-choice-ccps.png",
+    }  # fmt: skip
+    assert json.loads((tmp_path / "run.json").read_text()) == {"config": {"seed": 0}, "commit": "abc"}
+    assert json.loads((tmp_path / "claims.json").read_text()) == []
+
+
+def test_page_needs_nothing_but_itself(make_data: Make, tmp_path: Path) -> None:
+    page = _page(make_data(), tmp_path)
+    assert page.open == []
+    assert not {"script", "link", "iframe"} & {tag for tag, _ in page.tags}
+    source = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "url(" not in source
+    assert "@import" not in source
+    for tag, attributes in page.tags:
+        for name in ("src", "href", "srcset"):
+            if name in attributes:
+                prefix = "data:image/png;base64," if tag == "img" else "#"
+                assert str(attributes[name]).startswith(prefix)
+    embedded = {base64.b64decode(str(image["src"]).split(",")[1]) for image in page.of("img")}
+    assert embedded == {path.read_bytes() for path in (tmp_path / "figures").iterdir()}
+
+
+def test_page_is_accessible(make_data: Make, tmp_path: Path) -> None:
+    page = _page(make_data(), tmp_path)
+    assert page.of("html") == [{"lang": "en"}]
+    assert all(len(str(image["alt"])) > 20 for image in page.of("img"))
+    assert all(head["scope"] in ("col", "row") for head in page.of("th"))
+    ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    assert {str(link["href"])[1:] for link in page.of("a")} <= ids
+
+
+def test_page_opens_with_the_conclusion_and_escapes_names(make_data: Make, tmp_path: Path) -> None:
+    page = _page(make_data(), tmp_path)
+    conclusion = (
+        "Mixed: CCPS is better than Own p_100% on ECE; worse than Own p_100% on ACC; "
+        "not distinguishable from Own p_100% on Brier, AUCPR and AUROC."
+    )
+    assert conclusion in page.text
+    assert page.text.index(conclusion) < page.text.index("Results")
+    for text in ("A <tiny> run", "No letter & no text.", "1 < 2 & 3?", "Answered a , wrong ; accepted: b"):
+        assert text in page.text
+    assert "12.5 s" in page.text
+    assert "2.0 MB" in page.text
+
+
+def test_same_data_give_same_bytes(make_data: Make, tmp_path: Path) -> None:
+    first = write_report(make_data(), tmp_path / "first")
+    before = dict(matplotlib.rcParams)
+    second = write_report(make_data(), tmp_path / "second")
+    assert [a.read_bytes() for a in first] == [b.read_bytes() for b in second]
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_png_has_no_date_and_the_stated_resolution(make_data: Make, tmp_path: Path) -> None:
+    write_report(make_data(), tmp_path)
+    for path in (tmp_path / "figures").iterdir():
+        content = path.read_bytes()
+        assert content.startswith(PNG)
+        assert b"tEXt" not in content
+        assert b"tIME" not in content
+
+
+def test_missing_values_are_dashes_with_a_reason(make_data: Make, tmp_path: Path) -> None:
+    results = make_data().results.assign(reason=None)
+    auroc = (results["method"] == "own") & (results["metric"] == "auroc")
+    results.loc[auroc, ["value", "ci_low", "ci_high"]] = np.nan
+    results.loc[auroc, "reason"] = "only right answers"
+    scores = make_data().scores
+    scores.loc[scores.index[:3], "p_correct"] = np.nan
+    page = _page(make_data(results=results, scores=scores), tmp_path)
+    assert "– AUROC of Own p_100%: only right answers." in page.text
+    assert "Seed 0. 3 without a score left out." in page.text
+    assert "nan" not in page.text.lower()
+
+
+def test_one_method_and_one_subject(make_data: Make, tmp_path: Path) -> None:
+    data = make_data()
+    page = _page(
+        make_data(
+            results=data.results[data.results["method"] == "ccps"],
+            scores=data.scores[(data.scores["method"] == "ccps") & (data.scores["subject"] == "anatomy")],
+            differences=data.differences.iloc[:0],
+            own_method=None,
+            examples=[],
+        ),
+        tmp_path,
+    )
+    assert "CCPS was compared with no other method" in page.text
+    assert "1 subject, figure and table" in page.text
+    assert "differences" not in {attributes.get("id") for _, attributes in page.tags}
+
+
+def test_optional_parts(make_data: Make, tmp_path: Path) -> None:
+    curves = pd.DataFrame(
+        [
+            ("m", 0, "contrastive", 1, 0.9, None),
+            ("m", 0, "contrastive", 2, 0.8, None),
+            ("m", 0, "head", 1, 0.7, 0.6),
+        ],
+        columns=["model", "seed", "stage", "step", "loss", "accuracy"],
+    )
+    claims = ClaimSet(
+        ("big",), ("b",), (Claim("x", "a paper", "ECE gap", "ece", "relative", -0.55, 0.05, ""),)
+    )
+    other = make_data().results.assign(convention="equal_mass")
+    page = _page(make_data(curves=curves, claims=claims, results_other=other), tmp_path)
+    assert (tmp_path / "figures/training-m.png").is_file()
+    assert "ECE gap a paper −55.0 % – not measured" in page.text
+    assert "This run covers lab/tiny_model on MMLU-CHOICE" in page.text
+    assert "P(correct), ten bins of equal count" in page.text
+
+
+def test_with_many_settings_the_page_says_what_it_leaves_in_the_folder(
+    make_data: Make, tmp_path: Path
+) -> None:
+    data = make_data()
+    results = pd.concat([data.results, data.results[data.results["method"] == "own"].assign(method="third")])
+    scores = pd.concat([data.scores, data.scores[data.scores["method"] == "own"].assign(method="third")])
+    names = [f"B{index}" for index in range(4)]
+    page = _page(
+        make_data(
+            results=pd.concat([results.assign(benchmark=name) for name in names]),
+            scores=pd.concat([scores.assign(benchmark=name) for name in names]),
+            differences=pd.concat([data.differences.assign(benchmark=name) for name in names]),
+        ),
+        tmp_path,
+    )
+    assert len(page.of("img")) == 4 * (2 * 2 + 2)
+    assert len(list((tmp_path / "figures").iterdir())) == 4 * (3 * 2 + 2)
+    assert "8 panels of the other methods" in page.text
+
+
+def test_a_method_has_one_colour_whatever_else_is_shown() -> None:
+    styles = method_styles(["ccps", *"abcdefgh"])
+    assert styles["ccps"] == method_styles(["ccps"])["ccps"]
+    assert len(set(styles.values())) == 9
+
+
+@pytest.mark.parametrize("name", ["results", "scores"])
+def test_no_rows_is_an_error(make_data: Make, name: str) -> None:
+    empty = getattr(make_data(), name).iloc[:0]
+    with pytest.raises(
+        UserError, match=f"Expected `{name}` to be a table with at least one row, but got none"
+    ):
+        make_data(**{name: empty})
+
+
+def test_malformed_tables_are_errors(make_data: Make) -> None:
+    data = make_data()
+    with pytest.raises(ValueError, match=r"Expected `results` to have the columns .* lacks \['n'\]"):
+        make_data(results=data.results.drop(columns="n"))
+    with pytest.raises(ValueError, match=r"Expected metrics of `results` .* but got \['f1'\]"):
+        make_data(results=data.results.assign(metric="f1"))
+    with pytest.raises(ValueError, match="one format per benchmark"):
+        make_data(results=pd.concat([data.results, data.results.assign(format="oe")]))
+    with pytest.raises(ValueError, match=r"Expected `scores.correct` to be bool"):
+        make_data(scores=data.scores.assign(correct=1))
+    with pytest.raises(ValueError, match="Expected seeds of `scores` to be integers or missing"):
+        make_data(scores=data.scores.assign(seed=0.5))
