@@ -144,7 +144,13 @@ class Artifact:
             for path in _files_below(self._shard(index)):
                 name = str(path.relative_to(self.folder))
                 files[name] = {"bytes": path.stat().st_size, "blake2b": _hash_file(path)}
-        manifest = {"stage": self.stage, "key": self.key, "shards": n_shards, "files": files, "summary": dict(summary)}
+        manifest = {
+            "stage": self.stage,
+            "key": self.key,
+            "shards": n_shards,
+            "files": files,
+            "summary": dict(summary),
+        }
         with _disk_errors(self.folder):
             partial = self.folder / ".manifest.partial"
             partial.write_text(_pretty(manifest))

@@ -115,7 +115,9 @@ def _group_fits(override: Override, faults: list[str]) -> bool:
         return True
     value = override.value()
     sweep = override.is_sweep_override()
-    choices = [str(item) for item in (override.sweep_iterator() if sweep else value if isinstance(value, list) else [value])]
+    choices = [
+        str(item) for item in (override.sweep_iterator() if sweep else value if isinstance(value, list) else [value])
+    ]
     known = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
     unknown = [choice for choice in choices if choice.strip("[]'\"") not in known and not choice.startswith("[")]
     faults += [f"unknown choice `{group}={choice}`: {nearest(choice, known)}" for choice in unknown]

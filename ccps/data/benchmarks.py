@@ -88,23 +88,18 @@ class BenchmarkSpec:
         if self.format == "mc" and not (self.options or self.option_texts):
             faults.append("`options` (columns) or `option_texts` for multiple choice, but got neither")
         if not (self.options or self.option_texts) and self.answer_kind != "text":
-            faults.append(
-                f"`answer_kind` to be text where there are no options, but got {self.answer_kind!r}"
-            )
+            faults.append(f"`answer_kind` to be text where there are no options, but got {self.answer_kind!r}")
         if (self.answer_kind == "label") != (self.labels is not None):
             faults.append(f"`labels` with `answer_kind` label and only then, but got {self.labels!r}")
         if self.subject is not None and "{subject}" in self.member:
             faults.append("the subject from either `subject` or `member`, but got both")
         if self.question_pattern is not None and not _has_group(self.question_pattern):
             faults.append(
-                "`question_pattern` to be a regular expression with a group, "
-                f"but got {self.question_pattern!r}"
+                f"`question_pattern` to be a regular expression with a group, but got {self.question_pattern!r}"
             )
         if faults:
             lines = "".join(f"\n  - {fault}" for fault in faults)
-            raise UserError(
-                f"Expected of benchmark `{self.name}`:{lines}\nCorrect these settings and run again."
-            )
+            raise UserError(f"Expected of benchmark `{self.name}`:{lines}\nCorrect these settings and run again.")
 
 
 class Fault(NamedTuple):

@@ -43,9 +43,7 @@ def user_message(question: Question, prompt: str = "") -> str:
     return prompt + context(question) + TARGET_PROMPT
 
 
-def chat_messages(
-    question: Question, prompt: str = "", system_role: SystemRole = "system"
-) -> list[dict[str, str]]:
+def chat_messages(question: Question, prompt: str = "", system_role: SystemRole = "system") -> list[dict[str, str]]:
     """The conversation before the answer, as a chat template takes it.
 
     Args:

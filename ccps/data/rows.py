@@ -97,8 +97,7 @@ def _json_lines(data: bytes, member: Member) -> Iterator[Row]:
             ) from error
         if not isinstance(row, dict):
             raise UserError(
-                f"Expected line {number} of {member.path} to be a JSON object, but got {line[:60]!r}. "
-                f"Correct the line."
+                f"Expected line {number} of {member.path} to be a JSON object, but got {line[:60]!r}. Correct the line."
             )
         yield f"line {number}", row
 

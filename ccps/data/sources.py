@@ -52,9 +52,7 @@ def _read(path: Path, subject: str | None) -> Member:
     try:
         return Member(PurePosixPath(path.as_posix()), subject, path.read_bytes())
     except OSError as error:
-        raise UserError(
-            f"Expected to read {path}, but got: {error}. Check the file's permissions."
-        ) from error
+        raise UserError(f"Expected to read {path}, but got: {error}. Check the file's permissions.") from error
 
 
 def _matching(names: list[str], member: str, where: Path) -> list[tuple[str, str | None]]:

@@ -15,8 +15,10 @@ from typing import Any
 import torch
 
 from ccps import assets
+from ccps.console import say
 from ccps.errors import UserError, expected
 from ccps.llm.config import SOURCES, ModelConfig
+from ccps.llm.quiet import quiet_transformers
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 _CONVERSION_VERSION = 1
@@ -40,7 +42,10 @@ def resolve_checkpoint(name: str, config: ModelConfig) -> Path:
     }
     if config.source not in resolvers:
         raise expected(
-            f"`model.{name}.source`", f"one of {', '.join(SOURCES)}", repr(config.source), "Set it to one of these."
+            f"`model.{name}.source`",
+            f"one of {', '.join(SOURCES)}",
+            repr(config.source),
+            "Set it to one of these.",
         )
     return resolvers[config.source](name, config)
 
@@ -119,6 +124,12 @@ def _from_gguf(name: str, file: Path, dtype: str) -> Path:
     folder = assets.cache_folder() / "models" / f"{file.stem}-{dtype}-{digest}"
     if folder.is_dir():
         return folder
+    say(
+        "model",
+        name,
+        f"dequantising {file.name} to {dtype}; the copy in {folder.parent} is used from now on",
+        state="once",
+    )
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=".converting-", dir=folder.parent))
     try:
@@ -140,10 +151,11 @@ def _convert_gguf(file: Path, folder: Path, dtype: str) -> None:
 
     # Tokenizer first: it fails fast on a file that is no GGUF model.
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            file.parent, gguf_file=file.name, dtype=getattr(torch, dtype)
-        )
+        with quiet_transformers():
+            tokenizer: Any = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                file.parent, gguf_file=file.name, dtype=getattr(torch, dtype)
+            )
     except (ValueError, KeyError, NotImplementedError) as error:
         raise UserError(
             f"Expected {file} to be a GGUF model that transformers can read, but got: {error}. "
@@ -154,6 +166,7 @@ def _convert_gguf(file: Path, folder: Path, dtype: str) -> None:
         del model.config.quantization_config
     model.is_quantized = False
     model.hf_quantizer = None
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    with quiet_transformers():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
     (folder / "source.json").write_text(json.dumps({"gguf": file.name, "dtype": dtype}))

@@ -45,7 +45,7 @@ class Prefix(NamedTuple):
     cache: Any
 
 
-def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
+def common_prefix(sequences: Sequence[list[int]]) -> int:
     """Count the tokens that all sequences share from the start, leaving each at least one token of its own."""
     if not sequences:
         return 0

@@ -80,9 +80,7 @@ def measure_head(name: str, weight: Tensor, bias: Tensor | None, hidden: Tensor,
             f"Model `{name}` returns NaN or infinite logits on a plain sentence. Its weights are broken or overflow in "
             f"{logits.dtype}: try model.{name}.dtype=float32, or check the checkpoint."
         )
-    plain = Head(
-        weight[:vocabulary].detach().cpu(), None if bias is None else bias[:vocabulary].detach().float().cpu()
-    )
+    plain = Head(weight[:vocabulary].detach().cpu(), None if bias is None else bias[:vocabulary].detach().float().cpu())
     product = plain.logits(hidden.cpu())
     tolerance = _RELATIVE_TOLERANCE[logits.dtype] * own.abs().max()
     if _agree(product, own, tolerance):
@@ -92,12 +90,11 @@ def measure_head(name: str, weight: Tensor, bias: Tensor | None, hidden: Tensor,
         return Head(plain.weight.float() * scale, None if plain.bias is None else plain.bias * scale)
     worst = (product - own).abs().max().item()
     raise UserError(
-        f"Expected the head of model `{name}` to be linear (logits = W·h + b, up to one constant scale), but got logits "
-        f"that differ from W·h by up to {worst:.3g} (largest logit {own.abs().max():.3g}, best scale {scale:.4g}). "
+        f"Expected the head of model `{name}` to be linear (logits = W·h + b, up to one constant scale), but got "
+        f"logits that differ from W·h by up to {worst:.3g} (largest logit {own.abs().max():.3g}, best scale {scale:.4g}). "
         "A soft cap or a non-linear head is not supported: choose a model without one."
     )
 
 
 def _agree(ours: Tensor, own: Tensor, tolerance: Tensor) -> bool:
     return bool(ours.shape == own.shape and ((ours - own).abs() <= tolerance).all())
-

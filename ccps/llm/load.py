@@ -13,6 +13,7 @@ from ccps.errors import UserError, expected
 from ccps.llm.checkpoint import fingerprint, resolve_checkpoint
 from ccps.llm.config import DTYPES, ModelConfig
 from ccps.llm.head import Head, measure_head
+from ccps.llm.quiet import quiet_transformers
 from ccps.llm.random_model import random_model
 
 _REAL_SENTENCE = "The capital of France is Paris, and 12 times 12 is 144. Water boils at 100 degrees Celsius."
@@ -103,13 +104,13 @@ def load_model(files: ModelFiles, device: torch.device | str = "cpu") -> Languag
 def _load_checkpoint(files: ModelFiles) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    folder = str(files.folder)
     try:
-        return (
-            AutoModelForCausalLM.from_pretrained(
-                files.folder, dtype=getattr(torch, files.config.dtype), use_safetensors=True
-            ),
-            AutoTokenizer.from_pretrained(files.folder),
-        )
+        with quiet_transformers():
+            model = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=getattr(torch, files.config.dtype), use_safetensors=True
+            )
+            return model, AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"Model `{files.name}` cannot be loaded from {files.folder}: {error}. "

@@ -112,9 +112,7 @@ def predicted_label(p: FloatArray) -> FloatArray:
     return (p > 0.5).astype(np.float64)
 
 
-def confidence_and_outcome(
-    p: FloatArray, y: FloatArray, convention: Convention
-) -> tuple[FloatArray, FloatArray]:
+def confidence_and_outcome(p: FloatArray, y: FloatArray, convention: Convention) -> tuple[FloatArray, FloatArray]:
     """The confidence of every row, and whether what it was confident of came true (0 or 1).
 
     Args:

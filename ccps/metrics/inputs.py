@@ -44,8 +44,7 @@ def checked_probabilities(p_correct: npt.ArrayLike, name: str = "p_correct") -> 
     bad = np.flatnonzero(~((p >= 0) & (p <= 1)))
     if len(bad):
         raise ValueError(
-            f"Expected `{name}` to lie in [0, 1], but got {p[bad[0]]} in row {bad[0]} "
-            f"({len(bad)} such rows). {way_out}"
+            f"Expected `{name}` to lie in [0, 1], but got {p[bad[0]]} in row {bad[0]} ({len(bad)} such rows). {way_out}"
         )
     return p
 
@@ -129,9 +128,7 @@ def _checked_labels(correct: npt.ArrayLike) -> FloatArray:
     _check_vector(labels, "correct")
     kinds = (bool, int, float, np.bool_, np.integer, np.floating)
     bad = [
-        (row, label)
-        for row, label in enumerate(labels.tolist())
-        if not (isinstance(label, kinds) and label in (0, 1))
+        (row, label) for row, label in enumerate(labels.tolist()) if not (isinstance(label, kinds) and label in (0, 1))
     ]
     if bad:
         row, label = bad[0]
@@ -145,10 +142,7 @@ def _checked_labels(correct: npt.ArrayLike) -> FloatArray:
 def _check_vector(values: npt.NDArray[np.generic], name: str) -> None:
     if values.ndim != 1:
         raise ValueError(
-            f"Expected `{name}` to be one-dimensional, but got shape {values.shape}. "
-            "Pass one value per answer."
+            f"Expected `{name}` to be one-dimensional, but got shape {values.shape}. Pass one value per answer."
         )
     if not len(values):
-        raise ValueError(
-            f"Expected `{name}` to hold at least one row, but got none. Pass one value per answer."
-        )
+        raise ValueError(f"Expected `{name}` to hold at least one row, but got none. Pass one value per answer.")

@@ -164,9 +164,7 @@ def paired_difference(
     chosen, members = find_convention(convention), _at_least_two(group_members(groups, len(y)))
     rows = _in_order([a, b], y, members, chosen)
     resampled_a, resampled_b = _resample(rows, aggregate, scheme, n_resamples, seed)
-    value_a, value_b = (
-        evaluate(p, y, chosen, groups=groups if aggregate == "macro" else None) for p in (a, b)
-    )
+    value_a, value_b = (evaluate(p, y, chosen, groups=groups if aggregate == "macro" else None) for p in (a, b))
     return {
         metric: Difference(
             value_a[metric] - value_b[metric],
@@ -194,9 +192,7 @@ def _macro_batch(rows: _Rows, scheme: Scheme, size: int, rng: np.random.Generato
     for subject, members in enumerate(rows.members):
         resample_of_draw = np.repeat(np.arange(size), times[:, subject].astype(np.int64))
         fixed = scheme == "clusters"
-        weights = (
-            np.ones((1, len(members))) if fixed else _draw_counts(rng, len(resample_of_draw), len(members))
-        )
+        weights = np.ones((1, len(members))) if fixed else _draw_counts(rng, len(resample_of_draw), len(members))
         values = rows.table(members, weights).swapaxes(0, 1)
         values = np.broadcast_to(values, (len(resample_of_draw), *values.shape[1:]))
         np.add.at(total, resample_of_draw, np.nan_to_num(values))
@@ -225,9 +221,7 @@ def _draw_counts(rng: np.random.Generator, size: int, n: int) -> FloatArray:
     return np.bincount(cell.ravel(), minlength=size * n).reshape(size, n).astype(np.float64)
 
 
-def _in_order(
-    scores: list[FloatArray], y: FloatArray, members: list[IntArray], convention: Convention
-) -> _Rows:
+def _in_order(scores: list[FloatArray], y: FloatArray, members: list[IntArray], convention: Convention) -> _Rows:
     ordered = [rows[np.lexsort((*(p[rows] for p in scores), y[rows]))] for rows in members]
     order = np.concatenate(ordered)
     places = np.split(np.arange(len(order)), np.cumsum([len(rows) for rows in ordered])[:-1])

@@ -61,9 +61,7 @@ def stability_features(
     population deviations over the steps.
     """
     grids = [Grid(radius, steps)]
-    return stability_features_sweep(
-        hidden, weight, token_ids, grids, bias=bias, max_scratch_bytes=max_scratch_bytes
-    )[0]
+    return stability_features_sweep(hidden, weight, token_ids, grids, bias=bias, max_scratch_bytes=max_scratch_bytes)[0]
 
 
 def stability_features_sweep(
@@ -125,9 +123,7 @@ def _follow(inputs: Inputs, ray: Ray, radii: list[float]) -> _Along:
     ids = inputs.token_ids[:, None]
     if not torch.isfinite(start.norm).all():
         bad = int((~torch.isfinite(start.norm)).sum())
-        message = (
-            f"Expected `weight` to give finite logits, but got NaN or inf for {bad} of {len(ids)} states."
-        )
+        message = f"Expected `weight` to give finite logits, but got NaN or inf for {bad} of {len(ids)} states."
         raise ValueError(f"{message} Look for NaN or inf in `weight` and `bias`.")
     start, path = Start(*(_column(x) for x in start)), Path(*(x.double() for x in path))
     r = torch.tensor(radii, dtype=torch.float64, device=ray.logits.device)

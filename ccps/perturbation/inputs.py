@@ -26,9 +26,7 @@ def checked(hidden: Tensor, weight: Tensor, token_ids: Tensor, bias: Tensor | No
         ValueError: a shape, type, device or value is wrong.
     """
     if hidden.ndim != 2 or not hidden.is_floating_point():
-        raise _unexpected(
-            "hidden", "floating point [tokens, d]", _describe(hidden), "Stack one state per token."
-        )
+        raise _unexpected("hidden", "floating point [tokens, d]", _describe(hidden), "Stack one state per token.")
     tokens, width = hidden.shape
     if weight.ndim != 2 or not weight.is_floating_point() or weight.shape[1] != width or weight.shape[0] < 2:
         way_out = "Pass the head's weight with one row per vocabulary entry, dequantised if need be."
@@ -40,9 +38,7 @@ def checked(hidden: Tensor, weight: Tensor, token_ids: Tensor, bias: Tensor | No
         raise _unexpected("bias", wanted, _describe(bias), "Give one number per row of `weight`, or None.")
     for name, tensor in (("weight", weight), ("token_ids", token_ids), ("bias", bias)):
         if tensor is not None and tensor.device != hidden.device:
-            raise _unexpected(
-                name, f"on {hidden.device}", f"one on {tensor.device}", "Move it beside `hidden`."
-            )
+            raise _unexpected(name, f"on {hidden.device}", f"one on {tensor.device}", "Move it beside `hidden`.")
     if tokens and not torch.isfinite(hidden).all():
         bad = int((~torch.isfinite(hidden).all(dim=1)).sum())
         raise _unexpected("hidden", "finite", f"NaN or inf in {bad} of {tokens} states", "Drop these tokens.")

@@ -24,7 +24,7 @@ MAX_SCRATCH_BYTES = 256 * 2**20
 """Default bound of the two `[tokens, vocab]` buffers. Larger blocks read the head's weight less often."""
 
 LOWEST_EXPONENT = -70.0
-"""Exponents are cut here, at e⁻⁷⁰ ≈ 4e-31: float32 is subnormal below e⁻⁸⁷, and then 20 to 100 times slower."""
+"""Exponents are cut here, at e⁻⁷⁰ ≈ 4e-31: below e⁻⁸⁷ float32 is subnormal, and 20 to 100 times slower."""
 
 _CACHE_BYTES = 2**20
 _CAST_BYTES = 64 * 2**20

@@ -81,9 +81,7 @@ def reduce_path(ray: Ray, radii: Sequence[float]) -> tuple[Start, Path]:
     )
 
 
-def _reduce_tile(
-    logits: Tensor, slope: Tensor, radii: Sequence[float], buffers: Tensor
-) -> tuple[Start, Path]:
+def _reduce_tile(logits: Tensor, slope: Tensor, radii: Sequence[float], buffers: Tensor) -> tuple[Start, Path]:
     """Reduce one tile, its vocabulary padded to whole groups by entries of no probability and no slope."""
     rows, vocab = logits.shape
     log_probs, centred, probs0, probs, scratch = buffers[:, :rows]
@@ -103,9 +101,7 @@ def _reduce_tile(
     mean_slope = torch.mul(probs0[:, :vocab], slope, out=within).sum(1)
     torch.sub(slope, mean_slope[:, None], out=centred[:, :vocab])
     centred[:, vocab:] = 0.0
-    start = Start(
-        normalizer, argmax, top, second, entropy, logits.norm(dim=1), std, slope.norm(dim=1), dot, mean_slope
-    )
+    start = Start(normalizer, argmax, top, second, entropy, logits.norm(dim=1), std, slope.norm(dim=1), dot, mean_slope)
 
     best = best.new_empty((rows, len(radii), best.shape[1]))
     sums = []

@@ -45,7 +45,7 @@ def reference_features(
     """
     inputs = checked(hidden, weight, token_ids, bias)
     checked_grid(radius, steps)
-    # The head stays trainable, as in the released code: its backward pass forms the weight's gradient as well.
+    # The head stays trainable, as in the released code: its backward pass forms the weight's gradient too.
     head = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
     head.weight = torch.nn.Parameter(weight.detach().float())
     if inputs.bias is not None:
@@ -118,9 +118,7 @@ def _original(state: Tensor, logits: Tensor, token: int) -> dict[str, float]:
     }
 
 
-def _perturbed(
-    moved: Tensor, head: torch.nn.Linear, state: Tensor, original: Tensor, token: int
-) -> dict[str, float]:
+def _perturbed(moved: Tensor, head: torch.nn.Linear, state: Tensor, original: Tensor, token: int) -> dict[str, float]:
     logits = head(moved)
     probs, log_probs = F.softmax(logits, dim=-1), F.log_softmax(logits, dim=-1)
     probs_0, log_probs_0 = F.softmax(original, dim=-1), F.log_softmax(original, dim=-1)

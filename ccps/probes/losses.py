@@ -4,9 +4,7 @@ import torch
 from torch.nn import functional
 
 
-def contrastive_loss(
-    left: torch.Tensor, right: torch.Tensor, different: torch.Tensor, margin: float
-) -> torch.Tensor:
+def contrastive_loss(left: torch.Tensor, right: torch.Tensor, different: torch.Tensor, margin: float) -> torch.Tensor:
     """Pull pairs with one label together and push pairs with two labels `margin` apart.
 
     L = mean[(1 − y)·D² + y·max(0, margin − D)²], y = 1 where the labels differ, D the Euclidean distance with

@@ -124,16 +124,12 @@ def _table(features: ArrayLike, names: Sequence[str]) -> NDArray[np.float64]:
     return values
 
 
-def _never_flips_becomes(
-    value: float, features: NDArray[np.float64], names: Sequence[str]
-) -> NDArray[np.float64]:
+def _never_flips_becomes(value: float, features: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.float64]:
     is_epsilon = np.array([name == EPSILON for name in names])
     return np.where(is_epsilon & np.isposinf(features), value, features)
 
 
-def _count_reasons(
-    faulty: NDArray[np.float64], columns: NDArray[np.int64], names: Sequence[str]
-) -> dict[str, int]:
+def _count_reasons(faulty: NDArray[np.float64], columns: NDArray[np.int64], names: Sequence[str]) -> dict[str, int]:
     reasons = Counter(
         f"{names[column]} is {'NaN' if np.isnan(value) else 'infinite'}"
         for value, column in zip(faulty, columns, strict=True)

@@ -26,9 +26,7 @@ def check_labels(labels: ArrayLike, rows: int) -> NDArray[np.int64]:
     """
     values = np.asarray(labels, dtype=np.float64)
     if values.shape != (rows,):
-        raise expected(
-            "`labels`", f"{rows} values, one per row", f"shape {values.shape}", "Pass both together."
-        )
+        raise expected("`labels`", f"{rows} values, one per row", f"shape {values.shape}", "Pass both together.")
     unusable = ~np.isin(values, (0.0, 1.0))
     if unusable.any():
         raise expected(
@@ -40,9 +38,7 @@ def check_labels(labels: ArrayLike, rows: int) -> NDArray[np.int64]:
     return values.astype(np.int64)
 
 
-def split_by_question(
-    labels: NDArray[np.int64], question_ids: Sequence[object], fraction: float, seed: int
-) -> Split:
+def split_by_question(labels: NDArray[np.int64], question_ids: Sequence[object], fraction: float, seed: int) -> Split:
     """Hold out a share of the questions, stratified by label; rows of one question stay on one side.
 
     A question whose rows disagree is stratified by their majority (a tie counts as right). With one row per
@@ -65,12 +61,8 @@ def split_by_question(
     codes = np.array([numbers.setdefault(question, len(numbers)) for question in question_ids])
     strata = (np.bincount(codes, weights=labels) >= 0.5 * np.bincount(codes)).astype(np.int64)
     _check_strata(strata, fraction)
-    train, validation = train_test_split(
-        np.arange(len(strata)), test_size=fraction, stratify=strata, random_state=seed
-    )
-    split = Split(
-        train=np.flatnonzero(np.isin(codes, train)), validation=np.flatnonzero(np.isin(codes, validation))
-    )
+    train, validation = train_test_split(np.arange(len(strata)), test_size=fraction, stratify=strata, random_state=seed)
+    split = Split(train=np.flatnonzero(np.isin(codes, train)), validation=np.flatnonzero(np.isin(codes, validation)))
     if len(np.unique(labels[split.train])) < 2:
         raise _one_sided(int(labels[split.train[0]]), "rows left for training")
     return split

@@ -87,7 +87,7 @@ def fit_probe(
     train, validation = (Examples(inputs[side], targets[side]) for side in split)
     with _reproducibly(seed):
         network = build_network(config, len(feature_names))
-        curve = train_network(network, train, validation, config, seed, reporting)
+    curve = train_network(network, train, validation, config, seed, reporting)
     return FittedProbe(
         config=config,
         feature_names=tuple(feature_names),
@@ -114,35 +114,36 @@ def train_network(
 ) -> tuple[CurvePoint, ...]:
     """Run both stages on `network`, in place; it ends on the CPU in evaluation mode.
 
-    The encoder may be any module that maps `inputs[rows]` to what the head reads. Initial weights and dropout
-    come from torch's global generator, batches and pairs from `seed`.
+    The encoder may be any module that maps `inputs[rows]` to what the head reads. Batches, pairs and dropout
+    come from `seed`.
 
     Raises:
         UserError: the accelerator is not there, or training diverges.
     """
-    pair_seed, row_seed, validation_seed = np.random.SeedSequence(seed).generate_state(3).tolist()
+    pair_seed, row_seed, validation_seed, torch_seed = np.random.SeedSequence(seed).generate_state(4).tolist()
     everyone = np.arange(len(validation.labels))
     # One fixed set of validation pairs, so that evaluations differ by the weights and not by the draw.
     validation_pairs = make_pairs(validation, everyone, np.random.default_rng(validation_seed))
 
-    set_dropout(network.encoder, config.contrastive.encoder_dropout)
-    first = _run_stage(
-        "contrastive",
-        ContrastiveModule(network.encoder, config.contrastive, config.margin),
-        pair_batches(train, config.contrastive.batch_size, pair_seed),
-        validation_pairs,
-        config,
-        reporting,
-    )
-    set_dropout(network.encoder, config.classifier.encoder_dropout)
-    second = _run_stage(
-        "classifier",
-        ClassifierModule(network, config.classifier),
-        row_batches(train, config.classifier.batch_size, row_seed),
-        validation,
-        config,
-        reporting,
-    )
+    with _reproducibly(torch_seed), quiet_lightning():
+        set_dropout(network.encoder, config.contrastive.encoder_dropout)
+        first = _run_stage(
+            "contrastive",
+            ContrastiveModule(network.encoder, config.contrastive, config.margin),
+            pair_batches(train, config.contrastive.batch_size, pair_seed),
+            validation_pairs,
+            config,
+            reporting,
+        )
+        set_dropout(network.encoder, config.classifier.encoder_dropout)
+        second = _run_stage(
+            "classifier",
+            ClassifierModule(network, config.classifier),
+            row_batches(train, config.classifier.batch_size, row_seed),
+            validation,
+            config,
+            reporting,
+        )
     network.cpu().eval()
     return (*first, *second)
 
@@ -163,11 +164,10 @@ def _run_stage(
         batch_size=None,
         generator=torch.Generator(),
     )
-    with quiet_lightning():
-        trainer = _trainer(stage.steps, config.accelerator, [recorder, *reporting.callbacks], reporting)
-        trainer.validate(module, whole, verbose=False)
-        if stage.steps:
-            trainer.fit(module, in_blocks(batches, stage.steps, stage.eval_every), whole)
+    trainer = _trainer(stage.steps, config.accelerator, [recorder, *reporting.callbacks], reporting)
+    trainer.validate(module, whole, verbose=False)
+    if stage.steps:
+        trainer.fit(module, in_blocks(batches, stage.steps, stage.eval_every), whole)
     if not all(torch.isfinite(value).all() for value in trained.state_dict().values()):
         raise UserError(
             f"Expected the {name} stage to end with finite weights, but training diverged. "
@@ -178,9 +178,7 @@ def _run_stage(
     return recorder.points
 
 
-def _trainer(
-    steps: int, accelerator: Accelerator, callbacks: list[pl.Callback], reporting: Reporting
-) -> pl.Trainer:
+def _trainer(steps: int, accelerator: Accelerator, callbacks: list[pl.Callback], reporting: Reporting) -> pl.Trainer:
     try:
         return pl.Trainer(
             accelerator=accelerator.value,

@@ -85,9 +85,7 @@ def load_claims(path: Path) -> ClaimSet:
         if set(row) != set(CLAIM_KEYS):
             raise expected(f"a claim of {path}", f"a mapping with {list(CLAIM_KEYS)}", row, way_out)
         if row["scale"] not in SCALES:
-            raise expected(
-                f"`scale` of {row['id']} in {path}", f"one of {list(SCALES)}", row["scale"], way_out
-            )
+            raise expected(f"`scale` of {row['id']} in {path}", f"one of {list(SCALES)}", row["scale"], way_out)
     claims = tuple(Claim(**row) for row in rows)
     ids = [claim.id for claim in claims]
     if len(set(ids)) != len(ids):

@@ -142,9 +142,7 @@ class ReportData:
         ):
             missing = [column for column in columns if column not in getattr(self, name).columns]
             if missing:
-                raise ValueError(
-                    f"Expected `{name}` to have the columns {list(columns)}, but it lacks {missing}."
-                )
+                raise ValueError(f"Expected `{name}` to have the columns {list(columns)}, but it lacks {missing}.")
         for name, table in (("results", self.results), ("scores", self.scores)):
             if table.empty:
                 raise expected(
@@ -164,17 +162,11 @@ class ReportData:
         formats = self.results.groupby("benchmark")["format"].nunique()
         if (formats > 1).any():
             mixed = sorted(formats.index[formats > 1])
-            raise ValueError(
-                f"Expected `results` to have one format per benchmark, but got more for {mixed}."
-            )
+            raise ValueError(f"Expected `results` to have one format per benchmark, but got more for {mixed}.")
         for name in ("results", "scores", "results_other"):
             seeds = getattr(self, name)["seed"].dropna()
-            if not seeds.map(
-                lambda seed: isinstance(seed, numbers.Integral) or float(seed).is_integer()
-            ).all():
-                raise ValueError(
-                    f"Expected seeds of `{name}` to be integers or missing, but got {set(seeds)}."
-                )
+            if not seeds.map(lambda seed: isinstance(seed, numbers.Integral) or float(seed).is_integer()).all():
+                raise ValueError(f"Expected seeds of `{name}` to be integers or missing, but got {set(seeds)}.")
         if self.scores["correct"].dtype != bool:
             raise ValueError(f"Expected `scores.correct` to be bool, but got {self.scores['correct'].dtype}.")
 
@@ -196,9 +188,7 @@ class ReportData:
     def settings(self) -> tuple[Setting, ...]:
         """All pairs of model and benchmark in the order of `results`."""
         pairs = self.results[["model", "benchmark"]].drop_duplicates()
-        return tuple(
-            Setting(str(model), str(benchmark)) for model, benchmark in pairs.itertuples(index=False)
-        )
+        return tuple(Setting(str(model), str(benchmark)) for model, benchmark in pairs.itertuples(index=False))
 
 
 def ordered_methods(results: pd.DataFrame, reference: str) -> tuple[str, ...]:

@@ -133,9 +133,7 @@ def heading_of(setting: Setting) -> str:
 def first_seed(scores: pd.DataFrame, setting: Setting, method: str) -> pd.DataFrame:
     """The scores of one method in one setting, of its lowest seed where there are several."""
     rows = scores[
-        (scores["model"] == setting.model)
-        & (scores["benchmark"] == setting.benchmark)
-        & (scores["method"] == method)
+        (scores["model"] == setting.model) & (scores["benchmark"] == setting.benchmark) & (scores["method"] == method)
     ]
     seeds = rows["seed"].dropna()
     return rows if seeds.empty else rows[rows["seed"] == seeds.min()]

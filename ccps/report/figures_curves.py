@@ -61,9 +61,7 @@ def _risk_coverage(data: ReportData, setting: Setting) -> Picture:
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside lower left", ncols=2, handlelength=2.6)
     seeds = " ".join(sorted(seeded - {""}))
-    caption = (
-        f"Area: mean error rate over all shares. Drawn from answer {_FEWEST_ANSWERS} on. {seeds}".strip()
-    )
+    caption = f"Area: mean error rate over all shares. Drawn from answer {_FEWEST_ANSWERS} on. {seeds}".strip()
     alt = f"Risk–coverage curves on {heading_of(setting)}: {', '.join(reversed(words))}."
     name = f"risk-coverage-{slug(*setting)}"
     return picture(figure, "risk_coverage", heading_of(setting), name, caption, alt)
@@ -87,9 +85,7 @@ def _subjects(data: ReportData, setting: Setting, table: pd.DataFrame, methods: 
     places = range(len(rows))
     figure = new_figure(WIDE, 1.3 + 0.2 * len(rows))
     axes = figure.subplots()
-    axes.hlines(
-        places, rows[columns].min(axis=1), rows[columns].max(axis=1), color=SOFT, linewidth=0.8, alpha=0.6
-    )
+    axes.hlines(places, rows[columns].min(axis=1), rows[columns].max(axis=1), color=SOFT, linewidth=0.8, alpha=0.6)
     styles = method_styles(data.methods)
     for place, method in reversed(list(enumerate(methods))):
         axes.plot(
@@ -102,9 +98,7 @@ def _subjects(data: ReportData, setting: Setting, table: pd.DataFrame, methods: 
             markerfacecolor=styles[method].colour if place == 0 else "white",
             label=data.label(method),
         )
-    axes.set_yticks(
-        places, [_subject_label(name, n) for name, n in zip(rows["subject"], rows["n"], strict=True)]
-    )
+    axes.set_yticks(places, [_subject_label(name, n) for name, n in zip(rows["subject"], rows["n"], strict=True)])
     axes.set(ylim=(-0.7, len(rows) - 0.3), xlabel="Brier score in percent, lower is better")
     axes.set_xlim(left=0)
     axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=""))

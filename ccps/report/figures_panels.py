@@ -114,8 +114,8 @@ def _histogram(data: ReportData, panel: _Panel) -> Picture:
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value):,.0f}"))
     axes.grid(visible=False, axis="x")
-    axes.text(0.02, 0.97, "right", transform=axes.transAxes, va="top", color=colour, fontsize=8)
-    axes.text(0.02, 0.03, "wrong", transform=axes.transAxes, va="bottom", color=SOFT, fontsize=8)
+    axes.text(0.02, 0.97, "right", transform=axes.transAxes, va="top", color=INK, fontsize=8)
+    axes.text(0.02, 0.03, "wrong", transform=axes.transAxes, va="bottom", color=INK, fontsize=8)
     title_left(axes, data.label(method))
     medians = f"{_middle('right', right)}; {_middle('wrong', wrong)}"
     alt = f"P(correct) by {data.label(method)} on {heading}: {medians}."

@@ -90,6 +90,7 @@ def _environment() -> Environment:
         "duration": duration,
         "bytes": byte_size,
         "claim": _claim_figure,
+        "published": _published_figure,
         "plain_number": _plain_number,
     }
     return environment
@@ -153,6 +154,11 @@ def _claim_figure(value: float | None, scale: str) -> str:
     if value is None:
         return DASH
     return f"{signed_points(value)} {'%' if scale == 'relative' else 'points'}"
+
+
+def _published_figure(value: float | None, scale: str) -> str:
+    """A published figure with no more digits than were published."""
+    return _claim_figure(value, scale).replace(".0 ", " ")
 
 
 def _examples(examples: Sequence[Example]) -> Mapping[str, list[Example]]:

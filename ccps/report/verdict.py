@@ -97,9 +97,7 @@ def decide(differences: pd.DataFrame, reference: str, label: Callable[[str], str
     settings = list(dict.fromkeys(comparison.setting for comparison in comparisons))
     name = label(reference)
     if not comparisons:
-        sentence = (
-            f"{name} was compared with no other method, so nothing can be said about whether it is better."
-        )
+        sentence = f"{name} was compared with no other method, so nothing can be said about whether it is better."
     elif len(settings) == 1:
         sentence = _conclusion_of_one(comparisons, name, label)
     else:

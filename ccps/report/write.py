@@ -40,9 +40,7 @@ def write_report(data: ReportData, folder: Path) -> list[Path]:
     subjects = per_subject(data)
     pictures = draw_all(data, subjects)
     entries = ledger(data.claims, data.results, data.reference) if data.claims else ()
-    page = render(
-        data, blocks, decide(data.differences, data.reference, data.label), pictures, entries, subjects
-    )
+    page = render(data, blocks, decide(data.differences, data.reference, data.label), pictures, entries, subjects)
     subjects.to_csv(tables / "per_subject.csv", index=False, lineterminator="\n")
     return [
         write_results_csv(data.results, tables / "results.csv"),
@@ -80,9 +78,7 @@ def _write_pictures(pictures: tuple[Picture, ...], folder: Path) -> list[Path]:
     names = [image.name for image in pictures]
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(
-            f"Expected figures to have different file names, but got {twice}. Rename a method or model."
-        )
+        raise ValueError(f"Expected figures to have different file names, but got {twice}. Rename a method or model.")
     for image in pictures:
         (folder / image.name).write_bytes(image.png)
     return [folder / name for name in names]

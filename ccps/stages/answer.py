@@ -16,7 +16,15 @@ from ccps.data.grading import is_option_letter
 from ccps.data.prompts import chat_messages
 from ccps.data.records import Question, questions_hash
 from ccps.errors import UserError, expected
-from ccps.llm import LanguageModel, Passage, common_prefix, compute_prefix, final_states, plan_batches, prompt_ids
+from ccps.llm import (
+    LanguageModel,
+    Passage,
+    common_prefix,
+    compute_prefix,
+    final_states,
+    plan_batches,
+    prompt_ids,
+)
 from ccps.stages.config import AnsweringConfig
 from ccps.stages.model import SharedModel
 from ccps.stages.stage import Stage, Work
@@ -51,7 +59,12 @@ class AnswerStage(Stage):
     name = "answer"
 
     def __init__(
-        self, questions: Sequence[Question], label: str, model: SharedModel, system_role: str, config: AnsweringConfig
+        self,
+        questions: Sequence[Question],
+        label: str,
+        model: SharedModel,
+        system_role: str,
+        config: AnsweringConfig,
     ) -> None:
         super().__init__()
         self.questions = list(questions)

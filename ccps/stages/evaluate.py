@@ -76,7 +76,10 @@ class EvaluateStage(Stage):
         """Read all scores, in the order of the question ids."""
         grades = self.grades.rows().select(["question_id", "subject"]).to_pandas()
         self.tables = [
-            item.scores.rows().to_pandas().merge(grades, on="question_id", validate="one_to_one").sort_values("question_id")
+            item.scores.rows()
+            .to_pandas()
+            .merge(grades, on="question_id", validate="one_to_one")
+            .sort_values("question_id")
             for item in self.scored
         ]
         n_subjects = grades["subject"].nunique()

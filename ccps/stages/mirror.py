@@ -81,4 +81,4 @@ def mirror_artifact(logger: Logger, title: str, artifact: Artifact) -> None:
 def _has_key() -> bool:
     import wandb
 
-    return bool(os.environ.get("WANDB_API_KEY") or wandb.api.api_key)
+    return wandb.login(prompt=False)

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from ccps.artifacts import Artifact
+from ccps.console import say
 from ccps.data.benchmarks import load_questions
 from ccps.data.records import Question
-from ccps.data.sampling import Deduplicated, deduplicate, sample
+from ccps.data.sampling import Dropped, deduplicate, sample
 from ccps.errors import UserError
 from ccps.llm import find_model
 from ccps.methods import find_method
@@ -21,7 +22,6 @@ from ccps.stages.extract import ExtractStage
 from ccps.stages.fit import FitStage
 from ccps.stages.grade import GradeStage
 from ccps.stages.model import SharedModel
-from ccps.stages.progress import say
 from ccps.stages.provenance import provenance
 from ccps.stages.report import REFERENCE, ModelRun, ReportStage, Side, Tested
 from ccps.stages.score import ScoreStage
@@ -60,16 +60,14 @@ class Pipeline:
         if self._ends_with("evaluate"):
             return None
         complete = [run for run in runs if run is not None]
-        stage = ReportStage(
-            complete, len(dropped), self.reused, self.config, self._printed_settings(), provenance()
-        )
+        stage = ReportStage(complete, len(dropped), self.reused, self.config, self._printed_settings(), provenance())
         artifact = self._do(stage)
         output = Path(self.config.paths.output)
         shutil.copytree(artifact.folder / "00000", output, dirs_exist_ok=True)
         say("report", self.config.experiment, str(output / "report.html"))
         return output
 
-    def _questions(self) -> tuple[dict[str, list[Question]], list[Any]]:
+    def _questions(self) -> tuple[dict[str, list[Question]], list[Dropped]]:
         """Load and sample all questions; leave out of training what stands in a test."""
         sampling = self.config.sampling
         questions = {
@@ -92,7 +90,11 @@ class Pipeline:
             seed=sampling.seed,
         )
         sizes = ", ".join(f"{len(group):,} {name}" for name, group in questions.items())
-        say("questions", self.config.experiment, f"{sizes}; {len(dropped)} training candidates stand in a test: left out")
+        say(
+            "questions",
+            self.config.experiment,
+            f"{sizes}; {len(dropped)} training candidates stand in a test: left out",
+        )
         return questions, dropped
 
     def _model_run(self, name: str, questions: Mapping[str, Sequence[Question]]) -> ModelRun | None:
@@ -113,9 +115,7 @@ class Pipeline:
             return None
         head = model.save_head(self.run_settings, stage_trainer(self.run_settings, []).strategy.root_device)
         model.release()
-        features = {
-            label: self._do(ExtractStage(answers[label], head, label, config.perturbation)) for label in labels
-        }
+        features = {label: self._do(ExtractStage(answers[label], head, label, config.perturbation)) for label in labels}
         if self._ends_with("extract"):
             return None
         sides = {
@@ -152,7 +152,9 @@ class Pipeline:
         scored = []
         for settings in self.config.method.values():
             method = find_method(settings.name)
-            trained: Mapping[int | None, Artifact | None] = {**probes} if method.trained else {None: None}
+            trained: dict[int | None, Artifact | None] = {None: None}
+            if method.trained:
+                trained = dict(probes.items())
             for seed, probe in trained.items():
                 stage = ScoreStage(method, side.features, side.grades, head, probe, side.label)
                 scored.append(Scored(method.name, seed, self._do(stage)))

@@ -1,33 +1,21 @@
-"""What a person sees of a run: a bar with rate and time left while a stage works, one line when it is done."""
+"""A bar with rate and time left while a stage works."""
 
 import time
 from typing import Any
 
 import lightning.pytorch as pl
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
-console = Console(highlight=False, soft_wrap=True)
+from ccps.console import console, duration
 
 _SECONDS_BETWEEN_LINES = 30
-
-
-def say(stage: str, title: str, sentence: str, *, reused: bool = False, seconds: float | None = None) -> None:
-    """Print the one line of a stage: what was reused, what was done, what was rejected and why."""
-    state = "reused" if reused else "done" if seconds is None else f"done in {duration(seconds)}"
-    console.print(f"[bold]{stage:<9}[/bold] {title} · {state}" + (f" · {sentence}" if sentence else ""))
-
-
-def duration(seconds: float) -> str:
-    """Write seconds as people do: 0.4 s, 12 s, 3 min 05 s, 2 h 07 min."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 class StageProgress(pl.Callback):
@@ -45,6 +33,7 @@ class StageProgress(pl.Callback):
         self.done = 0
 
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Show the bar."""
         self._started = self._last_line = time.perf_counter()
         self._at_start = self.done
         self._bar = Progress(
@@ -71,6 +60,7 @@ class StageProgress(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
+        """Move on by the units of one step."""
         self.done += batch.work.size
         now = time.perf_counter()
         per_second = (self.done - self._at_start) / max(now - self._started, 1e-9)
@@ -82,8 +72,10 @@ class StageProgress(pl.Callback):
             console.print(f"{self.label} · {self.done}/{self.total} {self.unit}, {rate}, {left} left")
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take the bar away."""
         self._bar.stop()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Leave the terminal as it was."""
         if hasattr(self, "_bar"):
             self._bar.stop()

@@ -75,7 +75,13 @@ class ReportStage(Stage):
     unit = "reports"
 
     def __init__(
-        self, runs: Sequence[ModelRun], dropped: int, reused: set[Path], config: Config, settings: Mapping[str, Any], made: Any
+        self,
+        runs: Sequence[ModelRun],
+        dropped: int,
+        reused: set[Path],
+        config: Config,
+        settings: Mapping[str, Any],
+        made: Any,
     ) -> None:
         super().__init__()
         self.runs = list(runs)
@@ -201,7 +207,11 @@ class ReportStage(Stage):
                 rows += _side_counts(run.model, side)
             for seed, probe in run.probes.items():
                 rows += [
-                    (f"training rows dropped, {run.model}, seed {seed}", number, name.removeprefix("dropped "))
+                    (
+                        f"training rows dropped, {run.model}, seed {seed}",
+                        number,
+                        name.removeprefix("dropped "),
+                    )
                     for name, number in probe.summary.items()
                     if name.startswith("dropped")
                 ]
@@ -219,7 +229,10 @@ class ReportStage(Stage):
         for test in self.runs[0].tested:
             subjects = len({question.subject for question in test.side.questions})
             facts.append(
-                Fact(f"Test questions, {test.side.label}", f"{len(test.side.questions):,} of {subjects} subjects")
+                Fact(
+                    f"Test questions, {test.side.label}",
+                    f"{len(test.side.questions):,} of {subjects} subjects",
+                )
             )
         for run, test in self._tests():
             accuracy = float(test.side.grades.summary["accuracy"])
@@ -249,8 +262,10 @@ class ReportStage(Stage):
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
     def _examples(self) -> list[Example]:
-        run, test = next(self._tests())
-        scores = {item.method: item.scores.rows().to_pandas().set_index("question_id") for item in reversed(test.scored)}
+        _, test = next(self._tests())
+        scores = {
+            item.method: item.scores.rows().to_pandas().set_index("question_id") for item in reversed(test.scored)
+        }
         if REFERENCE not in scores:
             return []
         table = scores[REFERENCE].copy()
@@ -293,7 +308,11 @@ def _side_counts(model: str, side: Side) -> list[tuple[str, float, str]]:
             "kept; graded like all others",
         ),
         (f"empty answers, {where}", answers["empty"], "kept; graded wrong"),
-        (f"answers right, {where}", round(answers["answers"] * side.grades.summary["accuracy"]), "by the grader"),
+        (
+            f"answers right, {where}",
+            round(answers["answers"] * side.grades.summary["accuracy"]),
+            "by the grader",
+        ),
     ]
 
 
@@ -302,7 +321,7 @@ def _evaluation_counts(model: str, test: Tested, convention: str) -> list[tuple[
     rows = rows[rows["convention"] == convention]
     where = f"{model} on {test.side.label}"
     auroc, ece = rows[rows["metric"] == "auroc"], rows[rows["metric"] == "ece"]
-    counts = [
+    counts: list[tuple[str, float, str]] = [
         (
             f"subjects without AUROC, {where}",
             int(auroc["undefined_groups"].max()),
@@ -317,5 +336,7 @@ def _evaluation_counts(model: str, test: Tested, convention: str) -> list[tuple[
 
 def _convention_notes() -> dict[str, str]:
     notes = {name: convention.description for name, convention in CONVENTIONS.items()}
-    pooled = {f"pooled {name}": f"{text}; over all questions, not averaged over subjects" for name, text in notes.items()}
+    pooled = {
+        f"pooled {name}": f"{text}; over all questions, not averaged over subjects" for name, text in notes.items()
+    }
     return notes | pooled

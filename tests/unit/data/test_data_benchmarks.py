@@ -252,9 +252,7 @@ def test_shuffled_options_keep_the_right_one_and_move_its_letter(questions_asset
 
 def test_csv_keeps_text_as_it_is_and_trailing_empty_cells_are_fewer_options(tmp_path):
     path = tmp_path / "quiz.csv"
-    path.write_text(
-        'q,A,B,C,answer,topic\n"Which, if any?",None,NA,007,c,zoo\nTwo?,x,y,,B,zoo\nWho?,x,y,z,a,\n'
-    )
+    path.write_text('q,A,B,C,answer,topic\n"Which, if any?",None,NA,007,c,zoo\nTwo?,x,y,,B,zoo\nWho?,x,y,z,a,\n')
     questions = load_questions(spec_for(path, subject="topic"))
     assert [question.options for question in questions] == [
         ("None", "NA", "007"),
@@ -286,17 +284,13 @@ def test_folder_with_a_subject_per_file(tmp_path, ending):
 
 def test_json_lines_may_hold_unicode_line_separators(tmp_path):
     path = tmp_path / "quiz.jsonl"
-    path.write_text(
-        json.dumps({"q": "one\u2028two", "A": "x", "B": "y", "C": "z", "answer": "A"}, ensure_ascii=False)
-    )
+    path.write_text(json.dumps({"q": "one\u2028two", "A": "x", "B": "y", "C": "z", "answer": "A"}, ensure_ascii=False))
     assert load_questions(spec_for(path))[0].text == "one\u2028two"
 
 
 def test_open_ended_questions_take_every_accepted_text_or_the_right_option(tmp_path):
     path = tmp_path / "quiz.jsonl"
-    path.write_text(
-        '{"q": "Who?", "A": "he", "B": "she", "C": "we", "answer": "B", "names": ["Ada", "Ada L."]}'
-    )
+    path.write_text('{"q": "Who?", "A": "he", "B": "she", "C": "we", "answer": "B", "names": ["Ada", "Ada L."]}')
     open_ended = load_questions(
         spec_for(path, options=[], answer="names", answer_kind="text", format="oe"),
     )

@@ -116,9 +116,7 @@ def test_a_confidence_of_one_beside_others_in_the_last_bin(name, value, dropped)
     assert evaluate(p, y, name).ece_dropped == dropped
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "dropped"), [("p_correct", 0.95 / 3, 0), ("right_closed", 0.475, 1)]
-)
+@pytest.mark.parametrize(("name", "value", "dropped"), [("p_correct", 0.95 / 3, 0), ("right_closed", 0.475, 1)])
 def test_a_confidence_of_zero_beside_others_in_the_first_bin(name, value, dropped):
     p, y = [0.0, 0.04, 0.01], [0, 1, 0]
     # All three in one bin: |1/3 − 0.05/3|; without the zero: |1/2 − 0.025|.
@@ -197,9 +195,7 @@ def test_number_of_bins_is_part_of_the_convention():
     assert len(reliability_bins([0.1], [1], one_bin).count) == 1
 
 
-@pytest.mark.parametrize(
-    ("p", "name"), [(0.72, "p_correct"), (0.72, "ct"), (0.28, "max_prob"), (0.72, "equal_mass")]
-)
+@pytest.mark.parametrize(("p", "name"), [(0.72, "p_correct"), (0.72, "ct"), (0.28, "max_prob"), (0.72, "equal_mass")])
 def test_noise_of_one_bin_is_the_mean_deviation_of_a_binomial(p, name):
     n, n_draws = 25, 4000
     hits = np.arange(n + 1)

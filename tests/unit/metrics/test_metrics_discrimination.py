@@ -6,9 +6,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ccps.metrics import evaluate, risk_coverage
 
-tied = st.lists(
-    st.tuples(st.integers(0, 6).map(lambda k: k / 6), st.booleans()), min_size=2, max_size=30
-).filter(lambda data: len({y for _, y in data}) == 2)
+tied = st.lists(st.tuples(st.integers(0, 6).map(lambda k: k / 6), st.booleans()), min_size=2, max_size=30).filter(
+    lambda data: len({y for _, y in data}) == 2
+)
 
 
 @given(data=tied)
@@ -37,9 +37,7 @@ def risk_at(p, y, threshold):
     return 1 - sum(given_answers) / len(given_answers)
 
 
-@given(
-    data=st.lists(st.tuples(st.integers(0, 6).map(lambda k: k / 6), st.booleans()), min_size=1, max_size=30)
-)
+@given(data=st.lists(st.tuples(st.integers(0, 6).map(lambda k: k / 6), st.booleans()), min_size=1, max_size=30))
 def test_risk_coverage_agrees_with_thresholding(data):
     p, y = zip(*data, strict=True)
     curve = risk_coverage(p, y)

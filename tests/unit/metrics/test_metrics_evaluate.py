@@ -46,9 +46,7 @@ def test_brier_and_acc_against_their_definitions():
     y = rng.random(300) < p
     for name in CONVENTIONS:
         assert evaluate(p, y, name).brier == pytest.approx(brier_score_loss(y, p), abs=1e-15)
-        assert evaluate(p, y, name).acc == pytest.approx(
-            np.mean(np.argmax([1 - p, p], axis=0) == y), abs=1e-15
-        )
+        assert evaluate(p, y, name).acc == pytest.approx(np.mean(np.argmax([1 - p, p], axis=0) == y), abs=1e-15)
 
 
 def test_conventions_change_the_ece_only():

@@ -160,9 +160,7 @@ def test_differences_are_antisymmetric_and_independent_of_row_order():
     there, back = (paired_difference(*pair, y, g, seed=2, n_resamples=99) for pair in ((p, q), (q, p)))
     for metric in METRICS:
         assert there[metric].value == evaluate(p, y, groups=g)[metric] - evaluate(q, y, groups=g)[metric]
-        assert there[metric][:3] == pytest.approx(
-            (-back[metric].value, -back[metric].high, -back[metric].low)
-        )
+        assert there[metric][:3] == pytest.approx((-back[metric].value, -back[metric].high, -back[metric].low))
         assert there[metric].p_value == back[metric].p_value
     order = np.random.default_rng(1).permutation(len(p))
     for scheme in ("clusters", "two_stage"):

@@ -8,6 +8,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ccps.errors import UserError
 from ccps.probes import ProbeConfig
 from ccps.probes.config import ACTIVATIONS, EncoderConfig, StageConfig, check_config
+from ccps.probes.encoders import build_encoder
 
 CONF = Path(__file__).parents[3] / "conf" / "probe"
 
@@ -22,9 +23,7 @@ def compose_probe(name: str) -> ProbeConfig:
 
 def test_mc_yaml_says_every_setting_and_is_the_default_recipe():
     raw = OmegaConf.load(CONF / "mc.yaml")
-    assert OmegaConf.to_container(raw) == OmegaConf.to_container(
-        OmegaConf.structured(ProbeConfig), enum_to_str=True
-    )
+    assert OmegaConf.to_container(raw) == OmegaConf.to_container(OmegaConf.structured(ProbeConfig), enum_to_str=True)
     assert compose_probe("mc") == ProbeConfig()
 
 
@@ -40,9 +39,7 @@ def test_smoke_changes_only_the_number_of_steps():
     assert smoke == ProbeConfig()
 
 
-@pytest.mark.parametrize(
-    "overrides", [{"checkpoint": "worst"}, {"margim": 2}, {"contrastive": {"steps": "many"}}]
-)
+@pytest.mark.parametrize("overrides", [{"checkpoint": "worst"}, {"margim": 2}, {"contrastive": {"steps": "many"}}])
 def test_the_schema_refuses_unknown_words_keys_and_types(overrides):
     with pytest.raises(OmegaConfBaseException):
         OmegaConf.merge(OmegaConf.structured(ProbeConfig), overrides)
@@ -50,8 +47,6 @@ def test_the_schema_refuses_unknown_words_keys_and_types(overrides):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation_on_the_list_builds(activation):
-    from ccps.probes.encoders import build_encoder
-
     build_encoder(EncoderConfig(activation=activation), 75, 0.0)
 
 

@@ -63,9 +63,7 @@ def test_save_and_load_return_the_same_probe(probe, table, tmp_path):
 
 def test_same_seed_same_files(table, config, tmp_path):
     for folder in ("one", "two"):
-        fit_probe(table.features, table.labels, table.questions, config, 3, radius=20.0).save(
-            tmp_path / folder
-        )
+        fit_probe(table.features, table.labels, table.questions, config, 3, radius=20.0).save(tmp_path / folder)
     for name in ("probe.safetensors", "probe.json"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
@@ -117,5 +115,5 @@ def test_files_that_are_missing_or_broken_are_refused(probe, tmp_path):
         FittedProbe.load(tmp_path)
     for text in ("{", "[]"):
         (tmp_path / "probe.json").write_text(text)
-        with pytest.raises(UserError, match="probe.json"):
+        with pytest.raises(UserError, match=r"probe\.json"):
             FittedProbe.load(tmp_path)

@@ -48,9 +48,7 @@ def test_every_row_is_an_anchor_once_in_an_epoch_and_meets_new_partners_in_the_n
     # 10 rows in batches of 4: an epoch is 4 + 4 + 2.
     batches = list(islice(pair_batches(numbered(10), 4, seed=3), 6))
     assert [len(batch.different) for batch in batches] == [4, 4, 2, 4, 4, 2]
-    epochs = [
-        torch.cat([b.inputs.view(2, -1) for b in batches[start : start + 3]], dim=1) for start in (0, 3)
-    ]
+    epochs = [torch.cat([b.inputs.view(2, -1) for b in batches[start : start + 3]], dim=1) for start in (0, 3)]
     partner_of = []
     for anchors, partners in epochs:
         assert sorted(anchors.tolist()) == list(range(10))
@@ -69,9 +67,7 @@ def test_row_batches_cover_each_epoch_in_a_new_order_with_labels_in_step():
 @pytest.mark.parametrize("stream", [pair_batches, row_batches])
 def test_the_seed_decides_the_batches(stream):
     def draw(seed):
-        return (
-            torch.cat([batch.inputs for batch in islice(stream(numbered(10), 4, seed), 5)]).flatten().tolist()
-        )
+        return torch.cat([batch.inputs for batch in islice(stream(numbered(10), 4, seed), 5)]).flatten().tolist()
 
     assert draw(0) == draw(0)
     assert draw(0) != draw(1)

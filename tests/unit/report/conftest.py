@@ -20,9 +20,7 @@ def _result(method: str, seed: int | None, metric: str, value: float) -> tuple[A
 def _results() -> pd.DataFrame:
     rows = [_result("own", None, metric, value) for metric, value in VALUES.items()]
     for seed in (0, 1):
-        rows += [
-            _result("ccps", seed, metric, value - 0.02 + 0.01 * seed) for metric, value in VALUES.items()
-        ]
+        rows += [_result("ccps", seed, metric, value - 0.02 + 0.01 * seed) for metric, value in VALUES.items()]
     return pd.DataFrame(rows, columns=RESULT_COLUMNS)
 
 
@@ -49,7 +47,7 @@ def differences() -> Callable[..., pd.DataFrame]:
     return differences_frame
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_data() -> Callable[..., ReportData]:
     """A complete report, any field replaced."""
 

@@ -105,5 +105,5 @@ def test_only_the_published_models_and_benchmarks_are_compared(tmp_path: Path) -
 def test_faulty_files_are_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "claims.yaml"
     path.write_text(text)
-    with pytest.raises(UserError, match="Expected .* to be .*, but got"):
+    with pytest.raises(UserError, match=r"Expected .* to be .*, but got"):
         load_claims(path)

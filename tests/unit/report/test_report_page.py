@@ -48,29 +48,39 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def _page(data: ReportData, folder: Path) -> Page:
-    write_report(data, folder)
+@pytest.fixture(scope="module")
+def written(make_data: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the unchanged report; tests only read it."""
+    folder = tmp_path_factory.mktemp("report")
+    write_report(make_data(), folder)
+    return folder
+
+
+def _read(folder: Path) -> Page:
     return Page((folder / "report.html").read_text(encoding="utf-8"))
 
 
-def test_every_file_of_the_contract_is_written(make_data: Make, tmp_path: Path) -> None:
-    paths = write_report(make_data(), tmp_path)
-    assert all(path.is_file() for path in paths)
-    names = {str(path.relative_to(tmp_path)) for path in paths}
+def _page(data: ReportData, folder: Path) -> Page:
+    write_report(data, folder)
+    return _read(folder)
+
+
+def test_every_file_of_the_contract_is_written(written: Path) -> None:
+    names = {str(path.relative_to(written)) for path in written.rglob("*")}
     assert names >= {
         "tables/results.csv", "tables/main.md", "tables/main.tex", "tables/per_subject.csv",
-        "tables/other_conventions.csv", "tables/other_conventions.md", "report.html", "claims.json", "costs.csv",
-        "run.json", "figures/reliability-lab-tiny-model-mmlu-choice-ccps.png",
+        "tables/other_conventions.csv", "tables/other_conventions.md", "report.html", "claims.json",
+        "costs.csv", "run.json", "figures/reliability-lab-tiny-model-mmlu-choice-ccps.png",
     }  # fmt: skip
-    assert json.loads((tmp_path / "run.json").read_text()) == {"config": {"seed": 0}, "commit": "abc"}
-    assert json.loads((tmp_path / "claims.json").read_text()) == []
+    assert json.loads((written / "run.json").read_text()) == {"config": {"seed": 0}, "commit": "abc"}
+    assert json.loads((written / "claims.json").read_text()) == []
 
 
-def test_page_needs_nothing_but_itself(make_data: Make, tmp_path: Path) -> None:
-    page = _page(make_data(), tmp_path)
+def test_page_needs_nothing_but_itself(written: Path) -> None:
+    page = _read(written)
     assert page.open == []
     assert not {"script", "link", "iframe"} & {tag for tag, _ in page.tags}
-    source = (tmp_path / "report.html").read_text(encoding="utf-8")
+    source = (written / "report.html").read_text(encoding="utf-8")
     assert "url(" not in source
     assert "@import" not in source
     for tag, attributes in page.tags:
@@ -79,11 +89,11 @@ def test_page_needs_nothing_but_itself(make_data: Make, tmp_path: Path) -> None:
                 prefix = "data:image/png;base64," if tag == "img" else "#"
                 assert str(attributes[name]).startswith(prefix)
     embedded = {base64.b64decode(str(image["src"]).split(",")[1]) for image in page.of("img")}
-    assert embedded == {path.read_bytes() for path in (tmp_path / "figures").iterdir()}
+    assert embedded == {path.read_bytes() for path in (written / "figures").iterdir()}
 
 
-def test_page_is_accessible(make_data: Make, tmp_path: Path) -> None:
-    page = _page(make_data(), tmp_path)
+def test_page_is_accessible(written: Path) -> None:
+    page = _read(written)
     assert page.of("html") == [{"lang": "en"}]
     assert all(len(str(image["alt"])) > 20 for image in page.of("img"))
     assert all(head["scope"] in ("col", "row") for head in page.of("th"))
@@ -91,8 +101,8 @@ def test_page_is_accessible(make_data: Make, tmp_path: Path) -> None:
     assert {str(link["href"])[1:] for link in page.of("a")} <= ids
 
 
-def test_page_opens_with_the_conclusion_and_escapes_names(make_data: Make, tmp_path: Path) -> None:
-    page = _page(make_data(), tmp_path)
+def test_page_opens_with_the_conclusion_and_escapes_names(written: Path) -> None:
+    page = _read(written)
     conclusion = (
         "Mixed: CCPS is better than Own p_100% on ECE; worse than Own p_100% on ACC; "
         "not distinguishable from Own p_100% on Brier, AUCPR and AUROC."
@@ -105,17 +115,19 @@ def test_page_opens_with_the_conclusion_and_escapes_names(make_data: Make, tmp_p
     assert "2.0 MB" in page.text
 
 
-def test_same_data_give_same_bytes(make_data: Make, tmp_path: Path) -> None:
-    first = write_report(make_data(), tmp_path / "first")
+def test_same_data_give_same_bytes_and_no_global_style(make_data: Make, written: Path, tmp_path: Path) -> None:
     before = dict(matplotlib.rcParams)
-    second = write_report(make_data(), tmp_path / "second")
-    assert [a.read_bytes() for a in first] == [b.read_bytes() for b in second]
+    again = write_report(make_data(), tmp_path)
     assert dict(matplotlib.rcParams) == before
+    assert {path.relative_to(tmp_path) for path in again} == {
+        path.relative_to(written) for path in written.rglob("*") if path.is_file()
+    }
+    for path in again:
+        assert path.read_bytes() == (written / path.relative_to(tmp_path)).read_bytes()
 
 
-def test_png_has_no_date_and_the_stated_resolution(make_data: Make, tmp_path: Path) -> None:
-    write_report(make_data(), tmp_path)
-    for path in (tmp_path / "figures").iterdir():
+def test_png_carries_no_date_or_text(written: Path) -> None:
+    for path in (written / "figures").iterdir():
         content = path.read_bytes()
         assert content.startswith(PNG)
         assert b"tEXt" not in content
@@ -161,35 +173,34 @@ def test_optional_parts(make_data: Make, tmp_path: Path) -> None:
         ],
         columns=["model", "seed", "stage", "step", "loss", "accuracy"],
     )
-    claims = ClaimSet(
-        ("big",), ("b",), (Claim("x", "a paper", "ECE gap", "ece", "relative", -0.55, 0.05, ""),)
-    )
+    claims = ClaimSet(("big",), ("b",), (Claim("x", "a paper", "ECE gap", "ece", "relative", -0.55, 0.05, ""),))
     other = make_data().results.assign(convention="equal_mass")
     page = _page(make_data(curves=curves, claims=claims, results_other=other), tmp_path)
     assert (tmp_path / "figures/training-m.png").is_file()
-    assert "ECE gap a paper −55.0 % – not measured" in page.text
+    assert "ECE gap a paper −55 % – not measured" in page.text
     assert "This run covers lab/tiny_model on MMLU-CHOICE" in page.text
     assert "P(correct), ten bins of equal count" in page.text
 
 
 def test_with_many_settings_the_page_says_what_it_leaves_in_the_folder(
-    make_data: Make, tmp_path: Path
+    make_data: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("ccps.report.html._SETTINGS_IN_FULL", 1)
     data = make_data()
-    results = pd.concat([data.results, data.results[data.results["method"] == "own"].assign(method="third")])
-    scores = pd.concat([data.scores, data.scores[data.scores["method"] == "own"].assign(method="third")])
-    names = [f"B{index}" for index in range(4)]
+    names = ["B0", "B1"]
     page = _page(
         make_data(
-            results=pd.concat([results.assign(benchmark=name) for name in names]),
-            scores=pd.concat([scores.assign(benchmark=name) for name in names]),
+            results=pd.concat([data.results.assign(benchmark=name) for name in names]),
+            scores=pd.concat([data.scores.assign(benchmark=name) for name in names]),
             differences=pd.concat([data.differences.assign(benchmark=name) for name in names]),
+            own_method=None,
         ),
         tmp_path,
     )
-    assert len(page.of("img")) == 4 * (2 * 2 + 2)
-    assert len(list((tmp_path / "figures").iterdir())) == 4 * (3 * 2 + 2)
-    assert "8 panels of the other methods" in page.text
+    # Per setting two panels of each of two methods, risk and coverage, and subjects.
+    assert len(list((tmp_path / "figures").iterdir())) == 2 * (2 * 2 + 2)
+    assert len(page.of("img")) == 2 * (2 + 2)
+    assert "4 panels of the other methods" in page.text
 
 
 def test_a_method_has_one_colour_whatever_else_is_shown() -> None:
@@ -201,9 +212,7 @@ def test_a_method_has_one_colour_whatever_else_is_shown() -> None:
 @pytest.mark.parametrize("name", ["results", "scores"])
 def test_no_rows_is_an_error(make_data: Make, name: str) -> None:
     empty = getattr(make_data(), name).iloc[:0]
-    with pytest.raises(
-        UserError, match=f"Expected `{name}` to be a table with at least one row, but got none"
-    ):
+    with pytest.raises(UserError, match=f"Expected `{name}` to be a table with at least one row, but got none"):
         make_data(**{name: empty})
 
 

@@ -7,11 +7,12 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from ccps.report import ReportData, per_subject, write_costs_csv, write_results_csv
-from ccps.report.summary import summarise
+from ccps.report.summary import Block, summarise
 from ccps.report.tables import main_latex, main_markdown, other_markdown
 
 Make = Callable[..., ReportData]
 
+# ruff: noqa: E501
 MARKDOWN = """\
 ### lab/tiny\\_model · MMLU-CHOICE (mc)
 
@@ -30,10 +31,10 @@ CCPS & \textbf{10.8} {\scriptsize [9.8, 12.8]} & 18.5 {\scriptsize [17.5, 20.5]}
 Own p\_100\% & 12.3 {\scriptsize [11.3, 14.3]} & 20.0 {\scriptsize [19.0, 22.0]} & \textbf{70.0} {\scriptsize [69.0, 72.0]} & 80.0 {\scriptsize [79.0, 82.0]} & 75.0 {\scriptsize [74.0, 77.0]} & 8 \\
 \bottomrule
 \end{tabular}
-"""  # noqa: E501
+"""
 
 
-def _blocks(data: ReportData) -> tuple[object, ...]:
+def _blocks(data: ReportData) -> tuple[Block, ...]:
     return summarise(data.results, data.differences, data.reference)
 
 
@@ -113,9 +114,7 @@ def test_results_csv_has_the_contract_columns(make_data: Make, tmp_path: Path) -
 
 def test_costs_csv_leaves_what_is_unknown_empty(make_data: Make, tmp_path: Path) -> None:
     text = write_costs_csv(make_data().costs, tmp_path / "costs.csv").read_text()
-    assert text == (
-        "stage,seconds,tokens,bytes,peak_memory\nanswer,12.5,1000,2000000,3000000000\nfit,1.25,,10,\n"
-    )
+    assert text == ("stage,seconds,tokens,bytes,peak_memory\nanswer,12.5,1000,2000000,3000000000\nfit,1.25,,10,\n")
 
 
 def test_per_subject_averages_seeds(make_data: Make) -> None:

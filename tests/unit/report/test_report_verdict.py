@@ -69,8 +69,8 @@ def test_mixed(differences: Frame) -> None:
     table = differences(*_rows("own", gains), *_rows("p_true", _everywhere(0.1)))
     verdict = decide(table, "ccps", _label)
     assert verdict.conclusion == (
-        "Mixed: CCPS is better than every other method on ECE and Brier; worse than own probability on ACC and "
-        "AUROC; not distinguishable from at least one other method on AUCPR."
+        "Mixed: CCPS is better than every other method on ECE and Brier; worse than own probability on ACC "
+        "and AUROC; not distinguishable from at least one other method on AUCPR."
     )
     assert verdict.lines[0] == (
         "Against own probability, better on ECE (−10.0 [−12.0, −8.0]) and Brier (−5.0 [−7.0, −3.0]); "
@@ -111,8 +111,8 @@ def test_many_settings_are_counted(differences: Frame) -> None:
     lost = differences(*_rows("own", _everywhere(0.0) | {"ece": -0.1})).assign(benchmark="MMLU-OE")
     verdict = decide(pd.concat([won, lost]), "ccps", _label)
     assert verdict.conclusion == (
-        "Mixed: CCPS is better than every other method in 5 of 10 contests (5 metrics on 2 pairs of model and "
-        "benchmark), worse than at least one in 1, and neither in 4."
+        "Mixed: CCPS is better than every other method in 5 of 10 contests (5 metrics on 2 pairs of model "
+        "and benchmark), worse than at least one in 1, and neither in 4."
     )
     assert verdict.lines[1].startswith("lab/tiny_model, MMLU-OE: against own probability, worse on ECE")
     both = decide(pd.concat([won, won.assign(benchmark="MMLU-OE")]), "ccps", _label)
