@@ -14,6 +14,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +33,18 @@ from ccps.errors import UserError
 
 ROWS = "rows.parquet"
 TENSORS = "tensors.safetensors"
+
+# What only another disk, more room or other rights can mend; the last three mean that the disk knows no locks.
+_DISK_ERRORS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOLCK,
+    errno.ENOSYS,
+    errno.EOPNOTSUPP,
+)
 
 
 def digest(value: Any) -> str:
@@ -78,11 +91,18 @@ class Artifact:
         """
         try:
             manifest: dict[str, Any] = json.loads((self.folder / "manifest.json").read_text())
-            files = manifest["files"]
-            if not all({"bytes", "blake2b"} <= entry.keys() for entry in files.values()):
-                raise KeyError("bytes, blake2b")
+            well_formed = (
+                isinstance(manifest["shards"], int)
+                and isinstance(manifest["summary"], dict)
+                and all(
+                    isinstance(entry["bytes"], int) and isinstance(entry["blake2b"], str)
+                    for entry in manifest["files"].values()
+                )
+            )
         except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
             raise self._broken("manifest.json", f"cannot be read ({type(error).__name__}: {error})") from error
+        if not well_formed:
+            raise self._broken("manifest.json", "holds values of another type than expected")
         return manifest
 
     @property
@@ -108,39 +128,63 @@ class Artifact:
         """
         with _disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / ".lock").open("a+") as lock:
+            (self.folder / ".lock").touch()
+        with (self.folder / ".lock").open("a+") as lock:
+            with _disk_errors(self.folder):
                 self._take(lock)
                 (self.folder / "inputs.json").write_text(_pretty(self.inputs))
                 for left_over in self.folder.glob(".*.partial"):
-                    shutil.rmtree(left_over)
-                yield
+                    if left_over.is_dir():
+                        shutil.rmtree(left_over)
+                    else:
+                        left_over.unlink()
+            yield
 
     @contextmanager
     def shard(self, index: int) -> Iterator[Path]:
-        """Give a folder to write one shard into; it takes its place when the block ends without an error."""
+        """Give a folder to write one shard into; it takes its place when the block ends without an error.
+
+        Raises:
+            UserError: the disk is full or not writable.
+        """
         partial = self.folder / f".{index:05d}.partial"
         with _disk_errors(self.folder):
             partial.mkdir()
-            yield partial
-            for file in _files_below(partial):
-                with file.open("rb") as written:
-                    os.fsync(written.fileno())
-            partial.rename(self._shard(index))
+            try:
+                yield partial
+                for path in (partial, *partial.rglob("*")):
+                    _sync(path)
+                partial.rename(self._shard(index))
+            except BaseException:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
+            _sync(self.folder)
 
     def add_cost(self, shard: int, **cost: float) -> None:
         """Note what a shard cost, for the cost table."""
         with _disk_errors(self.folder), (self.folder / "costs.jsonl").open("a") as file:
-            file.write(json.dumps({"shard": shard, **cost}) + "\n")
+            # A line of its own even after one that a killed process tore.
+            file.write("\n" + json.dumps({"shard": shard, **cost}))
 
     def costs(self) -> list[dict[str, float]]:
-        """What each shard cost, in the order in which they were written."""
+        """What each shard cost, in the order in which they were written.
+
+        A shard whose process was killed before its cost was noted whole has none.
+        """
         file = self.folder / "costs.jsonl"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("}")]
 
     def finish(self, n_shards: int, summary: Mapping[str, Any]) -> None:
-        """Write the manifest over all shards, which marks the artifact complete."""
+        """Write the manifest over all shards, which marks the artifact complete.
+
+        Raises:
+            UserError: a shard is missing, or the disk is full or not writable.
+        """
         files = {}
         for index in range(n_shards):
+            if not self.has_shard(index):
+                raise self._broken(self._shard(index).name, "is missing")
             for path in _files_below(self._shard(index)):
                 name = str(path.relative_to(self.folder))
                 files[name] = {"bytes": path.stat().st_size, "blake2b": _hash_file(path)}
@@ -154,7 +198,9 @@ class Artifact:
         with _disk_errors(self.folder):
             partial = self.folder / ".manifest.partial"
             partial.write_text(_pretty(manifest))
+            _sync(partial)
             partial.rename(self.folder / "manifest.json")
+            _sync(self.folder)
 
     def path(self, name: str, shard: int = 0) -> Path:
         """Path of a file of a complete artifact, its size and hash checked.
@@ -215,6 +261,18 @@ def _files_below(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
+def _sync(path: Path) -> None:
+    """Wait until the content of a file, or the entries of a folder, would outlive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems cannot sync a folder
+            raise
+    finally:
+        os.close(descriptor)
+
+
 def _hash_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
@@ -229,10 +287,19 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     """Turn a full or read-only disk into one clear message; whole shards stay where they are."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+    except (OSError, SafetensorError) as error:
+        number = _error_number(error)
+        if number not in _DISK_ERRORS:
             raise
         raise UserError(
-            f"Cannot write to {folder}: {error.strerror}. Free some space or set paths.artifacts to another disk, and "
-            "run the same command again: the shards written so far are kept."
+            f"Cannot write to {folder}: {os.strerror(number)}. Free some space or set paths.artifacts to another disk, "
+            "and run the same command again: the shards written so far are kept."
         ) from error
+
+
+def _error_number(error: OSError | SafetensorError) -> int:
+    """The system's number of an error, 0 if unknown; safetensors gives it in its text alone."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    match = re.search(r"\(os error (\d+)\)", str(error))
+    return int(match[1]) if match else 0

@@ -1,13 +1,15 @@
 """What a run says to the person in front of it: one line per step, no more."""
 
 from rich.console import Console
+from rich.text import Text
 
 console = Console(highlight=False, soft_wrap=True)
 
 
 def say(step: str, title: str, sentence: str = "", *, state: str = "done") -> None:
     """Print the one line of a step: what it was about, what became of it, and what there is to know."""
-    console.print(f"[bold]{step:<9}[/bold] {title} · {state}" + (f" · {sentence}" if sentence else ""))
+    rest = " · ".join(part for part in (title, state, sentence) if part)
+    console.print(Text.assemble((f"{step:<9}", "bold"), " ", rest))
 
 
 def duration(seconds: float) -> str:

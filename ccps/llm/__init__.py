@@ -2,7 +2,7 @@
 
 from ccps.llm.chat import plain_text, prompt_ids
 from ccps.llm.config import ModelConfig
-from ccps.llm.forward import Passage, common_prefix, compute_prefix, final_states, plan_batches
+from ccps.llm.forward import Passage, check_context_window, common_prefix, compute_prefix, final_states, plan_batches
 from ccps.llm.head import Head, measure_head
 from ccps.llm.load import LanguageModel, ModelFiles, find_model, load_model
 
@@ -12,6 +12,7 @@ __all__ = [
     "ModelConfig",
     "ModelFiles",
     "Passage",
+    "check_context_window",
     "common_prefix",
     "compute_prefix",
     "final_states",

@@ -3,6 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from jinja2 import TemplateError
+
+from ccps.errors import UserError
+
 PromptMode = Literal["strict", "parity"]
 Messages = Sequence[dict[str, str]]
 
@@ -18,13 +22,22 @@ def prompt_ids(tokenizer: Any, messages: Messages, mode: PromptMode = "strict") 
             template already holds a BOS token then get two.
 
     Returns:
-        Token ids, at least one. A tokenizer without a chat template gets `plain_text` of the messages.
+        Token ids. A tokenizer without a chat template gets `plain_text` of the messages.
+
+    Raises:
+        UserError: the chat template refuses the messages.
     """
     if not tokenizer.chat_template:
         return list(tokenizer(plain_text(messages))["input_ids"])
-    if mode == "strict":
-        return list(tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False))
-    rendered = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    try:
+        if mode == "strict":
+            return list(tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False))
+        rendered = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    except TemplateError as error:
+        raise UserError(
+            f"The chat template of {tokenizer.name_or_path or 'the model'} refuses the messages ({error}). "
+            "If it knows no system message, set the model's `system_role` to `prepend` or `omit`."
+        ) from error
     return list(tokenizer(rendered)["input_ids"])
 
 

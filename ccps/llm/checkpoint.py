@@ -4,15 +4,19 @@ Whatever the source, the loader sees one thing: a folder of safetensors with tok
 formats are never read.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import json
+import os
 import shutil
-import tempfile
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from ccps import assets
 from ccps.console import say
@@ -21,6 +25,7 @@ from ccps.llm.config import SOURCES, ModelConfig
 from ccps.llm.quiet import quiet_transformers
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+_HUB_COPIES = ["consolidated*"]  # a second copy of the weights in Mistral's repositories
 _CONVERSION_VERSION = 1
 
 
@@ -62,7 +67,7 @@ def fingerprint(folder: Path) -> str:
         16 hexadecimal digits.
     """
     memory_file = assets.cache_folder() / "fingerprints.json"
-    memory = json.loads(memory_file.read_text()) if memory_file.exists() else {}
+    memory = known = _remembered(memory_file)
     digests = {}
     for path in sorted(folder.iterdir()):
         if path.is_dir() or path.name == "source.json":
@@ -71,20 +76,54 @@ def fingerprint(folder: Path) -> str:
         stamp = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
         if stamp not in memory:
             with path.open("rb") as file:
-                memory[stamp] = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+                memory = {**memory, stamp: hashlib.file_digest(file, "blake2b").hexdigest()[:32]}
         digests[path.name] = memory[stamp]
-    memory_file.parent.mkdir(parents=True, exist_ok=True)
-    partial = memory_file.with_suffix(".partial")
-    partial.write_text(json.dumps(memory, indent=1))
-    partial.replace(memory_file)
+    if memory != known:
+        _remember(memory_file, memory)
     return hashlib.blake2b(json.dumps(digests, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def _remembered(memory_file: Path) -> dict[str, str]:
+    try:
+        memory = json.loads(memory_file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return memory if isinstance(memory, dict) else {}
+
+
+def _remember(memory_file: Path, memory: dict[str, str]) -> None:
+    partial = memory_file.with_suffix(f".{os.getpid()}.partial")
+    with contextlib.suppress(OSError):  # without the memory the files are only hashed again next time
+        memory_file.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(memory, indent=1))
+        partial.replace(memory_file)
+
+
+def read_weights(folder: Path | str, dtype: str, **options: Any) -> Any:
+    """Read a causal language model all of whose weights are in its files.
+
+    Raises:
+        ValueError: weights are missing; transformers would put random ones in their place.
+    """
+    from transformers import AutoModelForCausalLM
+
+    model, info = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=getattr(torch, dtype), output_loading_info=True, **options
+    )
+    if missing := sorted(info["missing_keys"]):
+        raise ValueError(f"{len(missing)} weights are missing from its files, {missing[0]} among them")
+    return model
 
 
 def _from_hub(name: str, config: ModelConfig) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(config.location, revision=config.revision, allow_patterns=_HUB_FILES))
+        folder = Path(
+            snapshot_download(
+                config.location, revision=config.revision, allow_patterns=_HUB_FILES, ignore_patterns=_HUB_COPIES
+            )
+        )
     except Exception as error:  # the hub client raises a dozen unrelated types; all mean "not to be had"
         raise UserError(
             f"Model `{name}`: the hub has no readable `{config.location}`"
@@ -93,6 +132,7 @@ def _from_hub(name: str, config: ModelConfig) -> Path:
             "Check the id and your access to it (some models need a licence to be accepted and HF_TOKEN), or use a "
             f"local copy: model.{name}.source=folder model.{name}.location=PATH."
         ) from error
+    return _with_safetensors(folder)
 
 
 def _from_folder(name: str, config: ModelConfig) -> Path:
@@ -104,6 +144,10 @@ def _from_folder(name: str, config: ModelConfig) -> Path:
             repr(config.location),
             "Give the folder that `save_pretrained` wrote.",
         )
+    return _with_safetensors(folder)
+
+
+def _with_safetensors(folder: Path) -> Path:
     if not any(folder.glob("*.safetensors")):
         raise expected(
             f"`{folder}`",
@@ -124,39 +168,39 @@ def _from_gguf(name: str, file: Path, dtype: str) -> Path:
     folder = assets.cache_folder() / "models" / f"{file.stem}-{dtype}-{digest}"
     if folder.is_dir():
         return folder
-    say(
-        "model",
-        name,
-        f"dequantising {file.name} to {dtype}; the copy in {folder.parent} is used from now on",
-        state="once",
-    )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=".converting-", dir=folder.parent))
+    partial = folder.with_name(f".{folder.name}.partial")
     try:
-        _convert_gguf(file, partial, dtype)
-        partial.rename(folder)
-    except OSError as error:
-        if not folder.is_dir():  # another process may have finished the same conversion first
-            raise UserError(
-                f"The GGUF file {file} could not be converted into {folder.parent} ({error}). "
-                "Free some space there or set CCPS_CACHE to a larger disk, and run again."
-            ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # a second process waits, and finds the copy of the first
+            if not folder.is_dir():
+                say(
+                    "model",
+                    name,
+                    f"dequantising {file.name} to {dtype}; the copy in {folder.parent} is used from now on",
+                    state="once",
+                )
+                shutil.rmtree(partial, ignore_errors=True)  # a killed process may have left it
+                partial.mkdir()
+                _convert_gguf(file, partial, dtype)
+                partial.rename(folder)
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"The GGUF file {file} could not be converted into {folder.parent} ({error}). "
+            "Free some space there or set CCPS_CACHE to a larger disk, and run again."
+        ) from error
     return folder
 
 
 def _convert_gguf(file: Path, folder: Path, dtype: str) -> None:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     # Tokenizer first: it fails fast on a file that is no GGUF model.
     try:
         with quiet_transformers():
             tokenizer: Any = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                file.parent, gguf_file=file.name, dtype=getattr(torch, dtype)
-            )
-    except (ValueError, KeyError, NotImplementedError) as error:
+            model = read_weights(file.parent, dtype, gguf_file=file.name)
+    except (OSError, ValueError, KeyError, NotImplementedError, struct.error) as error:
         raise UserError(
             f"Expected {file} to be a GGUF model that transformers can read, but got: {error}. "
             "Use a checkpoint folder of the same model instead (source=folder)."

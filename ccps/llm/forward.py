@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ccps.errors import UserError
+from ccps.errors import UserError, expected
 from ccps.llm.load import LanguageModel
 
 
@@ -41,8 +41,13 @@ class Passage(NamedTuple):
 class Prefix(NamedTuple):
     """Tokens that every passage begins with, and their key-value cache for one row."""
 
-    length: int
+    tokens: list[int]
     cache: Any
+
+    @property
+    def length(self) -> int:
+        """How many tokens."""
+        return len(self.tokens)
 
 
 def common_prefix(sequences: Sequence[list[int]]) -> int:
@@ -77,13 +82,40 @@ def plan_batches(lengths: Sequence[int], max_batch_tokens: int) -> list[list[int
     return batches
 
 
+def check_context_window(lm: LanguageModel, names: Sequence[str], passages: Sequence[Passage]) -> None:
+    """Refuse passages that do not fit the model's context window.
+
+    Args:
+        lm: the model.
+        names: what to call each passage in the message, for instance question ids.
+        passages: what is to be read.
+
+    Raises:
+        UserError: naming the longest passage and how many are too long.
+    """
+    window = lm.context_window
+    long = [
+        (len(passage.prompt) + passage.n_states, name)
+        for name, passage in zip(names, passages, strict=True)
+        if len(passage.prompt) + passage.n_states > window
+    ]
+    if long:
+        length, name = max(long)
+        raise expected(
+            f"every prompt with its answer to fit the context window of model `{lm.files.name}`, and the longest",
+            f"at most {window} tokens",
+            f"{length} tokens for question {name} ({len(long)} are too long)",
+            "Leave these questions out, or use a model with a longer window.",
+        )
+
+
 @torch.inference_mode()
 def compute_prefix(lm: LanguageModel, tokens: Sequence[int]) -> Prefix | None:
     """Run the shared tokens once and keep their cache; None if there are none."""
     if not tokens:
         return None
     ids = torch.tensor([list(tokens)], device=lm.device)
-    return Prefix(len(tokens), lm.model.get_decoder()(input_ids=ids, use_cache=True).past_key_values)
+    return Prefix(list(tokens), lm.model.get_decoder()(input_ids=ids, use_cache=True).past_key_values)
 
 
 @torch.inference_mode()
@@ -103,9 +135,10 @@ def final_states(lm: LanguageModel, passages: Sequence[Passage], prefix: Prefix 
 
     Raises:
         UserError: a state is NaN or infinite.
+        ValueError: a passage has no prompt, does not begin with the prefix, or has no prompt token beyond it.
     """
-    shared = prefix.length if prefix else 0
-    rows = [passage.read[shared:] for passage in passages]
+    shared = prefix.tokens if prefix else []
+    rows = [_own_tokens(passage, shared) for passage in passages]
     ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
     for index, row in enumerate(rows):
         ids[index, : len(row)] = torch.tensor(row)
@@ -127,3 +160,14 @@ def final_states(lm: LanguageModel, passages: Sequence[Passage], prefix: Prefix 
             f"batch. It overflows in {lm.files.config.dtype}: try model.{lm.files.name}.dtype=float32."
         )
     return states
+
+
+def _own_tokens(passage: Passage, shared: list[int]) -> list[int]:
+    """Tokens to read after the shared ones; all states that are asked for lie among them."""
+    read = passage.read
+    if read[: len(shared)] != shared or len(read) - len(shared) < passage.n_states:
+        raise ValueError(
+            f"Expected `passages` to begin with the {len(shared)} tokens of the prefix and to have at least one prompt "
+            f"token of their own, but got a prompt of {len(passage.prompt)} tokens that does not."
+        )
+    return read[len(shared) :]

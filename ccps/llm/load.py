@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from ccps.artifacts import digest
 from ccps.errors import UserError, expected
-from ccps.llm.checkpoint import fingerprint, resolve_checkpoint
+from ccps.llm.checkpoint import fingerprint, read_weights, resolve_checkpoint
 from ccps.llm.config import DTYPES, ModelConfig
 from ccps.llm.head import Head, measure_head
 from ccps.llm.quiet import quiet_transformers
@@ -60,10 +61,13 @@ class LanguageModel:
     @cached_property
     def context_window(self) -> int:
         """How many tokens the model can attend to."""
-        return int(getattr(self.model.config, "max_position_embeddings", 1 << 30))
+        return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", 1 << 30))
 
     def own_logits(self, hidden: Tensor) -> Tensor:
-        """Apply the model's own head in the model's dtype, as its `generate` would: `[tokens, vocab]`."""
+        """Apply the model's own head in the model's dtype: `[tokens, rows of the head]`.
+
+        The greedy choice is that of the model's `generate`; a constant logit scale is not applied.
+        """
         logits: Tensor = self.model.get_output_embeddings()(hidden)
         return logits
 
@@ -102,16 +106,14 @@ def load_model(files: ModelFiles, device: torch.device | str = "cpu") -> Languag
 
 
 def _load_checkpoint(files: ModelFiles) -> tuple[Any, Any]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     folder = str(files.folder)
     try:
         with quiet_transformers():
-            model = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=getattr(torch, files.config.dtype), use_safetensors=True
-            )
+            model = read_weights(folder, files.config.dtype, use_safetensors=True)
             return model, AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise UserError(
             f"Model `{files.name}` cannot be loaded from {files.folder}: {error}. "
             "Remove that folder if it is a cached copy and run again, or point `location` at a whole checkpoint."

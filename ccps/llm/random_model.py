@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from ccps.errors import expected
@@ -44,19 +45,27 @@ def random_model(name: str, config: ModelConfig) -> tuple[Any, Any]:
         The model (in `config.dtype`) and a byte tokenizer.
 
     Raises:
-        UserError: the architecture is unknown or its vocabulary is smaller than the tokenizer's.
+        UserError: the architecture is unknown or impossible, or its vocabulary is smaller than the tokenizer's.
     """
     from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+    if config.location not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise expected(
+            f"`model.{name}.location`",
+            "the transformers type of a causal language model, such as llama or qwen2",
+            repr(config.location),
+            "Name an architecture that the installed transformers knows.",
+        )
     tokenizer = byte_tokenizer()
     try:
         shape = AutoConfig.for_model(config.location, **config.architecture)
-    except ValueError as error:
+    except (ValueError, TypeError, StrictDataclassError) as error:
         raise expected(
-            f"`model.{name}.location`",
-            "a transformers model type such as llama or qwen2",
-            repr(config.location),
-            "Name an architecture that the installed transformers knows.",
+            f"`model.{name}.architecture`",
+            f"arguments of the {config.location} configuration",
+            f"{config.architecture} ({error})",
+            "Mend the one that is named.",
         ) from error
     if shape.vocab_size < len(tokenizer):
         raise expected(
@@ -66,6 +75,6 @@ def random_model(name: str, config: ModelConfig) -> tuple[Any, Any]:
             "Raise it.",
         )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+        torch.default_generator.manual_seed(config.seed)  # `torch.manual_seed` would reseed accelerators too
         model = AutoModelForCausalLM.from_config(shape, dtype=getattr(torch, config.dtype))
     return model, tokenizer

@@ -15,10 +15,11 @@ from ccps.artifacts import ROWS, TENSORS, Artifact
 from ccps.data.grading import is_option_letter
 from ccps.data.prompts import chat_messages
 from ccps.data.records import Question, questions_hash
-from ccps.errors import UserError, expected
+from ccps.errors import expected
 from ccps.llm import (
     LanguageModel,
     Passage,
+    check_context_window,
     common_prefix,
     compute_prefix,
     final_states,
@@ -101,7 +102,8 @@ class AnswerStage(Stage):
             )
             for question in self.questions
         ]
-        self._check_lengths()
+        passages = [Passage(prompt) for prompt in self.prompts]
+        check_context_window(self.lm, [question.id for question in self.questions], passages)
         shared = common_prefix(self.prompts)
         self.prefix = compute_prefix(self.lm, self.prompts[0][:shared]) if shared else None
         self.letters = letter_tokens(self.lm, max(len(question.options) for question in self.questions))
@@ -168,21 +170,6 @@ class AnswerStage(Stage):
             "is_letter": is_option_letter(text, question),
             "is_empty": not text,
         }
-
-    def _check_lengths(self) -> None:
-        window = self.lm.context_window
-        long = [
-            (len(prompt), question.id)
-            for prompt, question in zip(self.prompts, self.questions, strict=True)
-            if len(prompt) >= window
-        ]
-        if long:
-            length, question_id = max(long)
-            raise UserError(
-                f"Expected every prompt to fit the context window of model `{self.shared.name}` ({window} tokens), but "
-                f"got {len(long)} longer, the longest with {length} tokens (question {question_id}). "
-                "Leave these questions out of the benchmark or use a model with a longer window."
-            )
 
 
 def letter_tokens(lm: LanguageModel, n_options: int) -> Tensor:

@@ -15,11 +15,12 @@ from ccps.data.sampling import Dropped, deduplicate, sample
 from ccps.errors import UserError
 from ccps.llm import find_model
 from ccps.methods import find_method
+from ccps.scorer import ConfidenceScorer, ScorerSettings
 from ccps.stages.answer import AnswerStage
 from ccps.stages.config import STAGES, Config
 from ccps.stages.evaluate import EvaluateStage, Scored
 from ccps.stages.extract import ExtractStage
-from ccps.stages.fit import FitStage
+from ccps.stages.fit import FitStage, load_probe
 from ccps.stages.grade import GradeStage
 from ccps.stages.model import SharedModel
 from ccps.stages.provenance import provenance
@@ -64,6 +65,8 @@ class Pipeline:
         artifact = self._do(stage)
         output = Path(self.config.paths.output)
         shutil.copytree(artifact.folder / "00000", output, dirs_exist_ok=True)
+        for run in complete:
+            self._save_scorer(run, output / "scorers" / run.model)
         say("report", self.config.experiment, str(output / "report.html"))
         return output
 
@@ -137,6 +140,21 @@ class Pipeline:
             for label in config.test
         ]
         return ModelRun(name, sides[TRAIN], probes, tested)
+
+    def _save_scorer(self, run: ModelRun, folder: Path) -> None:
+        """Write the probe of the first seed as a scorer that users load."""
+        if not run.probes:
+            return
+        settings = ScorerSettings(
+            model_name=run.model,
+            model=self.config.model[run.model],
+            fingerprint=run.train.answers.inputs["model"],
+            radius=self.config.perturbation.radius,
+            steps=self.config.perturbation.steps,
+            prompt=self.config.answering.prompt,
+            max_batch_tokens=self.config.answering.max_batch_tokens,
+        )
+        ConfidenceScorer(load_probe(run.probes[self.config.seeds[0]]), settings).save(folder)
 
     def _probes(self, model: str, train: Side) -> dict[int, Artifact]:
         """One probe per seed, if any method needs one."""

@@ -163,8 +163,7 @@ def test_low_precision_inputs_equal_the_same_numbers_in_float32():
     torch.testing.assert_close(stability_features(hidden, weight, ids), same, rtol=1e-5, atol=1e-5)
 
 
-def test_bias_equals_one_more_input_that_never_moves():
-    """[W b]·[h 1] has the same logits; with the bias row outside the perturbation, only autograd can tell."""
+def test_bias_shifts_the_logits_and_not_the_slope():
     hidden, weight, ids = case(7)
     bias = torch.randn(61, generator=torch.Generator().manual_seed(8)) * 3
     features = stability_features(hidden, weight, ids, 3.0, bias=bias)
@@ -238,7 +237,7 @@ def bad_inputs():
     yield "token_ids` to be within 0 to 60, but got", (hidden, weight, ids - 61)
 
 
-@pytest.mark.parametrize(("message", "inputs"), bad_inputs())
+@pytest.mark.parametrize(("message", "inputs"), list(bad_inputs()))
 def test_refuses_wrong_inputs_and_names_them(message, inputs):
     for compute in (stability_features, reference_features, flip_radius):
         with pytest.raises(ValueError, match=f"Expected `{message}"):
