@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 EXPERIMENT ?= embedded
+PAGE ?= $(EXPERIMENT)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce smoke test test-unit test-integration test-acceptance bench lint format clean
+.PHONY: help setup reproduce smoke page test test-unit test-integration test-acceptance bench lint format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -28,6 +29,11 @@ reproduce: setup ## Run an experiment end to end and write its report (EXPERIMEN
 
 smoke: setup ## Run every stage on a tiny model, in under two minutes
 	$(BIN)/python -m experiments.reproduce experiment=smoke $(ARGS)
+
+page: ## Copy an experiment's report.md and figures to docs/results (EXPERIMENT=embedded_full PAGE=embedded)
+	mkdir -p docs/results/$(PAGE)
+	sed 's#](figures/#]($(PAGE)/#' outputs/$(EXPERIMENT)/report.md > docs/results/$(PAGE).md
+	cp outputs/$(EXPERIMENT)/figures/*.png docs/results/$(PAGE)/
 
 test: setup ## Run all tests that CI runs (unit and integration)
 	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)

@@ -1,16 +1,20 @@
 """What all entry points share: settings checked before anything loads, errors without tracebacks, exit code 2."""
 
 import os
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
 from hydra import compose, initialize_config_dir
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -22,24 +26,30 @@ CONF = Path(__file__).parents[1] / "conf"
 def launch(main: Callable[[dict[str, Any]], None], config_name: str = "config") -> None:
     """Run an entry point under Hydra.
 
-    Every fault of the command line is reported at once, before anything heavy is imported.
+    Every fault of the command line is reported at once, before anything heavy is imported. In a multirun each job
+    writes into a folder of its own below `paths.output`, named after what is swept (`perturbation.radius=5`).
 
     Args:
         main: receives the composed settings as plain values.
         config_name: primary file in `conf/`.
     """
     arguments = sys.argv[1:]
-    flags = [argument for argument in arguments if argument.startswith("-")]
-    overrides = [argument for argument in arguments if not argument.startswith("-")]
+    command = get_args_parser().parse_intermixed_args(arguments)
     try:
-        sys.argv[1:] = [*flags, *checked_overrides(overrides, config_name)]
+        overrides = checked_overrides(command.overrides, config_name, multirun=command.multirun)
     except UserError as error:
         _exit(error)
+    flags = [argument for argument in arguments if argument not in command.overrides]
+    sys.argv[1:] = [*flags, *overrides]
 
     @hydra.main(version_base=None, config_path=str(CONF), config_name=config_name)
     def task(config: DictConfig) -> None:
         try:
-            main(_plain(config))
+            settings = _plain(config)
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                output = Path(settings["paths"]["output"], job_name(HydraConfig.get().overrides.task, overrides))
+                settings["paths"]["output"] = str(output)
+            main(settings)
         except UserError as error:
             _exit(error)
         except KeyboardInterrupt:
@@ -47,15 +57,19 @@ def launch(main: Callable[[dict[str, Any]], None], config_name: str = "config") 
             sys.exit(130)
 
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    task()
+    try:
+        task()
+    except (HydraException, OmegaConfBaseException) as error:
+        _exit(UserError(_one_line(error)))
 
 
-def checked_overrides(overrides: Sequence[str], config_name: str) -> list[str]:
+def checked_overrides(overrides: Sequence[str], config_name: str, *, multirun: bool = False) -> list[str]:
     """Check a command line against `conf/` and the schema.
 
     Args:
         overrides: Hydra overrides (`seeds=[1,2]`, `model=[smollm2_135m]`, …).
         config_name: primary file in `conf/`.
+        multirun: whether several values for one key (`perturbation.radius=5,10`) are run one after another.
 
     Returns:
         The overrides in the form in which Hydra takes them.
@@ -63,27 +77,38 @@ def checked_overrides(overrides: Sequence[str], config_name: str) -> list[str]:
     Raises:
         UserError: with every fault in one message.
     """
-    from ccps.stages.schema import fault_list, to_config
+    from ccps.stages.schema import fault_list, faults_of
 
     faults: list[str] = []
     parsed = [item for text in overrides if (item := _parsed(text, faults))]
-    accepted = [item for item in parsed if not _is_group(item) or _group_fits(item, faults)]
+    accepted = [item for item in parsed if _is_accepted(item, multirun, faults)]
     # With `++` Hydra takes unknown keys too, so that the schema finds all of them and not only the first.
     forced = [_text(item) if _is_group(item) or _has_sign(item) else f"++{_text(item)}" for item in accepted]
-    probe = [_first_of_sweep(item, text) for item, text in zip(accepted, forced, strict=True)]
-    try:
-        with initialize_config_dir(str(CONF), version_base=None):
-            settings = _plain(compose(config_name, overrides=probe))
-        to_config(settings)
-    except UserError as error:
-        faults += [line.removeprefix("  - ") for line in str(error).splitlines() if line.startswith("  - ")] or [
-            str(error)
-        ]
-    except (HydraException, OmegaConfBaseException) as error:
-        faults.append(" ".join(str(error).split()))
+    for single in _without_sweeps(accepted, forced):
+        try:
+            with initialize_config_dir(str(CONF), version_base=None):
+                faults += faults_of(_plain(compose(config_name, overrides=single)))
+        except (HydraException, OmegaConfBaseException, UserError) as error:
+            faults.append(_one_line(error))
     if faults:
-        raise UserError(fault_list(faults))
+        raise UserError(fault_list(list(dict.fromkeys(faults))))
     return forced
+
+
+def job_name(overrides: Sequence[str], common: Sequence[str]) -> str:
+    """Name a job of a multirun after what is its own.
+
+    Args:
+        overrides: of this job.
+        common: of all jobs.
+    """
+    shared = {
+        f"{item.get_key_element()}={item.get_value_element_as_str()}"
+        for item in OverridesParser.create().parse_overrides(list(common))
+        if not item.is_sweep_override()
+    }
+    own = ",".join(text.lstrip("+") for text in overrides if text not in shared)
+    return re.sub(r"[^\w.,=@-]+", "_", own.replace("[", "").replace("]", ""))
 
 
 def _parsed(text: str, faults: list[str]) -> Override | None:
@@ -106,38 +131,71 @@ def _text(override: Override) -> str:
     return str(override.input_line)
 
 
-def _group_fits(override: Override, faults: list[str]) -> bool:
-    """Whether every choice of a config group is a file of it."""
+def _is_written_out(sweep: Override) -> bool:
+    return sweep.is_discrete_sweep() and sweep.value_type is not ValueType.GLOB_CHOICE_SWEEP
+
+
+def _is_accepted(override: Override, multirun: bool, faults: list[str]) -> bool:
+    """Whether Hydra can be given this override; if not, the reason is added to the faults."""
+    group, text = override.key_or_group, _text(override)
+    values = text.split("=", 1)[-1]
+    found: list[str] = []
+    if group.startswith("hydra"):
+        return True
+    if override.is_sweep_override() and not multirun:
+        found.append(
+            f"expected one value, but got `{text}`: add -m to run one after another, or write [{values}] for a list"
+        )
+    elif override.is_sweep_override() and not _is_written_out(override):
+        found.append(f"expected the values of a sweep to be written out, but got `{text}`: {group}=1,2,3")
+    elif group == "benchmark" and override.package is None:
+        found.append(f"expected `benchmark` to say what for: benchmark@train={values} or benchmark@test={values}")
+    elif group in ("train", "test") and not isinstance(override.value(), dict):
+        found.append(f"expected `{group}` to be chosen as a group: benchmark@{group}={values}")
+    elif _is_group(override):
+        found += _unknown_choices(override)
+    faults += found
+    return not found
+
+
+def _unknown_choices(override: Override) -> Iterator[str]:
+    """Every choice of a config group that is no file of it."""
     from ccps.stages.schema import nearest
 
     group = override.key_or_group
-    if group.startswith("hydra") or override.value() is None:
-        return True
-    value = override.value()
-    sweep = override.is_sweep_override()
-    choices = [
-        str(item) for item in (override.sweep_iterator() if sweep else value if isinstance(value, list) else [value])
-    ]
     known = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-    unknown = [choice for choice in choices if choice.strip("[]'\"") not in known and not choice.startswith("[")]
-    faults += [f"unknown choice `{group}={choice}`: {nearest(choice, known)}" for choice in unknown]
-    return not unknown
+    for choice in override.sweep_iterator() if override.is_sweep_override() else [override.value()]:
+        for name in choice if isinstance(choice, list) else [choice]:
+            if name is not None and str(name) not in known:
+                yield f"unknown choice `{group}={name}`: {nearest(str(name), known)}"
 
 
-def _first_of_sweep(override: Override, text: str) -> str:
-    if not override.is_sweep_override():
-        return text
-    key, first = text.split("=", 1)[0], next(iter(override.sweep_iterator()))
-    return f"{key}={first}"
+def _without_sweeps(overrides: Sequence[Override], texts: Sequence[str]) -> Iterator[list[str]]:
+    """Command lines without sweeps that together hold every value of every sweep."""
+    values = [
+        [f"{text.split('=', 1)[0]}={value}" for value in override.sweep_string_iterator()]
+        if override.is_sweep_override()
+        else [text]
+        for override, text in zip(overrides, texts, strict=True)
+    ]
+    first = [choices[0] for choices in values]
+    yield first
+    for index, choices in enumerate(values):
+        for other in choices[1:]:
+            yield [*first[:index], other, *first[index + 1 :]]
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:
     try:
         settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
     except OmegaConfBaseException as error:
-        raise UserError(f"A setting refers to one that does not exist: {' '.join(str(error).split())}.") from error
+        raise UserError(f"a setting refers to one that does not exist: {_one_line(error)}") from error
     assert isinstance(settings, dict)
     return {str(key): value for key, value in settings.items() if key != "hydra"}
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _exit(error: UserError) -> NoReturn:

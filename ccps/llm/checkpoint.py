@@ -107,9 +107,10 @@ def read_weights(folder: Path | str, dtype: str, **options: Any) -> Any:
     """
     from transformers import AutoModelForCausalLM
 
-    model, info = AutoModelForCausalLM.from_pretrained(
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder, dtype=getattr(torch, dtype), output_loading_info=True, **options
     )
+    model, info = loaded
     if missing := sorted(info["missing_keys"]):
         raise ValueError(f"{len(missing)} weights are missing from its files, {missing[0]} among them")
     return model
@@ -168,7 +169,6 @@ def _from_gguf(name: str, file: Path, dtype: str) -> Path:
     folder = assets.cache_folder() / "models" / f"{file.stem}-{dtype}-{digest}"
     if folder.is_dir():
         return folder
-    partial = folder.with_name(f".{folder.name}.partial")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with folder.with_name(f".{folder.name}.lock").open("w") as lock:
@@ -180,10 +180,7 @@ def _from_gguf(name: str, file: Path, dtype: str) -> Path:
                     f"dequantising {file.name} to {dtype}; the copy in {folder.parent} is used from now on",
                     state="once",
                 )
-                shutil.rmtree(partial, ignore_errors=True)  # a killed process may have left it
-                partial.mkdir()
-                _convert_gguf(file, partial, dtype)
-                partial.rename(folder)
+                _convert_gguf(file, folder, dtype)
     except (OSError, SafetensorError) as error:
         raise UserError(
             f"The GGUF file {file} could not be converted into {folder.parent} ({error}). "
@@ -210,7 +207,13 @@ def _convert_gguf(file: Path, folder: Path, dtype: str) -> None:
         del model.config.quantization_config
     model.is_quantized = False
     model.hf_quantizer = None
-    with quiet_transformers():
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-    (folder / "source.json").write_text(json.dumps({"gguf": file.name, "dtype": dtype}))
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # a killed process may have left it
+    try:
+        with quiet_transformers():
+            model.save_pretrained(partial)
+            tokenizer.save_pretrained(partial)
+        (partial / "source.json").write_text(json.dumps({"gguf": file.name, "dtype": dtype}))
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -91,8 +91,8 @@ def measure_head(name: str, weight: Tensor, bias: Tensor | None, hidden: Tensor,
     worst = (product - own).abs().max().item()
     raise UserError(
         f"Expected the head of model `{name}` to be linear (logits = W·h + b, up to one constant scale), but got "
-        f"logits that differ from W·h by up to {worst:.3g} (largest logit {own.abs().max():.3g}, best scale {scale:.4g}). "
-        "A soft cap or a non-linear head is not supported: choose a model without one."
+        f"logits that differ from W·h by up to {worst:.3g} (largest logit {own.abs().max():.3g}, best scale "
+        f"{scale:.4g}). A soft cap or a non-linear head is not supported: choose a model without one."
     )
 
 

@@ -1,5 +1,6 @@
 """Fitting a probe: the contrastive stage, then encoder and classifier together."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from ccps.errors import UserError, expected
 from ccps.perturbation import FEATURE_NAMES
-from ccps.probes.config import Accelerator, Checkpoint, ProbeConfig, check_config
+from ccps.probes.config import Accelerator, Checkpoint, ProbeConfig, StageConfig, check_config
 from ccps.probes.curve import CurvePoint, CurveRecorder
 from ccps.probes.encoders import ProbeNetwork, set_dropout
 from ccps.probes.fitted import FittedProbe, TrainingRecord, build_network, to_inputs
@@ -164,7 +165,7 @@ def _run_stage(
         batch_size=None,
         generator=torch.Generator(),
     )
-    trainer = _trainer(stage.steps, config.accelerator, [recorder, *reporting.callbacks], reporting)
+    trainer = _trainer(stage, config.accelerator, [recorder, *reporting.callbacks], reporting)
     trainer.validate(module, whole, verbose=False)
     if stage.steps:
         trainer.fit(module, in_blocks(batches, stage.steps, stage.eval_every), whole)
@@ -178,17 +179,22 @@ def _run_stage(
     return recorder.points
 
 
-def _trainer(steps: int, accelerator: Accelerator, callbacks: list[pl.Callback], reporting: Reporting) -> pl.Trainer:
+def _trainer(
+    stage: StageConfig, accelerator: Accelerator, callbacks: list[pl.Callback], reporting: Reporting
+) -> pl.Trainer:
     try:
         return pl.Trainer(
             accelerator=accelerator.value,
             devices=1,
             # A probe trains in its own process, also inside a job that a cluster's scheduler has described.
             plugins=[LightningEnvironment()],
-            max_steps=steps,
+            max_steps=stage.steps,
+            max_epochs=1,
+            limit_train_batches=math.ceil(stage.steps / stage.eval_every),
             val_check_interval=1,
             check_val_every_n_epoch=None,
             num_sanity_val_steps=0,
+            log_every_n_steps=1,
             logger=reporting.logger or False,
             callbacks=callbacks,
             enable_checkpointing=False,

@@ -11,6 +11,7 @@ from ccps.report.claims import ledger, write_claims
 from ccps.report.data import ReportData
 from ccps.report.figures import STYLE, Picture
 from ccps.report.html import render
+from ccps.report.markdown import markdown_report
 from ccps.report.summary import summarise
 from ccps.report.tables import (
     main_latex,
@@ -31,7 +32,7 @@ def write_report(data: ReportData, folder: Path) -> list[Path]:
         folder: made when missing; files of the same name are replaced, others are left.
 
     Returns:
-        The files: tables/, figures/, report.html, claims.json, costs.csv and run.json.
+        The files: tables/, figures/, report.html, report.md, claims.json, costs.csv and run.json.
     """
     tables, figures = folder / "tables", folder / "figures"
     for place in (tables, figures):
@@ -40,7 +41,8 @@ def write_report(data: ReportData, folder: Path) -> list[Path]:
     subjects = per_subject(data)
     pictures = draw_all(data, subjects)
     entries = ledger(data.claims, data.results, data.reference) if data.claims else ()
-    page = render(data, blocks, decide(data.differences, data.reference, data.label), pictures, entries, subjects)
+    verdict = decide(data.differences, data.reference, data.label)
+    page = render(data, blocks, verdict, pictures, entries, subjects)
     subjects.to_csv(tables / "per_subject.csv", index=False, lineterminator="\n")
     return [
         write_results_csv(data.results, tables / "results.csv"),
@@ -54,6 +56,7 @@ def write_report(data: ReportData, folder: Path) -> list[Path]:
         write_costs_csv(data.costs, folder / "costs.csv"),
         _write(folder / "run.json", json.dumps(data.run, indent=2, sort_keys=True, allow_nan=False) + "\n"),
         _write(folder / "report.html", page),
+        _write(folder / "report.md", markdown_report(data, blocks, verdict, pictures)),
     ]
 
 

@@ -2,8 +2,8 @@
 
 import dataclasses
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -13,6 +13,8 @@ from ccps.errors import UserError
 from ccps.methods import METHODS
 from ccps.metrics import CONVENTIONS
 from ccps.stages.config import STAGES, Config
+
+T = TypeVar("T")
 
 _ONE_OF: Mapping[str, Sequence[str]] = {
     "sampling.order": ("shuffled", "first"),
@@ -35,22 +37,36 @@ _POSITIVE = (
 
 
 def to_config(settings: Mapping[str, Any]) -> Config:
-    """Check settings against the schema and build the typed configuration.
+    """Check the settings of an experiment and build its typed configuration.
 
     Args:
         settings: plain values, as composed from `conf/` and the command line.
 
     Raises:
+        UserError: naming every fault, see `typed`.
+    """
+    return typed(settings, Config, _value_faults)
+
+
+def typed(
+    settings: Mapping[str, Any], wanted: type[T], value_faults: Callable[[Mapping[str, Any]], Iterable[str]]
+) -> T:
+    """Check settings against a dataclass and build it.
+
+    Args:
+        settings: plain values.
+        wanted: the dataclass.
+        value_faults: says which values, of the right types, are out of range.
+
+    Raises:
         UserError: naming every unknown key (with the nearest known one), wrong type, missing value and value out of
             range.
     """
-    faults = list(_type_faults(settings, Config, ""))
-    if not faults:
-        faults = list(_value_faults(settings))
+    faults = list(_type_faults(settings, wanted, "")) or list(value_faults(settings))
     if faults:
         raise UserError(fault_list(faults))
-    config: Config = _build(settings, Config)
-    return config
+    built: T = _build(settings, wanted)
+    return built
 
 
 def fault_list(faults: Sequence[str]) -> str:

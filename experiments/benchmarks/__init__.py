@@ -1,0 +1,1 @@
+"""What `python -m experiments.bench` measures, and the page it writes."""

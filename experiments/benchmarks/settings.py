@@ -1,0 +1,62 @@
+"""The typed shape of `conf/bench.yaml`."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ccps.data.benchmarks import BenchmarkSpec
+from ccps.llm import ModelConfig
+from ccps.stages.config import PerturbationConfig
+from ccps.stages.schema import typed
+
+
+@dataclass
+class BenchConfig:
+    """What is measured, and how often.
+
+    Attributes:
+        model: language models by key; the features are timed on the head of the first.
+        test: the benchmark whose questions are asked; exactly one.
+        perturbation: how far and how finely states are pushed.
+        questions: how many are asked for the forward pass.
+        tokens: answer tokens for the features.
+        repetitions: counted repetitions, after a warm-up.
+        threads: CPU threads of torch.
+        max_batch_tokens: rows times width of a batch of the answer stage.
+        quick: only the first model, and no more tokens than questions.
+        output: folder of the page.
+        reproduced: output folder of an experiment whose costs are quoted.
+    """
+
+    model: dict[str, ModelConfig] = field(default_factory=dict)
+    test: dict[str, BenchmarkSpec] = field(default_factory=dict)
+    perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
+    questions: int = 57
+    tokens: int = 228
+    repetitions: int = 5
+    threads: int = 2
+    max_batch_tokens: int = 1024
+    quick: bool = False
+    output: str = "docs"
+    reproduced: str = "outputs/embedded"
+
+
+def to_bench(settings: Mapping[str, Any]) -> BenchConfig:
+    """Check settings against the schema and build the typed configuration.
+
+    Raises:
+        UserError: naming every fault.
+    """
+    return typed(settings, BenchConfig, _value_faults)
+
+
+def _value_faults(settings: Mapping[str, Any]) -> Iterator[str]:
+    counts = {name: settings.get(name) for name in ("questions", "tokens", "repetitions", "threads", "max_batch_tokens")}
+    counts |= {f"perturbation.{name}": value for name, value in settings.get("perturbation", {}).items()}
+    for name, value in counts.items():
+        if value is not None and not value > 0:
+            yield f"expected `{name}` to be above 0, but got {value!r}"
+    if not settings.get("model"):
+        yield "expected `model` to hold at least one entry, but it is empty"
+    if len(settings.get("test", {})) != 1:
+        yield f"expected `test` to hold exactly one benchmark, but got {len(settings.get('test', {}))}"

@@ -1,0 +1,58 @@
+"""Times that can be compared: several ways of doing one thing, taken in turns in one process."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from rich.progress import track
+
+from ccps.console import console
+
+
+class Spread(NamedTuple):
+    """A median with the smallest and largest of the values it stands for."""
+
+    median: float
+    low: float
+    high: float
+
+
+def spread(values: Iterable[float]) -> Spread:
+    """Sum up repeated measurements."""
+    values = list(values)
+    return Spread(statistics.median(values), min(values), max(values))
+
+
+def ratios(numerators: Sequence[float], denominators: Sequence[float], factor: float = 1.0) -> Spread:
+    """Compare two ways repetition by repetition, which a drift in the machine's speed leaves alone."""
+    return spread(factor * a / b for a, b in zip(numerators, denominators, strict=True))
+
+
+def take_turns(
+    ways: Mapping[str, Callable[[], object]],
+    repetitions: int,
+    label: str,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
+    """Time each way once per repetition; every second repetition goes through them backwards.
+
+    Args:
+        ways: what to do, by name. Warm them up before.
+        repetitions: how often each is timed.
+        label: for the progress bar.
+        clock: gives seconds.
+
+    Returns:
+        Seconds of each repetition, by name.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for repetition in track(
+        range(repetitions), label, console=console, transient=True, disable=not console.is_terminal
+    ):
+        order = list(ways.items())
+        for name, way in order if repetition % 2 == 0 else reversed(order):
+            started = clock()
+            way()
+            seconds[name].append(clock() - started)
+    return seconds
