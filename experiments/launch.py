@@ -23,20 +23,24 @@ from ccps.errors import UserError
 CONF = Path(__file__).parents[1] / "conf"
 
 
-def launch(main: Callable[[dict[str, Any]], None], config_name: str = "config") -> None:
+Settings = dict[str, Any]
+
+
+def launch(main: Callable[[Settings], None], check: Callable[[Settings], object], config_name: str = "config") -> None:
     """Run an entry point under Hydra.
 
-    Every fault of the command line is reported at once, before anything heavy is imported. In a multirun each job
-    writes into a folder of its own below `paths.output`, named after what is swept (`perturbation.radius=5`).
+    Every fault of the command line is reported at once, before anything is run. In a multirun each job writes into
+    a folder of its own below `paths.output`, named after what is swept (`perturbation.radius=5`).
 
     Args:
         main: receives the composed settings as plain values.
+        check: receives them beforehand and raises `SettingsError` where they do not fit.
         config_name: primary file in `conf/`.
     """
     arguments = sys.argv[1:]
     command = get_args_parser().parse_intermixed_args(arguments)
     try:
-        overrides = checked_overrides(command.overrides, config_name, multirun=command.multirun)
+        overrides = checked_overrides(command.overrides, config_name, check, multirun=command.multirun)
     except UserError as error:
         _exit(error)
     flags = [argument for argument in arguments if argument not in command.overrides]
@@ -46,9 +50,10 @@ def launch(main: Callable[[dict[str, Any]], None], config_name: str = "config") 
     def task(config: DictConfig) -> None:
         try:
             settings = _plain(config)
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
-                output = Path(settings["paths"]["output"], job_name(HydraConfig.get().overrides.task, overrides))
-                settings["paths"]["output"] = str(output)
+            job = HydraConfig.get()
+            if job.mode == RunMode.MULTIRUN and "paths" in settings:
+                own = Path(settings["paths"]["output"], job_name(job.overrides.task, overrides))
+                settings["paths"]["output"] = str(own)
             main(settings)
         except UserError as error:
             _exit(error)
@@ -63,21 +68,24 @@ def launch(main: Callable[[dict[str, Any]], None], config_name: str = "config") 
         _exit(UserError(_one_line(error)))
 
 
-def checked_overrides(overrides: Sequence[str], config_name: str, *, multirun: bool = False) -> list[str]:
-    """Check a command line against `conf/` and the schema.
+def checked_overrides(
+    overrides: Sequence[str], config_name: str, check: Callable[[Settings], object], *, multirun: bool = False
+) -> list[str]:
+    """Check a command line against `conf/` and a schema.
 
     Args:
         overrides: Hydra overrides (`seeds=[1,2]`, `model=[smollm2_135m]`, …).
         config_name: primary file in `conf/`.
+        check: raises `SettingsError` where the settings do not fit.
         multirun: whether several values for one key (`perturbation.radius=5,10`) are run one after another.
 
     Returns:
         The overrides in the form in which Hydra takes them.
 
     Raises:
-        UserError: with every fault in one message.
+        SettingsError: with every fault in one message.
     """
-    from ccps.stages.schema import fault_list, faults_of
+    from ccps.stages.schema import SettingsError
 
     faults: list[str] = []
     parsed = [item for text in overrides if (item := _parsed(text, faults))]
@@ -87,11 +95,13 @@ def checked_overrides(overrides: Sequence[str], config_name: str, *, multirun: b
     for single in _without_sweeps(accepted, forced):
         try:
             with initialize_config_dir(str(CONF), version_base=None):
-                faults += faults_of(_plain(compose(config_name, overrides=single)))
+                check(_plain(compose(config_name, overrides=single)))
+        except SettingsError as error:
+            faults += error.faults
         except (HydraException, OmegaConfBaseException, UserError) as error:
             faults.append(_one_line(error))
     if faults:
-        raise UserError(fault_list(list(dict.fromkeys(faults))))
+        raise SettingsError(list(dict.fromkeys(faults)))
     return forced
 
 
@@ -185,7 +195,7 @@ def _without_sweeps(overrides: Sequence[Override], texts: Sequence[str]) -> Iter
             yield [*first[:index], other, *first[index + 1 :]]
 
 
-def _plain(config: DictConfig) -> dict[str, Any]:
+def _plain(config: DictConfig) -> Settings:
     try:
         settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
     except OmegaConfBaseException as error:

@@ -11,6 +11,13 @@ from typing import Any
 from experiments.launch import launch
 
 
+def check(settings: dict[str, Any]) -> None:
+    """Refuse settings that do not fit the schema."""
+    from ccps.stages.schema import to_config
+
+    to_config(settings)
+
+
 def main(settings: dict[str, Any]) -> None:
     """Run the experiment that the settings describe."""
     from ccps.stages import Run, run_experiment
@@ -28,4 +35,4 @@ def main(settings: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    launch(main)
+    launch(main, check)

@@ -26,7 +26,7 @@ MAX_SCRATCH_BYTES = 256 * 2**20
 LOWEST_EXPONENT = -70.0
 """Exponents are cut here, at e⁻⁷⁰ ≈ 4e-31: below e⁻⁸⁷ float32 is subnormal, and 20 to 100 times slower."""
 
-_CACHE_BYTES = 2**20
+_CACHE_BYTES = 2**20  # of each thread, for one of the buffers that work on a tile
 _CAST_BYTES = 64 * 2**20
 
 
@@ -104,7 +104,8 @@ def trace(inputs: Inputs, logits: Tensor, slope: Tensor) -> Ray:
 def cache_tiles(logits: Tensor) -> Iterator[slice]:
     """Cut `[tokens, vocab]` into runs of rows that stay in cache from one operation to the next."""
     tokens, vocab = logits.shape
-    size = max(1, (_CACHE_BYTES if logits.device.type == "cpu" else _CAST_BYTES) // (4 * vocab))
+    tile_bytes = _CACHE_BYTES * torch.get_num_threads() if logits.device.type == "cpu" else _CAST_BYTES
+    size = max(1, tile_bytes // (4 * vocab))
     for start in range(0, tokens, size):
         yield slice(start, min(start + size, tokens))
 

@@ -15,7 +15,7 @@ EPSILON = "epsilon_to_flip_token"
 """The one feature that is infinite by definition: when no radius of the grid flips the prediction."""
 
 CONSTANT_BELOW = 1e-6
-"""Columns whose standard deviation is at most this share of max(1, |mean|) count as constant."""
+"""Columns whose standard deviation is at most this share of |mean| count as constant."""
 
 
 class TrainingRows(NamedTuple):
@@ -42,10 +42,10 @@ class EvaluationRows(NamedTuple):
 class Standardizer:
     """Zero mean and unit variance per column, in float64, except for constant columns, which become 0.
 
-    A column is constant when its standard deviation in training is at most `CONSTANT_BELOW`·max(1, |mean|);
-    its scaled value is 0 whatever comes later. In exact arithmetic some features do not vary (the distance
-    moved is the radius itself), so what they show in float32 is rounding: about 1e-7 of the quantities of
-    order 1 or more that they are made of. scikit-learn's `StandardScaler` has no such guard (only one for
+    A column is constant when its standard deviation in training is at most `CONSTANT_BELOW`·|mean|; its scaled
+    value is 0 whatever comes later. In exact arithmetic some features do not vary (the distance moved is the
+    radius itself), so what they show in float32 is rounding, about 1e-7 of their size. The rule is relative, because
+    probabilities far out on the ray are tiny and vary all the same. scikit-learn's `StandardScaler` has no such guard (only one for
     rounding in float64) and would blow that noise up to unit variance.
     """
 
@@ -61,7 +61,7 @@ class Standardizer:
         """Measure the columns of finite training rows `[rows, features]`."""
         mean = features.mean(axis=0, dtype=np.float64)
         scale = features.std(axis=0, dtype=np.float64)
-        constant = scale <= CONSTANT_BELOW * np.maximum(1.0, np.abs(mean))
+        constant = scale <= CONSTANT_BELOW * np.abs(mean)
         return cls(mean=mean, scale=np.where(constant, 1.0, scale), constant=constant)
 
     def transform(self, features: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -106,7 +106,8 @@ class AnswerStage(Stage):
         check_context_window(self.lm, [question.id for question in self.questions], passages)
         shared = common_prefix(self.prompts)
         self.prefix = compute_prefix(self.lm, self.prompts[0][:shared]) if shared else None
-        self.letters = letter_tokens(self.lm, max(len(question.options) for question in self.questions))
+        if self.config.method == "letters":
+            self.letters = letter_tokens(self.lm, max(len(question.options) for question in self.questions))
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """Batches of like length, gathered into shards."""

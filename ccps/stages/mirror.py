@@ -7,7 +7,8 @@ from typing import Any
 from lightning.pytorch.loggers import Logger, WandbLogger
 
 from ccps.artifacts import Artifact
-from ccps.errors import expected
+from ccps.console import say
+from ccps.errors import UserError
 from ccps.stages.config import LoggerConfig
 
 MODES = ("auto", "online", "offline", "disabled")
@@ -26,28 +27,35 @@ def open_logger(config: LoggerConfig, folder: Path, name: str, settings: dict[st
         settings: the resolved configuration, shown with the run.
 
     Raises:
-        UserError: the mode is unknown.
+        UserError: the folder cannot be written, or the mode is `online` and W&B is not to be had. In mode `auto`
+            the run is then kept offline, and this is said.
     """
-    if config.mode not in MODES:
-        raise expected("`logger.mode`", f"one of {', '.join(MODES)}", repr(config.mode), "Set one of these.")
     if config.mode == "disabled":
         return None
-    folder.mkdir(parents=True, exist_ok=True)
+    import wandb
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"Cannot write W&B's files to {folder}: {error}. Set paths.wandb to another folder, or logger=none."
+        ) from error
     # W&B would otherwise put copies of artifacts into the home directory.
     for variable in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
         os.environ.setdefault(variable, str((folder / "wandb").resolve()))
     os.environ.setdefault("WANDB_SILENT", "true")
-    offline = config.mode == "offline" or (config.mode == "auto" and not _has_key())
-    return WandbLogger(
-        name=name,
-        project=config.project,
-        entity=config.entity,
-        save_dir=folder,
-        offline=offline,
-        mode="offline" if offline else "online",
-        config=settings,
-        settings={"console": "off"},
-    )
+    arguments = {"name": name, "project": config.project, "entity": config.entity, "config": settings}
+    try:
+        if config.mode == "online" or (config.mode == "auto" and wandb.login(prompt=False)):
+            return _connected(arguments, folder, offline=False)
+    except wandb.Error as error:
+        if config.mode == "online":
+            raise UserError(
+                f"Weights & Biases cannot be reached or does not let this run in: {error}. Set WANDB_API_KEY and check "
+                "the network, or use logger.mode=offline or logger=none."
+            ) from error
+        say("w&b", name, f"kept offline in {folder / 'wandb'}", state="not reachable")
+    return _connected(arguments, folder, offline=True)
 
 
 def close_logger(logger: WandbLogger | None, *, failed: bool) -> None:
@@ -78,7 +86,8 @@ def mirror_artifact(logger: Logger, title: str, artifact: Artifact) -> None:
         logger.log_table(key=f"{prefix}/rows", columns=columns, data=data)
 
 
-def _has_key() -> bool:
-    import wandb
-
-    return wandb.login(prompt=False)
+def _connected(arguments: dict[str, Any], folder: Path, *, offline: bool) -> WandbLogger:
+    mode = "offline" if offline else "online"
+    logger = WandbLogger(save_dir=folder, offline=offline, mode=mode, settings={"console": "off"}, **arguments)
+    _ = logger.experiment  # the logger connects when this is first asked for
+    return logger

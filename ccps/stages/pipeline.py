@@ -1,6 +1,5 @@
 """The whole experiment, stage by stage: for each model, fit probes and judge them on every benchmark."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from ccps.console import say
 from ccps.data.benchmarks import load_questions
 from ccps.data.records import Question
 from ccps.data.sampling import Dropped, deduplicate, sample
-from ccps.errors import UserError
+from ccps.errors import UserError, expected
 from ccps.llm import find_model
 from ccps.methods import find_method
 from ccps.scorer import ConfidenceScorer, ScorerSettings
@@ -24,9 +23,10 @@ from ccps.stages.fit import FitStage, load_probe
 from ccps.stages.grade import GradeStage
 from ccps.stages.model import SharedModel
 from ccps.stages.provenance import provenance
+from ccps.stages.publish import check_writable, copy_report, forget_others, output_errors
 from ccps.stages.report import REFERENCE, ModelRun, ReportStage, Side, Tested
 from ccps.stages.score import ScoreStage
-from ccps.stages.stage import Run, Stage, run_stage, stage_trainer
+from ccps.stages.stage import Run, Stage, run_device, run_stage
 
 TRAIN = "train"
 
@@ -56,6 +56,9 @@ class Pipeline:
         Raises:
             UserError: see each stage; or an earlier stage is missing that was not asked for.
         """
+        output = Path(self.config.paths.output)
+        if not self._ends_with("evaluate"):
+            check_writable(output)
         questions, dropped = self._questions()
         runs = [self._model_run(name, questions) for name in self.config.model]
         if self._ends_with("evaluate"):
@@ -63,29 +66,30 @@ class Pipeline:
         complete = [run for run in runs if run is not None]
         stage = ReportStage(complete, len(dropped), self.reused, self.config, self._printed_settings(), provenance())
         artifact = self._do(stage)
-        output = Path(self.config.paths.output)
-        shutil.copytree(artifact.folder / "00000", output, dirs_exist_ok=True)
+        files = copy_report(artifact, output)
         for run in complete:
-            self._save_scorer(run, output / "scorers" / run.model)
-        say("report", self.config.experiment, str(output / "report.html"))
+            with output_errors(output):
+                files += self._save_scorer(run, output / "scorers" / run.model)
+        forget_others(output, files)
+        say("output", self.config.experiment, f"open {output / 'report.html'}", state="written")
         return output
 
     def _questions(self) -> tuple[dict[str, list[Question]], list[Dropped]]:
         """Load and sample all questions; leave out of training what stands in a test."""
         sampling = self.config.sampling
+        tests = {name: load_questions(spec) for name, spec in self.config.test.items()}
         questions = {
             name: sample(
-                load_questions(spec),
+                test,
                 per_subject=sampling.test_per_subject,
                 order=sampling.order,  # type: ignore[arg-type]
                 seed=sampling.seed,
             )
-            for name, spec in self.config.test.items()
+            for name, test in tests.items()
         }
-        # What a test holds beyond its sample counts too: the training set must not depend on the sample's size.
-        whole_tests = [question for spec in self.config.test.values() for question in load_questions(spec)]
         candidates = [question for spec in self.config.train.values() for question in load_questions(spec)]
-        kept, dropped = deduplicate(candidates, whole_tests)
+        # What a test holds beyond its sample counts too: the training set must not depend on the sample's size.
+        kept, dropped = deduplicate(candidates, [question for test in tests.values() for question in test])
         questions[TRAIN] = sample(
             kept,
             total=sampling.train_total,
@@ -98,6 +102,7 @@ class Pipeline:
             self.config.experiment,
             f"{sizes}; {len(dropped)} training candidates stand in a test: left out",
         )
+        _check_questions(questions, len(dropped), judged=not self._ends_with("score"))
         return questions, dropped
 
     def _model_run(self, name: str, questions: Mapping[str, Sequence[Question]]) -> ModelRun | None:
@@ -108,17 +113,21 @@ class Pipeline:
         answers = {
             label: self._do(AnswerStage(questions[label], label, model, role, config.answering)) for label in labels
         }
+        # The head is kept too, so that nothing after this needs the model.
+        head = model.save_head(self.run_settings, run_device(self.run_settings))
+        model.release()
         if self._ends_with("answer"):
             return None
+        where = {label: f"{label}, {name}" for label in labels}
         grades = {
-            label: self._do(GradeStage(answers[label], questions[label], label, config.answering.grader))
+            label: self._do(GradeStage(answers[label], questions[label], where[label], config.answering.grader))
             for label in labels
         }
         if self._ends_with("grade"):
             return None
-        head = model.save_head(self.run_settings, stage_trainer(self.run_settings, []).strategy.root_device)
-        model.release()
-        features = {label: self._do(ExtractStage(answers[label], head, label, config.perturbation)) for label in labels}
+        features = {
+            label: self._do(ExtractStage(answers[label], head, where[label], config.perturbation)) for label in labels
+        }
         if self._ends_with("extract"):
             return None
         sides = {
@@ -127,7 +136,7 @@ class Pipeline:
         probes = self._probes(name, sides[TRAIN])
         if self._ends_with("fit"):
             return None
-        scored = {label: self._scores(sides[label], head, probes) for label in config.test}
+        scored = {label: self._scores(sides[label], where[label], head, probes) for label in config.test}
         if self._ends_with("score"):
             return None
         reference = REFERENCE if REFERENCE in config.method else next(iter(config.method))
@@ -135,16 +144,16 @@ class Pipeline:
             Tested(
                 sides[label],
                 scored[label],
-                self._do(EvaluateStage(scored[label], grades[label], label, reference, config.evaluation)),
+                self._do(EvaluateStage(scored[label], grades[label], where[label], reference, config.evaluation)),
             )
             for label in config.test
         ]
         return ModelRun(name, sides[TRAIN], probes, tested)
 
-    def _save_scorer(self, run: ModelRun, folder: Path) -> None:
-        """Write the probe of the first seed as a scorer that users load."""
+    def _save_scorer(self, run: ModelRun, folder: Path) -> list[Path]:
+        """Write the probe of the first seed as a scorer that users load, and return its files."""
         if not run.probes:
-            return
+            return []
         settings = ScorerSettings(
             model_name=run.model,
             model=self.config.model[run.model],
@@ -155,6 +164,7 @@ class Pipeline:
             max_batch_tokens=self.config.answering.max_batch_tokens,
         )
         ConfidenceScorer(load_probe(run.probes[self.config.seeds[0]]), settings).save(folder)
+        return [path for path in folder.rglob("*") if path.is_file()]
 
     def _probes(self, model: str, train: Side) -> dict[int, Artifact]:
         """One probe per seed, if any method needs one."""
@@ -166,7 +176,7 @@ class Pipeline:
             for seed in self.config.seeds
         }
 
-    def _scores(self, side: Side, head: Artifact, probes: Mapping[int, Artifact]) -> list[Scored]:
+    def _scores(self, side: Side, where: str, head: Artifact, probes: Mapping[int, Artifact]) -> list[Scored]:
         scored = []
         for settings in self.config.method.values():
             method = find_method(settings.name)
@@ -174,7 +184,7 @@ class Pipeline:
             if method.trained:
                 trained = dict(probes.items())
             for seed, probe in trained.items():
-                stage = ScoreStage(method, side.features, side.grades, head, probe, side.label)
+                stage = ScoreStage(method, side.features, side.grades, head, probe, where)
                 scored.append(Scored(method.name, seed, self._do(stage)))
         return scored
 
@@ -197,6 +207,23 @@ class Pipeline:
     def _printed_settings(self) -> dict[str, Any]:
         """The settings without what does not bear on results: paths, logger, which stages ran."""
         return {key: value for key, value in self.settings.items() if key not in ("paths", "logger", "stages")}
+
+
+def _check_questions(questions: Mapping[str, Sequence[Question]], dropped: int, *, judged: bool) -> None:
+    """Refuse what would only fail after hours: no questions, or too few subjects for intervals."""
+    for label, group in questions.items():
+        what = "the training questions" if label == TRAIN else f"the benchmark `{label}`"
+        if not group:
+            left_out = f" ({dropped} stand in a test and are left out)" if label == TRAIN else ""
+            raise expected(what, "at least one question", f"none{left_out}", "Choose other benchmarks.")
+        n_subjects = len({question.subject for question in group})
+        if judged and label != TRAIN and n_subjects < 2:
+            raise expected(
+                what,
+                "of at least two subjects, by which intervals are clustered",
+                n_subjects,
+                "Name its subject column, or test on another benchmark.",
+            )
 
 
 def run_experiment(config: Config, settings: Mapping[str, Any], run: Run) -> Path | None:

@@ -13,7 +13,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ccps.console import console, duration
+from ccps.console import console
+from ccps.report.text import duration
 
 _SECONDS_BETWEEN_LINES = 30
 

@@ -102,6 +102,7 @@ class ReportStage(Stage):
             "artifacts": [artifact.key for run in self.runs for _, artifact in run.artifacts()],
             "dropped": self.dropped,
             "settings": self.settings,
+            "claims": _CLAIMS.read_text(encoding="utf-8") if _CLAIMS.exists() else None,
         }
 
     def plan(self) -> Sequence[Sequence[Work]]:
@@ -210,7 +211,7 @@ class ReportStage(Stage):
                     (
                         f"training rows dropped, {run.model}, seed {seed}",
                         number,
-                        name.removeprefix("dropped "),
+                        name.removeprefix("dropped (").removesuffix(")"),
                     )
                     for name, number in probe.summary.items()
                     if name.startswith("dropped")

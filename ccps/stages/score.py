@@ -39,8 +39,9 @@ class ScoreStage(Stage):
 
     @property
     def title(self) -> str:
-        """What is scored, and by which method."""
-        return f"{self.label}, {self.method.name}"
+        """What is scored, by which method, and of which seed its probe is."""
+        seed = f", seed {self.probe.inputs['seed']}" if self.probe else ""
+        return f"{self.label}, {self.method.name}{seed}"
 
     def inputs(self) -> Mapping[str, Any]:
         """Method, features, grades, and the probe if there is one."""

@@ -1,6 +1,8 @@
 """What every stage is: a Lightning module that computes the missing shards of one artifact."""
 
 import resource
+import signal
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +11,16 @@ from typing import Any, ClassVar, NamedTuple
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.loggers import Logger
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.loggers import Logger
 from torch.utils.data import DataLoader
 
 from ccps.artifacts import Artifact
-from ccps.console import duration, say
+from ccps.console import say
+from ccps.errors import expected
 from ccps.probes.quiet import quiet_lightning
+from ccps.report.text import duration
 from ccps.stages.mirror import mirror_artifact
 from ccps.stages.progress import StageProgress
 
@@ -169,26 +174,51 @@ def _compute(stage: Stage, artifact: Artifact, run: Run) -> None:
     progress.total = sum(work.size for shard in shards for work in shard)
     progress.done = progress.total - sum(item.work.size for item in items)
     if items:
-        loader = DataLoader(items, batch_size=None, collate_fn=_unchanged)  # type: ignore[arg-type, var-annotated]
-        with quiet_lightning():
-            trainer.predict(stage, loader, return_predictions=False)
+        _work_off(stage, items, trainer)
     artifact.finish(len(shards), stage.summarise(artifact))
 
 
-def stage_trainer(run: Run, callbacks: list[pl.Callback]) -> pl.Trainer:
-    """A Lightning Trainer for one pass over a stage's work."""
+def _work_off(stage: Stage, items: list[_Item], trainer: pl.Trainer) -> None:
+    loader = DataLoader(items, batch_size=None, collate_fn=_unchanged)  # type: ignore[arg-type, var-annotated]
     with quiet_lightning():
-        return pl.Trainer(
-            accelerator=run.accelerator,
-            devices=1,
-            logger=run.logger or False,
-            callbacks=callbacks,
-            plugins=[LightningEnvironment()],
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            enable_progress_bar=False,
-            inference_mode=False,
-        )
+        try:
+            trainer.predict(stage, loader, return_predictions=False)
+        except SystemExit:
+            if not trainer.interrupted:
+                raise
+            # Lightning turns Ctrl-C into an exit of its own and lets no second one through.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            raise KeyboardInterrupt from None
+
+
+def stage_trainer(run: Run, callbacks: list[pl.Callback]) -> pl.Trainer:
+    """A Lightning Trainer for one pass over a stage's work.
+
+    Raises:
+        UserError: this machine has no such accelerator.
+    """
+    try:
+        with quiet_lightning():
+            return pl.Trainer(
+                accelerator=run.accelerator,
+                devices=1,
+                logger=run.logger or False,
+                callbacks=callbacks,
+                plugins=[LightningEnvironment()],
+                enable_checkpointing=False,
+                enable_model_summary=False,
+                enable_progress_bar=False,
+                inference_mode=False,
+            )
+    except MisconfigurationException as error:
+        raise expected(
+            "`trainer.accelerator`", "one that this machine has", f"{run.accelerator!r}", "Set it to `cpu` or `auto`."
+        ) from error
+
+
+def run_device(run: Run) -> torch.device:
+    """The device that stages work on."""
+    return stage_trainer(run, []).strategy.root_device
 
 
 def _unchanged(item: _Item) -> _Item:
@@ -197,7 +227,8 @@ def _unchanged(item: _Item) -> _Item:
 
 def peak_memory() -> int:
     """Most memory this process has held so far, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def total_cost(artifact: Artifact, name: str) -> float:

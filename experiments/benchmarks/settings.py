@@ -51,7 +51,9 @@ def to_bench(settings: Mapping[str, Any]) -> BenchConfig:
 
 
 def _value_faults(settings: Mapping[str, Any]) -> Iterator[str]:
-    counts = {name: settings.get(name) for name in ("questions", "tokens", "repetitions", "threads", "max_batch_tokens")}
+    counts = {
+        name: settings.get(name) for name in ("questions", "tokens", "repetitions", "threads", "max_batch_tokens")
+    }
     counts |= {f"perturbation.{name}": value for name, value in settings.get("perturbation", {}).items()}
     for name, value in counts.items():
         if value is not None and not value > 0:

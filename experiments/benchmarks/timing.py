@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.progress import track
 
@@ -16,6 +16,18 @@ class Spread(NamedTuple):
     median: float
     low: float
     high: float
+
+
+class Turns(NamedTuple):
+    """What taking turns gave, by name.
+
+    Attributes:
+        seconds: of each repetition.
+        results: of the last repetition.
+    """
+
+    seconds: dict[str, list[float]]
+    results: dict[str, Any]
 
 
 def spread(values: Iterable[float]) -> Spread:
@@ -34,7 +46,7 @@ def take_turns(
     repetitions: int,
     label: str,
     clock: Callable[[], float] = time.perf_counter,
-) -> dict[str, list[float]]:
+) -> Turns:
     """Time each way once per repetition; every second repetition goes through them backwards.
 
     Args:
@@ -42,17 +54,13 @@ def take_turns(
         repetitions: how often each is timed.
         label: for the progress bar.
         clock: gives seconds.
-
-    Returns:
-        Seconds of each repetition, by name.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for repetition in track(
-        range(repetitions), label, console=console, transient=True, disable=not console.is_terminal
-    ):
+    turns = Turns({name: [] for name in ways}, {})
+    hidden = not console.is_terminal
+    for repetition in track(range(repetitions), label, console=console, transient=True, disable=hidden):
         order = list(ways.items())
         for name, way in order if repetition % 2 == 0 else reversed(order):
             started = clock()
-            way()
-            seconds[name].append(clock() - started)
-    return seconds
+            turns.results[name] = way()
+            turns.seconds[name].append(clock() - started)
+    return turns

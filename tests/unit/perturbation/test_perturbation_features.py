@@ -54,6 +54,8 @@ def test_equals_the_step_by_step_reference(seed, vocab, steps, radius):
     exact = flip_radius(hidden, weight, ids)[:, None]
     radii = torch.tensor(Grid(radius, steps).radii())
     clear = ((exact - radii).abs() > 1e-3 * radii).all(1)
+    # Autograd takes p − 1 as a difference, which float32 cannot do where p is nearly 1.
+    clear &= column(slow, "original_prob_actual") < 0.99
     torch.testing.assert_close(fast[clear, flip], slow[clear, flip])
     near(fast[clear], slow[clear])
 

@@ -82,7 +82,7 @@ def test_rounding_noise_is_a_constant_column_here_and_unit_variance_in_sklearn()
 
 @pytest.mark.parametrize(
     ("mean", "spread", "constant"),
-    [(0, 0.9e-6, True), (0, 1.1e-6, False), (1e3, 0.9e-3, True), (1e3, 1.1e-3, False)],
+    [(0, 0, True), (0, 1e-12, False), (1e-9, 1e-12, False), (1e3, 0.9e-3, True), (1e3, 1.1e-3, False)],
 )
 def test_the_line_between_constant_and_varying(mean, spread, constant):
     # Half the values at mean − spread and half at mean + spread have that spread as standard deviation.

@@ -1,0 +1,41 @@
+"""Speed and size on this machine, beside the paper's own procedure and plain batching; writes `docs/benchmarks.md`.
+
+python -m experiments.bench                     everything: about half an hour on two cores
+python -m experiments.bench quick=true          the small model only: a few minutes
+python -m experiments.bench output=/tmp/bench   the page somewhere else
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from experiments.launch import launch
+
+
+def check(settings: dict[str, Any]) -> None:
+    """Refuse settings that do not fit the schema."""
+    from experiments.benchmarks.settings import to_bench
+
+    to_bench(settings)
+
+
+def main(settings: dict[str, Any]) -> None:
+    """Measure what the settings ask for and write the page."""
+    import torch
+
+    from ccps.console import say
+    from experiments.benchmarks.page import Page, describe_machine, shell_command, today, write_page
+    from experiments.benchmarks.sections import measure
+    from experiments.benchmarks.settings import to_bench
+
+    config = to_bench(settings)
+    load = os.getloadavg()[0]
+    torch.set_num_threads(config.threads)
+    sections = measure(config)
+    page = Page(describe_machine(load), settings, shell_command(sys.argv[1:]), today(), sections)
+    say("bench", str(write_page(page, Path(config.output))))
+
+
+if __name__ == "__main__":
+    launch(main, check, config_name="bench")

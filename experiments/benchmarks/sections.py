@@ -1,0 +1,72 @@
+"""All sections of the page, in their order; what is not to be had is named with its reason."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ccps.console import say
+from ccps.data.benchmarks import load_questions
+from ccps.errors import UserError
+from experiments.benchmarks import features, forward, stored
+from experiments.benchmarks.model import ModelFigures, answer_states, measure_model, open_model
+from experiments.benchmarks.page import Figure, Section
+from experiments.benchmarks.reproduced import read_reproduced
+from experiments.benchmarks.settings import BenchConfig
+
+_PAPER_MODEL = "Llama-3.1-8B, computed"
+
+
+def measure(config: BenchConfig) -> list[Section]:
+    """Measure everything that the settings ask for and this machine has."""
+    of_features = _features(config)
+    models = [_model(name, config) for name in config.model]
+    return [
+        of_features,
+        Section("Forward pass", forward.TEXT, [figure for model in models for figure in model.forward]),
+        Section("Extraction", stored.EXTRACTION_TEXT, [figure for model in models for figure in model.extraction]),
+        Section(
+            "Storage",
+            stored.STORAGE_TEXT,
+            [*(figure for model in models for figure in model.storage), *_paper_model(models)],
+        ),
+        read_reproduced(Path(config.reproduced)),
+    ]
+
+
+def _features(config: BenchConfig) -> Section:
+    """On the first model, or on random states of its shape."""
+    n_tokens = min(config.tokens, config.questions) if config.quick else config.tokens
+    name = next(iter(config.model))
+    try:
+        questions = load_questions(next(iter(config.test.values())))
+        lm = open_model(name, config).get(torch.device("cpu"))
+        states = answer_states(lm, forward.representative(questions, n_tokens), config)
+    except UserError as error:
+        say("features", name, str(error), state="random states instead")
+        states = features.random_states(n_tokens)
+    section = features.measure_features(states, config.perturbation, config.repetitions)
+    say("features", name, f"{len(states.hidden)} tokens, {states.shape}, {states.origin}")
+    return section
+
+
+def _model(name: str, config: BenchConfig) -> ModelFigures:
+    if config.quick and name != next(iter(config.model)):
+        return ModelFigures.missing(name, "left out by `quick=true`.")
+    try:
+        questions = load_questions(next(iter(config.test.values())))
+        opened = open_model(name, config)
+    except UserError as error:
+        say("model", name, str(error), state="not measured")
+        return ModelFigures.missing(name, str(error))
+    return measure_model(opened, questions, config)
+
+
+def _paper_model(models: Sequence[ModelFigures]) -> list[Figure]:
+    """Bytes for the smallest model of the paper, from the largest feature row that was written."""
+    rows = [model.row_bytes for model in models if model.row_bytes is not None]
+    if not rows:
+        reason = "no feature row was written."
+        return [Figure.missing("Released pipeline over ours", _PAPER_MODEL, reason, stored.STORAGE_TARGET)]
+    sizes = stored.Stored(2 * stored.PAPER_WIDTH, max(rows))
+    return stored.storage_figures(_PAPER_MODEL, sizes, stored.PAPER_WIDTH, stored.PAPER_VOCABULARY)

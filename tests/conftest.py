@@ -1,0 +1,55 @@
+"""Fixtures of all tests. The environment is set before anything imports transformers or wandb."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["WANDB_MODE"] = "offline"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+from collections.abc import Callable
+from functools import cache as memoise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ccps import assets
+from ccps.llm import LanguageModel, ModelConfig, find_model, load_model
+
+# Weights large enough that the context moves the states far above the rounding of float32.
+TINY = {
+    "vocab_size": 259,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "initializer_range": 0.2,
+}
+
+
+@pytest.fixture(scope="session")
+def cache() -> Path:
+    """Where assets and converted models lie: CCPS_CACHE if set, else the user's own cache."""
+    return assets.cache_folder()
+
+
+def tiny_config(architecture: str, dtype: str = "float32", seed: int = 0, **changes: Any) -> ModelConfig:
+    return ModelConfig(source="random", location=architecture, dtype=dtype, seed=seed, architecture={**TINY, **changes})
+
+
+@pytest.fixture(scope="session", name="tiny_config")
+def tiny_config_fixture() -> Callable[..., ModelConfig]:
+    """Configurations of tiny random models: `tiny_config("qwen2", dtype="bfloat16", vocab_size=300)`."""
+    return tiny_config
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> Callable[..., LanguageModel]:
+    """Tiny random models by the same arguments, each built once. Leave them as they are."""
+
+    @memoise
+    def build(architecture: str, **changes: Any) -> LanguageModel:
+        return load_model(find_model(f"tiny-{architecture}", tiny_config(architecture, **changes)))
+
+    return build

@@ -1,0 +1,344 @@
+import json
+import os
+import shutil
+import threading
+import time
+
+import huggingface_hub
+import pytest
+import torch
+from huggingface_hub.utils import filter_repo_objects
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ccps.errors import UserError
+from ccps.llm import ModelConfig, Passage, checkpoint, final_states, find_model, load_model
+from ccps.llm.checkpoint import fingerprint, resolve_checkpoint
+
+WEIGHTS = "model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def saved(tiny_model, tmp_path_factory):
+    """A whole checkpoint; copy it before changing anything."""
+    lm = tiny_model("llama")
+    folder = tmp_path_factory.mktemp("saved")
+    lm.model.save_pretrained(folder)
+    lm.tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    return shutil.copytree(saved, tmp_path / "checkpoint")
+
+
+def in_folder(path, dtype="float32"):
+    return ModelConfig(source="folder", location=str(path), dtype=dtype)
+
+
+def load(path):
+    return load_model(find_model("mine", in_folder(path)))
+
+
+def flip_last_byte(file):
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+
+# --- a folder that save_pretrained wrote ---
+
+
+def test_saved_model_is_the_model(folder, tiny_model):
+    original, read = tiny_model("llama"), load(folder)
+    passages = [Passage([1, 2, 3], [4, 5])]
+    assert torch.equal(final_states(read, passages)[0], final_states(original, passages)[0])
+    assert torch.equal(read.head.weight, original.head.weight)
+    assert read.tokenizer("héllo")["input_ids"] == original.tokenizer("héllo")["input_ids"]
+    assert read.files.folder == folder
+
+
+def test_dtype_is_that_of_the_settings(folder):
+    model = load_model(find_model("mine", in_folder(folder, "bfloat16"))).model
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
+
+
+def test_tied_weights_are_not_taken_for_missing_ones(tiny_model, tmp_path):
+    lm = tiny_model("llama", tie_word_embeddings=True)
+    lm.model.save_pretrained(tmp_path)
+    lm.tokenizer.save_pretrained(tmp_path)
+    assert "lm_head.weight" not in load_file(tmp_path / WEIGHTS)
+    assert torch.equal(load(tmp_path).head.weight, lm.head.weight)
+
+
+def test_missing_weights_are_never_made_up(folder):
+    tensors = load_file(folder / WEIGHTS)
+    del tensors["model.layers.1.mlp.up_proj.weight"]
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"`mine`.*1 weights are missing.*model\.layers\.1\.mlp\.up_proj\.weight"):
+        load(folder)
+
+
+def test_weights_of_another_shape_are_refused(folder):
+    tensors = load_file(folder / WEIGHTS)
+    tensors["model.norm.weight"] = tensors["model.norm.weight"][:5].clone()
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    with pytest.raises(UserError, match="`mine` cannot be loaded"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        (WEIGHTS, b""),
+        (WEIGHTS, b"garbage" * 100),
+        ("config.json", b"{"),
+        ("config.json", b"[]"),
+        ("config.json", b'{"model_type": "nonsuch"}'),
+        ("tokenizer.json", b"{"),
+    ],
+)
+def test_broken_files_are_named_with_a_way_out(folder, file, content):
+    (folder / file).write_bytes(content)
+    with pytest.raises(UserError, match=r"(?s)`mine` cannot be loaded from .*checkpoint.*point `location` at a whole"):
+        load(folder)
+
+
+def test_cut_weights_are_refused(folder):
+    content = (folder / WEIGHTS).read_bytes()
+    (folder / WEIGHTS).write_bytes(content[: len(content) // 2])
+    with pytest.raises(UserError, match="`mine` cannot be loaded"):
+        load(folder)
+
+
+def test_missing_tokenizer_is_refused(folder):
+    for file in folder.glob("tok*"):
+        file.unlink()
+    with pytest.raises(UserError, match="`mine` cannot be loaded"):
+        load(folder)
+
+
+def test_broken_weights_show_in_the_logits(folder):
+    tensors = load_file(folder / WEIGHTS)
+    tensors["model.norm.weight"][0] = float("nan")
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    with pytest.raises(UserError, match="`mine` returns NaN or infinite logits"):
+        load(folder)
+
+
+def test_folder_without_config_is_refused(folder):
+    (folder / "config.json").unlink()
+    with pytest.raises(UserError, match=r"`model\.mine\.location` to be a checkpoint folder with a config\.json, but"):
+        find_model("mine", in_folder(folder))
+
+
+def test_folder_with_pickled_weights_only_is_refused(folder):
+    (folder / WEIGHTS).rename(folder / "pytorch_model.bin")
+    with pytest.raises(UserError, match=r"checkpoint in safetensors format.*pickled weights are not read"):
+        find_model("mine", in_folder(folder))
+
+
+# --- other sources ---
+
+
+def test_unknown_source_is_refused():
+    with pytest.raises(UserError, match=r"`model\.m\.source` to be one of hub, folder, gguf, .*but got 'cloud'"):
+        find_model("m", ModelConfig(source="cloud", location="x"))
+
+
+def test_unknown_dtype_is_refused():
+    with pytest.raises(UserError, match=r"`model\.m\.dtype` to be one of bfloat16, float16, float32, but got 'int4'"):
+        find_model("m", ModelConfig(source="random", location="llama", dtype="int4"))
+
+
+def test_unknown_asset_is_refused_with_the_nearest():
+    with pytest.raises(UserError, match="smollm2-135m-instruct"):
+        find_model("m", ModelConfig(source="asset", location="smollm2"))
+
+
+@pytest.mark.parametrize("location", ["nobody/has-this", "not a valid id!"])
+def test_hub_without_a_network_says_how_to_do_without(location):
+    with pytest.raises(UserError, match=r"Model `m`: the hub has no readable .*model\.m\.source=folder"):
+        find_model("m", ModelConfig(source="hub", location=location))
+
+
+def test_hub_fetches_what_is_needed_once_and_no_pickles(monkeypatch, folder):
+    asked = {}
+
+    def snapshot_download(location, **options):
+        asked.update(options, location=location)
+        return str(folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    found = find_model("m", ModelConfig(source="hub", location="org/name", revision="abc", dtype="float32"))
+    assert (found.folder, asked["location"], asked["revision"]) == (folder, "org/name", "abc")
+    offered = ["config.json", "model-00001-of-00002.safetensors", "consolidated.safetensors", "pytorch_model.bin"]
+    patterns = {name: asked[name] for name in ("allow_patterns", "ignore_patterns")}
+    assert list(filter_repo_objects(offered, **patterns)) == offered[:2]
+
+
+def test_hub_repository_with_pickled_weights_only_is_refused(monkeypatch, folder):
+    (folder / WEIGHTS).unlink()
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda location, **options: str(folder))
+    with pytest.raises(UserError, match="checkpoint in safetensors format"):
+        find_model("m", ModelConfig(source="hub", location="org/name"))
+
+
+# --- GGUF ---
+
+
+def gguf(path):
+    return ModelConfig(source="gguf", location=str(path))
+
+
+def test_missing_gguf_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"`model\.m\.location` to be a GGUF file, but got .*none\.gguf"):
+        find_model("m", gguf(tmp_path / "none.gguf"))
+
+
+@pytest.mark.parametrize("content", [b"", b"no model" * 50, b"GGUF\x03\x00\x00\x00" + b"\x01" * 30])
+def test_what_is_no_gguf_model_is_refused_and_leaves_nothing(tmp_path, own_cache, content):
+    (tmp_path / "bad.gguf").write_bytes(content)
+    with pytest.raises(UserError, match=r"Expected .*bad\.gguf to be a GGUF model.*source=folder"):
+        find_model("m", gguf(tmp_path / "bad.gguf"))
+    assert [path for path in (own_cache / "models").iterdir() if path.suffix != ".lock"] == []
+
+
+@pytest.fixture
+def conversions(monkeypatch):
+    """A slow stand-in for the conversion; collects the folders it was asked to make."""
+    made = []
+
+    def convert(file, folder, dtype):
+        made.append(folder)
+        time.sleep(0.2)
+        folder.mkdir()
+
+    monkeypatch.setattr(checkpoint, "_convert_gguf", convert)
+    return made
+
+
+def test_gguf_is_converted_once_even_if_two_ask_at_once(tmp_path, conversions):
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"weights")
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(resolve_checkpoint("m", gguf(file)))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(conversions) == 1
+    assert found == [conversions[0]] * 3
+
+
+def test_another_file_or_dtype_is_another_copy(tmp_path, conversions):
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"weights")
+    first = resolve_checkpoint("m", gguf(file))
+    as_float = resolve_checkpoint("m", ModelConfig(source="gguf", location=str(file), dtype="float32"))
+    file.write_bytes(b"other weights")
+    assert len({first, as_float, resolve_checkpoint("m", gguf(file))}) == 3
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), SafetensorError("I/O error: No space left on device (os error 28)")],
+)
+def test_full_disk_during_conversion_is_told_and_can_be_tried_again(tmp_path, monkeypatch, error):
+    (tmp_path / "model.gguf").write_bytes(b"weights")
+
+    def full(file, folder, dtype):
+        raise error
+
+    monkeypatch.setattr(checkpoint, "_convert_gguf", full)
+    with pytest.raises(UserError, match=r"could not be converted.*No space left.*CCPS_CACHE"):
+        resolve_checkpoint("m", gguf(tmp_path / "model.gguf"))
+    monkeypatch.setattr(checkpoint, "_convert_gguf", lambda file, folder, dtype: folder.mkdir())
+    assert resolve_checkpoint("m", gguf(tmp_path / "model.gguf")).is_dir()
+
+
+# --- fingerprints ---
+
+
+def test_fingerprint_is_the_same_again_and_for_a_copy(folder, saved, own_cache):
+    first = fingerprint(folder)
+    assert fingerprint(folder) == first
+    assert fingerprint(saved) == first
+    (own_cache / "fingerprints.json").unlink()
+    assert fingerprint(folder) == first
+
+
+@pytest.mark.parametrize("file", [WEIGHTS, "config.json", "tokenizer.json", "chat_template.jinja"])
+def test_fingerprint_changes_with_one_byte(folder, file):
+    before = fingerprint(folder)
+    flip_last_byte(folder / file)
+    assert fingerprint(folder) != before
+
+
+def test_fingerprint_changes_with_a_new_file_and_a_new_name(folder):
+    before = fingerprint(folder)
+    (folder / "adapter.safetensors").write_bytes(b"")
+    added = fingerprint(folder)
+    (folder / "adapter.safetensors").rename(folder / "other.safetensors")
+    assert len({before, added, fingerprint(folder)}) == 3
+
+
+def test_note_on_the_origin_is_not_part_of_the_fingerprint(folder):
+    before = fingerprint(folder)
+    (folder / "source.json").write_text("{}")
+    assert fingerprint(folder) == before
+
+
+def test_dtype_is_part_of_what_a_model_is(folder, tiny_config):
+    assert find_model("m", in_folder(folder)).fingerprint != find_model("m", in_folder(folder, "bfloat16")).fingerprint
+    assert (
+        find_model("m", tiny_config("llama")).fingerprint
+        != find_model("m", tiny_config("llama", dtype="bfloat16")).fingerprint
+    )
+
+
+def test_name_of_a_model_is_not_part_of_what_it_is(folder, tiny_config):
+    assert find_model("a", in_folder(folder)).fingerprint == find_model("b", in_folder(folder)).fingerprint
+    assert find_model("a", tiny_config("llama")).fingerprint == find_model("b", tiny_config("llama")).fingerprint
+
+
+def test_each_setting_of_a_random_model_is_part_of_what_it_is(tiny_config):
+    configs = [tiny_config("llama"), tiny_config("qwen2"), tiny_config("llama", seed=1)]
+    configs.append(tiny_config("llama", num_hidden_layers=3))
+    assert len({find_model("m", config).fingerprint for config in configs}) == 4
+
+
+def test_unchanged_files_are_not_read_again(folder, monkeypatch):
+    first = fingerprint(folder)
+
+    def unread(*args):
+        raise AssertionError("a file was read")
+
+    monkeypatch.setattr(checkpoint.hashlib, "file_digest", unread)
+    assert fingerprint(folder) == first
+
+
+@pytest.mark.parametrize("memory", ["", "{", "[]", "null", "\udcff"])
+def test_broken_memory_of_fingerprints_only_costs_time(folder, own_cache, memory):
+    first = fingerprint(folder)
+    (own_cache / "fingerprints.json").write_bytes(memory.encode(errors="surrogateescape"))
+    assert fingerprint(folder) == first
+    assert len(json.loads((own_cache / "fingerprints.json").read_text())) == len(list(folder.iterdir()))
+
+
+def test_memory_that_cannot_be_written_only_costs_time(folder, own_cache):
+    first = fingerprint(folder)
+    (own_cache / "fingerprints.json").unlink()
+    (own_cache / "fingerprints.json").mkdir()
+    assert fingerprint(folder) == first
+
+
+def test_processes_that_fingerprint_at_once_do_not_share_a_draft(folder, own_cache, monkeypatch):
+    fingerprint(folder)
+    for pid in (1, 2):
+        monkeypatch.setattr(os, "getpid", lambda pid=pid: pid)
+        monkeypatch.setattr(checkpoint.Path, "replace", lambda self, target: None)
+        (own_cache / "fingerprints.json").write_text("{}")
+        fingerprint(folder)
+    assert len(list(own_cache.glob("*.partial"))) == 2
