@@ -19,6 +19,7 @@ from ccps.llm import (
     ModelFiles,
     Passage,
     check_context_window,
+    choose_tokens,
     common_prefix,
     compute_prefix,
     final_states,
@@ -61,6 +62,7 @@ class ScorerSettings:
         fingerprint: hash of the weights the probe was fitted on.
         radius: largest perturbation radius.
         steps: perturbation steps.
+        method: how the model answers, `greedy` or `letters`, see `ccps.llm.choose_tokens`.
         prompt: `strict` or `parity`, see `ccps.llm.prompt_ids`.
         max_batch_tokens: rows times width of a batch.
     """
@@ -70,6 +72,7 @@ class ScorerSettings:
     fingerprint: str
     radius: float
     steps: int
+    method: str = "greedy"
     prompt: str = "strict"
     max_batch_tokens: int = 1024
 
@@ -118,7 +121,7 @@ class ConfidenceScorer:
         return cls(FittedProbe.load(folder), settings, device)
 
     def save(self, path: str | Path) -> None:
-        """Write the scorer into a folder: `probe.safetensors`, `probe.json` and `scorer.json`, no weights of the LLM."""
+        """Write `probe.safetensors`, `probe.json` and `scorer.json` into a folder; no weights of the LLM."""
         folder = Path(path).expanduser()
         self.probe.save(folder)
         stored = {"format_version": _FORMAT_VERSION, **asdict(self.settings)}
@@ -131,7 +134,7 @@ class ConfidenceScorer:
 
         Args:
             questions: multiple choice, as `Question` or as mappings with `text` and `options` (and `id` if wanted).
-            answers: an answer per question (its option letter); without them the model answers, with one greedy
+            answers: an answer per question (its option letter); without them the model answers, with one
                 token each.
 
         Returns:
@@ -149,7 +152,7 @@ class ConfidenceScorer:
         given = _answer_tokens(lm, asked, answers)
         passages = [Passage(prompt, answer) for prompt, answer in zip(prompts, given, strict=True)]
         check_context_window(lm, [question.id for question in asked], passages)
-        states, tokens = self._last_states(lm, passages)
+        states, tokens = self._last_states(lm, passages, [len(question.options) for question in asked])
         features = stability_features(
             states,
             self._weight,
@@ -185,7 +188,9 @@ class ConfidenceScorer:
         messages = chat_messages(question, system_role=self.settings.model.system_role)  # type: ignore[arg-type]
         return prompt_ids(lm.tokenizer, messages, self.settings.prompt)  # type: ignore[arg-type]
 
-    def _last_states(self, lm: LanguageModel, passages: Sequence[Passage]) -> tuple[torch.Tensor, torch.Tensor]:
+    def _last_states(
+        self, lm: LanguageModel, passages: Sequence[Passage], n_options: Sequence[int]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Final state and id of each answer's last token: `[questions, d]` and `[questions]`."""
         shared = common_prefix([list(passage.prompt) for passage in passages])
         prefix = compute_prefix(lm, passages[0].prompt[:shared]) if shared else None
@@ -194,11 +199,11 @@ class ConfidenceScorer:
         tokens: dict[int, int] = {}
         for batch in plan_batches(lengths, self.settings.max_batch_tokens):
             last = torch.stack([state[-1] for state in final_states(lm, [passages[i] for i in batch], prefix)])
-            greedy = lm.own_logits(last).argmax(dim=-1).tolist()
+            own = choose_tokens(lm, lm.own_logits(last), [n_options[i] for i in batch], self.settings.method)  # type: ignore[arg-type]
             for row, index in enumerate(batch):
                 answer = passages[index].answer
                 states[index] = last[row].cpu()
-                tokens[index] = answer[-1] if answer else greedy[row]
+                tokens[index] = answer[-1] if answer else own[row]
         order = range(len(passages))
         return torch.stack([states[i] for i in order]), torch.tensor([tokens[i] for i in order])
 

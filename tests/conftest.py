@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ccps import assets
-from ccps.llm import LanguageModel, ModelConfig, find_model, load_model
+from ccps.llm import LanguageModel, ModelConfig, ModelFiles, find_model, load_model
 
 # Weights large enough that the context moves the states far above the rounding of float32.
 TINY = {
@@ -53,3 +53,14 @@ def tiny_model() -> Callable[..., LanguageModel]:
         return load_model(find_model(f"tiny-{architecture}", tiny_config(architecture, **changes)))
 
     return build
+
+
+@pytest.fixture(scope="session")
+def smollm2_files(cache: Path) -> ModelFiles:
+    """SmolLM2-135M-Instruct as `conf/model/smollm2_135m.yaml` names it, for integration tests."""
+    return find_model("smollm2_135m", ModelConfig(source="asset", location="smollm2-135m-instruct"))
+
+
+@pytest.fixture(scope="session")
+def smollm2(smollm2_files: ModelFiles) -> LanguageModel:
+    return load_model(smollm2_files)

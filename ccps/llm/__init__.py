@@ -1,6 +1,7 @@
 """Causal language models: loading, prompts as token ids, and the final states of answers."""
 
 from ccps.llm.chat import plain_text, prompt_ids
+from ccps.llm.choose import choose_tokens, letter_tokens
 from ccps.llm.config import ModelConfig
 from ccps.llm.forward import Passage, check_context_window, common_prefix, compute_prefix, final_states, plan_batches
 from ccps.llm.head import Head, measure_head
@@ -13,10 +14,12 @@ __all__ = [
     "ModelFiles",
     "Passage",
     "check_context_window",
+    "choose_tokens",
     "common_prefix",
     "compute_prefix",
     "final_states",
     "find_model",
+    "letter_tokens",
     "load_model",
     "measure_head",
     "plain_text",

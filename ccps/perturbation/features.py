@@ -91,6 +91,8 @@ def stability_features_sweep(
     """
     inputs = checked(hidden, weight, token_ids, bias)
     grids = [Grid(*grid) for grid in grids]
+    if not grids:
+        raise ValueError("Expected `grids` to be one or more, but got none. The paper's is Grid(20.0, 5).")
     for grid in grids:
         checked_grid(*grid)
     radii = sorted({radius for grid in grids for radius in grid.radii()})

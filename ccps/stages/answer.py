@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from string import ascii_lowercase
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -15,11 +14,10 @@ from ccps.artifacts import ROWS, TENSORS, Artifact
 from ccps.data.grading import is_option_letter
 from ccps.data.prompts import chat_messages
 from ccps.data.records import Question, questions_hash
-from ccps.errors import expected
 from ccps.llm import (
-    LanguageModel,
     Passage,
     check_context_window,
+    choose_tokens,
     common_prefix,
     compute_prefix,
     final_states,
@@ -106,8 +104,6 @@ class AnswerStage(Stage):
         check_context_window(self.lm, [question.id for question in self.questions], passages)
         shared = common_prefix(self.prompts)
         self.prefix = compute_prefix(self.lm, self.prompts[0][:shared]) if shared else None
-        if self.config.method == "letters":
-            self.letters = letter_tokens(self.lm, max(len(question.options) for question in self.questions))
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """Batches of like length, gathered into shards."""
@@ -125,17 +121,10 @@ class AnswerStage(Stage):
         passages = [Passage(self.prompts[index]) for index in content]
         states = torch.cat(final_states(self.lm, passages, self.prefix))
         logits = self.lm.own_logits(states)
-        if self.config.method == "letters":
-            chosen = torch.stack(
-                [
-                    self.letters[logits[row, self.letters[: len(self.questions[index].options)]].argmax()]
-                    for row, index in enumerate(content)
-                ]
-            )
-        else:
-            chosen = logits.argmax(dim=-1)
+        options = [len(self.questions[index].options) for index in content]
+        chosen = choose_tokens(self.lm, logits, options, self.config.method)  # type: ignore[arg-type]
         shared = self.prefix.length if self.prefix else 0
-        rows = [self._row(index, token) for index, token in zip(content, chosen.tolist(), strict=True)]
+        rows = [self._row(index, token) for index, token in zip(content, chosen, strict=True)]
         return _Answered(rows, states.cpu(), sum(len(passage.prompt) - shared for passage in passages))
 
     def save_shard(self, outputs: list[_Answered], folder: Path) -> Mapping[str, float]:
@@ -171,21 +160,3 @@ class AnswerStage(Stage):
             "is_letter": is_option_letter(text, question),
             "is_empty": not text,
         }
-
-
-def letter_tokens(lm: LanguageModel, n_options: int) -> Tensor:
-    """Token ids of the option letters a, b, …, as they stand at the start of an answer: `[n_options]`.
-
-    Raises:
-        UserError: a letter is not one token of this tokenizer.
-    """
-    ids = [lm.tokenizer(letter, add_special_tokens=False)["input_ids"] for letter in ascii_lowercase[:n_options]]
-    for letter, tokens in zip(ascii_lowercase, ids, strict=False):
-        if len(tokens) != 1:
-            raise expected(
-                f"option letter `{letter}`",
-                f"one token of model `{lm.files.name}`",
-                f"{len(tokens)} tokens",
-                "Use answering.method=greedy with this model.",
-            )
-    return torch.tensor([tokens[0] for tokens in ids], device=lm.device)

@@ -160,6 +160,7 @@ class Pipeline:
             fingerprint=run.train.answers.inputs["model"],
             radius=self.config.perturbation.radius,
             steps=self.config.perturbation.steps,
+            method=self.config.answering.method,
             prompt=self.config.answering.prompt,
             max_batch_tokens=self.config.answering.max_batch_tokens,
         )

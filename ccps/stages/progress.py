@@ -39,7 +39,7 @@ class StageProgress(pl.Callback):
         self._at_start = self.done
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.completed}/{task.total} " + self.unit + " {task.fields[rate]}"),
             TimeElapsedColumn(),
@@ -70,7 +70,7 @@ class StageProgress(pl.Callback):
         if not console.is_terminal and now - self._last_line > _SECONDS_BETWEEN_LINES:
             self._last_line = now
             left = duration((self.total - self.done) / per_second)
-            console.print(f"{self.label} · {self.done}/{self.total} {self.unit}, {rate}, {left} left")
+            console.print(f"{self.label} · {self.done}/{self.total} {self.unit}, {rate}, {left} left", markup=False)
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take the bar away."""

@@ -26,7 +26,8 @@ TEXT = (
     "the tokens that all prompts begin with are computed once (that time counts). Rates count the prompts' own tokens, "
     "padding left out. A small sample has more padding in dataset order than the whole benchmark, where neighbours "
     "are of one subject; so the ratio is also given for the whole of it, from the measured time per computed token "
-    "and the computed tokens of either way, which are counted."
+    "and the computed tokens of either way, which are counted. Batches of other shapes round differently in bfloat16, "
+    "so an answer may differ where two tokens are nearly as probable."
 )
 
 

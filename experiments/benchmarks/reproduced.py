@@ -26,11 +26,12 @@ def read_reproduced(folder: Path) -> Section:
             Figure.missing("Peak memory", str(folder), reason, PEAK_GIB),
         ]
         return Section(title, f"To be read from the record of an experiment in `{folder}`.", missing)
+    models, train, test = run["config"]["model"], sampling["train_total"], sampling["test_per_subject"]
     text = (
-        f"Read from the record of the last run in `{folder}`, not measured here: {', '.join(run['config']['model'])}; "
-        f"{sampling['train_total'] or 'all'} training questions, {sampling['test_per_subject'] or 'all'} test questions "
-        f"per subject; {machine['processor']}, {machine['threads']} threads; code {run['commit']}. The seconds are those "
-        "in which each stage computed its shards, whichever run did so; downloads are not among them."
+        f"Read from the record of the last run in `{folder}`, not measured here: {', '.join(models)}; "
+        f"{train or 'all'} training questions, {test or 'all'} test questions per subject; {machine['processor']}, "
+        f"{machine['threads']} threads; code {run['commit']}. The seconds are those in which each stage computed its "
+        "shards, whichever run did so; downloads are not among them."
     )
     return Section(title, text, figures)
 

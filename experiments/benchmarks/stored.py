@@ -36,8 +36,8 @@ STORAGE_TEXT = (
     "them, shard by shard; file sizes divided by tokens. A state is 2·d bytes, a feature row 75 float32 numbers with "
     "question id, position and token id. The released pipeline keeps, per answer token and in two bytes each, seven "
     "states or gradients and the logits: (7·d + V)·2 bytes before compression (CCPS, arXiv 2505.21772, released code). "
-    f"For Llama-3.1-8B (d = {PAPER_WIDTH:,}, V = {PAPER_VOCABULARY:,}) it is computed: 2·d bytes and the largest feature "
-    "row measured. Answers and prompts themselves are not counted on either side."
+    f"For Llama-3.1-8B (d = {PAPER_WIDTH:,}, V = {PAPER_VOCABULARY:,}) it is computed: 2·d bytes and the largest "
+    "feature row measured. Answers and prompts themselves are not counted on either side."
 )
 
 

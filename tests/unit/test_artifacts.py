@@ -122,13 +122,18 @@ def test_shard_appears_only_when_its_block_has_ended(artifact):
     assert artifact.has_shard(0)
 
 
+def fail_halfway(artifact, index, error):
+    with artifact.shard(index) as folder:
+        (folder / "half").write_text("half")
+        raise error
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_failing_block_leaves_nothing_and_can_be_tried_again(artifact, error):
     with artifact.writing():
         write(artifact, 0)
-        with pytest.raises(error), artifact.shard(1) as folder:
-            (folder / "half").write_text("half")
-            raise error
+        with pytest.raises(error):
+            fail_halfway(artifact, 1, error)
         assert artifact.has_shard(0)
         assert not artifact.has_shard(1)
         assert list(artifact.folder.glob(".*.partial")) == []
@@ -347,12 +352,8 @@ FULL = [
 def test_full_disk_is_told_keeps_whole_shards_and_frees_the_half_one(artifact, error):
     with artifact.writing():
         write(artifact, 0)
-        with (
-            pytest.raises(UserError, match=r"Cannot write to .*: No space left on device.*paths\.artifacts.*are kept"),
-            artifact.shard(1) as folder,
-        ):
-            (folder / "half").write_text("half")
-            raise error
+        with pytest.raises(UserError, match=r"Cannot write to .*: No space left on device.*paths\.artifacts.*are kept"):
+            fail_halfway(artifact, 1, error)
         assert artifact.has_shard(0)
         assert not artifact.has_shard(1)
         assert list(artifact.folder.glob(".*.partial")) == []

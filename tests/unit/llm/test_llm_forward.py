@@ -1,4 +1,5 @@
 import random
+from itertools import pairwise
 
 import pytest
 import torch
@@ -183,7 +184,7 @@ def test_batches_hold_every_index_once_within_the_bound(lengths, bound):
 @given(LENGTHS, st.integers(1, 120))
 def test_no_batch_could_take_the_first_of_the_next(lengths, bound):
     batches = plan_batches(lengths, bound)
-    for batch, following in zip(batches, batches[1:], strict=False):
+    for batch, following in pairwise(batches):
         assert (len(batch) + 1) * lengths[following[0]] > bound
 
 

@@ -223,6 +223,11 @@ def test_refuses_what_is_no_grid(compute):
             compute(*case(13), 1.0, steps)
 
 
+def test_refuses_a_sweep_over_nothing():
+    with pytest.raises(ValueError, match="Expected `grids` to be one or more"):
+        stability_features_sweep(*case(13), [])
+
+
 def bad_inputs():
     hidden, weight, ids = case(14)
     nan = hidden.clone()

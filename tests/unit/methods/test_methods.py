@@ -1,0 +1,66 @@
+import math
+
+import numpy as np
+import pytest
+
+from ccps.errors import UserError
+from ccps.methods import METHODS, Evidence, find_method
+from ccps.perturbation import FEATURE_NAMES
+
+
+def evidence(vocabulary: int = 100, **columns: list[float]) -> Evidence:
+    rows = len(next(iter(columns.values())))
+    features = np.full((rows, len(FEATURE_NAMES)), np.nan, dtype=np.float32)  # a method that reads others shows NaN
+    for name, values in columns.items():
+        features[:, FEATURE_NAMES.index(name)] = values
+    return Evidence(features, vocabulary)
+
+
+def test_every_method_is_found_by_its_name_and_says_what_it_is() -> None:
+    assert list(METHODS) == ["ccps", "answer_probability", "entropy"]
+    for name in METHODS:
+        method = find_method(name)
+        assert method.name == name
+        assert method.label
+        assert method.source
+
+
+def test_unknown_method_names_the_known_ones() -> None:
+    with pytest.raises(UserError, match=r"one of ccps, answer_probability, entropy, but got 'ccpz'"):
+        find_method("ccpz")
+
+
+def test_only_ccps_is_trained() -> None:
+    assert [name for name, method in METHODS.items() if method.trained] == ["ccps"]
+
+
+def test_answer_probability_is_the_feature_itself() -> None:
+    p = find_method("answer_probability").p_correct(evidence(original_prob_actual=[0.0, 0.25, 1.0]))
+    assert p.dtype == np.float64
+    assert p.tolist() == [0.0, 0.25, 1.0]
+
+
+def test_answer_probability_stays_a_probability_when_rounding_exceeds_one() -> None:
+    above = float(np.nextafter(np.float32(1.0), np.float32(2.0)))
+    assert find_method("answer_probability").p_correct(evidence(original_prob_actual=[above])).tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("entropy", "expected"),
+    [
+        (0.0, 1.0),  # one certain token
+        (math.log(100), 0.0),  # uniform over the vocabulary
+        (math.log(10), 0.5),  # uniform over its square root
+        (math.log(100) + 1e-3, 0.0),  # the 1e-6 in the logarithm and rounding may pass the end
+        (-1e-4, 1.0),
+    ],
+)
+def test_entropy_closed_forms(entropy: float, expected: float) -> None:
+    p = find_method("entropy").p_correct(evidence(vocabulary=100, original_entropy=[entropy]))
+    assert p.tolist() == pytest.approx([expected], abs=1e-6)
+    assert 0.0 <= p[0] <= 1.0
+
+
+def test_ccps_without_a_probe_says_what_is_missing() -> None:
+    with pytest.raises(ValueError, match=r"`evidence.probe` to be a fitted probe"):
+        find_method("ccps").p_correct(evidence(original_prob_actual=[0.5]))

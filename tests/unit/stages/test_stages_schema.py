@@ -1,0 +1,174 @@
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from ccps.errors import UserError
+from ccps.stages.config import Config
+from ccps.stages.schema import SettingsError, to_config
+
+CONF = Path(__file__).parents[3] / "conf"
+
+
+def composed(*overrides: str) -> dict[str, Any]:
+    with initialize_config_dir(str(CONF), version_base=None):
+        settings = OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)
+    assert isinstance(settings, dict)
+    return {str(key): value for key, value in settings.items()}
+
+
+@pytest.fixture(scope="module")
+def base() -> dict[str, Any]:
+    return composed()
+
+
+def changed(base: dict[str, Any], **values: Any) -> dict[str, Any]:
+    """A copy with some values set; a double underscore goes one level down."""
+    settings = copy.deepcopy(base)
+    for path, value in values.items():
+        *parents, last = path.split("__")
+        place = settings
+        for parent in parents:
+            place = place[parent]
+        place[last] = value
+    return settings
+
+
+def faults(settings: dict[str, Any]) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        to_config(settings)
+    return caught.value.faults
+
+
+def test_defaults_fit(base: dict[str, Any]) -> None:
+    config = to_config(base)
+    assert isinstance(config, Config)
+    assert config.experiment == "embedded"
+    assert config.probe.classifier.steps == 5000
+    assert list(config.test) == ["mmlu"]
+
+
+def test_every_experiment_composes_and_fits() -> None:
+    files = sorted((CONF / "experiment").rglob("*.yaml"))
+    assert len(files) >= 4
+    for file in files:
+        name = file.relative_to(CONF / "experiment").with_suffix("").as_posix()
+        assert to_config(composed(f"experiment={name}")).experiment == name
+
+
+# Groups of which several files are chosen at once, and those of which one is.
+MANY = {"model": "model", "benchmark": "benchmark@test", "method": "method"}
+ONE = ("perturbation", "probe", "trainer", "logger", "paths")
+
+
+def files(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def test_every_file_of_groups_to_choose_several_from_fits() -> None:
+    config = to_config(composed(*(f"{key}=[{','.join(files(group))}]" for group, key in MANY.items())))
+    assert sorted(config.model) == files("model")
+    assert sorted(config.test) == files("benchmark")
+    assert sorted(config.method) == files("method")
+    assert len(config.model) + len(config.test) + len(config.method) >= 21
+
+
+@pytest.mark.parametrize("choice", [f"{group}={name}" for group in ONE for name in files(group)])
+def test_every_file_of_groups_to_choose_one_from_fits(choice: str) -> None:
+    to_config(composed(choice))
+
+
+def test_no_group_is_forgotten_above() -> None:
+    folders = {path.name for path in CONF.iterdir() if path.is_dir()}
+    assert folders - set(MANY) - set(ONE) == {"experiment", "claims"}  # claims is data, not a group
+
+
+@pytest.mark.parametrize(
+    ("values", "fault"),
+    [
+        ({"sampling__trian_total": 5}, "unknown setting `sampling.trian_total`: did you mean `train_total`?"),
+        ({"zzz": 5}, "unknown setting `zzz`: known here: answering, evaluation, experiment"),
+        ({"probe__classifier__step": 5}, "unknown setting `probe.classifier.step`: did you mean `steps`?"),
+        ({"sampling__seed": "x"}, "expected `sampling.seed` to be a whole number, but got 'x'"),
+        ({"sampling__seed": True}, "expected `sampling.seed` to be a whole number, but got True"),
+        ({"sampling__train_total": 1.5}, "expected `sampling.train_total` to be a whole number or null, but got 1.5"),
+        ({"answering__method": None}, "expected `answering.method` to be a text, but got None"),
+        ({"seeds": 5}, "expected `seeds` to be a list of whole numbers, such as [1,2], but got 5"),
+        ({"stages": "fit"}, "expected `stages` to be a list of texts, such as [a,b], but got 'fit'"),
+        ({"sampling": 3}, "expected `sampling` to be a group of settings, but got 3"),
+        ({"test": ["mmlu"]}, "expected `test` to map names to settings, but got ['mmlu']"),
+        ({"test__mmlu": "mmlu"}, "expected `test.mmlu` to be a group of settings, but got 'mmlu'"),
+        (
+            {"test__mmlu": {"name": "m", "question": "q", "answer": "a"}},
+            "expected `test.mmlu.location` to be set, but it is not",
+        ),
+        ({"experiment": "???"}, "expected `experiment` to be set, but it is not"),
+        ({"probe__checkpoint": "first"}, "expected `probe.checkpoint` to be one of last, best, but got 'first'"),
+        ({"sampling__order": "random"}, "expected `sampling.order` to be one of shuffled, first, but got 'random'"),
+        ({"logger__mode": "on"}, "expected `logger.mode` to be one of auto, online, offline, disabled, but got 'on'"),
+        ({"perturbation__radius": 0}, "expected `perturbation.radius` to be above 0 and finite, but got 0"),
+        ({"perturbation__radius": float("inf")}, "expected `perturbation.radius` to be above 0 and finite"),
+        ({"perturbation__radius": float("nan")}, "expected `perturbation.radius` to be above 0 and finite"),
+        ({"evaluation__level": 95}, "expected `evaluation.level` to be between 0 and 1, but got 95"),
+        ({"evaluation__seed": -1}, "expected `evaluation.seed` to be 0 or more, but got -1"),
+        ({"stages": ["extrct"]}, "unknown stage `extrct` in `stages`: did you mean `extract`?"),
+        ({"seeds": [1, 1]}, "expected `seeds` to be different numbers, 0 or more, but got [1, 1]"),
+        ({"seeds": [-1]}, "expected `seeds` to be different numbers, 0 or more, but got [-1]"),
+        ({"model": {}}, "expected `model` to hold at least one entry, but it is empty"),
+        ({"method": {"a": {"name": "entropi"}}}, "unknown method `entropi` in `method.a`: did you mean `entropy`?"),
+        (
+            {"method": {"a": {"name": "ccps"}, "b": {"name": "ccps"}}},
+            "expected each method once, but got `ccps` 2 times in `method`",
+        ),
+        (
+            {"model__qwen25_coder_1b5__dtype": "int4"},
+            "expected `model.qwen25_coder_1b5.dtype` to be one of bfloat16, float16, float32, but got 'int4'",
+        ),
+        (
+            {"model__qwen25_coder_1b5__system_role": "drop"},
+            "expected `model.qwen25_coder_1b5.system_role` to be one of system, omit, prepend, but got 'drop'",
+        ),
+        ({"test__mmlu__loader": "csv"}, "in `test.mmlu`: `loader` to be one of arrow, requests, table, but got 'csv'"),
+        ({"test__mmlu__format": "oe"}, "expected `test.mmlu.format` to be mc (multiple choice), but got 'oe'"),
+        ({"train__piqa__name": "arc_easy"}, "expected each benchmark in `train` to have a `name` of its own"),
+        ({"probe__margin": -1.0}, "in `probe`: expected `probe.margin` to be above 0, but got -1.0"),
+    ],
+)
+def test_each_fault_alone_is_named(base: dict[str, Any], values: dict[str, Any], fault: str) -> None:
+    found = faults(changed(base, **values))
+    assert len(found) == 1
+    assert found[0].startswith(fault)
+
+
+def test_a_test_benchmark_cannot_be_called_like_the_training_questions(base: dict[str, Any]) -> None:
+    assert "rename it" in faults(changed(base, test={"train": base["test"]["mmlu"]}))[0]
+
+
+def test_several_faults_come_in_one_message(base: dict[str, Any]) -> None:
+    wrong = changed(base, sedes=[1], answering__metod="greedy", sampling__train_total="many", seeds="x")
+    with pytest.raises(UserError) as caught:
+        to_config(wrong)
+    assert str(caught.value).splitlines() == [
+        "4 settings are at fault, nothing was run:",
+        "  - unknown setting `sedes`: did you mean `seeds`?",
+        "  - expected `seeds` to be a list of whole numbers, such as [1,2], but got 'x'",
+        "  - expected `sampling.train_total` to be a whole number or null, but got 'many'",
+        "  - unknown setting `answering.metod`: did you mean `method`?",
+        "Print all settings and their values with --cfg job.",
+    ]
+
+
+def test_values_are_judged_together_too(base: dict[str, Any]) -> None:
+    wrong = changed(
+        base, sampling__order="up", perturbation__steps=0, stages=[], probe__margin=0.0, probe__head__hidden=[0]
+    )
+    assert len(faults(wrong)) == 5
+
+
+def test_whole_numbers_fit_where_a_number_is_wanted(base: dict[str, Any]) -> None:
+    radius = to_config(changed(base, perturbation__radius=5)).perturbation.radius
+    assert radius == 5.0
+    assert isinstance(radius, float)

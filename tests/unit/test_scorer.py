@@ -1,0 +1,138 @@
+"""The front door, on a tiny random model: what it computes is checked against the pieces, step by step."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ccps import ConfidenceScorer
+from ccps.data.prompts import chat_messages
+from ccps.data.records import Question
+from ccps.errors import UserError
+from ccps.llm import LanguageModel, ModelConfig, find_model, prompt_ids
+from ccps.perturbation import stability_features
+from ccps.probes import FittedProbe, ProbeConfig, fit_probe
+from ccps.probes.config import StageConfig
+from ccps.scorer import ScorerSettings
+
+QUESTIONS = [
+    {"id": "short", "text": "One or two?", "options": ["one", "two"]},
+    {"id": "long", "text": "Which of these many words is a colour?", "options": ["tree", "red", "stone", "sea"]},
+]
+
+
+@pytest.fixture(scope="module")
+def probe() -> FittedProbe:
+    rng = np.random.default_rng(0)
+    stage = StageConfig(steps=10, eval_every=10)
+    config = ProbeConfig(contrastive=stage, classifier=stage)
+    return fit_probe(rng.normal(size=(60, 75)), np.arange(60) % 2, list(range(60)), config, 0, radius=20.0)
+
+
+@pytest.fixture(scope="module")
+def make_scorer(probe: FittedProbe, tiny_config: Callable[..., ModelConfig]) -> Callable[..., ConfidenceScorer]:
+    config = tiny_config("llama", max_position_embeddings=1024)
+
+    def make(**changes: object) -> ConfidenceScorer:
+        settings = {
+            "model_name": "tiny",
+            "model": config,
+            "fingerprint": find_model("tiny", config).fingerprint,
+            "radius": 20.0,
+            "steps": 5,
+        }
+        return ConfidenceScorer(probe, ScorerSettings(**{**settings, **changes}), device="cpu")  # type: ignore[arg-type]
+
+    return make
+
+
+def by_hand(lm: LanguageModel, question: dict[str, object], answer: list[int]) -> torch.Tensor:
+    """Features of the answer's last token from one plain forward pass of the whole model."""
+    record = Question("", "", str(question["text"]), tuple(question["options"]), (), "", "")  # type: ignore[arg-type]
+    ids = prompt_ids(lm.tokenizer, chat_messages(record))
+    hidden = lm.model.get_decoder()(input_ids=torch.tensor([ids + answer[:-1]]), use_cache=False).last_hidden_state
+    return stability_features(hidden[0, -1:], lm.head.weight, torch.tensor(answer[-1:]))
+
+
+def test_scores_are_the_probe_on_the_features_of_the_models_own_token(
+    make_scorer: Callable[..., ConfidenceScorer], probe: FittedProbe
+) -> None:
+    scorer = make_scorer()
+    scores = scorer.score(QUESTIONS)
+    lm = scorer._model
+    for question, score in zip(QUESTIONS, scores, strict=True):
+        record = Question("", "", question["text"], tuple(question["options"]), (), "", "")  # type: ignore[arg-type]
+        ids = torch.tensor([prompt_ids(lm.tokenizer, chat_messages(record))])
+        token = int(lm.model(input_ids=ids).logits[0, -1].argmax())
+        assert score.question_id == question["id"]
+        assert score.answer == lm.tokenizer.decode([token], skip_special_tokens=True).strip()
+        expected = probe.predict(by_hand(lm, question, [token]).numpy())[0]
+        assert score.p_correct == pytest.approx(expected, abs=1e-4)
+
+
+def test_given_answers_are_read_to_their_last_token(
+    make_scorer: Callable[..., ConfidenceScorer], probe: FittedProbe
+) -> None:
+    scorer = make_scorer()
+    scores = scorer.score(QUESTIONS, answers=["b", "red"])
+    lm = scorer._model
+    for question, answer, score in zip(QUESTIONS, ("b", "red"), scores, strict=True):
+        tokens = lm.tokenizer(answer)["input_ids"]
+        assert len(tokens) == len(answer)  # a byte tokenizer
+        assert score.p_correct == pytest.approx(probe.predict(by_hand(lm, question, tokens).numpy())[0], abs=1e-4)
+        assert score.answer == answer
+
+
+def test_letters_answers_with_an_option(make_scorer: Callable[..., ConfidenceScorer]) -> None:
+    first, second = make_scorer(method="letters").score(QUESTIONS)
+    assert first.answer in "ab"
+    assert second.answer in "abcd"
+
+
+def test_saved_scorer_gives_the_same_scores(make_scorer: Callable[..., ConfidenceScorer], tmp_path: Path) -> None:
+    scorer = make_scorer()
+    scorer.save(tmp_path / "scorer")
+    loaded = ConfidenceScorer.load(tmp_path / "scorer", device="cpu")
+    assert loaded.settings == scorer.settings
+    assert loaded.score(QUESTIONS) == scorer.score(QUESTIONS)
+    assert {path.suffix for path in (tmp_path / "scorer").iterdir()} == {".json", ".safetensors"}
+
+
+def test_nothing_to_score(make_scorer: Callable[..., ConfidenceScorer]) -> None:
+    assert make_scorer().score([]) == []
+
+
+@pytest.mark.parametrize(
+    ("questions", "answers", "message"),
+    [
+        ([{"text": "", "options": ["a"]}], None, "question '0'.*no text"),
+        ([{"text": "No options?"}], None, "question '0'.*no options"),
+        (QUESTIONS, ["a"], "`answers` to be 2 texts"),
+        (QUESTIONS, ["a", "  "], "nothing for question 'long'"),
+        ([{"id": "huge", "text": "x" * 2000, "options": ["y"]}], None, "1024 tokens.*question huge"),
+    ],
+)
+def test_bad_questions_and_answers(
+    make_scorer: Callable[..., ConfidenceScorer], questions: list[object], answers: list[str] | None, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        make_scorer().score(questions, answers)  # type: ignore[arg-type]
+
+
+def test_another_model_is_refused(make_scorer: Callable[..., ConfidenceScorer]) -> None:
+    with pytest.raises(UserError, match=r"model `tiny`.*the one the probe was fitted on \(other\)"):
+        make_scorer(fingerprint="other").score(QUESTIONS)
+
+
+def test_folders_that_hold_no_scorer(make_scorer: Callable[..., ConfidenceScorer], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"scorer\.json.*settings of a scorer"):
+        ConfidenceScorer.load(tmp_path)
+    make_scorer().save(tmp_path)
+    settings = tmp_path / "scorer.json"
+    settings.write_text(settings.read_text().replace('"format_version": 1', '"format_version": 2'))
+    with pytest.raises(UserError, match="format version is not 1"):
+        ConfidenceScorer.load(tmp_path)
+    with pytest.raises(UserError, match=r"outputs/<experiment>/scorers"):
+        ConfidenceScorer.load("nobody/nothing-here")
