@@ -44,9 +44,9 @@ class Standardizer:
 
     A column is constant when its standard deviation in training is at most `CONSTANT_BELOW`·|mean|; its scaled
     value is 0 whatever comes later. In exact arithmetic some features do not vary (the distance moved is the
-    radius itself), so what they show in float32 is rounding, about 1e-7 of their size. The rule is relative, because
-    probabilities far out on the ray are tiny and vary all the same. scikit-learn's `StandardScaler` has no such guard (only one for
-    rounding in float64) and would blow that noise up to unit variance.
+    radius itself), so what they show in float32 is rounding, about 1e-7 of their size. The rule is relative,
+    because probabilities far out on the ray are tiny and vary all the same. scikit-learn's `StandardScaler` has no
+    such guard (only one for rounding in float64) and would blow that noise up to unit variance.
     """
 
     mean: NDArray[np.float64]

@@ -1,6 +1,6 @@
 """Tables, figures, the HTML page and the claims ledger of an experiment."""
 
-from ccps.report.claims import Claim, ClaimSet, ClaimVerdict, LedgerEntry, judge_claim, load_claims
+from ccps.report.claims import Claim, ClaimSet, ClaimVerdict, LedgerEntry, judge_claim, parse_claims
 from ccps.report.data import Example, Fact, ReportData, Setting
 from ccps.report.tables import per_subject, write_costs_csv, write_results_csv
 from ccps.report.verdict import Comparison, Standing, Verdict, decide
@@ -20,7 +20,7 @@ __all__ = [
     "Verdict",
     "decide",
     "judge_claim",
-    "load_claims",
+    "parse_claims",
     "per_subject",
     "write_costs_csv",
     "write_report",

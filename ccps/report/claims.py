@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-from omegaconf import OmegaConf
 
 from ccps.errors import expected
 from ccps.report.terms import BY_NAME
@@ -70,26 +70,25 @@ class LedgerEntry:
     reason: str
 
 
-def load_claims(path: Path) -> ClaimSet:
-    """Read a claims file (YAML with models, benchmarks and claims).
+def parse_claims(content: Mapping[str, Any]) -> ClaimSet:
+    """Read published figures from a file of the group `conf/claims` (models, benchmarks and claims).
 
     Raises:
         UserError: when a key is missing or unknown, an id occurs twice or a scale is unknown.
     """
-    content = OmegaConf.to_container(OmegaConf.load(path))
     way_out = "Compare it with conf/claims/ccps_headline.yaml."
-    if not isinstance(content, dict) or set(content) != {"models", "benchmarks", "claims"}:
-        raise expected(f"{path}", "a mapping with models, benchmarks and claims", content, way_out)
+    if set(content) != {"models", "benchmarks", "claims"}:
+        raise expected("`claims`", "a mapping with models, benchmarks and claims", list(content), way_out)
     rows = content["claims"]
     for row in rows:
         if set(row) != set(CLAIM_KEYS):
-            raise expected(f"a claim of {path}", f"a mapping with {list(CLAIM_KEYS)}", row, way_out)
+            raise expected("an entry of `claims.claims`", f"a mapping with {list(CLAIM_KEYS)}", row, way_out)
         if row["scale"] not in SCALES:
-            raise expected(f"`scale` of {row['id']} in {path}", f"one of {list(SCALES)}", row["scale"], way_out)
+            raise expected(f"`scale` of the claim {row['id']}", f"one of {list(SCALES)}", row["scale"], way_out)
     claims = tuple(Claim(**row) for row in rows)
     ids = [claim.id for claim in claims]
     if len(set(ids)) != len(ids):
-        raise expected(f"the ids of {path}", "all different", ids, way_out)
+        raise expected("the ids of `claims.claims`", "all different", ids, way_out)
     return ClaimSet(tuple(content["models"]), tuple(content["benchmarks"]), claims)
 
 

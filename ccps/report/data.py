@@ -95,7 +95,7 @@ class ReportData:
         method_labels: names to show instead of method ids.
         convention: metric convention of `results`, a name in `ccps.metrics.CONVENTIONS`.
         aggregate: "macro" (mean over subjects) or "pooled" (over all questions).
-        mode: "parity" or "strict".
+        mode: the named modes in use ("prompt strict, grader substring").
         level: level of all intervals.
         results_other: further conventions, `RESULT_COLUMNS` and `convention`.
         convention_notes: one sentence per convention that `ccps.metrics` does not know.

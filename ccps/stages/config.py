@@ -1,6 +1,7 @@
 """The typed shape of an experiment; `conf/` fills it, and nothing that does not fit it is accepted."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from omegaconf import MISSING
 
@@ -143,6 +144,7 @@ class Config:
         model: language models by key.
         train: benchmarks whose questions the probe is fitted on.
         test: benchmarks it is tested on.
+        claims: published figures that a comparable run is held against; empty for none.
     """
 
     experiment: str = MISSING
@@ -156,6 +158,7 @@ class Config:
     perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
     probe: ProbeConfig = field(default_factory=ProbeConfig)
     method: dict[str, MethodConfig] = field(default_factory=dict)
+    claims: dict[str, Any] = field(default_factory=dict)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     logger: LoggerConfig = field(default_factory=LoggerConfig)

@@ -10,14 +10,13 @@ from ccps.artifacts import Artifact
 from ccps.data.records import Question
 from ccps.methods import METHODS
 from ccps.metrics import CONVENTIONS
-from ccps.report import Example, Fact, ReportData, load_claims, write_report
+from ccps.report import Example, Fact, ReportData, parse_claims, write_report
 from ccps.stages.config import Config
 from ccps.stages.evaluate import DIFFERENCES, Scored
 from ccps.stages.stage import Stage, Work, total_cost
 
 REFERENCE, OWN = "ccps", "answer_probability"
 _EXAMPLES_PER_KIND = 3
-_CLAIMS = Path(__file__).parents[2] / "conf" / "claims" / "ccps_headline.yaml"
 
 
 class Side(NamedTuple):
@@ -102,7 +101,6 @@ class ReportStage(Stage):
             "artifacts": [artifact.key for run in self.runs for _, artifact in run.artifacts()],
             "dropped": self.dropped,
             "settings": self.settings,
-            "claims": _CLAIMS.read_text(encoding="utf-8") if _CLAIMS.exists() else None,
         }
 
     def plan(self) -> Sequence[Sequence[Work]]:
@@ -130,11 +128,11 @@ class ReportStage(Stage):
             method_labels={name: method.label for name, method in METHODS.items()},
             convention=self.config.evaluation.convention,
             convention_notes=_convention_notes(),
-            mode=self.config.answering.prompt,
+            mode=self._modes(),
             level=self.config.evaluation.level,
             curves=self._curves(),
             examples=self._examples(),
-            claims=load_claims(_CLAIMS) if _CLAIMS.exists() else None,
+            claims=parse_claims(self.config.claims) if self.config.claims else None,
         )
 
     def save_shard(self, outputs: list[ReportData], folder: Path) -> Mapping[str, float]:
@@ -252,6 +250,14 @@ class ReportStage(Stage):
             "input_hashes": {"models": models, "artifacts": inputs},
             **self.made,
         }
+
+    def _modes(self) -> str:
+        """Every choice between the released way and another, by name."""
+        asked, probe = self.config.answering, self.config.probe
+        return (
+            f"prompt {asked.prompt}, answers {asked.method}, grader {asked.grader}, "
+            f"checkpoint {probe.checkpoint}, never_flips {probe.never_flips}"
+        )
 
     def _curves(self) -> pd.DataFrame:
         tables = [

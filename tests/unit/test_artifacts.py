@@ -159,6 +159,16 @@ def test_manifest_comes_last(artifact):
         assert artifact.complete
 
 
+def test_all_that_the_manifest_vouches_for_is_on_the_disk_before_it(artifact, monkeypatch):
+    synced = []
+    monkeypatch.setattr(artifacts.os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
+    written(artifact, shards=1)
+    shard = artifact.folder / "00000"
+    needed = [shard, shard / ROWS, shard / TENSORS, artifact.folder, artifact.folder / "manifest.json"]
+    assert {path.stat().st_ino for path in needed} == set(synced)
+    assert synced[-2:] == [(artifact.folder / "manifest.json").stat().st_ino, artifact.folder.stat().st_ino]
+
+
 def test_artifact_with_a_gap_cannot_be_finished(artifact):
     with artifact.writing():
         write(artifact, 0)

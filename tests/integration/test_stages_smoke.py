@@ -1,0 +1,70 @@
+"""`make smoke` keeps what the README promises: every stage on a real language model and real questions."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("smoke")
+    places = [f"paths.{name}={folder / name}" for name in ("artifacts", "output", "wandb")]
+    result = subprocess.run(
+        [sys.executable, "-m", "experiments.reproduce", "experiment=smoke", "logger=none", *places],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""  # no warning that the user cannot act upon
+    (folder / "said.txt").write_text(result.stdout)
+    return folder
+
+
+def test_each_stage_says_one_line(smoke: Path) -> None:
+    lines = (smoke / "said.txt").read_text().splitlines()
+    done = [line for line in lines if " left" not in line or line.startswith("questions")]
+    steps = [line.split()[0] for line in done]
+    for step, times in {
+        "answer": 2,
+        "grade": 2,
+        "extract": 2,
+        "fit": 2,
+        "score": 4,
+        "evaluate": 1,
+        "report": 1,
+    }.items():
+        assert steps.count(step) == times
+    assert steps[-1] == "output"
+    assert done[-1].endswith(str(smoke / "output" / "report.html"))
+
+
+def test_the_report_is_there_and_stands_alone(smoke: Path) -> None:
+    page = (smoke / "output" / "report.html").read_text()
+    assert "smollm2_135m" in page
+    assert 'src="data:image/png;base64,' in page
+    for name in ("tables/results.csv", "tables/main.md", "tables/main.tex", "claims.json", "costs.csv", "run.json"):
+        assert (smoke / "output" / name).stat().st_size > 0
+    assert list((smoke / "output" / "figures").glob("*.png"))
+
+
+def test_results_are_fractions_over_all_subjects(smoke: Path) -> None:
+    table = pd.read_csv(smoke / "output" / "tables" / "results.csv")
+    assert set(table["method"]) == {"ccps", "answer_probability", "entropy"}
+    assert (table["n"] == 114).all()
+    assert table["value"].between(0, 1).all()
+    assert (table["ci_low"] <= table["ci_high"]).all()
+
+
+def test_the_prompts_share_a_prefix_and_answers_are_letters(smoke: Path) -> None:
+    rows = pd.concat([pd.read_parquet(path) for path in (smoke / "artifacts" / "answer").glob("*/0*/rows.parquet")])
+    assert len(rows) == 174
+    assert rows["is_letter"].all()
+    heads = {tuple(prompt[:50]) for prompt in rows["prompt_ids"]}
+    assert len(heads) == 1

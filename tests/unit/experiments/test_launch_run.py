@@ -1,0 +1,104 @@
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ccps.errors import UserError
+from ccps.stages.schema import to_config
+from experiments.launch import launch
+
+Settings = dict[str, Any]
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Start an entry point with a command line; returns the exit code."""
+
+    def call(main: Callable[[Settings], None], *arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["entry", *arguments])
+        try:
+            launch(main, to_config)
+        except SystemExit as exit:
+            return int(exit.code or 0)
+        return 0
+
+    return call
+
+
+def test_main_gets_plain_settings(start: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    seen: list[Settings] = []
+    assert start(seen.append, "experiment=smoke", "seeds=[5]") == 0
+    assert seen[0]["seeds"] == [5]
+    assert seen[0]["paths"]["output"] == "outputs/smoke"
+    assert seen[0]["sampling"]["train_total"] == 60
+    assert "hydra" not in seen[0]
+    assert list(tmp_path.iterdir()) == []  # nothing is made but by the stages
+
+
+def test_each_job_of_a_sweep_has_an_output_of_its_own(start: Callable[..., int], tmp_path: Path) -> None:
+    seen: list[Settings] = []
+    swept = ["perturbation.radius=5,10", "method=[ccps],[ccps,entropy]", "seeds=[1, 2]", f"paths.output={tmp_path}"]
+    assert start(seen.append, "-m", *swept) == 0
+    assert [settings["paths"]["output"] for settings in seen] == [
+        f"{tmp_path}/perturbation.radius={radius},method={method}"
+        for radius in (5, 10)
+        for method in ("ccps", "ccps,entropy")
+    ]
+    assert [settings["perturbation"]["radius"] for settings in seen] == [5, 5, 10, 10]
+
+
+def test_a_multirun_of_one_keeps_its_output(start: Callable[..., int], tmp_path: Path) -> None:
+    seen: list[Settings] = []
+    assert start(seen.append, f"paths.output={tmp_path}", "--multirun") == 0
+    assert [settings["paths"]["output"] for settings in seen] == [str(tmp_path)]
+
+
+def test_a_user_error_is_its_message_alone(start: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    def main(settings: Settings) -> None:
+        raise UserError("Expected `x` to be y, but got z. Mend it.")
+
+    assert start(main) == 2
+    assert capsys.readouterr().err == "Expected `x` to be y, but got z. Mend it.\n"
+
+
+def test_a_bug_keeps_its_traceback(start: Callable[..., int]) -> None:
+    def main(settings: Settings) -> None:
+        raise ZeroDivisionError("a bug")
+
+    with pytest.raises(ZeroDivisionError):
+        start(main)
+
+
+def test_ctrl_c_says_how_to_go_on(start: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    def main(settings: Settings) -> None:
+        raise KeyboardInterrupt
+
+    assert start(main) == 130
+    assert "Run the same command again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [["--cfg", "job"], ["-c", "job"], ["--cfg=job"]])
+def test_settings_are_printed_and_nothing_is_run(
+    start: Callable[..., int], capsys: pytest.CaptureFixture[str], flags: list[str]
+) -> None:
+    seen: list[Settings] = []
+    assert start(seen.append, "seeds=[5]", *flags, "experiment=smoke") == 0
+    assert seen == []
+    assert "seeds:\n- 5\n" in capsys.readouterr().out
+
+
+def test_faults_are_found_before_anything_is_run(start: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    seen: list[Settings] = []
+    assert start(seen.append, "sede=[1]", "model=gpt", "perturbation.radius=5,10") == 2
+    assert seen == []
+    assert capsys.readouterr().err.startswith("3 settings are at fault, nothing was run:\n")
+
+
+def test_an_unknown_flag_is_refused(start: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    seen: list[Settings] = []
+    assert start(seen.append, "--fast") == 2
+    assert seen == []
+    assert "unrecognized arguments: --fast" in capsys.readouterr().err

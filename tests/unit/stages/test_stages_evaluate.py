@@ -1,0 +1,114 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ccps.artifacts import ROWS, Artifact
+from ccps.metrics import CONVENTIONS, evaluate, paired_difference
+from ccps.stages.config import EvaluationConfig
+from ccps.stages.evaluate import DIFFERENCES, EvaluateStage, Scored
+from ccps.stages.stage import Run, run_stage
+
+SUBJECTS = ("algebra", "botany", "cookery")
+CONFIG = EvaluationConfig(resamples=20)
+
+
+def artifact(root: Path, stage: str, table: pd.DataFrame) -> Artifact:
+    made = Artifact.at(root, stage, {"table": table.to_json()})
+    with made.writing(), made.shard(0) as folder:
+        table.to_parquet(folder / ROWS, index=False)
+    made.finish(1, {})
+    return made
+
+
+def judge(root: Path, correct: Sequence[bool], methods: dict[tuple[str, int | None], Sequence[float]]) -> Artifact:
+    n = len(correct)
+    ids = [f"q{index:03d}" for index in range(n)]
+    subjects = [SUBJECTS[index % len(SUBJECTS)] for index in range(n)]
+    grades = pd.DataFrame({"question_id": ids, "subject": subjects, "text": "a", "correct": correct})
+    scored = [
+        Scored(
+            method,
+            seed,
+            # Rows in another order than the grades: they belong together by their ids.
+            artifact(
+                root, "score", pd.DataFrame({"question_id": ids, "p_correct": p, "correct": correct}).sample(frac=1)
+            ),
+        )
+        for (method, seed), p in methods.items()
+    ]
+    stage = EvaluateStage(scored, artifact(root, "grade", grades), "toy", "ccps", CONFIG)
+    return run_stage(stage, Run(root, "cpu"))
+
+
+@pytest.fixture(scope="module")
+def correct() -> list[bool]:
+    return [bool(value) for value in np.random.default_rng(0).integers(2, size=60)]
+
+
+@pytest.fixture(scope="module")
+def p() -> dict[tuple[str, int | None], list[float]]:
+    rng = np.random.default_rng(1)
+    return {key: rng.uniform(size=60).tolist() for key in (("ccps", 1), ("ccps", 2), ("entropy", None))}
+
+
+def test_values_are_those_of_the_metrics(
+    tmp_path: Path, correct: list[bool], p: dict[tuple[str, int | None], list[float]]
+) -> None:
+    rows = judge(tmp_path, correct, p).rows().to_pandas()
+    subjects = [SUBJECTS[index % 3] for index in range(60)]
+    assert len(rows) == 3 * 2 * len(CONVENTIONS) * 5
+    for convention in CONVENTIONS:
+        for name, groups in ((convention, subjects), (f"pooled {convention}", None)):
+            found = rows[(rows["convention"] == name) & (rows["method"] == "ccps") & (rows["seed"] == 2)]
+            wanted = evaluate(p["ccps", 2], correct, convention, groups=groups)
+            assert found.set_index("metric")["value"].to_dict() == pytest.approx(dict(wanted))
+    assert rows["n"].eq(60).all()
+    assert rows[rows["method"] == "entropy"]["seed"].isna().all()
+    assert (rows["ci_low"] <= rows["ci_high"]).all()
+
+
+def test_differences_pair_the_reference_with_every_other(
+    tmp_path: Path, correct: list[bool], p: dict[tuple[str, int | None], list[float]]
+) -> None:
+    table = pd.read_parquet(judge(tmp_path, correct, p).path(DIFFERENCES))
+    assert set(table["other"]) == {"entropy"}
+    assert sorted(table["seed"].unique()) == [1, 2]
+    subjects = [SUBJECTS[index % 3] for index in range(60)]
+    wanted = paired_difference(
+        p["ccps", 1], p["entropy", None], correct, subjects, "ct", seed=23, n_resamples=20, level=0.95
+    )
+    first = table[table["seed"] == 1].set_index("metric")
+    for metric, difference in wanted.items():
+        assert first.loc[metric, ["value", "ci_low", "ci_high"]].tolist() == pytest.approx(
+            [difference.value, difference.low, difference.high]
+        )
+
+
+def test_the_summary_is_the_mean_over_seeds(
+    tmp_path: Path, correct: list[bool], p: dict[tuple[str, int | None], list[float]]
+) -> None:
+    summary = judge(tmp_path, correct, p).summary
+    subjects = [SUBJECTS[index % 3] for index in range(60)]
+    both = [evaluate(p["ccps", seed], correct, groups=subjects).auroc for seed in (1, 2)]
+    assert summary["ccps auroc"] == pytest.approx(np.mean(both))
+    assert set(summary) == {"ccps auroc", "ccps ece", "entropy auroc", "entropy ece"}
+
+
+def test_what_is_undefined_is_said_and_never_a_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = judge(tmp_path, [False] * 6, {("ccps", 1): [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], ("entropy", None): [0.5] * 6})
+    assert made.summary["ccps auroc"] == "undefined"
+    line = capsys.readouterr().out
+    assert "ccps auroc undefined" in line
+    assert "nan" not in line
+    assert "NaN" not in (made.folder / "manifest.json").read_text()
+    rows = made.rows().to_pandas()
+    assert rows[rows["metric"] == "auroc"]["value"].isna().all()
+    assert rows[rows["metric"] == "auroc"]["undefined_groups"].eq(rows["groups"].where(rows["groups"] == 1, 3)).all()
+
+
+def test_one_method_has_nothing_to_differ_from(tmp_path: Path, correct: list[bool]) -> None:
+    made = judge(tmp_path, correct, {("ccps", 1): [0.5] * 60})
+    assert pd.read_parquet(made.path(DIFFERENCES)).empty
