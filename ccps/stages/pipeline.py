@@ -24,7 +24,8 @@ from ccps.stages.grade import GradeStage
 from ccps.stages.model import SharedModel
 from ccps.stages.provenance import provenance
 from ccps.stages.publish import check_writable, copy_report, forget_others, output_errors
-from ccps.stages.report import REFERENCE, ModelRun, ReportStage, Side, Tested
+from ccps.stages.report import ReportStage
+from ccps.stages.runs import REFERENCE, ModelRun, Side, Tested
 from ccps.stages.score import ScoreStage
 from ccps.stages.stage import Run, Stage, run_device, run_stage
 

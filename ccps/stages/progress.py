@@ -67,7 +67,8 @@ class StageProgress(pl.Callback):
         per_second = (self.done - self._at_start) / max(now - self._started, 1e-9)
         rate = f"{per_second:.2f}/s"
         self._bar.update(self._task, completed=self.done, rate=rate)
-        if not console.is_terminal and now - self._last_line > _SECONDS_BETWEEN_LINES:
+        is_due = self.done < self.total and now - self._last_line > _SECONDS_BETWEEN_LINES
+        if is_due and not console.is_terminal:
             self._last_line = now
             left = duration((self.total - self.done) / per_second)
             console.print(f"{self.label} · {self.done}/{self.total} {self.unit}, {rate}, {left} left", markup=False)

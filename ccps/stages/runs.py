@@ -1,0 +1,65 @@
+"""What the stages have made of each model, as the report reads it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from ccps.artifacts import Artifact
+from ccps.data.records import Question
+from ccps.stages.evaluate import Scored
+
+REFERENCE, OWN = "ccps", "answer_probability"
+
+
+class Side(NamedTuple):
+    """Questions answered, graded and featurised by one model.
+
+    Attributes:
+        label: benchmark name, or "train".
+        questions: what was asked.
+        answers: artifact of the answer stage.
+        grades: of the grade stage.
+        features: of the extract stage.
+    """
+
+    label: str
+    questions: Sequence[Question]
+    answers: Artifact
+    grades: Artifact
+    features: Artifact
+
+
+class Tested(NamedTuple):
+    """One model on one test benchmark."""
+
+    side: Side
+    scored: Sequence[Scored]
+    evaluation: Artifact
+
+
+class ModelRun(NamedTuple):
+    """Everything about one model."""
+
+    model: str
+    train: Side
+    probes: Mapping[int, Artifact]
+    tested: Sequence[Tested]
+
+    def artifacts(self) -> Iterator[tuple[str, Artifact]]:
+        """All artifacts with the benchmark they are about, in the order in which they were made."""
+        for side in (self.train, *(test.side for test in self.tested)):
+            yield side.label, side.answers
+            yield side.label, side.grades
+            yield side.label, side.features
+        for probe in self.probes.values():
+            yield self.train.label, probe
+        for test in self.tested:
+            for item in test.scored:
+                yield test.side.label, item.scores
+            yield test.side.label, test.evaluation
+
+
+def all_tests(runs: Sequence[ModelRun]) -> Iterator[tuple[ModelRun, Tested]]:
+    """Every model with every benchmark it was tested on."""
+    for run in runs:
+        for test in run.tested:
+            yield run, test
