@@ -1,12 +1,13 @@
 """The report as one Markdown page, to commit beside code; its figures are linked, not embedded."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 from ccps.report.data import ReportData
 from ccps.report.figures import Picture
 from ccps.report.summary import Block
-from ccps.report.tables import main_markdown, other_markdown
-from ccps.report.text import byte_size, count, duration, markdown_escape
+from ccps.report.tables import main_markdown
+from ccps.report.text import byte_size, count, duration, markdown_escape, percent
 from ccps.report.verdict import Verdict
 
 
@@ -38,8 +39,8 @@ def markdown_report(
         _costs(data),
         "## Counts, and what was left out",
         _counts(data),
-        "## The same under other conventions",
-        other_markdown(data).strip(),
+        "## The calibration error under other conventions",
+        _conventions(data),
         "## How it was made",
         _making(data),
     ]
@@ -67,6 +68,20 @@ def _counts(data: ReportData) -> str:
         for row in data.counts.itertuples(index=False)
     ]
     return _table(("What", "Number", "Why, and what it means"), rows)
+
+
+def _conventions(data: ReportData) -> str:
+    """ECE by convention, means over seeds; `tables/other_conventions.md` holds all metrics with intervals."""
+    ece = data.results_other[data.results_other["metric"] == "ece"]
+    rows = []
+    for (convention, model, benchmark), group in ece.groupby(["convention", "model", "benchmark"], sort=False):
+        means = group.groupby("method")["value"].mean()
+        cells = [percent(float(means.get(method, math.nan))) for method in data.methods]
+        rows.append((markdown_escape(str(convention)), markdown_escape(f"{model} · {benchmark}"), *cells))
+    labels = [markdown_escape(data.label(method)) for method in data.methods]
+    names = data.results_other["convention"].drop_duplicates()
+    notes = (f"**{markdown_escape(str(name))}**: {markdown_escape(data.convention_note(str(name)))}" for name in names)
+    return f"{_table(('Convention', 'Setting', *labels), rows)}\n\n{_bullets(notes)}".strip()
 
 
 def _making(data: ReportData) -> str:

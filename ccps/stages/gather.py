@@ -1,5 +1,6 @@
 """From artifacts to the tables of the report."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,8 @@ def counts(runs: Sequence[ModelRun], dropped: int, convention: str) -> pd.DataFr
     rows: list[tuple[str, float, str]] = [
         ("training questions left out", dropped, "their text stands in a test benchmark too")
     ]
+    sources = Counter(question.source for question in runs[0].train.questions)
+    rows += [(f"training questions from {source}", n, "an equal share") for source, n in sorted(sources.items())]
     for run in runs:
         for side in (run.train, *(test.side for test in run.tested)):
             rows += _side_counts(run.model, side)

@@ -93,10 +93,10 @@ class ReportStage(Stage):
 
     def _facts(self) -> list[Fact]:
         train = self.runs[0].train
-        sources = sorted({question.source for question in train.questions})
+        n_sources = len({question.source for question in train.questions})
         facts = [
             Fact("Language models", ", ".join(run.model for run in self.runs)),
-            Fact("Training questions", f"{len(train.questions):,} from {', '.join(sources)}"),
+            Fact("Training questions", f"{len(train.questions):,} from {n_sources} benchmarks"),
         ]
         for test in self.runs[0].tested:
             subjects = len({question.subject for question in test.side.questions})

@@ -6,7 +6,13 @@ from ccps.report import ReportData, write_report
 
 
 def test_markdown_report_holds_verdict_tables_and_figures(make_data: Callable[..., ReportData], tmp_path: Path) -> None:
-    data = make_data(run={"commit": "abc", "seeds": [0, 1], "machine": {"cores": 2, "gpu": None}, "versions": {}})
+    other = make_data().results.assign(convention="pooled ct")
+    other = other[other["metric"] == "ece"].assign(value=[0.3, 0.1, 0.2])
+    data = make_data(
+        results_other=other,
+        convention_notes={"pooled ct": "over all questions"},
+        run={"commit": "abc", "seeds": [0, 1], "machine": {"cores": 2, "gpu": None}, "versions": {}},
+    )
     write_report(data, tmp_path)
     page = (tmp_path / "report.md").read_text(encoding="utf-8")
 
@@ -15,6 +21,9 @@ def test_markdown_report_holds_verdict_tables_and_figures(make_data: Callable[..
     assert "| answer | 12.5 s | 8 | 1,000 | 2.0 MB | 3.0 GB |" in page
     assert "| Answers left out | 2 | No letter & no text. |" in page
     assert "- Commit abc, seeds 0, 1\n- cores 2\n" in page
+
+    # Methods in the order of the table, CCPS first: its two seeds average 15 %, the other method has 30 %.
+    assert "| pooled ct | lab/tiny\\_model · MMLU-CHOICE | 15.0 | 30.0 |\n\n- **pooled ct**: over all questions" in page
 
     linked = re.findall(r"!\[.+?\]\(figures/(.+?)\)", page)
     assert sorted(linked) == sorted(path.name for path in (tmp_path / "figures").iterdir())
