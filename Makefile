@@ -35,7 +35,7 @@ page: ## Copy an experiment's report.md and figures to docs/results (EXPERIMENT=
 	sed 's#](figures/#]($(PAGE)/#' outputs/$(EXPERIMENT)/report.md > docs/results/$(PAGE).md
 	cp outputs/$(EXPERIMENT)/figures/*.png docs/results/$(PAGE)/
 
-test: setup ## Run all tests that CI runs (unit and integration)
+test: setup ## Run the tests that CI runs (unit and integration)
 	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)
 
 test-unit: setup ## Run the tests that load no model

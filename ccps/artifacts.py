@@ -3,6 +3,7 @@
     artifacts/<stage>/<key>/
         inputs.json       everything the key was made of, to read
         00000/ 00001/ …   shards; each appears whole, by a rename, or not at all
+        .00000.json …     sizes and hashes of a shard's files, so that a resumed run can check it
         costs.jsonl       seconds and tokens of each shard (not part of the content)
         manifest.json     written last: its presence means complete; sizes and hashes of every file
 
@@ -154,6 +155,7 @@ class Artifact:
                 yield partial
                 for path in (partial, *partial.rglob("*")):
                     _sync(path)
+                self._sums(index).write_text(_pretty(_entries(partial, partial)))
                 partial.rename(self._shard(index))
             except BaseException:
                 shutil.rmtree(partial, ignore_errors=True)
@@ -181,13 +183,11 @@ class Artifact:
         Raises:
             UserError: a shard is missing, or the disk is full or not writable.
         """
-        files = {}
+        files: dict[str, dict[str, int | str]] = {}
         for index in range(n_shards):
             if not self.has_shard(index):
                 raise self._broken(self._shard(index).name, "is missing")
-            for path in _files_below(self._shard(index)):
-                name = str(path.relative_to(self.folder))
-                files[name] = {"bytes": path.stat().st_size, "blake2b": _hash_file(path)}
+            files |= _entries(self._shard(index), self.folder)
         manifest = {
             "stage": self.stage,
             "key": self.key,
@@ -201,6 +201,23 @@ class Artifact:
             _sync(partial)
             partial.rename(self.folder / "manifest.json")
             _sync(self.folder)
+
+    def check_shards(self, n_shards: int) -> None:
+        """Make sure that all shards are there and hold what was written, perhaps by an earlier run.
+
+        Raises:
+            UserError: a shard is missing or its files have changed.
+        """
+        for index in range(n_shards):
+            name = self._shard(index).name
+            if not self.has_shard(index):
+                raise self._broken(name, "is missing")
+            try:
+                written = json.loads(self._sums(index).read_text())
+            except (OSError, ValueError) as error:
+                raise self._broken(self._sums(index).name, f"cannot be read ({error})") from error
+            if written != _entries(self._shard(index), self._shard(index)):
+                raise self._broken(name, "is not what was written (a size or hash differs)")
 
     def path(self, name: str, shard: int = 0) -> Path:
         """Path of a file of a complete artifact, its size and hash checked.
@@ -237,6 +254,10 @@ class Artifact:
     def _shard(self, index: int) -> Path:
         return self.folder / f"{index:05d}"
 
+    def _sums(self, index: int) -> Path:
+        """Where the sizes and hashes of a shard's files are kept until the manifest holds them."""
+        return self.folder / f".{index:05d}.json"
+
     def _take(self, lock: Any) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -255,6 +276,14 @@ class Artifact:
             f"The artifact {self.folder} is broken: {file} {why}. "
             f"Remove the folder (rm -r '{self.folder}') and run the same command again: only this is computed anew."
         )
+
+
+def _entries(folder: Path, root: Path) -> dict[str, dict[str, int | str]]:
+    """Size and hash of every file below a folder, by its path from a root."""
+    return {
+        str(path.relative_to(root)): {"bytes": path.stat().st_size, "blake2b": _hash_file(path)}
+        for path in _files_below(folder)
+    }
 
 
 def _files_below(folder: Path) -> list[Path]:

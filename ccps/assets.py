@@ -59,8 +59,8 @@ OTHER_MODEL = (
     "model.NAME.location=PATH`."
 )
 OTHER_QUESTIONS = (
-    "Or configure a local folder or file instead, for example `benchmark.NAME.source=folder "
-    "benchmark.NAME.location=PATH`."
+    "Or configure a local folder or file instead, for example `test.NAME.source=folder "
+    "test.NAME.location=PATH` (see docs/assets.md)."
 )
 
 ASSETS = {

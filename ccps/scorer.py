@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -207,11 +207,6 @@ class ConfidenceScorer:
         order = range(len(passages))
         return torch.stack([states[i] for i in order]), torch.tensor([tokens[i] for i in order])
 
-    def with_model(self, location: str | Path, source: str = "folder") -> "ConfidenceScorer":
-        """The same scorer with the model's weights taken from another place."""
-        model = replace(self.settings.model, source=source, location=str(location))
-        return ConfidenceScorer(self.probe, replace(self.settings, model=model), self._device)
-
 
 def _from_hub(repository: str) -> Path:
     from huggingface_hub import snapshot_download
@@ -231,7 +226,8 @@ def _question(item: Question | Mapping[str, Any], index: int) -> Question:
     if isinstance(item, Question):
         question = item
     else:
-        options = tuple(str(option) for option in item.get("options", ()))
+        listed = item.get("options", ())
+        options = (listed,) if isinstance(listed, str) else tuple(str(option) for option in listed)
         question = Question(
             id=str(item.get("id", index)),
             subject="",
@@ -241,10 +237,11 @@ def _question(item: Question | Mapping[str, Any], index: int) -> Question:
             split="",
             source="",
         )
-    if not question.text.strip() or not question.options:
-        missing = "text" if not question.text.strip() else "options"
+    if not question.text.strip():
+        raise expected(f"question {question.id!r}", "one with a `text`", "none", "Give every question its text.")
+    if not 2 <= len(question.options) <= 26:
         raise expected(
-            f"question {question.id!r}", "one with `text` and `options`", f"no {missing}", "Multiple choice needs both."
+            f"`options` of question {question.id!r}", "a list of 2 to 26 texts", len(question.options), "Correct them."
         )
     return question
 

@@ -55,8 +55,12 @@ def resolve_checkpoint(name: str, config: ModelConfig) -> Path:
     return resolvers[config.source](name, config)
 
 
+# Weights, configuration, tokenizer and chat template.
+_DECISIVE = {".safetensors", ".json", ".jinja", ".model", ".txt"}
+
+
 def fingerprint(folder: Path) -> str:
-    """Hash every file of a checkpoint folder that decides what the model computes.
+    """Hash the files of a checkpoint folder that decide what the model computes.
 
     Hashes of files are remembered by size and modification time, so a checkpoint is read whole only once.
 
@@ -70,7 +74,7 @@ def fingerprint(folder: Path) -> str:
     memory = known = _remembered(memory_file)
     digests = {}
     for path in sorted(folder.iterdir()):
-        if path.is_dir() or path.name == "source.json":
+        if path.suffix not in _DECISIVE or path.name == "source.json":
             continue
         status = path.stat()
         stamp = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
@@ -197,6 +201,8 @@ def _convert_gguf(file: Path, folder: Path, dtype: str) -> None:
         with quiet_transformers():
             tokenizer: Any = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
             model = read_weights(file.parent, dtype, gguf_file=file.name)
+    except ImportError as error:
+        raise UserError(f"Reading {file} needs a package that is missing: {error}") from error
     except (OSError, ValueError, KeyError, NotImplementedError, struct.error) as error:
         raise UserError(
             f"Expected {file} to be a GGUF model that transformers can read, but got: {error}. "

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from string import ascii_lowercase
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from ccps.errors import expected
@@ -26,8 +27,15 @@ def choose_tokens(lm: LanguageModel, logits: Tensor, n_options: Sequence[int], c
         One token id per prompt.
 
     Raises:
-        UserError: with `letters`, a letter is not one token of the model's tokenizer.
+        UserError: a logit is NaN or infinite, or with `letters`, a letter is not one token of the tokenizer.
     """
+    if not torch.isfinite(logits).all():
+        raise expected(
+            f"the logits of model `{lm.files.name}`",
+            "finite numbers",
+            f"NaN or infinity after {int((~torch.isfinite(logits)).any(dim=1).sum())} of {len(logits)} prompts",
+            f"It overflows in {lm.files.config.dtype}: try model.{lm.files.name}.dtype=float32.",
+        )
     if choice == "greedy":
         return [int(token) for token in logits.argmax(dim=-1)]
     letters = letter_tokens(lm, max(n_options))

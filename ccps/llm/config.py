@@ -17,7 +17,7 @@ class ModelConfig:
         source: `hub` (a hub id), `folder` (a local checkpoint), `gguf` (a GGUF file), `asset` (a GGUF file that
             package wheels carry, see `docs/assets.md`) or `random` (random weights of `architecture`).
         location: hub id, path or asset name; for `random` the model type ("llama", "qwen2", …).
-        revision: hub commit or tag; empty means the default branch, and the commit found is recorded.
+        revision: hub commit or tag; empty means the default branch.
         dtype: in which the weights are held: `bfloat16`, `float16` or `float32`. Features are float32 always.
         system_role: `system`, or for chat templates that know no system message `omit` (what the released code of
             CCPS does for Gemma) or `prepend` (put before the user's text).

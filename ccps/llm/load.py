@@ -69,7 +69,7 @@ class LanguageModel:
         The greedy choice is that of the model's `generate`; a constant logit scale is not applied.
         """
         logits: Tensor = self.model.get_output_embeddings()(hidden)
-        return logits
+        return logits[:, : len(self.head.weight)]  # without padding rows
 
 
 def find_model(name: str, config: ModelConfig) -> ModelFiles:

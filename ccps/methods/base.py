@@ -34,13 +34,15 @@ class Method(ABC):
     """A way to say how probable it is that an answer is correct.
 
     Every method states what it is (`label`), where it comes from (`source`) and whether it is trained; all return
-    P(correct) in [0, 1], higher meaning more confident.
+    P(correct) in [0, 1], higher meaning more confident. A method raises `version` whenever it would give another result
+    for the same evidence.
     """
 
     name: ClassVar[str]
     label: ClassVar[str]
     source: ClassVar[str]
     trained: ClassVar[bool] = False
+    version: ClassVar[int] = 1
 
     @abstractmethod
     def p_correct(self, evidence: Evidence) -> FloatArray:

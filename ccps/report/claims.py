@@ -81,8 +81,12 @@ def parse_claims(content: Mapping[str, Any]) -> ClaimSet:
         raise expected("`claims`", "a mapping with models, benchmarks and claims", list(content), way_out)
     rows = content["claims"]
     for row in rows:
-        if set(row) != set(CLAIM_KEYS):
+        if not isinstance(row, Mapping) or set(row) != set(CLAIM_KEYS):
             raise expected("an entry of `claims.claims`", f"a mapping with {list(CLAIM_KEYS)}", row, way_out)
+        if row["metric"] not in BY_NAME:
+            raise expected(f"`metric` of the claim {row['id']}", f"one of {list(BY_NAME)}", row["metric"], way_out)
+        if not all(isinstance(row[key], int | float) or row[key] is None for key in ("value", "tolerance")):
+            raise expected(f"`value` and `tolerance` of the claim {row['id']}", "numbers", row, way_out)
         if row["scale"] not in SCALES:
             raise expected(f"`scale` of the claim {row['id']}", f"one of {list(SCALES)}", row["scale"], way_out)
     claims = tuple(Claim(**row) for row in rows)

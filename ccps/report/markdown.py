@@ -59,7 +59,7 @@ def _costs(data: ReportData) -> str:
         )
         for row in data.costs.itertuples(index=False)
     ]
-    return _table(("Stage", "Time", "Items", "Tokens", "On disk", "Peak memory"), rows)
+    return _table(("Stage", "Time", "Items", "Tokens", "On disk", "Peak memory so far"), rows)
 
 
 def _counts(data: ReportData) -> str:

@@ -24,7 +24,7 @@ def results(runs: Sequence[ModelRun], keep: Callable[[str], bool]) -> pd.DataFra
         rows = rows[rows["convention"].map(keep)].assign(model=run.model, benchmark=test.side.label, format="mc")
         undefined = rows["value"].isna()
         rows["reason"] = ""
-        rows.loc[undefined, "reason"] = "undefined in every subject (all answers right, or all wrong)"
+        rows.loc[undefined, "reason"] = "undefined: all answers right, or all wrong, or none in a bin"
         tables.append(rows)
     return pd.concat(tables, ignore_index=True)
 
@@ -80,7 +80,10 @@ def counts(runs: Sequence[ModelRun], dropped: int, convention: str) -> pd.DataFr
         ("training questions left out", dropped, "their text stands in a test benchmark too")
     ]
     sources = Counter(question.source for question in runs[0].train.questions)
-    rows += [(f"training questions from {source}", n, "an equal share") for source, n in sorted(sources.items())]
+    rows += [
+        (f"training questions from {source}", n, "equal shares, unless one is used up")
+        for source, n in sorted(sources.items())
+    ]
     for run in runs:
         for side in (run.train, *(test.side for test in run.tested)):
             rows += _side_counts(run.model, side)
@@ -178,5 +181,7 @@ def _evaluation_counts(model: str, test: Tested, convention: str) -> list[tuple[
     ]
     for method, dropped in ece.groupby("method", sort=False)["ece_dropped"].max().items():
         if dropped:
-            counts.append((f"answers in no bin of the ECE, {method}, {where}", int(dropped), "confidence of exactly 1"))
+            counts.append(
+                (f"answers in no bin of the ECE, {method}, {where}", int(dropped), "its bins are open at one end")
+            )
     return counts

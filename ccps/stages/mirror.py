@@ -4,12 +4,16 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from lightning.pytorch.loggers import Logger, WandbLogger
+from pyarrow import csv
 
-from ccps.artifacts import Artifact
+from ccps.artifacts import ROWS, Artifact
 from ccps.console import say
 from ccps.errors import UserError
 from ccps.stages.config import LoggerConfig
+
+RESULTS = "tables/results.csv"
 
 MODES = ("auto", "online", "offline", "disabled")
 # Larger files (states, heads) stay where they are; W&B gets the manifest, which names them by hash.
@@ -65,7 +69,19 @@ def close_logger(logger: WandbLogger | None, *, failed: bool) -> None:
 
 
 def mirror_artifact(logger: Logger, title: str, artifact: Artifact) -> None:
-    """Log a stage's counts as metrics, its rows as a table, and its small files as a W&B artifact."""
+    """Log a stage's counts as metrics, its first rows as a table, and its small files as a W&B artifact.
+
+    What W&B cannot take is said and let go: the files are the record.
+    """
+    import wandb
+
+    try:
+        _mirror(logger, title, artifact)
+    except (wandb.Error, OSError) as error:
+        say("w&b", title, f"{type(error).__name__}: {error}", state=f"{artifact.stage} not mirrored")
+
+
+def _mirror(logger: Logger, title: str, artifact: Artifact) -> None:
     numbers = {name: value for name, value in artifact.summary.items() if isinstance(value, int | float)}
     prefix = f"{artifact.stage}/{title}"
     logger.log_metrics({f"{prefix}/{name}": float(value) for name, value in numbers.items()})
@@ -79,11 +95,21 @@ def mirror_artifact(logger: Logger, title: str, artifact: Artifact) -> None:
         if entry["bytes"] <= _MAX_FILE_BYTES:
             record.add_file(str(artifact.folder / name), name=name)
     logger.experiment.log_artifact(record)
-    if artifact.stage in ("grade", "score", "evaluate"):
-        rows = artifact.rows().slice(0, _MAX_TABLE_ROWS)
-        columns = rows.column_names
-        data = [list(row.values()) for row in rows.to_pylist()]
-        logger.log_table(key=f"{prefix}/rows", columns=columns, data=data)
+    table = _table(artifact)
+    if table is not None:
+        data = [list(row.values()) for row in table.to_pylist()]
+        logger.log_table(key=f"{prefix}/rows", columns=table.column_names, data=data)
+
+
+def _table(artifact: Artifact) -> pa.Table | None:
+    """The first rows of a stage, without lists of token ids; of a report, its results."""
+    files = artifact.manifest["files"]
+    if f"00000/{RESULTS}" in files:
+        return csv.read_csv(artifact.path(RESULTS)).slice(0, _MAX_TABLE_ROWS)
+    if f"00000/{ROWS}" not in files:
+        return None
+    rows = artifact.rows(0).slice(0, _MAX_TABLE_ROWS)
+    return rows.select([field.name for field in rows.schema if not pa.types.is_list(field.type)])
 
 
 def _connected(arguments: dict[str, Any], folder: Path, *, offline: bool) -> WandbLogger:

@@ -1,13 +1,14 @@
 """One language model for several stages: loaded when first needed, let go when no longer."""
 
 import gc
+import time
 from dataclasses import dataclass, field
 
 import torch
 
 from ccps.artifacts import Artifact
 from ccps.llm import Head, LanguageModel, ModelFiles, load_model
-from ccps.stages.stage import Run
+from ccps.stages.stage import Run, peak_memory
 
 HEAD = "head.safetensors"
 _HEAD_VERSION = 1
@@ -48,11 +49,12 @@ class SharedModel:
         """Write the head if it is not there; loads the model only in that case."""
         artifact = self.head_artifact(run)
         if not artifact.complete:
-            head = self.get(device).head
+            head, started = self.get(device).head, time.perf_counter()
             with artifact.writing():
                 if not artifact.has_shard(0):
                     with artifact.shard(0) as folder:
                         head.save(folder / HEAD)
+                artifact.add_cost(0, seconds=time.perf_counter() - started, peak_memory=peak_memory(), n=1)
                 vocabulary, width = head.weight.shape
                 artifact.finish(1, {"vocabulary": vocabulary, "width": width, "dtype": str(head.weight.dtype)})
         return artifact

@@ -25,7 +25,7 @@ from ccps.stages.model import SharedModel
 from ccps.stages.provenance import provenance
 from ccps.stages.publish import check_writable, copy_report, forget_others, output_errors
 from ccps.stages.report import ReportStage
-from ccps.stages.runs import REFERENCE, ModelRun, Side, Tested
+from ccps.stages.runs import ModelRun, Side, Tested, reference_of
 from ccps.stages.score import ScoreStage
 from ccps.stages.stage import Run, Stage, run_device, run_stage
 
@@ -140,7 +140,7 @@ class Pipeline:
         scored = {label: self._scores(sides[label], where[label], head, probes) for label in config.test}
         if self._ends_with("score"):
             return None
-        reference = REFERENCE if REFERENCE in config.method else next(iter(config.method))
+        reference = reference_of(method.name for method in config.method.values())
         tested = [
             Tested(
                 sides[label],
@@ -149,7 +149,7 @@ class Pipeline:
             )
             for label in config.test
         ]
-        return ModelRun(name, sides[TRAIN], probes, tested)
+        return ModelRun(name, head, sides[TRAIN], probes, tested)
 
     def _save_scorer(self, run: ModelRun, folder: Path) -> list[Path]:
         """Write the probe of the first seed as a scorer that users load, and return its files."""

@@ -11,7 +11,7 @@ from ccps.metrics import CONVENTIONS
 from ccps.report import Fact, ReportData, parse_claims, write_report
 from ccps.stages import gather
 from ccps.stages.config import Config
-from ccps.stages.runs import OWN, REFERENCE, ModelRun, all_tests
+from ccps.stages.runs import OWN, ModelRun, all_tests, reference_of
 from ccps.stages.stage import Stage, Work
 
 
@@ -49,6 +49,7 @@ class ReportStage(Stage):
             "artifacts": [artifact.key for run in self.runs for _, artifact in run.artifacts()],
             "dropped": self.dropped,
             "settings": self.settings,
+            "made": self.made,
         }
 
     def plan(self) -> Sequence[Sequence[Work]]:
@@ -58,6 +59,7 @@ class ReportStage(Stage):
     def step(self, content: None) -> ReportData:
         """Gather the data."""
         convention = self.config.evaluation.convention
+        methods = [method.name for method in self.config.method.values()]
         return ReportData(
             title=f"CCPS · {self.config.experiment}",
             question=(
@@ -74,8 +76,8 @@ class ReportStage(Stage):
             ),
             run=self._run(),
             facts=self._facts(),
-            reference=REFERENCE if REFERENCE in self.config.method else next(iter(self.config.method)),
-            own_method=OWN if OWN in self.config.method else None,
+            reference=reference_of(methods),
+            own_method=OWN if OWN in methods else None,
             method_labels={name: method.label for name, method in METHODS.items()},
             convention=convention,
             convention_notes=_convention_notes(),

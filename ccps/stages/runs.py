@@ -1,6 +1,6 @@
 """What the stages have made of each model, as the report reads it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ccps.artifacts import Artifact
@@ -40,12 +40,14 @@ class ModelRun(NamedTuple):
     """Everything about one model."""
 
     model: str
+    head: Artifact
     train: Side
     probes: Mapping[int, Artifact]
     tested: Sequence[Tested]
 
     def artifacts(self) -> Iterator[tuple[str, Artifact]]:
         """All artifacts with the benchmark they are about, in the order in which they were made."""
+        yield "head", self.head
         for side in (self.train, *(test.side for test in self.tested)):
             yield side.label, side.answers
             yield side.label, side.grades
@@ -56,6 +58,12 @@ class ModelRun(NamedTuple):
             for item in test.scored:
                 yield test.side.label, item.scores
             yield test.side.label, test.evaluation
+
+
+def reference_of(methods: Iterable[str]) -> str:
+    """The method that others are compared with: CCPS if it is there, else the first."""
+    names = list(methods)
+    return REFERENCE if REFERENCE in names else names[0]
 
 
 def all_tests(runs: Sequence[ModelRun]) -> Iterator[tuple[ModelRun, Tested]]:

@@ -18,6 +18,7 @@ from ccps.llm.config import DTYPES, SOURCES
 from ccps.methods import METHODS
 from ccps.metrics import CONVENTIONS
 from ccps.probes.config import ProbeConfig, check_config
+from ccps.report import parse_claims
 from ccps.stages.config import STAGES, Config
 from ccps.stages.mirror import MODES
 
@@ -186,6 +187,11 @@ def _value_faults(settings: Mapping[str, Any]) -> Iterator[str]:
     for stage in settings.get("stages", ()):
         if stage not in STAGES:
             yield f"unknown stage `{stage}` in `stages`: {nearest(stage, STAGES)}"
+    if settings.get("claims"):
+        try:
+            parse_claims(settings["claims"])
+        except UserError as error:
+            yield str(error)
     for path in ("stages", "seeds", "model", "train", "test", "method"):
         if not settings.get(path):
             yield f"expected `{path}` to hold at least one entry, but it is empty"

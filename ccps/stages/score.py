@@ -46,7 +46,7 @@ class ScoreStage(Stage):
     def inputs(self) -> Mapping[str, Any]:
         """Method, features, grades, and the probe if there is one."""
         return {
-            "method": self.method.name,
+            "method": [self.method.name, self.method.version],
             "features": self.features.key,
             "grades": self.grades.key,
             "probe": self.probe.key if self.probe else None,

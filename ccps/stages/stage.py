@@ -175,6 +175,7 @@ def _compute(stage: Stage, artifact: Artifact, run: Run) -> None:
     progress.done = progress.total - sum(item.work.size for item in items)
     if items:
         _work_off(stage, items, trainer)
+    artifact.check_shards(len(shards))
     artifact.finish(len(shards), stage.summarise(artifact))
 
 
@@ -200,7 +201,7 @@ def stage_trainer(run: Run, callbacks: list[pl.Callback]) -> pl.Trainer:
     try:
         with quiet_lightning():
             return pl.Trainer(
-                accelerator=run.accelerator,
+                accelerator=_accelerator(run.accelerator),
                 devices=1,
                 logger=run.logger or False,
                 callbacks=callbacks,
@@ -214,6 +215,13 @@ def stage_trainer(run: Run, callbacks: list[pl.Callback]) -> pl.Trainer:
         raise expected(
             "`trainer.accelerator`", "one that this machine has", f"{run.accelerator!r}", "Set it to `cpu` or `auto`."
         ) from error
+
+
+def _accelerator(wanted: str) -> str:
+    """A GPU if there is one that computes in float64, which features need and Apple's lacks; else the CPU."""
+    if wanted != "auto":
+        return wanted
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def run_device(run: Run) -> torch.device:

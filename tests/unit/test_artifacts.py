@@ -417,3 +417,16 @@ def test_errors_from_elsewhere_are_not_blamed_on_the_artifact(artifact, error):
 def test_other_errors_inside_a_shard_stay_what_they_are(artifact, error):
     with artifact.writing(), pytest.raises(type(error), match=str(error.args[-1])), artifact.shard(0):
         raise error
+
+
+def test_shard_that_changed_before_the_manifest_is_refused(artifact):
+    with artifact.writing():
+        write(artifact, 0)
+        write(artifact, 1)
+        artifact.check_shards(2)
+        with pytest.raises(UserError, match=r"broken: 00002 is missing"):
+            artifact.check_shards(3)
+        with (artifact.folder / "00001" / ROWS).open("ab") as file:
+            file.write(b"\0")
+        with pytest.raises(UserError, match=r"broken: 00001 is not what was written.*rm -r"):
+            artifact.check_shards(2)

@@ -107,8 +107,10 @@ def test_nothing_to_score(make_scorer: Callable[..., ConfidenceScorer]) -> None:
 @pytest.mark.parametrize(
     ("questions", "answers", "message"),
     [
-        ([{"text": "", "options": ["a"]}], None, "question '0'.*no text"),
-        ([{"text": "No options?"}], None, "question '0'.*no options"),
+        ([{"text": "", "options": ["a", "b"]}], None, "question '0' to be one with a `text`"),
+        ([{"text": "No options?"}], None, "`options` of question '0' to be a list of 2 to 26 texts, but got 0"),
+        ([{"text": "One text?", "options": "abc"}], None, "to be a list of 2 to 26 texts, but got 1"),
+        ([{"text": "Too many?", "options": ["x"] * 27}], None, "to be a list of 2 to 26 texts, but got 27"),
         (QUESTIONS, ["a"], "`answers` to be 2 texts"),
         (QUESTIONS, ["a", "  "], "nothing for question 'long'"),
         ([{"id": "huge", "text": "x" * 2000, "options": ["y"]}], None, "1024 tokens.*question huge"),
