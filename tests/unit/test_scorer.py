@@ -113,7 +113,7 @@ def test_nothing_to_score(make_scorer: Callable[..., ConfidenceScorer]) -> None:
         ([{"text": "Too many?", "options": ["x"] * 27}], None, "to be a list of 2 to 26 texts, but got 27"),
         (QUESTIONS, ["a"], "`answers` to be 2 texts"),
         (QUESTIONS, ["a", "  "], "nothing for question 'long'"),
-        ([{"id": "huge", "text": "x" * 2000, "options": ["y"]}], None, "1024 tokens.*question huge"),
+        ([{"id": "huge", "text": "x" * 2000, "options": ["y", "z"]}], None, "1024 tokens.*question huge"),
     ],
 )
 def test_bad_questions_and_answers(
