@@ -20,13 +20,10 @@ from ccps.llm import (
     Passage,
     check_context_window,
     choose_tokens,
-    common_prefix,
-    compute_prefix,
-    final_states,
     find_model,
     load_model,
-    plan_batches,
     prompt_ids,
+    read_in_batches,
 )
 from ccps.perturbation import stability_features
 from ccps.probes import FittedProbe
@@ -192,13 +189,10 @@ class ConfidenceScorer:
         self, lm: LanguageModel, passages: Sequence[Passage], n_options: Sequence[int]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Final state and id of each answer's last token: `[questions, d]` and `[questions]`."""
-        shared = common_prefix([list(passage.prompt) for passage in passages])
-        prefix = compute_prefix(lm, passages[0].prompt[:shared]) if shared else None
-        lengths = [len(passage.read) - shared for passage in passages]
         states: dict[int, torch.Tensor] = {}
         tokens: dict[int, int] = {}
-        for batch in plan_batches(lengths, self.settings.max_batch_tokens):
-            last = torch.stack([state[-1] for state in final_states(lm, [passages[i] for i in batch], prefix)])
+        for batch, found in read_in_batches(lm, passages, self.settings.max_batch_tokens):
+            last = torch.stack([state[-1] for state in found])
             own = choose_tokens(lm, lm.own_logits(last), [n_options[i] for i in batch], self.settings.method)  # type: ignore[arg-type]
             for row, index in enumerate(batch):
                 answer = passages[index].answer

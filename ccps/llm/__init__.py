@@ -3,7 +3,15 @@
 from ccps.llm.chat import plain_text, prompt_ids
 from ccps.llm.choose import choose_tokens, letter_tokens
 from ccps.llm.config import ModelConfig
-from ccps.llm.forward import Passage, check_context_window, common_prefix, compute_prefix, final_states, plan_batches
+from ccps.llm.forward import (
+    Passage,
+    check_context_window,
+    common_prefix,
+    compute_prefix,
+    final_states,
+    plan_batches,
+    read_in_batches,
+)
 from ccps.llm.head import Head, measure_head
 from ccps.llm.load import LanguageModel, ModelFiles, find_model, load_model
 
@@ -25,4 +33,5 @@ __all__ = [
     "plain_text",
     "plan_batches",
     "prompt_ids",
+    "read_in_batches",
 ]

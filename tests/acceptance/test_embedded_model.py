@@ -12,13 +12,10 @@ from ccps.llm import (
     ModelConfig,
     Passage,
     choose_tokens,
-    common_prefix,
-    compute_prefix,
-    final_states,
     find_model,
     load_model,
-    plan_batches,
     prompt_ids,
+    read_in_batches,
 )
 from ccps.perturbation import FEATURE_NAMES, stability_features
 from experiments.launch import CONF
@@ -39,15 +36,12 @@ def questions() -> list[Question]:
 @pytest.fixture(scope="module")
 def answered(model: LanguageModel, questions: list[Question]) -> tuple[torch.Tensor, list[int]]:
     """Final states and greedy tokens, `[57, d]` and 57."""
-    prompts = [prompt_ids(model.tokenizer, chat_messages(question)) for question in questions]
-    shared = common_prefix(prompts)
-    prefix = compute_prefix(model, prompts[0][:shared])
+    passages = [Passage(prompt_ids(model.tokenizer, chat_messages(question))) for question in questions]
     states: dict[int, torch.Tensor] = {}
-    for batch in plan_batches([len(prompt) - shared for prompt in prompts], 1024):
-        found = final_states(model, [Passage(prompts[index]) for index in batch], prefix)
+    for batch, found in read_in_batches(model, passages, 1024):
         states |= dict(zip(batch, found, strict=True))
-    stacked = torch.cat([states[index] for index in range(len(prompts))])
-    tokens = choose_tokens(model, model.own_logits(stacked), [4] * len(prompts), "greedy")
+    stacked = torch.cat([states[index] for index in range(len(passages))])
+    tokens = choose_tokens(model, model.own_logits(stacked), [4] * len(passages), "greedy")
     return stacked, tokens
 
 
