@@ -34,13 +34,13 @@ def context(question: Question) -> str:
 
 
 def user_message(question: Question, prompt: str = "") -> str:
-    """The user's turn: ``prompt + context + target_prompt``, without separators.
+    """The user's turn: ``prompt + context + target_prompt``, without separators; or as the data have it.
 
     Args:
-        question: decides the layout by its format.
+        question: decides the layout by its format, unless it says how it was asked.
         prompt: text before the question, for example worked examples.
     """
-    return prompt + context(question) + TARGET_PROMPT
+    return prompt + (context(question) + TARGET_PROMPT if question.asked is None else question.asked)
 
 
 def chat_messages(question: Question, prompt: str = "", system_role: SystemRole = "system") -> list[dict[str, str]]:

@@ -18,6 +18,9 @@ SCHEMA = pa.schema(
         pa.field("accepted", pa.list_(pa.string()), nullable=False),
         pa.field("split", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
+        pa.field("asked", pa.string()),
+        pa.field("given_answer", pa.string()),
+        pa.field("given_label", pa.bool_()),
     ]
 )
 
@@ -34,6 +37,9 @@ class Question:
         accepted: the lower-case letter of the right option, or every accepted text of an open-ended question.
         split: split of the benchmark it comes from.
         source: name of the benchmark.
+        asked: the user's turn word for word, where the data say how the question was put; None to lay it out anew.
+        given_answer: the answer that the data hold, which is then read and not generated; None if there is none.
+        given_label: whether the data call that answer correct; None if they do not say.
     """
 
     id: str
@@ -43,6 +49,9 @@ class Question:
     accepted: tuple[str, ...]
     split: str
     source: str
+    asked: str | None = None
+    given_answer: str | None = None
+    given_label: bool | None = None
 
     @property
     def format(self) -> Literal["mc", "oe"]:
