@@ -1,35 +1,24 @@
 """The front door for practitioners: a calibrated confidence with each answer."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from ccps.data.prompts import chat_messages
 from ccps.data.records import Question
 from ccps.errors import expected
-from ccps.llm import (
-    LanguageModel,
-    ModelConfig,
-    ModelFiles,
-    Passage,
-    check_context_window,
-    choose_tokens,
-    find_model,
-    load_model,
-    prompt_ids,
-    read_in_batches,
-)
+from ccps.interview import Answer, Interview, Manner
+from ccps.llm import LanguageModel, ModelConfig, ModelFiles, find_model, load_model
 from ccps.perturbation import stability_features
 from ccps.probes import FittedProbe
 
 _SETTINGS = "scorer.json"
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -39,7 +28,7 @@ class Confidence:
     Attributes:
         question_id: id of the question.
         answer: the answer that was judged.
-        p_correct: P(the answer is correct), in [0, 1]; higher means more confident.
+        p_correct: P(the answer is correct), in [0, 1]; higher means more confident. NaN if the answer is empty.
         source: what said so.
     """
 
@@ -59,9 +48,8 @@ class ScorerSettings:
         fingerprint: hash of the weights the probe was fitted on.
         radius: largest perturbation radius.
         steps: perturbation steps.
-        method: how the model answers, `greedy` or `letters`, see `ccps.llm.choose_tokens`.
-        prompt: `strict` or `parity`, see `ccps.llm.prompt_ids`.
-        max_batch_tokens: rows times width of a batch.
+        format: of the questions that the probe was fitted on: `mc` (multiple choice) or `oe` (open-ended).
+        manner: how questions are put to the model.
     """
 
     model_name: str
@@ -69,9 +57,8 @@ class ScorerSettings:
     fingerprint: str
     radius: float
     steps: int
-    method: str = "greedy"
-    prompt: str = "strict"
-    max_batch_tokens: int = 1024
+    format: str
+    manner: Manner
 
 
 class ConfidenceScorer:
@@ -107,7 +94,8 @@ class ConfidenceScorer:
             stored = json.loads((folder / _SETTINGS).read_text())
             if stored.pop("format_version") != _FORMAT_VERSION:
                 raise ValueError(f"its format version is not {_FORMAT_VERSION}")
-            settings = ScorerSettings(**{**stored, "model": ModelConfig(**stored["model"])})
+            parts = {"model": ModelConfig(**stored["model"]), "manner": Manner(**stored["manner"])}
+            settings = ScorerSettings(**{**stored, **parts})
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise expected(
                 f"`{folder / _SETTINGS}`",
@@ -130,39 +118,28 @@ class ConfidenceScorer:
         """Answer questions, or take answers as given, and say how probable it is that each is correct.
 
         Args:
-            questions: multiple choice, as `Question` or as mappings with `text` and `options` (and `id` if wanted).
-            answers: an answer per question (its option letter); without them the model answers, with one
-                token each.
+            questions: as `Question` or as mappings with `text`, with `options` if they are multiple choice, and with
+                `id` if wanted; of the format that the probe was fitted on.
+            answers: an answer per question (an option letter, or a text); without them the model answers.
 
         Returns:
-            One confidence per question, in their order.
+            One confidence per question, in their order. Where the model answers with nothing there is no token to
+            probe: `p_correct` is NaN.
 
         Raises:
-            UserError: a question has no text or options, an answer is empty, numbers do not fit, a prompt is longer
-                than the context window, or the model is not the one the probe was fitted on.
+            UserError: a question has no text, or options where there should be none or none where there should be
+                some; an answer is empty, numbers do not fit, a prompt is longer than the context window, or the model
+                is not the one the probe was fitted on.
         """
-        asked = [_question(item, index) for index, item in enumerate(questions)]
+        asked = [_question(item, index, self.settings.format) for index, item in enumerate(questions)]
         if not asked:
             return []
-        lm = self._model
-        prompts = [self._prompt(lm, question) for question in asked]
-        given = _answer_tokens(lm, asked, answers)
-        passages = [Passage(prompt, answer) for prompt, answer in zip(prompts, given, strict=True)]
-        check_context_window(lm, [question.id for question in asked], passages)
-        states, tokens = self._last_states(lm, passages, [len(question.options) for question in asked])
-        features = stability_features(
-            states,
-            self._weight,
-            tokens,
-            radius=self.settings.radius,
-            steps=self.settings.steps,
-            bias=lm.head.bias,
-        )
-        p_correct = self.probe.predict(features.numpy())
-        texts = answers or [lm.tokenizer.decode([token], skip_special_tokens=True).strip() for token in tokens.tolist()]
+        if answers is not None:
+            asked = _with_answers(asked, answers)
+        given = Interview(self._model, asked, self.settings.manner).answer_all()
         return [
-            Confidence(question.id, text, float(p))
-            for question, text, p in zip(asked, texts, np.asarray(p_correct), strict=True)
+            Confidence(question.id, answer.text, p)
+            for question, answer, p in zip(asked, given, self._p_correct(given), strict=True)
         ]
 
     @cached_property
@@ -181,25 +158,21 @@ class ConfidenceScorer:
     def _weight(self) -> torch.Tensor:
         return self._model.head.weight.float()
 
-    def _prompt(self, lm: LanguageModel, question: Question) -> list[int]:
-        messages = chat_messages(question, system_role=self.settings.model.system_role)  # type: ignore[arg-type]
-        return prompt_ids(lm.tokenizer, messages, self.settings.prompt)  # type: ignore[arg-type]
-
-    def _last_states(
-        self, lm: LanguageModel, passages: Sequence[Passage], n_options: Sequence[int]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Final state and id of each answer's last token: `[questions, d]` and `[questions]`."""
-        states: dict[int, torch.Tensor] = {}
-        tokens: dict[int, int] = {}
-        for batch, found in read_in_batches(lm, passages, self.settings.max_batch_tokens):
-            last = torch.stack([state[-1] for state in found])
-            own = choose_tokens(lm, lm.own_logits(last), [n_options[i] for i in batch], self.settings.method)  # type: ignore[arg-type]
-            for row, index in enumerate(batch):
-                answer = passages[index].answer
-                states[index] = last[row].cpu()
-                tokens[index] = answer[-1] if answer else own[row]
-        order = range(len(passages))
-        return torch.stack([states[i] for i in order]), torch.tensor([tokens[i] for i in order])
+    def _p_correct(self, answers: Sequence[Answer]) -> list[float]:
+        """P(correct) of each answer, NaN for those without a token."""
+        filled = [answer for answer in answers if answer.tokens]
+        if not filled:
+            return [math.nan] * len(answers)
+        features = stability_features(
+            torch.cat([answer.states for answer in filled]),
+            self._weight,
+            torch.tensor([token for answer in filled for token in answer.tokens]),
+            radius=self.settings.radius,
+            steps=self.settings.steps,
+            bias=self._model.head.bias,
+        )
+        known = iter(self.probe.predict(features.numpy(), [len(answer.tokens) for answer in filled]).tolist())
+        return [next(known) if answer.tokens else math.nan for answer in answers]
 
 
 def _from_hub(repository: str) -> Path:
@@ -216,7 +189,7 @@ def _from_hub(repository: str) -> Path:
         ) from error
 
 
-def _question(item: Question | Mapping[str, Any], index: int) -> Question:
+def _question(item: Question | Mapping[str, Any], index: int, format: str) -> Question:
     if isinstance(item, Question):
         question = item
     else:
@@ -233,16 +206,22 @@ def _question(item: Question | Mapping[str, Any], index: int) -> Question:
         )
     if not question.text.strip():
         raise expected(f"question {question.id!r}", "one with a `text`", "none", "Give every question its text.")
-    if not 2 <= len(question.options) <= 26:
+    if format == "oe" and question.options:
+        raise expected(
+            f"question {question.id!r}",
+            "without options: the probe is for open-ended answers",
+            "some",
+            "Leave them out.",
+        )
+    if format == "mc" and not 2 <= len(question.options) <= 26:
         raise expected(
             f"`options` of question {question.id!r}", "a list of 2 to 26 texts", len(question.options), "Correct them."
         )
     return question
 
 
-def _answer_tokens(lm: LanguageModel, questions: Sequence[Question], answers: Sequence[str] | None) -> list[list[int]]:
-    if answers is None:
-        return [[] for _ in questions]
+def _with_answers(questions: Sequence[Question], answers: Sequence[str]) -> list[Question]:
+    """The questions, each with its answer."""
     if len(answers) != len(questions):
         raise expected("`answers`", f"{len(questions)} texts, one per question", len(answers), "Give one for each.")
     empty = [question.id for question, answer in zip(questions, answers, strict=True) if not answer.strip()]
@@ -253,4 +232,4 @@ def _answer_tokens(lm: LanguageModel, questions: Sequence[Question], answers: Se
             f"nothing for question {', '.join(map(repr, empty[:5]))}",
             "Leave these questions out.",
         )
-    return [list(lm.tokenizer(answer.strip(), add_special_tokens=False)["input_ids"]) for answer in answers]
+    return [replace(question, given_answer=answer) for question, answer in zip(questions, answers, strict=True)]

@@ -13,7 +13,7 @@ from experiments.launch import launch
 
 def check(settings: dict[str, Any]) -> None:
     """Refuse settings that do not fit the schema."""
-    from ccps.stages.schema import to_config
+    from ccps.stages.checks import to_config
 
     to_config(settings)
 
@@ -21,8 +21,8 @@ def check(settings: dict[str, Any]) -> None:
 def main(settings: dict[str, Any]) -> None:
     """Run the experiment that the settings describe."""
     from ccps.stages import Run, run_experiment
+    from ccps.stages.checks import to_config
     from ccps.stages.mirror import close_logger, open_logger
-    from ccps.stages.schema import to_config
 
     config = to_config(settings)
     logger = open_logger(config.logger, Path(config.paths.wandb), config.experiment, settings)

@@ -12,9 +12,27 @@ def lookup(row: dict[str, Any], column: str) -> Any:
     value: Any = row
     for part in column.split("."):
         if not isinstance(value, dict) or part not in value:
-            raise ValueError(f"no column `{column}` (there are: {', '.join(_columns(row))})")
+            raise ValueError(f"no column `{column}` (there are: {', '.join(columns_of(row))})")
         value = value[part]
     return value
+
+
+def columns_of(row: dict[str, Any]) -> list[str]:
+    """Column names; for nested columns the dotted ones."""
+    return [
+        name
+        for key, value in row.items()
+        for name in ([f"{key}.{inner}" for inner in value] if isinstance(value, dict) and value else [key])
+    ]
+
+
+def has(row: dict[str, Any], column: str) -> bool:
+    """Whether `lookup` finds the column."""
+    try:
+        lookup(row, column)
+    except ValueError:
+        return False
+    return True
 
 
 def render(row: dict[str, Any], template: str) -> str:
@@ -37,12 +55,3 @@ def number(value: object) -> int:
 
 def _text(value: object) -> str:
     return "" if value is None else str(value)
-
-
-def _columns(row: dict[str, Any]) -> list[str]:
-    """Column names; for nested columns the dotted ones."""
-    return [
-        name
-        for key, value in row.items()
-        for name in ([f"{key}.{inner}" for inner in value] if isinstance(value, dict) and value else [key])
-    ]

@@ -7,23 +7,6 @@ from dataclasses import asdict, dataclass
 from string import ascii_lowercase
 from typing import Literal
 
-import pyarrow as pa
-
-SCHEMA = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("subject", pa.string(), nullable=False),
-        pa.field("text", pa.string(), nullable=False),
-        pa.field("options", pa.list_(pa.string()), nullable=False),
-        pa.field("accepted", pa.list_(pa.string()), nullable=False),
-        pa.field("split", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("asked", pa.string()),
-        pa.field("given_answer", pa.string()),
-        pa.field("given_label", pa.bool_()),
-    ]
-)
-
 
 @dataclass(frozen=True)
 class Question:
@@ -62,17 +45,6 @@ class Question:
     def letters(self) -> str:
         """The option letters, "abcd" for four options."""
         return ascii_lowercase[: len(self.options)]
-
-
-def questions_to_table(questions: Iterable[Question]) -> pa.Table:
-    """One row per question, columns named as the fields of `Question`."""
-    return pa.Table.from_pylist([asdict(question) for question in questions], schema=SCHEMA)
-
-
-def questions_from_table(table: pa.Table) -> list[Question]:
-    """The inverse of `questions_to_table`."""
-    rows = table.select(SCHEMA.names).to_pylist()
-    return [Question(**row | {key: tuple(row[key]) for key in ("options", "accepted")}) for row in rows]
 
 
 def questions_hash(questions: Iterable[Question]) -> str:

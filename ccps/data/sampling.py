@@ -11,6 +11,7 @@ from ccps.data.records import Question
 from ccps.errors import expected
 
 Order = Literal["shuffled", "first"]
+Remainder = Literal["deal", "drop"]
 
 
 def sample(
@@ -19,14 +20,15 @@ def sample(
     per_subject: int | None = None,
     total: int | None = None,
     order: Order = "shuffled",
+    remainder: Remainder = "deal",
     seed: int = 0,
 ) -> list[Question]:
     """Choose questions so that a larger sample contains every smaller one of the same order and seed.
 
     1. `per_subject`: the first n of each subject of each source.
-    2. `total`: equal shares of all sources; a source smaller than its share gives all it has, and what is
-       left goes one by one to the others, in order of their names. (Calibration-Tuning, arXiv 2406.08391,
-       App. C.2, takes equal shares too but does not hand out what is left.)
+    2. `total`: equal shares of all sources; a source smaller than its share gives all it has. What is left over goes
+       one by one to the others, in order of their names ("deal"), or nobody gets it ("drop": total // sources of
+       each at most, as Calibration-Tuning does, arXiv 2406.08391, App. C.2).
     3. neither: all of them.
 
     Args:
@@ -34,13 +36,15 @@ def sample(
         per_subject: questions per subject; a smaller subject gives all it has.
         total: questions over all sources.
         order: "shuffled" ranks by a hash of seed and id, whatever the order given; "first" keeps that order.
+        remainder: what becomes of what is left of `total` after equal shares: "deal" or "drop".
         seed: of the shuffle.
 
     Returns:
         The chosen questions, source by source (subject by subject) in order of names, best-ranked first.
 
     Raises:
-        UserError: both sizes given, a size below one, or an unknown order.
+        UserError: both sizes given, a size below one (with "drop" below one per source), or an unknown order or
+            remainder.
     """
     if per_subject is not None and total is not None:
         raise expected("the sample size", "either `per_subject` or `total`", "both", "Leave one of them out.")
@@ -49,6 +53,8 @@ def sample(
             raise expected(f"`{name}`", "a positive number", size, "Leave it out to take all questions.")
     if order not in ("shuffled", "first"):
         raise expected("`order`", "shuffled or first", order, "Choose one of them.")
+    if remainder not in ("deal", "drop"):
+        raise expected("`remainder`", "deal or drop", remainder, "Choose one of them.")
 
     groups: dict[tuple[str, ...], list[Question]] = defaultdict(list)
     for question in questions:
@@ -58,10 +64,18 @@ def sample(
     if order == "shuffled":
         ranked = [sorted(group, key=lambda question: _rank(question, seed)) for group in ranked]
     if total is not None:
-        quotas: Iterable[int | None] = shares([len(group) for group in ranked], total)
+        quotas: Iterable[int | None] = _quotas([len(group) for group in ranked], total, remainder)
     else:
         quotas = [per_subject] * len(ranked)
     return [question for group, quota in zip(ranked, quotas, strict=True) for question in group[:quota]]
+
+
+def _quotas(sizes: Sequence[int], total: int, remainder: Remainder) -> list[int]:
+    if remainder == "deal":
+        return shares(sizes, total)
+    if total < len(sizes):
+        raise expected("`total`", f"at least the number of sources, {len(sizes)}", total, "Raise it.")
+    return [min(size, total // len(sizes)) for size in sizes]
 
 
 def shares(sizes: Sequence[int], total: int) -> list[int]:

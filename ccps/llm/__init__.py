@@ -1,6 +1,6 @@
 """Causal language models: loading, prompts as token ids, and the final states of answers."""
 
-from ccps.llm.chat import plain_text, prompt_ids
+from ccps.llm.chat import answer_ids, plain_text, prompt_ids
 from ccps.llm.choose import choose_tokens, letter_tokens
 from ccps.llm.config import ModelConfig
 from ccps.llm.forward import (
@@ -12,21 +12,25 @@ from ccps.llm.forward import (
     plan_batches,
     read_in_batches,
 )
+from ccps.llm.generate import Generated, generate
 from ccps.llm.head import Head, measure_head
 from ccps.llm.load import LanguageModel, ModelFiles, find_model, load_model
 
 __all__ = [
+    "Generated",
     "Head",
     "LanguageModel",
     "ModelConfig",
     "ModelFiles",
     "Passage",
+    "answer_ids",
     "check_context_window",
     "choose_tokens",
     "common_prefix",
     "compute_prefix",
     "final_states",
     "find_model",
+    "generate",
     "letter_tokens",
     "load_model",
     "measure_head",

@@ -41,6 +41,36 @@ def prompt_ids(tokenizer: Any, messages: Messages, mode: PromptMode = "strict") 
     return list(tokenizer(rendered)["input_ids"])
 
 
+def answer_ids(tokenizer: Any, messages: Messages, answer: str, mode: PromptMode = "strict") -> list[int]:
+    """Turn the text of an answer into the token ids that are probed.
+
+    Args:
+        tokenizer: a transformers tokenizer.
+        messages: the conversation before the answer.
+        answer: its text, without white space at either end.
+        mode: `strict` tokenises the answer by itself. `parity` does as the released code of CCPS: it renders the
+            conversation with and without the answer, tokenises both texts, and takes what the longer has beyond the
+            length of the shorter; then every token that the chat template puts after an answer is dropped, wherever it
+            stands (for Qwen that is the end of turn and the line break, also one inside the answer).
+
+    Returns:
+        Token ids; in `parity` there may be none.
+    """
+    if mode == "strict" or not tokenizer.chat_template:
+        return list(tokenizer(answer, add_special_tokens=False)["input_ids"])
+    whole = tokenizer.apply_chat_template([*messages, {"role": "assistant", "content": answer}], tokenize=False)
+    before = prompt_ids(tokenizer, messages, "parity")
+    closing = closing_ids(tokenizer, messages)
+    return [token for token in tokenizer(whole)["input_ids"][len(before) :] if token not in closing]
+
+
+def closing_ids(tokenizer: Any, messages: Messages) -> set[int]:
+    """Token ids of what the chat template puts after an answer: the end of the turn and white space, if any."""
+    mark = "(answer)"
+    rendered = tokenizer.apply_chat_template([*messages, {"role": "assistant", "content": mark}], tokenize=False)
+    return set(tokenizer(rendered.rpartition(mark)[2], add_special_tokens=False)["input_ids"])
+
+
 def plain_text(messages: Messages) -> str:
     """Lay out messages for a model without a chat template: contents separated by blank lines."""
     return "\n\n".join(message["content"] for message in messages)

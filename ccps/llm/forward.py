@@ -153,13 +153,22 @@ def final_states(lm: LanguageModel, passages: Sequence[Passage], prefix: Prefix 
         hidden[index, len(row) - passage.n_states : len(row)].clone()
         for index, (row, passage) in enumerate(zip(rows, passages, strict=True))
     ]
+    check_finite(lm, states)
+    return states
+
+
+def check_finite(lm: LanguageModel, states: Sequence[Tensor]) -> None:
+    """Refuse states `[tokens, d]` of which any is NaN or infinite.
+
+    Raises:
+        UserError: naming how many there are.
+    """
     broken = [index for index, state in enumerate(states) if not torch.isfinite(state).all()]
     if broken:
         raise UserError(
             f"Model `{lm.files.name}` gives NaN or infinite states for {len(broken)} of {len(states)} passages of a "
             f"batch. It overflows in {lm.files.config.dtype}: try model.{lm.files.name}.dtype=float32."
         )
-    return states
 
 
 def read_in_batches(

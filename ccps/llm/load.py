@@ -46,12 +46,14 @@ class LanguageModel:
         model: the transformers model, in evaluation mode.
         tokenizer: its tokenizer.
         head: the measured linear head, on the CPU.
+        end_tokens: ids of the tokens that end the model's turn, as its own generation config names them.
     """
 
     files: ModelFiles
     model: Any
     tokenizer: Any
     head: Head
+    end_tokens: tuple[int, ...]
 
     @property
     def device(self) -> torch.device:
@@ -97,12 +99,27 @@ def load_model(files: ModelFiles, device: torch.device | str = "cpu") -> Languag
     Raises:
         UserError: the checkpoint cannot be read, gives NaN or infinite logits, or its head is not linear.
     """
+    from transformers import GenerationConfig
+
     if files.folder is None:
         model, tokenizer = random_model(files.name, files.config)
     else:
         model, tokenizer = _load_checkpoint(files)
     model = model.eval().requires_grad_(False).to(device)
-    return LanguageModel(files, model, tokenizer, _checked_head(files.name, model, tokenizer))
+    end_tokens = _end_tokens(model, tokenizer)
+    # What else a checkpoint asks for (sampling, a repetition penalty) would creep into generation by default.
+    model.generation_config = GenerationConfig()
+    return LanguageModel(files, model, tokenizer, _checked_head(files.name, model, tokenizer), end_tokens)
+
+
+def _end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """Those of the generation config; for a checkpoint without one, the tokenizer's own."""
+    named = model.generation_config.eos_token_id
+    if named is None:
+        named = tokenizer.eos_token_id
+    if named is None:
+        return ()
+    return tuple(named) if isinstance(named, list) else (int(named),)
 
 
 def _load_checkpoint(files: ModelFiles) -> tuple[Any, Any]:

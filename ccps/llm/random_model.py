@@ -77,4 +77,5 @@ def random_model(name: str, config: ModelConfig) -> tuple[Any, Any]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.seed)  # `torch.manual_seed` would reseed accelerators too
         model = AutoModelForCausalLM.from_config(shape, dtype=getattr(torch, config.dtype))
+    model.generation_config.eos_token_id = tokenizer.eos_token_id  # the architecture's default belongs to another one
     return model, tokenizer

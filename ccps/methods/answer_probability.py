@@ -1,16 +1,21 @@
+import numpy as np
+
 from ccps.methods.base import Evidence, FloatArray, Method
 
 
 class AnswerProbability(Method):
-    """The model's own probability of the token it answered with.
+    """The model's own probability of the tokens it answered with: their geometric mean.
 
-    Source: softmax of the model's logits; the first baseline of any calibration paper. Settings: none.
+    Source: softmax of the model's logits; the first baseline of any calibration paper. The mean over tokens, in
+    logarithms, takes the length out (as LitCab, arXiv 2310.19208, has it); of one token it is the plain probability.
+    Settings: none.
     """
 
     name = "answer_probability"
     label = "Answer probability"
-    source = "softmax probability of the answer token"
+    source = "softmax probability of the answer, geometric mean over its tokens"
+    version = 2
 
     def p_correct(self, evidence: Evidence) -> FloatArray:
-        """P(correct) = p(answer token), over the whole vocabulary."""
-        return evidence.column("original_prob_actual").clip(0.0, 1.0)
+        """P(correct) = (Π p(token))^(1 / tokens), each over the whole vocabulary."""
+        return np.exp(evidence.mean("original_log_prob_actual")).clip(0.0, 1.0)

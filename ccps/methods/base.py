@@ -16,18 +16,24 @@ class Evidence(NamedTuple):
     """What the pipeline has computed about some answers.
 
     Attributes:
-        features: `[answers, 75]` stability features of each answer, columns as in `FEATURE_NAMES`.
+        features: `[tokens, 75]` stability features of every answer token, answer by answer, columns as in
+            `FEATURE_NAMES`.
+        lengths: `[answers]`, tokens of each answer, at least one.
         vocabulary: number of tokens of the language model.
         probe: the fitted probe, for methods that need one.
     """
 
     features: npt.NDArray[np.float32]
+    lengths: npt.NDArray[np.int64]
     vocabulary: int
     probe: FittedProbe | None = None
 
-    def column(self, name: str) -> FloatArray:
-        """One feature of every answer, `[answers]`."""
-        return self.features[:, FEATURE_NAMES.index(name)].astype(np.float64)
+    def mean(self, name: str) -> FloatArray:
+        """One feature, averaged over the tokens of each answer, `[answers]`."""
+        column = self.features[:, FEATURE_NAMES.index(name)].astype(np.float64)
+        starts = np.cumsum(self.lengths) - self.lengths
+        means: FloatArray = np.add.reduceat(column, starts) / self.lengths
+        return means
 
 
 class Method(ABC):

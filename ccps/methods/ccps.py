@@ -2,7 +2,7 @@ from ccps.methods.base import Evidence, FloatArray, Method
 
 
 class CCPS(Method):
-    """A probe that reads how the answer token holds up when its hidden state is pushed against it.
+    """A probe that reads how the answer's tokens hold up when their hidden states are pushed against them.
 
     Source: arXiv 2505.21772; 75 stability features, contrastive encoder and classifier. Settings: `conf/probe`.
     """
@@ -11,6 +11,7 @@ class CCPS(Method):
     label = "CCPS"
     source = "probe on 75 stability features (arXiv 2505.21772)"
     trained = True
+    version = 2
 
     def p_correct(self, evidence: Evidence) -> FloatArray:
         """P(correct) = softmax of the probe's two logits, class 1.
@@ -20,4 +21,4 @@ class CCPS(Method):
         """
         if evidence.probe is None:
             raise ValueError("Expected `evidence.probe` to be a fitted probe, but got None. Fit one first.")
-        return evidence.probe.predict(evidence.features)
+        return evidence.probe.predict(evidence.features, evidence.lengths.tolist())

@@ -4,6 +4,7 @@ Everything is float64 and independent of the order of rows. A confidence is P(th
 fraction in [0, 1].
 """
 
+from ccps.metrics.agreement import Agreement, agreement
 from ccps.metrics.calibration import EceNoise, ReliabilityBins, ece, expected_ece_noise, reliability_bins
 from ccps.metrics.conventions import CONVENTIONS, Convention
 from ccps.metrics.discrimination import RiskCoverage, risk_coverage
@@ -13,6 +14,7 @@ from ccps.metrics.intervals import Difference, Interval, bootstrap, paired_diffe
 __all__ = [
     "CONVENTIONS",
     "METRICS",
+    "Agreement",
     "Convention",
     "Difference",
     "EceNoise",
@@ -20,6 +22,7 @@ __all__ = [
     "Interval",
     "ReliabilityBins",
     "RiskCoverage",
+    "agreement",
     "bootstrap",
     "ece",
     "evaluate",

@@ -42,6 +42,24 @@ class NeverFlips(StrEnum):
     """Zero, as in the released evaluation: the steadiest token looks like the one that flips at once."""
 
 
+class Padding(StrEnum):
+    """What the places beyond the end of an answer do in a network that reads whole answers."""
+
+    masked = "masked"
+    """Nothing: zero before each convolution, never the maximum. An embedding does not depend on `max_tokens`."""
+    unmasked = "unmasked"
+    """They count as tokens at the mean of every feature, as in the released code: `max_tokens` matters."""
+
+
+class Optimizer(StrEnum):
+    """How weight decay enters an update."""
+
+    adam = "adam"
+    """Adam with an L2 term in the gradient, as in the released code."""
+    adamw = "adamw"
+    """AdamW: decoupled from the gradient, `learning_rate · weight_decay` of the weights at each step."""
+
+
 class Accelerator(StrEnum):
     """Where Lightning trains."""
 
@@ -52,10 +70,16 @@ class Accelerator(StrEnum):
 
 @dataclass
 class EncoderConfig:
-    """The network that embeds one row of scaled features."""
+    """The network that embeds an answer: a perceptron on one token's row, or convolutions over its tokens."""
 
     hidden: list[int] = field(default_factory=lambda: [64, 32, 16])
     """Widths of the hidden layers."""
+    kernels: list[int] = field(default_factory=list)
+    """Tokens that each convolution spans, one odd number per entry of `hidden`; empty for the perceptron."""
+    max_tokens: int = 30
+    """The convolutions read the first so many tokens of an answer; the perceptron reads the last one."""
+    padding: Padding = Padding.masked
+    """What lies beyond the end of an answer that is shorter; the perceptron has no such places."""
     embed_dim: int = 8
     """Width of the embedding."""
     activation: str = "ELU"
@@ -74,16 +98,18 @@ class HeadConfig:
 
 @dataclass
 class StageConfig:
-    """One run of the optimiser (Adam, weight decay added to the gradient)."""
+    """One run of the optimiser."""
 
     steps: int = 5000
     """Mini-batches; 0 leaves the stage out and keeps the weights as they come."""
     batch_size: int = 64
     """Rows (pairs in the contrastive stage) of a mini-batch."""
+    optimizer: Optimizer = Optimizer.adam
+    """Adam, or AdamW with decoupled weight decay."""
     learning_rate: float = 1e-4
     """Constant: there is no schedule."""
     weight_decay: float = 0.01
-    """Coefficient of the L2 term that Adam adds to the gradient (not the decoupled one of AdamW)."""
+    """Coefficient of the L2 term that Adam adds to the gradient, or of AdamW's decoupled decay."""
     encoder_dropout: float = 0.05
     """Dropout after each hidden layer of the encoder during this stage."""
     eval_every: int = 500
@@ -129,9 +155,16 @@ def _faults(config: ProbeConfig) -> Iterator[UserError]:
     def fault(name: str, wanted: str, got: object) -> UserError:
         return expected(f"`probe.{name}`", wanted, got, "Change it in conf/probe or on the command line.")
 
-    if config.encoder.embed_dim < 1:
-        yield fault("encoder.embed_dim", "a positive integer", config.encoder.embed_dim)
-    for part, network in (("encoder", config.encoder), ("head", config.head)):
+    encoder = config.encoder
+    if encoder.embed_dim < 1:
+        yield fault("encoder.embed_dim", "a positive integer", encoder.embed_dim)
+    if any(width < 1 or width % 2 == 0 for width in encoder.kernels):
+        yield fault("encoder.kernels", "odd positive integers", encoder.kernels)
+    if encoder.kernels and len(encoder.kernels) != len(encoder.hidden):
+        yield fault("encoder.kernels", f"as many as `encoder.hidden` ({len(encoder.hidden)}) or none", encoder.kernels)
+    if encoder.max_tokens < 1:
+        yield fault("encoder.max_tokens", "a positive integer", encoder.max_tokens)
+    for part, network in (("encoder", encoder), ("head", config.head)):
         if any(width < 1 for width in network.hidden):
             yield fault(f"{part}.hidden", "positive integers", network.hidden)
         if network.activation not in ACTIVATIONS:

@@ -1,30 +1,71 @@
-"""The two networks of a probe: an encoder of feature rows and a classifier on its embedding."""
+"""The networks of a probe: an encoder of feature rows or of whole answers, and a classifier on its embedding."""
 
 from itertools import pairwise
 
 import torch
 from torch import nn
 
-from ccps.probes.config import EncoderConfig, HeadConfig
+from ccps.probes.config import EncoderConfig, HeadConfig, Padding
 
 CLASSES = 2
 """Index 0 reads "wrong", index 1 reads "right"."""
 
 
-def build_encoder(config: EncoderConfig, inputs: int, dropout: float) -> nn.Sequential:
-    """Build the multilayer perceptron that embeds one feature row (CCPS, arXiv 2505.21772, encoder E_MC).
+class SequenceEncoder(nn.Module):
+    """Convolutions over the tokens of an answer, then the maximum over tokens, then a linear layer.
 
-    Every hidden layer is followed by the activation and dropout; the last layer is bare. With the paper's
-    settings and 75 features: 75→64→32→16→8, 7,608 parameters.
+    Every convolution keeps the number of places (zeros beyond both ends) and is followed by the activation and
+    dropout. Places beyond the end of an answer are not told from tokens when `unmasked`; when `masked` they are
+    set back to zero after every layer and left out of the maximum.
+    """
+
+    def __init__(self, config: EncoderConfig, inputs: int, dropout: float) -> None:
+        super().__init__()
+        widths = pairwise([inputs, *config.hidden])
+        self.layers = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv1d(width, next_width, kernel, padding=kernel // 2),
+                getattr(nn, config.activation)(),
+                nn.Dropout(dropout),
+            )
+            for (width, next_width), kernel in zip(widths, config.kernels, strict=True)
+        )
+        self.output = nn.Linear(config.hidden[-1], config.embed_dim)
+        self.masked = config.padding is Padding.masked
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Map `[answers, max_tokens, inputs + 1]`, as `pad_answers` makes it, to `[answers, embed_dim]`."""
+        hidden, is_token = inputs.mT.split([inputs.shape[2] - 1, 1], dim=1)
+        for layer in self.layers:
+            hidden = layer(hidden)
+            if self.masked:
+                hidden = hidden * is_token
+        if self.masked:
+            hidden = hidden.masked_fill(is_token == 0, float("-inf"))
+        # Of equal places `max` gives one the gradient, as max-pooling does; `amax` would share it out.
+        embedding: torch.Tensor = self.output(hidden.max(dim=2).values)
+        return embedding
+
+
+def build_encoder(config: EncoderConfig, inputs: int, dropout: float) -> nn.Module:
+    """Build the network that embeds an answer (CCPS, arXiv 2505.21772, encoders E_MC and E_OE).
+
+    Without kernels a multilayer perceptron on one feature row: every hidden layer is followed by the activation
+    and dropout, the last layer is bare. With the settings for multiple choice and 75 features: 75→64→32→16→8,
+    7,608 parameters. With kernels a `SequenceEncoder`; the settings for open-ended answers of the released code
+    give it 22,464 parameters, those restated by the authors as the paper's 21,168.
 
     Args:
-        config: widths and activation.
+        config: widths, kernels and activation.
         inputs: number of features.
         dropout: probability, in [0, 1); `set_dropout` changes it later.
 
     Returns:
-        A module from `[rows, inputs]` to `[rows, embed_dim]`.
+        A module to `[rows, embed_dim]` from `[rows, inputs]`, or with kernels from
+        `[answers, max_tokens, inputs + 1]`.
     """
+    if config.kernels:
+        return SequenceEncoder(config, inputs, dropout)
     return _perceptron([inputs, *config.hidden, config.embed_dim], config.activation, dropout)
 
 

@@ -1,6 +1,7 @@
 """A probe that has been fitted: predict, save, load."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ from omegaconf.errors import OmegaConfBaseException
 from safetensors import SafetensorError
 
 from ccps.errors import expected
-from ccps.probes.config import ProbeConfig
+from ccps.probes.config import EncoderConfig, ProbeConfig
 from ccps.probes.curve import CurvePoint
 from ccps.probes.encoders import ProbeNetwork, build_encoder, build_head
 from ccps.probes.preprocess import EvaluationRows, Standardizer, clean_for_evaluation
+from ccps.probes.sequences import check_lengths, count_truncated, read_answers
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 WEIGHTS_FILE = "probe.safetensors"
 SETTINGS_FILE = "probe.json"
 WAY_OUT = "Fit the probe again, or load a folder that `FittedProbe.save` wrote."
@@ -31,9 +33,15 @@ class TrainingRecord:
 
     seed: int
     train_rows: int
+    """What the network was fitted to: rows, or whole answers if it reads sequences."""
     validation_rows: int
+    """Held out, counted likewise."""
     dropped: dict[str, int]
-    """Reason → number of rows left out of training and validation."""
+    """Reason → number of token rows left out of training and validation."""
+    left_out: int
+    """Answers left out because all their rows were dropped; 0 for the perceptron, whose rows stand alone."""
+    truncated: int
+    """Answers in training and validation that are longer than `max_tokens`; 0 for the perceptron."""
     curve: tuple[CurvePoint, ...]
     """All evaluations of both stages, in order."""
 
@@ -56,22 +64,31 @@ class FittedProbe:
         """Return the rows as `predict` sees them before scaling, with the count of values it sets to 0."""
         return clean_for_evaluation(features, self.feature_names, self.radius, self.config.never_flips)
 
-    def predict(self, features: ArrayLike) -> NDArray[np.float64]:
-        """Return the probability that each row's answer is correct.
+    def predict(self, features: ArrayLike, lengths: Sequence[int] | None = None) -> NDArray[np.float64]:
+        """Return the probability that each answer is correct.
+
+        The perceptron reads the last token of an answer, a sequence encoder the first `max_tokens`.
 
         Args:
-            features: `[rows, features]`, columns as in `feature_names`.
+            features: `[tokens, features]`, columns as in `feature_names`, the answers one after the other.
+            lengths: `[answers]`, tokens of each; without it every row is an answer of one token.
 
         Returns:
-            `[rows]` in [0, 1]; higher means more confident. Networks run in float32, the softmax in float64.
+            `[answers]` in [0, 1]; higher means more confident. Networks run in float32, the softmax in float64.
 
         Raises:
-            UserError: the number of columns is not that of `feature_names`.
+            UserError: the number of columns is not that of `feature_names`, or the lengths are not positive
+                integers that sum to the rows.
         """
-        inputs = to_inputs(self.scaler, self.clean(features).features)
+        rows = self.clean(features).features
+        inputs = to_inputs(self.config.encoder, self.scaler, rows, check_lengths(lengths, len(rows)))
         with torch.inference_mode():
             probabilities: NDArray[np.float64] = self.network(inputs).double().softmax(dim=1)[:, 1].numpy()
         return probabilities
+
+    def truncated(self, lengths: Sequence[int]) -> int:
+        """Count the answers, of lengths `[answers]`, of which `predict` reads only the first `max_tokens` tokens."""
+        return count_truncated(np.asarray(lengths, dtype=np.int64), self.config.encoder)
 
     def save(self, folder: Path) -> None:
         """Write `probe.safetensors` and `probe.json` into `folder`, which is made if need be."""
@@ -124,14 +141,17 @@ class FittedProbe:
 
 
 def build_network(config: ProbeConfig, inputs: int) -> ProbeNetwork:
-    """Build encoder and head for rows of `inputs` features, with torch's default initialisation."""
+    """Build encoder and head for tokens of `inputs` features, with torch's default initialisation."""
     encoder = build_encoder(config.encoder, inputs, config.contrastive.encoder_dropout)
     return ProbeNetwork(encoder, build_head(config.head, config.encoder.embed_dim))
 
 
-def to_inputs(scaler: Standardizer, features: NDArray[np.float64]) -> torch.Tensor:
-    """Scale finite rows `[rows, features]` and hand them over as float32."""
-    return torch.from_numpy(scaler.transform(features).astype(np.float32))
+def to_inputs(
+    encoder: EncoderConfig, scaler: Standardizer, features: NDArray[np.float64], lengths: NDArray[np.int64]
+) -> torch.Tensor:
+    """Scale finite rows `[rows, features]` and return, as float32, what the encoder reads of each answer."""
+    scaled = torch.from_numpy(scaler.transform(features).astype(np.float32))
+    return read_answers(scaled, lengths, encoder)
 
 
 def _tensors(network: ProbeNetwork, scaler: Standardizer) -> dict[str, torch.Tensor]:

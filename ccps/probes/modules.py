@@ -9,13 +9,18 @@ from lightning.fabric.utilities import move_data_to_device
 from torch import nn
 from torch.nn import functional
 
-from ccps.probes.config import StageConfig
+from ccps.probes.config import Optimizer, StageConfig
 from ccps.probes.encoders import ProbeNetwork
 from ccps.probes.losses import contrastive_loss
 from ccps.probes.pairs import Examples, PairBatch
 
 VAL_LOSS = "val_loss"
 VAL_ACCURACY = "val_accuracy"
+
+OPTIMIZERS: dict[Optimizer, type[torch.optim.Adam]] = {
+    Optimizer.adam: torch.optim.Adam,
+    Optimizer.adamw: torch.optim.AdamW,
+}
 
 BatchT = TypeVar("BatchT", Examples, PairBatch)
 
@@ -51,8 +56,8 @@ class StageModule(pl.LightningModule, Generic[BatchT]):
         return torch.stack(losses).mean()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return Adam, whose `weight_decay` is an L2 term of the gradient and not AdamW's decoupled one."""
-        return torch.optim.Adam(
+        """Return the stage's optimiser."""
+        return OPTIMIZERS[self.config.optimizer](
             self.trained.parameters(),
             lr=self.config.learning_rate,
             weight_decay=self.config.weight_decay,

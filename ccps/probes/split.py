@@ -38,6 +38,16 @@ def check_labels(labels: ArrayLike, rows: int) -> NDArray[np.int64]:
     return values.astype(np.int64)
 
 
+def check_complete(question_ids: Sequence[object]) -> None:
+    """Refuse identifiers that are missing.
+
+    Raises:
+        UserError: one is None or NaN.
+    """
+    if any(question is None or question != question for question in question_ids):
+        raise expected("`question_ids`", "complete", "missing ones", "Name the question of every row.")
+
+
 def split_by_question(labels: NDArray[np.int64], question_ids: Sequence[object], fraction: float, seed: int) -> Split:
     """Hold out a share of the questions, stratified by label; rows of one question stay on one side.
 
@@ -55,8 +65,7 @@ def split_by_question(labels: NDArray[np.int64], question_ids: Sequence[object],
     """
     if len(labels) == 0:
         raise UserError("A probe cannot be fitted: no rows are left. Add answers whose features are finite.")
-    if any(question is None or question != question for question in question_ids):
-        raise expected("`question_ids`", "complete", "missing ones", "Name the question of every row.")
+    check_complete(question_ids)
     numbers: dict[object, int] = {}
     codes = np.array([numbers.setdefault(question, len(numbers)) for question in question_ids])
     strata = (np.bincount(codes, weights=labels) >= 0.5 * np.bincount(codes)).astype(np.int64)

@@ -24,6 +24,7 @@ from ccps.probes.modules import BatchT, ClassifierModule, ContrastiveModule, Sta
 from ccps.probes.pairs import Examples, in_blocks, make_pairs, pair_batches, row_batches
 from ccps.probes.preprocess import Standardizer, clean_for_training
 from ccps.probes.quiet import quiet_lightning
+from ccps.probes.sequences import count_truncated, group_by_question, rows_as_answers
 from ccps.probes.split import check_labels, split_by_question
 
 
@@ -56,15 +57,20 @@ def fit_probe(
 ) -> FittedProbe:
     """Fit a probe to feature rows of answers that are known to be right or wrong (CCPS, arXiv 2505.21772).
 
+    The perceptron is fitted to single rows. An encoder with kernels is fitted to answers: consecutive rows with
+    one question id, in token order.
+
     Rows with NaN or ±inf are dropped and counted in the result's `training.dropped`, except that an infinite
-    `epsilon_to_flip_token` becomes `radius`. A share of the questions is held out for validation; the scaler
-    sees the other rows only. The same arguments give the same weights, bit for bit, on one kind of device;
+    `epsilon_to_flip_token` becomes `radius`; an answer that has lost all its rows is left out and counted too. A
+    share of the questions is held out for validation; the scaler sees the other rows only, all of them, also
+    those beyond `max_tokens`. The same arguments give the same weights, bit for bit, on one kind of device;
     global random states are left as they were.
 
     Args:
         features: `[rows, features]`, one row per answer token.
         labels: `[rows]`, 1 where the row's answer is correct, else 0.
-        question_ids: `[rows]`; rows of one question are never divided between training and validation.
+        question_ids: `[rows]`; rows of one question are never divided between training and validation. With
+            kernels, the id of the answer that the row belongs to.
         config: the recipe.
         seed: decides the split, the initial weights, the batches, the pairs and the dropout.
         radius: largest perturbation radius of the grid that the features were computed on.
@@ -73,18 +79,22 @@ def fit_probe(
 
     Raises:
         UserError: the settings are out of range, the table does not fit its names, labels are missing, or the
-            rows cannot be fitted (none left, all right, all wrong, too few to stratify, training diverges).
+            rows cannot be fitted (none left, all right, all wrong, too few to stratify, training diverges); with
+            kernels also if a question id comes back after another one, or labels differ within an answer.
     """
     check_config(config)
     rows = clean_for_training(features, feature_names, radius)
-    known = check_labels(labels, len(rows.kept))[rows.kept]
+    known = check_labels(labels, len(rows.kept))
     if len(question_ids) != len(rows.kept):
         count = f"{len(rows.kept)} identifiers"
         raise expected("`question_ids`", count, len(question_ids), "Name the question of every row.")
-    questions = [question for question, kept in zip(question_ids, rows.kept, strict=True) if kept]
-    split = split_by_question(known, questions, config.validation_fraction, seed)
-    scaler = Standardizer.fit(rows.features[split.train])
-    inputs, targets = to_inputs(scaler, rows.features), torch.from_numpy(known)
+    collect = group_by_question if config.encoder.kernels else rows_as_answers
+    answers = collect(question_ids, known, rows.kept)
+    split = split_by_question(answers.labels, answers.questions, config.validation_fraction, seed)
+    in_train = np.isin(np.arange(len(answers.lengths)), split.train)
+    scaler = Standardizer.fit(rows.features[np.repeat(in_train, answers.lengths)])
+    inputs = to_inputs(config.encoder, scaler, rows.features, answers.lengths)
+    targets = torch.from_numpy(answers.labels)
     train, validation = (Examples(inputs[side], targets[side]) for side in split)
     with _reproducibly(seed):
         network = build_network(config, len(feature_names))
@@ -100,6 +110,8 @@ def fit_probe(
             train_rows=len(split.train),
             validation_rows=len(split.validation),
             dropped=rows.dropped,
+            left_out=answers.left_out,
+            truncated=count_truncated(answers.lengths, config.encoder),
             curve=curve,
         ),
     )

@@ -29,6 +29,37 @@ DIFFERENCE_COLUMNS = ("model", "benchmark", "metric", "method", "other", "value"
 COST_COLUMNS = ("stage", "seconds", "tokens", "bytes", "peak_memory", "n", "reused")
 COUNT_COLUMNS = ("what", "number", "reason")
 CURVE_COLUMNS = ("model", "seed", "stage", "step", "loss", "accuracy")
+PAIR_COLUMNS = ("model", "benchmark", "grader", "other")
+AGREEMENT_COLUMNS = (
+    "model",
+    "benchmark",
+    "grader",
+    "other",
+    "n",
+    "unknown_grader",
+    "unknown_other",
+    "both_right",
+    "only_grader",
+    "only_other",
+    "both_wrong",
+    "agreement",
+    "kappa",
+    "kappa_low",
+    "kappa_high",
+    "note",
+)
+DISAGREEMENT_COLUMNS = (
+    "model",
+    "benchmark",
+    "question_id",
+    "question",
+    "accepted",
+    "answer",
+    "grader",
+    "says",
+    "other",
+    "other_says",
+)
 
 
 class Setting(NamedTuple):
@@ -55,7 +86,7 @@ class Example:
         question: text of the question.
         options: the options in order, empty when open-ended.
         answer: what the language model answered.
-        truth: the accepted answer, or None when there is no single one.
+        truth: what is accepted, several answers joined by " | "; None when nothing is to be shown.
         correct: whether the answer was graded right.
         p_ccps: P(correct) by CCPS, in [0, 1].
         p_own: the model's own probability of its answer, in [0, 1], or None when not measured.
@@ -102,10 +133,17 @@ class ReportData:
         curves: probe training curves, columns `CURVE_COLUMNS`; `accuracy` may be missing.
         examples: questions shown in full.
         claims: published figures to compare with, or None.
+        agreement: one row per setting and pair of graders, columns `AGREEMENT_COLUMNS`. `grader` made the labels used
+            everywhere else, `other` judged the same answers; `benchmark` may also name the training questions. The
+            four cells count the `n` answers that both have judged; `agreement` and `kappa` are fractions, missing
+            where undefined, and `note` says why, or what the interval hides. Empty where one grader worked alone.
+        disagreements: one row per answer and pair that differ, columns `DISAGREEMENT_COLUMNS`; `accepted` is text,
+            several answers joined by " | ", `says` and `other_says` are "right" or "wrong".
 
     Raises:
         UserError: when `results` or `scores` has no row.
-        ValueError: when a table lacks a column, holds an unknown metric, or mixes formats within a benchmark.
+        ValueError: when a table lacks a column, holds an unknown metric, or mixes formats within a benchmark;
+            when a disagreement is none, or lies between graders that `agreement` does not compare.
     """
 
     title: str
@@ -127,6 +165,8 @@ class ReportData:
     results_other: pd.DataFrame = field(default_factory=lambda: _empty((*RESULT_COLUMNS, "convention")))
     convention_notes: Mapping[str, str] = field(default_factory=dict)
     curves: pd.DataFrame = field(default_factory=lambda: _empty(CURVE_COLUMNS))
+    agreement: pd.DataFrame = field(default_factory=lambda: _empty(AGREEMENT_COLUMNS))
+    disagreements: pd.DataFrame = field(default_factory=lambda: _empty(DISAGREEMENT_COLUMNS))
     examples: Sequence[Example] = ()
     claims: ClaimSet | None = None
 
@@ -139,6 +179,8 @@ class ReportData:
             ("counts", COUNT_COLUMNS),
             ("results_other", (*RESULT_COLUMNS, "convention")),
             ("curves", CURVE_COLUMNS),
+            ("agreement", AGREEMENT_COLUMNS),
+            ("disagreements", DISAGREEMENT_COLUMNS),
         ):
             missing = [column for column in columns if column not in getattr(self, name).columns]
             if missing:
@@ -152,6 +194,7 @@ class ReportData:
                     "Run the evaluate stage before the report.",
                 )
         self._check_rows()
+        self._check_disagreements()
 
     def _check_rows(self) -> None:
         known = [metric.name for metric in METRICS]
@@ -169,6 +212,21 @@ class ReportData:
                 raise ValueError(f"Expected seeds of `{name}` to be integers or missing, but got {set(seeds)}.")
         if self.scores["correct"].dtype != bool:
             raise ValueError(f"Expected `scores.correct` to be bool, but got {self.scores['correct'].dtype}.")
+
+    def _check_disagreements(self) -> None:
+        verdicts = {(str(a), str(b)) for a, b in self.disagreements[["says", "other_says"]].itertuples(index=False)}
+        faulty = sorted(verdicts - {("right", "wrong"), ("wrong", "right")})
+        if faulty:
+            raise ValueError(f"Expected `disagreements` to say right and wrong, one of each, but got {faulty}.")
+        compared, named = (
+            set(table[list(PAIR_COLUMNS)].itertuples(index=False, name=None))
+            for table in (self.agreement, self.disagreements)
+        )
+        if named - compared:
+            raise ValueError(
+                f"Expected `disagreements` to be between graders that `agreement` compares, "
+                f"but got {sorted(named - compared)}."
+            )
 
     def label(self, method: str) -> str:
         """Name of a method as readers see it."""

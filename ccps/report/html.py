@@ -11,19 +11,21 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ccps.report import graders
 from ccps.report.claims import LedgerEntry
 from ccps.report.data import COST_COLUMNS, COUNT_COLUMNS, Example, ReportData
 from ccps.report.figures import Picture, heading_of
 from ccps.report.summary import Block
 from ccps.report.tables import other_conventions, table_note
-from ccps.report.terms import BY_NAME, METRICS
-from ccps.report.text import DASH, byte_size, count, duration, percent, signed_points
+from ccps.report.terms import BY_NAME, FORMATS, KAPPA, METRICS
+from ccps.report.text import DASH, byte_size, count, duration, excerpt, percent, plain_number, signed_points
 from ccps.report.verdict import Comparison, Standing, Verdict
 
 _HERE = Path(__file__).parent
 _SECTIONS = ("reliability", "risk_coverage", "histograms", "subjects", "training")
 # A page with all panels of more settings than this grows beyond what is comfortable to open or send.
 _SETTINGS_IN_FULL = 3
+_DISAGREEMENTS_SHOWN = 12
 _MARKS = {Standing.BETTER.value: "▲", Standing.WORSE.value: "▼", Standing.LEVEL.value: "·"}
 
 
@@ -63,11 +65,14 @@ def render(
         subjects=_records(subjects),
         subject_columns=_subject_columns(data),
         several_settings=len(data.settings) > 1,
+        agreement=graders.agreement_table(data),
+        disagreements=graders.disagreements_shown(data, _DISAGREEMENTS_SHOWN),
         costs=[{**row, "per_item": _per_item(row)} for row in _records(data.costs[list(COST_COLUMNS)])],
         counts=_records(data.counts[list(COUNT_COLUMNS)]),
         others=others,
         examples=_examples(data.examples),
         ledger=ledger,
+        terms=[FORMATS, *([] if data.agreement.empty else [KAPPA])],
         run={str(name): _plain(value) for name, value in data.run.items()},
         sections=_navigation(data, verdict, bool(others), bool(ledger)),
     )
@@ -91,7 +96,8 @@ def _environment() -> Environment:
         "bytes": byte_size,
         "claim": _claim_figure,
         "published": _published_figure,
-        "plain_number": _plain_number,
+        "plain_number": plain_number,
+        "excerpt": excerpt,
     }
     return environment
 
@@ -143,13 +149,6 @@ def _per_item(row: Mapping[str, Any]) -> str:
     return f"{1000 * each:.0f} ms" if each >= 0.01 else f"{1000 * each:.2f} ms"
 
 
-def _plain_number(number: Any) -> str:
-    """A count, a share with up to four digits, or the text that was given."""
-    if isinstance(number, str):
-        return number
-    return count(number) if math.isnan(number) or float(number).is_integer() else f"{number:.4g}"
-
-
 def _claim_figure(value: float | None, scale: str) -> str:
     if value is None:
         return DASH
@@ -183,6 +182,7 @@ def _navigation(data: ReportData, verdict: Verdict, others: bool, ledger: bool) 
         ("coverage", "Risk and coverage", True),
         ("histograms", "Confidence", True),
         ("subjects", "Subjects", True),
+        ("graders", "Graders", not data.agreement.empty),
         ("cost", "Cost", True),
         ("counts", "Left out", True),
         ("conventions", "Other conventions", others),

@@ -3,18 +3,21 @@
 import math
 from collections.abc import Iterable, Sequence
 
+from ccps.report import graders
 from ccps.report.data import ReportData
 from ccps.report.figures import Picture
 from ccps.report.summary import Block
 from ccps.report.tables import main_markdown
-from ccps.report.text import byte_size, count, duration, markdown_escape, percent
+from ccps.report.text import byte_size, count, duration, excerpt, markdown_escape, percent, plain_number
 from ccps.report.verdict import Verdict
+
+_DISAGREEMENTS_SHOWN = 6
 
 
 def markdown_report(
     data: ReportData, blocks: Sequence[Block], verdict: Verdict, pictures: Sequence[Picture], figures: str = "figures"
 ) -> str:
-    """Lay out verdict, tables, figures, costs and counts.
+    """Lay out verdict, tables, figures, graders, costs and counts.
 
     Args:
         data: everything the report shows.
@@ -35,6 +38,7 @@ def markdown_report(
         _bullets(markdown_escape(line) for line in verdict.lines),
         "## Figures",
         *(f"![{markdown_escape(image.alt)}]({figures}/{image.name})" for image in pictures),
+        _graders(data),
         "## What it cost",
         _costs(data),
         "## Counts, and what was left out",
@@ -45,6 +49,32 @@ def markdown_report(
         _making(data),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _graders(data: ReportData) -> str:
+    """How far the graders agree, and some answers they judge differently; empty where there is nothing to compare."""
+    if data.agreement.empty:
+        return ""
+    table = graders.agreement_table(data)
+    shown = graders.disagreements_shown(data, _DISAGREEMENTS_SHOWN)
+    rows = [[markdown_escape(cell) for cell in row] for row in table.rows]
+    return "\n\n".join(
+        [
+            "## Do the graders agree?",
+            markdown_escape(table.meaning),
+            _table(table.head, rows, text_columns=2),
+            *([_bullets(markdown_escape(note) for note in table.notes)] if table.notes else []),
+            markdown_escape(shown.words),
+            *(_disagreement(one) for one in shown.chosen),
+        ]
+    )
+
+
+def _disagreement(one: graders.Disagreement) -> str:
+    texts = (("Question", one.question), ("Accepted", one.accepted), ("Answer", one.answer))
+    lines = [f"{name}: {markdown_escape(excerpt(text))}" for name, text in texts]
+    head = f"**{markdown_escape(one.verdicts)}** ({markdown_escape(one.setting)})"
+    return "\n".join([f"- {head}", *(f"  - {line}" for line in lines)])
 
 
 def _costs(data: ReportData) -> str:
@@ -64,7 +94,7 @@ def _costs(data: ReportData) -> str:
 
 def _counts(data: ReportData) -> str:
     rows = [
-        (markdown_escape(str(row.what)), count(float(row.number)), markdown_escape(str(row.reason)))
+        (markdown_escape(str(row.what)), plain_number(row.number), markdown_escape(str(row.reason)))
         for row in data.counts.itertuples(index=False)
     ]
     return _table(("What", "Number", "Why, and what it means"), rows)
@@ -98,8 +128,8 @@ def _bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int = 1) -> str:
     if not rows:
         return "None."
-    lines = [head, [":--", *("--:" for _ in head[1:])], *rows]
+    lines = [head, [":--" if place < text_columns else "--:" for place in range(len(head))], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,12 +1,13 @@
 """The tables as files: CSV for machines, Markdown and LaTeX (booktabs) for readers."""
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from ccps.metrics import evaluate
-from ccps.report.data import RESULT_COLUMNS, ReportData
+from ccps.report.data import AGREEMENT_COLUMNS, DISAGREEMENT_COLUMNS, RESULT_COLUMNS, ReportData
 from ccps.report.summary import Block, Cell, Row, summarise
 from ccps.report.terms import METRICS
 from ccps.report.text import latex_escape, markdown_escape
@@ -34,6 +35,19 @@ def write_costs_csv(costs: pd.DataFrame, path: Path) -> Path:
     for column in ("tokens", "bytes", "peak_memory"):
         table[column] = pd.to_numeric(table[column]).round().astype("Int64")
     return _write_csv(table, path)
+
+
+def write_agreement_csv(agreement: pd.DataFrame, path: Path) -> Path:
+    """Write how far graders agree, columns `AGREEMENT_COLUMNS`, missing values empty."""
+    return _write_csv(agreement.loc[:, list(AGREEMENT_COLUMNS)], path)
+
+
+def write_disagreements_csv(disagreements: pd.DataFrame, path: Path) -> Path:
+    """Write every disagreement in full, columns `DISAGREEMENT_COLUMNS`."""
+    table = disagreements.loc[:, list(DISAGREEMENT_COLUMNS)]
+    # A carriage return within a text ends the row for readers of CSV unless the text is quoted.
+    table.to_csv(path, index=False, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    return path
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> Path:

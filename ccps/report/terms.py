@@ -1,4 +1,4 @@
-"""The five metrics: their names, which way is better, and one line for the glossary."""
+"""The five metrics and other terms: their names, which way is better, and one line for the glossary."""
 
 from typing import NamedTuple
 
@@ -47,5 +47,20 @@ METRICS = (
         "Probability that a right answer is ranked above a wrong one; 50 % is chance.",
     ),
 )
+
+
+class Term(NamedTuple):
+    """A word of the report that is no metric of a method."""
+
+    label: str
+    gloss: str
+
+
+KAPPA = Term(
+    "κ, Cohen’s kappa",
+    "κ says how far two graders agree beyond chance: 1 when they always agree, 0 when they agree no more often than "
+    "two who call as many answers right would by drawing lots.",
+)
+FORMATS = Term("mc, oe", "The format of a benchmark: multiple choice (mc) or open-ended questions (oe).")
 
 BY_NAME = {metric.name: metric for metric in METRICS}

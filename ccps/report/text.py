@@ -66,6 +66,19 @@ def count_range(numbers: Sequence[float]) -> str:
     return count(known[0]) if len(known) == 1 else f"{count(known[0])}–{count(known[-1])}"
 
 
+def plain_number(number: float | str) -> str:
+    """A count, a share with up to four digits, or the text that was given."""
+    if isinstance(number, str):
+        return number
+    return count(number) if math.isnan(number) or float(number).is_integer() else f"{number:.4g}"
+
+
+def excerpt(text: str, limit: int = 200) -> str:
+    """A text on one line, cut with an ellipsis to `limit` characters; "(empty)" when there is nothing to see."""
+    line = " ".join(text.split()) or "(empty)"
+    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
+
+
 def byte_size(number: float) -> str:
     """Bytes in the largest decimal unit that leaves at least 1."""
     if math.isnan(number):
@@ -93,7 +106,7 @@ def listed(names: Sequence[str]) -> str:
 
 def markdown_escape(text: str) -> str:
     """Text that Markdown shows as it stands, also inside a table cell."""
-    return re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", text).replace("\n", " ")
+    return re.sub(r"([\\`*_\[\]<>|~$]|&(?=#?\w+;))", r"\\\1", " ".join(text.split()))
 
 
 def latex_escape(text: str) -> str:

@@ -18,7 +18,9 @@ from ccps.report.tables import (
     main_markdown,
     other_markdown,
     per_subject,
+    write_agreement_csv,
     write_costs_csv,
+    write_disagreements_csv,
     write_results_csv,
 )
 from ccps.report.verdict import decide
@@ -32,7 +34,8 @@ def write_report(data: ReportData, folder: Path) -> list[Path]:
         folder: made when missing; files of the same name are replaced, others are left.
 
     Returns:
-        The files: tables/, figures/, report.html, report.md, claims.json, costs.csv and run.json.
+        The files: tables/, figures/, report.html, report.md, claims.json, costs.csv and run.json. The tables
+        agreement.csv and disagreements.csv are among them only where graders are compared.
     """
     tables, figures = folder / "tables", folder / "figures"
     for place in (tables, figures):
@@ -51,6 +54,7 @@ def write_report(data: ReportData, folder: Path) -> list[Path]:
         _write(tables / "main.md", main_markdown(blocks, data)),
         _write(tables / "main.tex", main_latex(blocks, data)),
         _write(tables / "other_conventions.md", other_markdown(data)),
+        *_write_agreement(data, tables),
         *_write_pictures(pictures, figures),
         write_claims(entries, folder / "claims.json"),
         write_costs_csv(data.costs, folder / "costs.csv"),
@@ -75,6 +79,15 @@ def draw_all(data: ReportData, subjects: pd.DataFrame) -> tuple[Picture, ...]:
 def _write(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8", newline="\n")
     return path
+
+
+def _write_agreement(data: ReportData, folder: Path) -> list[Path]:
+    if data.agreement.empty:
+        return []
+    return [
+        write_agreement_csv(data.agreement, folder / "agreement.csv"),
+        write_disagreements_csv(data.disagreements, folder / "disagreements.csv"),
+    ]
 
 
 def _write_pictures(pictures: tuple[Picture, ...], folder: Path) -> list[Path]:

@@ -6,6 +6,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from ccps.data.benchmarks import BenchmarkSpec
+from ccps.grading import GraderConfig
 from ccps.llm.config import ModelConfig
 from ccps.probes import ProbeConfig
 
@@ -20,31 +21,35 @@ class SamplingConfig:
         train_total: training questions over all sources, equal shares; empty means all.
         test_per_subject: test questions per subject; empty means all.
         order: `shuffled` (by a hash of seed and question) or `first` (rows as they stand).
+        remainder: what becomes of a share that a source is too small to fill: `deal` it to the other sources, or
+            `drop` it, as Calibration-Tuning does.
         seed: of the shuffle.
     """
 
     train_total: int | None = None
     test_per_subject: int | None = None
     order: str = "shuffled"
+    remainder: str = "deal"
     seed: int = 23
 
 
 @dataclass
 class AnsweringConfig:
-    """How the language model is asked, and how its answers are graded.
+    """How the language model is asked.
 
     Attributes:
-        method: `greedy` takes the most probable token as the answer; `letters` the most probable option letter.
+        method: of multiple choice: `greedy` takes the most probable token as the answer; `letters` the most probable
+            option letter.
         prompt: `strict` uses the chat template's token ids; `parity` tokenises the rendered text again, as the
             released code does, which doubles the BOS token of some models.
-        grader: `substring` (the accepted letter occurs in the answer, as released) or `letter` (it is the answer).
+        max_new_tokens: after so many tokens an open-ended answer is cut off (the paper's code: 30).
         max_batch_tokens: rows times width of a batch; bounds memory.
         shard_questions: questions per shard: the most that is lost when a run is killed.
     """
 
     method: str = "greedy"
     prompt: str = "strict"
-    grader: str = "substring"
+    max_new_tokens: int = 30
     max_batch_tokens: int = 1024
     shard_questions: int = 64
 
@@ -144,6 +149,7 @@ class Config:
         model: language models by key.
         train: benchmarks whose questions the probe is fitted on.
         test: benchmarks it is tested on.
+        grader: what says whether an answer is right; the first one decides, the others are compared with it.
         claims: published figures that a comparable run is held against; empty for none.
     """
 
@@ -155,6 +161,7 @@ class Config:
     test: dict[str, BenchmarkSpec] = field(default_factory=dict)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     answering: AnsweringConfig = field(default_factory=AnsweringConfig)
+    grader: dict[str, GraderConfig] = field(default_factory=dict)
     perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
     probe: ProbeConfig = field(default_factory=ProbeConfig)
     method: dict[str, MethodConfig] = field(default_factory=dict)

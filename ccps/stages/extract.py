@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import torch
 
 from ccps.artifacts import ROWS, Artifact
+from ccps.errors import expected
 from ccps.perturbation import FEATURE_NAMES, stability_features
 from ccps.stages.config import PerturbationConfig
 from ccps.stages.model import load_head
@@ -62,7 +63,7 @@ class ExtractStage(Stage):
         rows = pa.concat_tables([self.answers.rows(shard).select(["question_id", "answer_ids"]) for shard in content])
         states = torch.cat([self.answers.tensors(shard)["states"] for shard in content])
         answers = rows["answer_ids"].to_pylist()
-        tokens = torch.tensor([token for answer in answers for token in answer])
+        tokens = torch.tensor([token for answer in answers for token in answer], dtype=torch.long)
         features = stability_features(
             states.to(self.weight.device),
             self.weight,
@@ -87,7 +88,11 @@ class ExtractStage(Stage):
         return {"tokens": outputs[0].num_rows, "n": outputs[0].num_rows}
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
-        """Count the rows and say how often the answer token was the model's first choice."""
+        """Count the rows and say how often the answer token was the model's first choice.
+
+        Raises:
+            UserError: there are none.
+        """
         tables = [
             pq.read_table(
                 artifact.folder / f"{index:05d}" / ROWS,
@@ -96,6 +101,13 @@ class ExtractStage(Stage):
             for index in range(len(self.plan()))
         ]
         rows = pa.concat_tables(tables)
+        if not rows.num_rows:
+            raise expected(
+                f"the answers to {self.label}",
+                "texts of at least one token",
+                "only empty ones",
+                "Look at `text` in the rows of the answer stage: the model may want another chat template.",
+            )
         flips = rows["epsilon_to_flip_token"].to_numpy()
         return {
             "tokens": rows.num_rows,

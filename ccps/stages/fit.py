@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from omegaconf import OmegaConf
 
 from ccps.artifacts import ROWS, Artifact
 from ccps.probes import FittedProbe, ProbeConfig, Reporting, fit_probe
-from ccps.stages.graded import graded_features
+from ccps.stages.graded import graded_answers
 from ccps.stages.stage import Stage, Work
 
 
@@ -54,13 +55,13 @@ class FitStage(Stage):
 
     def step(self, content: None) -> FittedProbe:
         """Fit the probe."""
-        rows = graded_features(self.features, self.grades)
+        answers = graded_answers(self.features, self.grades)
         reporting = Reporting(logger=self.trainer.logger, log_prefix=f"fit/{self.label}/seed{self.seed}")
         with torch.enable_grad():  # the surrounding pass over the stage's work is a prediction
             return fit_probe(
-                rows.features,
-                rows.correct,
-                rows.question_ids,
+                answers.features,
+                np.repeat(answers.correct, answers.lengths),
+                np.repeat(answers.question_ids, answers.lengths).tolist(),
                 self.config,
                 self.seed,
                 radius=self.radius,
@@ -82,6 +83,7 @@ class FitStage(Stage):
         return {
             "train_rows": training.train_rows,
             "validation_rows": training.validation_rows,
+            "truncated": training.truncated,
             **{f"dropped ({reason})": number for reason, number in training.dropped.items()},
         }
 

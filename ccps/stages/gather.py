@@ -1,19 +1,21 @@
 """From artifacts to the tables of the report."""
 
-from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ccps.data.records import Question
+from ccps.metrics import agreement
 from ccps.report import Example
+from ccps.report.data import AGREEMENT_COLUMNS, DISAGREEMENT_COLUMNS
 from ccps.stages.evaluate import DIFFERENCES
-from ccps.stages.runs import OWN, REFERENCE, ModelRun, Side, Tested, all_tests
+from ccps.stages.runs import OWN, REFERENCE, ModelRun, Side, all_tests
 from ccps.stages.stage import total_cost
 
 _EXAMPLES_PER_KIND = 3
+_ACCEPTED_SHOWN = 3
 
 
 def results(runs: Sequence[ModelRun], keep: Callable[[str], bool]) -> pd.DataFrame:
@@ -21,7 +23,9 @@ def results(runs: Sequence[ModelRun], keep: Callable[[str], bool]) -> pd.DataFra
     tables = []
     for run, test in all_tests(runs):
         rows = test.evaluation.rows().to_pandas()
-        rows = rows[rows["convention"].map(keep)].assign(model=run.model, benchmark=test.side.label, format="mc")
+        rows = rows[rows["convention"].map(keep)].assign(
+            model=run.model, benchmark=test.side.label, format=test.side.format
+        )
         undefined = rows["value"].isna()
         rows["reason"] = ""
         rows.loc[undefined, "reason"] = "undefined: all answers right, or all wrong, or none in a bin"
@@ -43,7 +47,7 @@ def scores(runs: Sequence[ModelRun]) -> pd.DataFrame:
     """One row per question, method and seed."""
     tables = []
     for run, test in all_tests(runs):
-        subjects = test.side.grades.rows().select(["question_id", "subject"]).to_pandas()
+        subjects = test.side.labels.rows().select(["question_id", "subject"]).to_pandas()
         for item in test.scored:
             table = item.scores.rows().to_pandas().merge(subjects, on="question_id")
             tables.append(table.assign(model=run.model, benchmark=test.side.label, method=item.method, seed=item.seed))
@@ -74,34 +78,6 @@ def costs(runs: Sequence[ModelRun], reused: Collection[Path]) -> pd.DataFrame:
     return sums.assign(peak_memory=by_stage["peak_memory"].max(), reused=by_stage["reused"].all()).reset_index()
 
 
-def counts(runs: Sequence[ModelRun], dropped: int, convention: str) -> pd.DataFrame:
-    """Everything that was dropped, skipped or undefined, and why."""
-    rows: list[tuple[str, float, str]] = [
-        ("training questions left out", dropped, "their text stands in a test benchmark too")
-    ]
-    sources = Counter(question.source for question in runs[0].train.questions)
-    rows += [
-        (f"training questions from {source}", n, "equal shares, unless one is used up")
-        for source, n in sorted(sources.items())
-    ]
-    for run in runs:
-        for side in (run.train, *(test.side for test in run.tested)):
-            rows += _side_counts(run.model, side)
-        for seed, probe in run.probes.items():
-            rows += [
-                (
-                    f"training rows dropped, {run.model}, seed {seed}",
-                    number,
-                    name.removeprefix("dropped (").removesuffix(")"),
-                )
-                for name, number in probe.summary.items()
-                if name.startswith("dropped")
-            ]
-        for test in run.tested:
-            rows += _evaluation_counts(run.model, test, convention)
-    return pd.DataFrame(rows, columns=["what", "number", "reason"])
-
-
 def curves(runs: Sequence[ModelRun]) -> pd.DataFrame:
     """Training curves of all probes."""
     tables = [
@@ -113,6 +89,74 @@ def curves(runs: Sequence[ModelRun]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
+def agreements(runs: Sequence[ModelRun], level: float) -> pd.DataFrame:
+    """How far every other grader agrees with the one that decides, on the same answers."""
+    rows = []
+    for run, side, other, table in _compared(runs):
+        found = agreement(_verdicts(table["correct"]), _verdicts(table["other"]), level)
+        rows.append(
+            {
+                "model": run.model,
+                "benchmark": side.label,
+                "grader": next(iter(side.grades)),
+                "other": other,
+                "n": found.n,
+                "unknown_grader": found.unknown_first,
+                "unknown_other": found.unknown_second,
+                "both_right": found.both_right,
+                "only_grader": found.only_first,
+                "only_other": found.only_second,
+                "both_wrong": found.both_wrong,
+                "agreement": found.agreement,
+                "kappa": found.kappa,
+                "kappa_low": found.kappa_low,
+                "kappa_high": found.kappa_high,
+                "note": found.note,
+            }
+        )
+    return pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS))
+
+
+def disagreements(runs: Sequence[ModelRun]) -> pd.DataFrame:
+    """Every answer that two graders judge differently."""
+    rows = []
+    for run, side, other, table in _compared(runs):
+        questions = {question.id: question for question in side.questions}
+        known = table.dropna(subset=["correct", "other"])
+        for row in known[known["correct"] != known["other"]].itertuples():
+            question = questions[row.question_id]
+            rows.append(
+                {
+                    "model": run.model,
+                    "benchmark": side.label,
+                    "question_id": question.id,
+                    "question": question.text,
+                    "accepted": " | ".join(question.accepted),
+                    "answer": row.text,
+                    "grader": next(iter(side.grades)),
+                    "says": "right" if row.correct else "wrong",
+                    "other": other,
+                    "other_says": "right" if row.other else "wrong",
+                }
+            )
+    return pd.DataFrame(rows, columns=list(DISAGREEMENT_COLUMNS))
+
+
+def _compared(runs: Sequence[ModelRun]) -> Iterator[tuple[ModelRun, Side, str, pd.DataFrame]]:
+    """Each model, side and further grader, with the deciding verdicts in `correct` and its own in `other`."""
+    for run in runs:
+        for side in (run.train, *(test.side for test in run.tested)):
+            decided = side.labels.rows().to_pandas()
+            for name, grades in list(side.grades.items())[1:]:
+                theirs = grades.rows().select(["question_id", "correct"]).to_pandas()
+                renamed = theirs.rename(columns={"correct": "other"})
+                yield run, side, name, decided.merge(renamed, on="question_id", validate="one_to_one")
+
+
+def _verdicts(column: "pd.Series[Any]") -> list[bool | None]:
+    return [None if pd.isna(value) else bool(value) for value in column]
+
+
 def examples(runs: Sequence[ModelRun]) -> list[Example]:
     """The answers CCPS was surest of and wrong, and least sure of and right, of the first model and benchmark."""
     _, test = next(all_tests(runs))
@@ -122,7 +166,7 @@ def examples(runs: Sequence[ModelRun]) -> list[Example]:
     table = scores[REFERENCE].copy()
     if OWN in scores:
         table["own"] = scores[OWN]["p_correct"]
-    table["text"] = test.side.grades.rows().to_pandas().set_index("question_id")["text"]
+    table["text"] = test.side.labels.rows().to_pandas().set_index("question_id")["text"]
     questions = {question.id: question for question in test.side.questions}
     ranked = table.sort_values("p_correct", kind="stable")
     chosen = [
@@ -142,46 +186,8 @@ def _example(kind: str, question: Question, row: "pd.Series[Any]") -> Example:
         question=question.text,
         options=question.options,
         answer=str(row["text"]),
-        truth=question.accepted[0],
+        truth=" | ".join(question.accepted[:_ACCEPTED_SHOWN]),
         correct=bool(row["correct"]),
         p_ccps=float(row["p_correct"]),
         p_own=float(row["own"]) if "own" in row else None,
     )
-
-
-def _side_counts(model: str, side: Side) -> list[tuple[str, float, str]]:
-    answers, where = side.answers.summary, f"{model} on {side.label}"
-    return [
-        (f"answers, {where}", answers["answers"], f"template: {answers['template']}"),
-        (
-            f"answers that are not an option letter, {where}",
-            round(answers["answers"] * (1 - answers["letter_rate"])),
-            "kept; graded like all others",
-        ),
-        (f"empty answers, {where}", answers["empty"], "kept; graded wrong"),
-        (
-            f"answers right, {where}",
-            round(answers["answers"] * side.grades.summary["accuracy"]),
-            "by the grader",
-        ),
-    ]
-
-
-def _evaluation_counts(model: str, test: Tested, convention: str) -> list[tuple[str, float, str]]:
-    rows = test.evaluation.rows().to_pandas()
-    rows = rows[rows["convention"] == convention]
-    where = f"{model} on {test.side.label}"
-    auroc, ece = rows[rows["metric"] == "auroc"], rows[rows["metric"] == "ece"]
-    counts: list[tuple[str, float, str]] = [
-        (
-            f"subjects without AUROC, {where}",
-            int(auroc["undefined_groups"].max()),
-            f"of {int(auroc['groups'].max())}: all answers right, or all wrong; left out of its mean",
-        )
-    ]
-    for method, dropped in ece.groupby("method", sort=False)["ece_dropped"].max().items():
-        if dropped:
-            counts.append(
-                (f"answers in no bin of the ECE, {method}, {where}", int(dropped), "its bins are open at one end")
-            )
-    return counts

@@ -10,8 +10,10 @@ from ccps.artifacts import Artifact
 from ccps.console import say
 from ccps.data.benchmarks import load_questions
 from ccps.data.records import Question
-from ccps.data.sampling import Dropped, deduplicate, sample
+from ccps.data.sampling import deduplicate, sample
 from ccps.errors import UserError, expected
+from ccps.grading import make_grader
+from ccps.interview import Manner
 from ccps.llm import find_model
 from ccps.methods import find_method
 from ccps.scorer import ConfidenceScorer, ScorerSettings
@@ -25,7 +27,7 @@ from ccps.stages.model import SharedModel
 from ccps.stages.provenance import provenance
 from ccps.stages.publish import check_writable, copy_report, forget_others, output_errors
 from ccps.stages.report import ReportStage
-from ccps.stages.runs import ModelRun, Side, Tested, reference_of
+from ccps.stages.runs import Count, ModelRun, Side, Tested, reference_of
 from ccps.stages.score import ScoreStage
 from ccps.stages.stage import Run, Stage, run_device, run_stage
 
@@ -60,12 +62,12 @@ class Pipeline:
         output = Path(self.config.paths.output)
         if not self._ends_with("evaluate"):
             check_writable(output)
-        questions, dropped = self._questions()
+        questions, left_out = self._questions()
         runs = [self._model_run(name, questions) for name in self.config.model]
         if self._ends_with("evaluate"):
             return None
         complete = [run for run in runs if run is not None]
-        stage = ReportStage(complete, len(dropped), self.reused, self.config, self._printed_settings(), provenance())
+        stage = ReportStage(complete, left_out, self.reused, self.config, self._printed_settings(), provenance())
         artifact = self._do(stage)
         files = copy_report(artifact, output)
         for run in complete:
@@ -75,27 +77,31 @@ class Pipeline:
         say("output", self.config.experiment, f"open {output / 'report.html'}", state="written")
         return output
 
-    def _questions(self) -> tuple[dict[str, list[Question]], list[Dropped]]:
+    def _questions(self) -> tuple[dict[str, list[Question]], list[Count]]:
         """Load and sample all questions; leave out of training what stands in a test."""
         sampling = self.config.sampling
         tests = {name: load_questions(spec) for name, spec in self.config.test.items()}
+        sources = {name: load_questions(spec) for name, spec in self.config.train.items()}
         questions = {
             name: sample(
-                test,
+                loaded.questions,
                 per_subject=sampling.test_per_subject,
                 order=sampling.order,  # type: ignore[arg-type]
                 seed=sampling.seed,
             )
-            for name, test in tests.items()
+            for name, loaded in tests.items()
         }
-        candidates = [question for spec in self.config.train.values() for question in load_questions(spec)]
         # What a test holds beyond its sample counts too: the training set must not depend on the sample's size.
-        kept, dropped = deduplicate(candidates, [question for test in tests.values() for question in test])
+        kept, dropped = deduplicate(
+            [question for loaded in sources.values() for question in loaded.questions],
+            [question for loaded in tests.values() for question in loaded.questions],
+        )
         questions[TRAIN] = sample(
             kept,
             total=sampling.train_total,
             order=sampling.order,  # type: ignore[arg-type]
             seed=sampling.seed,
+            remainder=sampling.remainder,  # type: ignore[arg-type]
         )
         sizes = ", ".join(f"{len(group):,} {name}" for name, group in questions.items())
         say(
@@ -104,15 +110,23 @@ class Pipeline:
             f"{sizes}; {len(dropped)} training candidates stand in a test: left out",
         )
         _check_questions(questions, len(dropped), judged=not self._ends_with("score"))
-        return questions, dropped
+        left_out = [Count("training questions left out", len(dropped), "their text stands in a test benchmark too")]
+        left_out += [
+            Count(f"records left out of {name}", number, reason)
+            for name, loaded in (sources | tests).items()
+            for reason, number in loaded.left_out.items()
+        ]
+        return questions, left_out
 
     def _model_run(self, name: str, questions: Mapping[str, Sequence[Question]]) -> ModelRun | None:
         config = self.config
         model = SharedModel(find_model(name, config.model[name]))
-        role = config.model[name].system_role
         labels = [TRAIN, *config.test]
         answers = {
-            label: self._do(AnswerStage(questions[label], label, model, role, config.answering)) for label in labels
+            label: self._do(
+                AnswerStage(questions[label], label, model, self._manner(name), config.answering.shard_questions)
+            )
+            for label in labels
         }
         # The head is kept too, so that nothing after this needs the model.
         head = model.save_head(self.run_settings, run_device(self.run_settings))
@@ -120,10 +134,7 @@ class Pipeline:
         if self._ends_with("answer"):
             return None
         where = {label: f"{label}, {name}" for label in labels}
-        grades = {
-            label: self._do(GradeStage(answers[label], questions[label], where[label], config.answering.grader))
-            for label in labels
-        }
+        grades = {label: self._grades(answers[label], questions[label], where[label]) for label in labels}
         if self._ends_with("grade"):
             return None
         features = {
@@ -145,11 +156,30 @@ class Pipeline:
             Tested(
                 sides[label],
                 scored[label],
-                self._do(EvaluateStage(scored[label], grades[label], where[label], reference, config.evaluation)),
+                self._do(EvaluateStage(scored[label], sides[label].labels, where[label], reference, config.evaluation)),
             )
             for label in config.test
         ]
         return ModelRun(name, head, sides[TRAIN], probes, tested)
+
+    def _grades(self, answers: Artifact, questions: Sequence[Question], where: str) -> dict[str, Artifact]:
+        """The answers graded by every grader, the one that decides first."""
+        kept = Path(self.config.paths.artifacts) / "judgements"
+        return {
+            name: self._do(GradeStage(answers, questions, where, make_grader(grader, kept)))
+            for name, grader in self.config.grader.items()
+        }
+
+    def _manner(self, model: str) -> Manner:
+        """How questions are put to a model."""
+        answering = self.config.answering
+        return Manner(
+            choice=answering.method,  # type: ignore[arg-type]
+            prompt=answering.prompt,  # type: ignore[arg-type]
+            max_new_tokens=answering.max_new_tokens,
+            system_role=self.config.model[model].system_role,  # type: ignore[arg-type]
+            max_batch_tokens=answering.max_batch_tokens,
+        )
 
     def _save_scorer(self, run: ModelRun, folder: Path) -> list[Path]:
         """Write the probe of the first seed as a scorer that users load, and return its files."""
@@ -161,9 +191,8 @@ class Pipeline:
             fingerprint=run.train.answers.inputs["model"],
             radius=self.config.perturbation.radius,
             steps=self.config.perturbation.steps,
-            method=self.config.answering.method,
-            prompt=self.config.answering.prompt,
-            max_batch_tokens=self.config.answering.max_batch_tokens,
+            format=run.train.format,
+            manner=self._manner(run.model),
         )
         ConfidenceScorer(load_probe(run.probes[self.config.seeds[0]]), settings).save(folder)
         return [path for path in folder.rglob("*") if path.is_file()]
@@ -174,7 +203,7 @@ class Pipeline:
             return {}
         radius = self.config.perturbation.radius
         return {
-            seed: self._do(FitStage(train.features, train.grades, model, self.config.probe, radius, seed))
+            seed: self._do(FitStage(train.features, train.labels, model, self.config.probe, radius, seed))
             for seed in self.config.seeds
         }
 
@@ -186,7 +215,7 @@ class Pipeline:
             if method.trained:
                 trained = dict(probes.items())
             for seed, probe in trained.items():
-                stage = ScoreStage(method, side.features, side.grades, head, probe, where)
+                stage = ScoreStage(method, side.features, side.labels, head, probe, where)
                 scored.append(Scored(method.name, seed, self._do(stage)))
         return scored
 

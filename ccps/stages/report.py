@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from ccps.methods import METHODS
 from ccps.metrics import CONVENTIONS
 from ccps.report import Fact, ReportData, parse_claims, write_report
 from ccps.stages import gather
 from ccps.stages.config import Config
-from ccps.stages.runs import OWN, ModelRun, all_tests, reference_of
+from ccps.stages.counts import count_all
+from ccps.stages.runs import OWN, Count, ModelRun, all_tests, reference_of
 from ccps.stages.stage import Stage, Work
 
 
@@ -24,7 +23,7 @@ class ReportStage(Stage):
     def __init__(
         self,
         runs: Sequence[ModelRun],
-        dropped: int,
+        left_out: Sequence[Count],
         reused: set[Path],
         config: Config,
         settings: Mapping[str, Any],
@@ -32,7 +31,7 @@ class ReportStage(Stage):
     ) -> None:
         super().__init__()
         self.runs = list(runs)
-        self.dropped = dropped
+        self.left_out = list(left_out)
         self.reused = reused
         self.config = config
         self.settings = settings
@@ -47,7 +46,7 @@ class ReportStage(Stage):
         """Every artifact the report speaks of, and the settings it prints."""
         return {
             "artifacts": [artifact.key for run in self.runs for _, artifact in run.artifacts()],
-            "dropped": self.dropped,
+            "left_out": self.left_out,
             "settings": self.settings,
             "made": self.made,
         }
@@ -71,9 +70,9 @@ class ReportStage(Stage):
             scores=gather.scores(self.runs),
             differences=gather.differences(self.runs),
             costs=gather.costs(self.runs, self.reused),
-            counts=pd.DataFrame(
-                gather.counts(self.runs, self.dropped, convention), columns=["what", "number", "reason"]
-            ),
+            counts=count_all(self.runs, self.left_out, convention),
+            agreement=gather.agreements(self.runs, self.config.evaluation.level),
+            disagreements=gather.disagreements(self.runs),
             run=self._run(),
             facts=self._facts(),
             reference=reference_of(methods),
@@ -109,8 +108,9 @@ class ReportStage(Stage):
                 )
             )
         for run, test in all_tests(self.runs):
-            accuracy = float(test.side.grades.summary["accuracy"])
-            facts.append(Fact(f"{run.model} on {test.side.label}", f"{accuracy:.1%} of answers right"))
+            accuracy, grader = float(test.side.labels.summary["accuracy"]), next(iter(test.side.grades))
+            right = f"{accuracy:.1%} of answers right, by the grader {grader}"
+            facts.append(Fact(f"{run.model} on {test.side.label}", right))
         radius = f"radius {self.config.perturbation.radius:g} in {self.config.perturbation.steps} steps"
         facts.append(Fact("Perturbation", radius))
         facts.append(Fact("Probes", f"one for each of {len(self.config.seeds)} seeds"))
@@ -132,9 +132,15 @@ class ReportStage(Stage):
     def _modes(self) -> str:
         """Every choice between the released way and another, by name."""
         asked, probe = self.config.answering, self.config.probe
-        return (
-            f"prompt {asked.prompt}, answers {asked.method}, grader {asked.grader}, "
-            f"checkpoint {probe.checkpoint}, never_flips {probe.never_flips}"
+        return ", ".join(
+            [
+                f"prompt {asked.prompt}",
+                *([f"answers {asked.method}"] if self.runs[0].train.format == "mc" else []),
+                f"grader {next(iter(self.config.grader))}",
+                f"checkpoint {probe.checkpoint}",
+                f"never_flips {probe.never_flips}",
+                *([f"padding {probe.encoder.padding}"] if probe.encoder.kernels else []),
+            ]
         )
 
 

@@ -10,6 +10,14 @@ from ccps.stages.evaluate import Scored
 REFERENCE, OWN = "ccps", "answer_probability"
 
 
+class Count(NamedTuple):
+    """How many of something there were, and why that is worth saying."""
+
+    what: str
+    number: float
+    reason: str
+
+
 class Side(NamedTuple):
     """Questions answered, graded and featurised by one model.
 
@@ -17,15 +25,25 @@ class Side(NamedTuple):
         label: benchmark name, or "train".
         questions: what was asked.
         answers: artifact of the answer stage.
-        grades: of the grade stage.
+        grades: of the grade stage, by grader; the first one's labels decide.
         features: of the extract stage.
     """
 
     label: str
     questions: Sequence[Question]
     answers: Artifact
-    grades: Artifact
+    grades: Mapping[str, Artifact]
     features: Artifact
+
+    @property
+    def labels(self) -> Artifact:
+        """The grades that decide."""
+        return next(iter(self.grades.values()))
+
+    @property
+    def format(self) -> str:
+        """Multiple choice ("mc") or open-ended ("oe")."""
+        return self.questions[0].format
 
 
 class Tested(NamedTuple):
@@ -50,7 +68,8 @@ class ModelRun(NamedTuple):
         yield "head", self.head
         for side in (self.train, *(test.side for test in self.tested)):
             yield side.label, side.answers
-            yield side.label, side.grades
+            for grades in side.grades.values():
+                yield side.label, grades
             yield side.label, side.features
         for probe in self.probes.values():
             yield self.train.label, probe

@@ -11,7 +11,7 @@ import torch
 from ccps.artifacts import ROWS, Artifact
 from ccps.methods import Evidence, Method
 from ccps.stages.fit import load_probe
-from ccps.stages.graded import last_token_features
+from ccps.stages.graded import graded_answers
 from ccps.stages.stage import Stage, Work
 
 
@@ -54,24 +54,25 @@ class ScoreStage(Stage):
 
     def prepare(self, device: torch.device) -> None:
         """Read the evidence."""
-        self.rows = last_token_features(self.features, self.grades)
+        self.answers = graded_answers(self.features, self.grades)
         self.evidence = Evidence(
-            features=self.rows.features,
+            features=self.answers.features,
+            lengths=self.answers.lengths,
             vocabulary=int(self.head.summary["vocabulary"]),
             probe=load_probe(self.probe) if self.probe else None,
         )
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """All answers at once."""
-        return [[Work(None, len(self.rows.question_ids))]]
+        return [[Work(None, len(self.answers.question_ids))]]
 
     def step(self, content: None) -> pa.Table:
         """Score every answer."""
         return pa.table(
             {
-                "question_id": self.rows.question_ids,
+                "question_id": self.answers.question_ids,
                 "p_correct": self.method.p_correct(self.evidence),
-                "correct": self.rows.correct,
+                "correct": self.answers.correct,
             }
         )
 
@@ -81,9 +82,12 @@ class ScoreStage(Stage):
         return {"n": outputs[0].num_rows}
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
-        """Count the scores; for a probe, how many values it had to set to 0."""
-        summary: dict[str, Any] = {"scored": len(self.rows.question_ids)}
+        """Count the scores and what could not be scored; for a probe, how many values it had to set to 0."""
+        summary: dict[str, Any] = {"scored": len(self.answers.question_ids)}
+        summary |= {f"not scored ({reason})": number for reason, number in self.answers.left_out.items()}
         if self.evidence.probe is not None:
-            zeroed = self.evidence.probe.clean(self.rows.features).zeroed
+            zeroed = self.evidence.probe.clean(self.answers.features).zeroed
             summary |= {f"set to 0 ({reason})": number for reason, number in zeroed.items()}
+            if truncated := self.evidence.probe.truncated(self.answers.lengths.tolist()):
+                summary["truncated"] = truncated
         return summary

@@ -39,7 +39,7 @@ def _features(config: BenchConfig) -> Section:
     n_tokens = min(config.tokens, config.questions) if config.quick else config.tokens
     name = next(iter(config.model))
     try:
-        questions = load_questions(next(iter(config.test.values())))
+        questions = load_questions(next(iter(config.test.values()))).questions
         lm = open_model(name, config).get(torch.device("cpu"))
         states = answer_states(lm, forward.representative(questions, n_tokens), config)
     except UserError as error:
@@ -54,7 +54,7 @@ def _model(name: str, config: BenchConfig) -> ModelFigures:
     if config.quick and name != next(iter(config.model)):
         return ModelFigures.missing(name, "left out by `quick=true`.")
     try:
-        questions = load_questions(next(iter(config.test.values())))
+        questions = load_questions(next(iter(config.test.values()))).questions
         opened = open_model(name, config)
     except UserError as error:
         say("model", name, str(error), state="not measured")

@@ -6,7 +6,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from ccps.data import BenchmarkSpec, Question, chat_messages, grade, is_option_letter, load_questions, sample
+from ccps.data import BenchmarkSpec, Question, chat_messages, load_questions, sample
+from ccps.grading import grade, is_option_letter
 from ccps.llm import (
     LanguageModel,
     ModelConfig,
@@ -30,7 +31,7 @@ def model() -> LanguageModel:
 @pytest.fixture(scope="module")
 def questions() -> list[Question]:
     spec = OmegaConf.load(CONF / "benchmark" / "mmlu.yaml")["mmlu"]
-    return sample(load_questions(BenchmarkSpec(**OmegaConf.to_container(spec))), per_subject=1, seed=23)
+    return sample(load_questions(BenchmarkSpec(**OmegaConf.to_container(spec))).questions, per_subject=1, seed=23)
 
 
 @pytest.fixture(scope="module")

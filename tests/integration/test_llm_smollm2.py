@@ -16,6 +16,7 @@ from ccps.llm import (
     compute_prefix,
     final_states,
     find_model,
+    generate,
     load_model,
     plan_batches,
     prompt_ids,
@@ -135,6 +136,34 @@ def test_first_token_is_the_one_generate_chooses(exact, prompts):
         assert token == generated.sequences[0, -1].item()
         assert (exact.head.logits(state) - own).abs().max() <= 1e-4 * own.abs().max()
     assert len(set(chosen)) > 3
+
+
+def test_generated_answers_are_what_transformers_generates(exact, prompts):
+    """One by one and without our hook; end of turn as the checkpoint's generation config names it."""
+    for prompt, got in zip(prompts, generate(exact, prompts, 12), strict=True):
+        ids = exact.model.generate(
+            torch.tensor([prompt]),
+            attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+            max_new_tokens=12,
+            do_sample=False,
+            eos_token_id=exact.tokenizer.eos_token_id,
+            pad_token_id=0,
+        )[0, len(prompt) :].tolist()
+        ended = exact.tokenizer.eos_token_id in ids
+        assert got.ended == ended
+        assert got.tokens == (ids[: ids.index(exact.tokenizer.eos_token_id)] if ended else ids)
+
+
+def test_states_taken_while_generating_are_those_of_one_teacher_forced_pass(exact, smollm2, prompts):
+    shared = compute_prefix(exact, prompts[0][: common_prefix(prompts)])
+    written = generate(exact, prompts, 12, shared)
+    passages = [Passage(prompt, answer.tokens) for prompt, answer in zip(prompts, written, strict=True)]
+    ours, read = (torch.cat(states) for states in ([a.states for a in written], final_states(exact, passages)))
+    assert (ours - read).abs().max() <= 1e-4 * read.abs().max()
+    shared = compute_prefix(smollm2, prompts[0][: common_prefix(prompts)])
+    written = generate(smollm2, prompts, 12, shared)
+    passages = [Passage(prompt, answer.tokens) for prompt, answer in zip(prompts, written, strict=True)]
+    assert_same_within_rounding(smollm2, [answer.states for answer in written], final_states(smollm2, passages))
 
 
 def test_it_knows_the_capital_of_france(exact):

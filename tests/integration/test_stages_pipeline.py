@@ -290,7 +290,7 @@ def test_records_that_are_no_questions(
 
 def test_dataset_without_a_needed_column(tiny: Tiny, refused: Callable[..., str]) -> None:
     message = refused(*tiny.overrides(f"test.boats={benchmark(tiny.questions / 'boats.jsonl', answer='key')}"))
-    assert "no column `key` (there are: question, a, b, c, answer, subject)" in message
+    assert "no record has `key`. There are: `question`, `a`, `b`, `c`, `answer`, `subject`." in message
 
 
 def test_fewer_than_two_subjects_before_anything_is_computed(tiny: Tiny, refused: Callable[..., str]) -> None:
@@ -323,7 +323,7 @@ def test_all_training_answers_alike(
 ) -> None:
     for stage in ("answer", "head"):
         shutil.copytree(finished.artifacts / stage, tiny.artifacts / stage)
-    monkeypatch.setattr("ccps.stages.grade.grade", lambda *_: right)
+    monkeypatch.setattr("ccps.grading.rules.Substring.is_right", lambda *_: right)
     message = refused(*tiny.overrides())
     assert f"A probe cannot be fitted: all 24 questions are answered {word}" in message
     assert len(list(tiny.artifacts.glob("extract/*/manifest.json"))) == 2  # what came before is kept

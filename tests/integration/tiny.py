@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from ccps.stages import Run, run_experiment
-from ccps.stages.schema import to_config
+from ccps.stages.checks import to_config
 from experiments.launch import CONF, checked_overrides
 
 SUBJECTS = ("botany", "cookery", "sailing")

@@ -1,6 +1,7 @@
 """The front door, on a tiny random model: what it computes is checked against the pieces, step by step."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ from ccps import ConfidenceScorer
 from ccps.data.prompts import chat_messages
 from ccps.data.records import Question
 from ccps.errors import UserError
+from ccps.interview import Interview, Manner
 from ccps.llm import LanguageModel, ModelConfig, find_model, prompt_ids
 from ccps.perturbation import stability_features
 from ccps.probes import FittedProbe, ProbeConfig, fit_probe
-from ccps.probes.config import StageConfig
+from ccps.probes.config import EncoderConfig, StageConfig
 from ccps.scorer import ScorerSettings
 
 QUESTIONS = [
@@ -42,6 +44,8 @@ def make_scorer(probe: FittedProbe, tiny_config: Callable[..., ModelConfig]) -> 
             "fingerprint": find_model("tiny", config).fingerprint,
             "radius": 20.0,
             "steps": 5,
+            "format": "mc",
+            "manner": Manner(),
         }
         return ConfidenceScorer(probe, ScorerSettings(**{**settings, **changes}), device="cpu")  # type: ignore[arg-type]
 
@@ -85,8 +89,51 @@ def test_given_answers_are_read_to_their_last_token(
         assert score.answer == answer
 
 
+@pytest.fixture(scope="module")
+def open_probe() -> FittedProbe:
+    rng = np.random.default_rng(0)
+    stage = StageConfig(steps=10, eval_every=10)
+    encoder = EncoderConfig(hidden=[8, 8], kernels=[3, 3], embed_dim=4, activation="ReLU")
+    config = ProbeConfig(encoder=encoder, contrastive=stage, classifier=stage)
+    answers = np.repeat(np.arange(40), 3)
+    return fit_probe(rng.normal(size=(120, 75)), answers % 2, answers.tolist(), config, 0, radius=20.0)
+
+
+def test_open_answers_are_scored_on_all_their_tokens(
+    make_scorer: Callable[..., ConfidenceScorer], open_probe: FittedProbe
+) -> None:
+    scorer = ConfidenceScorer(open_probe, make_scorer(format="oe", manner=Manner(max_new_tokens=5)).settings, "cpu")
+    questions = [{"id": "one", "text": "Who?"}, {"id": "two", "text": "What is it, if anything, and why?"}]
+    lm = scorer._model
+    records = [Question(str(q["id"]), "", str(q["text"]), (), (), "", "") for q in questions]
+    answers = Interview(lm, records, Manner(max_new_tokens=5)).answer_all()
+    for score, answer in zip(scorer.score(questions), answers, strict=True):
+        assert score.answer == answer.text
+        features = stability_features(answer.states, lm.head.weight, torch.tensor(answer.tokens))
+        expected = open_probe.predict(features.numpy(), [len(answer.tokens)])[0]
+        assert score.p_correct == pytest.approx(expected, abs=1e-4)
+    given = scorer.score(questions, answers=["Ann", "a long answer of more than thirty tokens, letter by letter"])
+    assert given[0].answer == "Ann"
+    assert all(0 <= score.p_correct <= 1 for score in given)
+    with pytest.raises(UserError, match="without options"):
+        scorer.score(QUESTIONS)
+
+
+def test_an_empty_answer_has_no_confidence(
+    make_scorer: Callable[..., ConfidenceScorer], open_probe: FittedProbe
+) -> None:
+    scorer = ConfidenceScorer(open_probe, make_scorer(format="oe").settings, "cpu")
+    lm = scorer._model
+    prompt = prompt_ids(lm.tokenizer, chat_messages(Question("", "", "Who?", (), (), "", "")))
+    first = int(lm.model(input_ids=torch.tensor([prompt])).logits[0, -1].argmax())
+    scorer.__dict__["_model"] = replace(lm, end_tokens=(first,))
+    empty = scorer.score([{"text": "Who?"}])[0]
+    assert empty.answer == ""
+    assert np.isnan(empty.p_correct)
+
+
 def test_letters_answers_with_an_option(make_scorer: Callable[..., ConfidenceScorer]) -> None:
-    first, second = make_scorer(method="letters").score(QUESTIONS)
+    first, second = make_scorer(manner=Manner(choice="letters")).score(QUESTIONS)
     assert first.answer in "ab"
     assert second.answer in "abcd"
 
@@ -133,8 +180,8 @@ def test_folders_that_hold_no_scorer(make_scorer: Callable[..., ConfidenceScorer
         ConfidenceScorer.load(tmp_path)
     make_scorer().save(tmp_path)
     settings = tmp_path / "scorer.json"
-    settings.write_text(settings.read_text().replace('"format_version": 1', '"format_version": 2'))
-    with pytest.raises(UserError, match="format version is not 1"):
+    settings.write_text(settings.read_text().replace('"format_version": 2', '"format_version": 1'))
+    with pytest.raises(UserError, match="format version is not 2"):
         ConfidenceScorer.load(tmp_path)
     with pytest.raises(UserError, match=r"outputs/<experiment>/scorers"):
         ConfidenceScorer.load("nobody/nothing-here")

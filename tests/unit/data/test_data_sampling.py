@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -59,6 +60,13 @@ def test_total_is_even_over_sources_and_capped_at_their_size():
     assert len(sample(POOL, total=10_000)) == len(POOL)
 
 
+@pytest.mark.parametrize("order", ["shuffled", "first"])
+def test_what_is_left_of_equal_shares_may_be_dropped(order):
+    chosen = sample(POOL, total=20, order=order, remainder="drop")
+    assert Counter(question.source for question in chosen) == {"alpha": 3, "beta": 6, "gamma": 6}
+    assert set(chosen) <= set(sample(POOL, total=30, order=order, remainder="drop"))
+
+
 def test_first_takes_the_first_rows_of_each_source():
     assert ids(sample(POOL, total=6, order="first")) == ids(
         questions("alpha", 2) + questions("beta", 2) + questions("gamma", 2)
@@ -89,6 +97,8 @@ def test_shares_deal_like_cards(sizes, total):
         ({"total": 0}, "`total`"),
         ({"per_subject": -1}, "`per_subject`"),
         ({"total": 3, "order": "last"}, "last"),
+        ({"total": 3, "remainder": "keep"}, "keep"),
+        ({"total": 2, "remainder": "drop"}, "at least the number of sources, 3"),
     ],
 )
 def test_wrong_settings_are_refused(arguments, message):
@@ -108,6 +118,13 @@ def test_deduplicate_drops_what_the_test_asks_and_says_why():
     assert [(dropped.question.id, dropped.reason) for dropped in result.dropped] == [
         ("train/0", "same text as test question test/0")
     ]
+
+
+def test_a_question_asked_without_options_is_the_twin_of_the_same_with_options():
+    test = [question("mmlu/0", "Which gas do plants take up?")]
+    open_ended = replace(question("ct/0", "which gas do plants take up"), options=(), accepted=("carbon dioxide",))
+    assert deduplicate([open_ended], test).kept == []
+    assert deduplicate(test, [open_ended]).kept == []
 
 
 def test_normalise_keeps_signs_and_never_ends_empty():

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from ccps.stages.schema import SettingsError, to_config
+from ccps.stages.checks import to_config
+from ccps.stages.schema import SettingsError
 from experiments.launch import checked_overrides, job_name
 
 

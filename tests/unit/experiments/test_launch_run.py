@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ccps.errors import UserError
-from ccps.stages.schema import to_config
+from ccps.stages.checks import to_config
 from experiments.launch import launch
 
 Settings = dict[str, Any]

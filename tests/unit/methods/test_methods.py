@@ -8,12 +8,12 @@ from ccps.methods import METHODS, Evidence, find_method
 from ccps.perturbation import FEATURE_NAMES
 
 
-def evidence(vocabulary: int = 100, **columns: list[float]) -> Evidence:
+def evidence(vocabulary: int = 100, lengths: list[int] | None = None, **columns: list[float]) -> Evidence:
     rows = len(next(iter(columns.values())))
     features = np.full((rows, len(FEATURE_NAMES)), np.nan, dtype=np.float32)  # a method that reads others shows NaN
     for name, values in columns.items():
         features[:, FEATURE_NAMES.index(name)] = values
-    return Evidence(features, vocabulary)
+    return Evidence(features, np.array(lengths or [1] * rows), vocabulary)
 
 
 def test_every_method_is_found_by_its_name_and_says_what_it_is() -> None:
@@ -34,15 +34,28 @@ def test_only_ccps_is_trained() -> None:
     assert [name for name, method in METHODS.items() if method.trained] == ["ccps"]
 
 
-def test_answer_probability_is_the_feature_itself() -> None:
-    p = find_method("answer_probability").p_correct(evidence(original_prob_actual=[0.0, 0.25, 1.0]))
+def test_answer_probability_of_one_token_is_its_probability() -> None:
+    log_probs = [-math.inf, math.log(0.25), 0.0]
+    p = find_method("answer_probability").p_correct(evidence(original_log_prob_actual=log_probs))
     assert p.dtype == np.float64
-    assert p.tolist() == [0.0, 0.25, 1.0]
+    assert p.tolist() == pytest.approx([0.0, 0.25, 1.0], rel=1e-6)
+
+
+def test_answer_probability_of_several_tokens_is_their_geometric_mean() -> None:
+    log_probs = [math.log(p) for p in (0.5, 0.125, 0.9, 0.1, 0.1, 0.1)]
+    p = find_method("answer_probability").p_correct(evidence(lengths=[2, 1, 3], original_log_prob_actual=log_probs))
+    assert p.tolist() == pytest.approx([0.25, 0.9, 0.1], rel=1e-6)
 
 
 def test_answer_probability_stays_a_probability_when_rounding_exceeds_one() -> None:
-    above = float(np.nextafter(np.float32(1.0), np.float32(2.0)))
-    assert find_method("answer_probability").p_correct(evidence(original_prob_actual=[above])).tolist() == [1.0]
+    p = find_method("answer_probability").p_correct(evidence(original_log_prob_actual=[1e-7]))
+    assert p.tolist() == [1.0]
+
+
+def test_entropy_of_several_tokens_is_averaged() -> None:
+    entropies = [0.0, math.log(100), math.log(10)]
+    p = find_method("entropy").p_correct(evidence(lengths=[2, 1], original_entropy=entropies))
+    assert p.tolist() == pytest.approx([0.5, 0.5], abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ccps.errors import UserError
 from ccps.probes import ProbeConfig
-from ccps.probes.config import ACTIVATIONS, EncoderConfig, StageConfig, check_config
+from ccps.probes.config import (
+    ACTIVATIONS,
+    EncoderConfig,
+    HeadConfig,
+    Optimizer,
+    Padding,
+    StageConfig,
+    check_config,
+)
 from ccps.probes.encoders import build_encoder
 
 CONF = Path(__file__).parents[3] / "conf" / "probe"
@@ -18,6 +26,7 @@ def compose_probe(name: str) -> ProbeConfig:
         merged = OmegaConf.merge(OmegaConf.structured(ProbeConfig), compose(name))
     config = OmegaConf.to_object(merged)
     assert isinstance(config, ProbeConfig)
+    check_config(config)
     return config
 
 
@@ -27,19 +36,56 @@ def test_mc_yaml_says_every_setting_and_is_the_default_recipe():
     assert compose_probe("mc") == ProbeConfig()
 
 
-def test_smoke_changes_only_the_number_of_steps():
-    smoke = compose_probe("smoke")
+def test_oe_released_yaml_says_every_setting():
+    raw = OmegaConf.to_container(OmegaConf.load(CONF / "oe_released.yaml"))
+    defaults = OmegaConf.to_container(OmegaConf.structured(ProbeConfig))
+
+    def keys(settings, prefix=""):
+        for name, value in settings.items():
+            yield from keys(value, f"{prefix}{name}.") if isinstance(value, dict) else [prefix + name]
+
+    assert sorted(keys(raw)) == sorted(keys(defaults))
+
+
+def test_the_released_recipe_for_open_ended_answers():
+    assert compose_probe("oe_released") == ProbeConfig(
+        encoder=EncoderConfig([64, 32, 16], [3, 3, 3], 30, Padding.unmasked, 16, "ReLU"),
+        head=HeadConfig([32], "ReLU"),
+        contrastive=StageConfig(5000, 32, Optimizer.adam, 1e-3, 0.01, 0.05, 500),
+        classifier=StageConfig(5000, 32, Optimizer.adam, 1e-4, 0.01, 0.2, 500),
+    )
+
+
+def test_the_restated_recipe_for_open_ended_answers():
+    assert compose_probe("oe_paper") == ProbeConfig(
+        encoder=EncoderConfig([64, 32], [3, 3], 30, Padding.unmasked, 16, "ReLU"),
+        head=HeadConfig([32], "ReLU"),
+        contrastive=StageConfig(5000, 32, Optimizer.adamw, 1e-4, 0.1, 0.0, 500),
+        classifier=StageConfig(5000, 32, Optimizer.adamw, 1e-4, 0.1, 0.0, 500),
+    )
+
+
+@pytest.mark.parametrize(("name", "recipe"), [("smoke", "mc"), ("oe_smoke", "oe_released")])
+def test_smoke_changes_only_the_number_of_steps(name, recipe):
+    smoke, full = compose_probe(name), compose_probe(recipe)
     assert 0 < smoke.contrastive.steps < 100
     assert 0 < smoke.classifier.steps < 100
-    for stage, full in (
-        (smoke.contrastive, ProbeConfig().contrastive),
-        (smoke.classifier, ProbeConfig().classifier),
-    ):
-        stage.steps, stage.eval_every = full.steps, full.eval_every
-    assert smoke == ProbeConfig()
+    for stage, full_stage in ((smoke.contrastive, full.contrastive), (smoke.classifier, full.classifier)):
+        stage.steps, stage.eval_every = full_stage.steps, full_stage.eval_every
+    assert smoke == full
 
 
-@pytest.mark.parametrize("overrides", [{"checkpoint": "worst"}, {"margim": 2}, {"contrastive": {"steps": "many"}}])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"checkpoint": "worst"},
+        {"margim": 2},
+        {"contrastive": {"steps": "many"}},
+        {"contrastive": {"optimizer": "sgd"}},
+        {"encoder": {"padding": "mirrored"}},
+        {"encoder": {"kernels": 3}},
+    ],
+)
 def test_the_schema_refuses_unknown_words_keys_and_types(overrides):
     with pytest.raises(OmegaConfBaseException):
         OmegaConf.merge(OmegaConf.structured(ProbeConfig), overrides)
@@ -52,7 +98,7 @@ def test_every_activation_on_the_list_builds(activation):
 
 def test_all_faults_come_in_one_message():
     config = ProbeConfig(
-        encoder=EncoderConfig(hidden=[64, 0], embed_dim=0, activation="Linear"),
+        encoder=EncoderConfig(hidden=[64, 0], kernels=[3, 4, -1], max_tokens=0, embed_dim=0, activation="Linear"),
         margin=0.0,
         contrastive=StageConfig(steps=-1, batch_size=0, learning_rate=0.0),
         classifier=StageConfig(weight_decay=-1.0, encoder_dropout=1.0, eval_every=0),
@@ -63,6 +109,9 @@ def test_all_faults_come_in_one_message():
     faults = [line.split("`")[1] for line in str(caught.value).splitlines()]
     assert faults == [
         "probe.encoder.embed_dim",
+        "probe.encoder.kernels",
+        "probe.encoder.kernels",
+        "probe.encoder.max_tokens",
         "probe.encoder.hidden",
         "probe.encoder.activation",
         "probe.margin",
@@ -75,3 +124,17 @@ def test_all_faults_come_in_one_message():
         "probe.classifier.eval_every",
     ]
     check_config(ProbeConfig())
+
+
+@pytest.mark.parametrize(
+    ("hidden", "kernels", "message"),
+    [
+        ([8, 8], [3, 4], r"to be odd positive integers, but got \[3, 4\]"),
+        ([8], [-1], r"to be odd positive integers, but got \[-1\]"),
+        ([8, 8], [3], r"to be as many as `encoder.hidden` \(2\) or none, but got \[3\]"),
+        ([], [3], r"to be as many as `encoder.hidden` \(0\) or none, but got \[3\]"),
+    ],
+)
+def test_kernels_that_do_not_fit_are_refused(hidden, kernels, message):
+    with pytest.raises(UserError, match=message):
+        check_config(ProbeConfig(encoder=EncoderConfig(hidden=hidden, kernels=kernels)))

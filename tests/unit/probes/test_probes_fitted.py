@@ -50,6 +50,17 @@ def test_no_rows_give_no_predictions_and_a_wrong_width_is_refused(probe):
         probe.predict(np.zeros((2, 74)))
 
 
+def test_the_perceptron_reads_the_last_token_of_each_answer(probe, table):
+    rows = table.features[:6]
+    each = probe.predict(rows)
+    np.testing.assert_allclose(probe.predict(rows, [1, 3, 2]), each[[0, 3, 5]], rtol=1e-6)
+    assert (probe.predict(rows, np.ones(6, dtype=int)) == each).all()
+    assert probe.predict(rows[:0], []).shape == (0,)
+    assert probe.truncated([1, 3, 1000]) == 0
+    with pytest.raises(UserError, match="Expected `lengths`"):
+        probe.predict(rows, [1, 3, 3])
+
+
 def test_save_and_load_return_the_same_probe(probe, table, tmp_path):
     probe.save(tmp_path / "new" / "folder")
     loaded = FittedProbe.load(tmp_path / "new" / "folder")
@@ -71,13 +82,14 @@ def test_same_seed_same_files(table, config, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda s: s.update(format_version=2), "Expected `format_version` .* to be 1, but got 2"),
-        (lambda s: s.pop("format_version"), "Expected `format_version` .* to be 1, but got None"),
+        (lambda s: s.update(format_version=1), "Expected `format_version` .* to be 2, but got 1"),
+        (lambda s: s.pop("format_version"), "Expected `format_version` .* to be 2, but got None"),
         (lambda s: s.pop("radius"), "Expected the keys in"),
         (lambda s: s.update(colour="red"), "Expected the keys in"),
         (lambda s: s["training"].pop("seed"), "Expected the keys in"),
         (lambda s: s["training"]["curve"][0].pop("step"), "Expected the keys in"),
         (lambda s: s["config"].pop("margin"), "Expected `config` .* to be complete"),
+        (lambda s: s["config"]["encoder"].pop("kernels"), "Expected `config` .* to be complete"),
         (lambda s: s["config"].update(colour="red"), "Expected `config` in"),
         (lambda s: s["config"].update(checkpoint="worst"), "Expected `config` in"),
         (lambda s: s["config"]["encoder"].update(embed_dim=9), "Expected the tensors in"),

@@ -23,6 +23,15 @@ def test_the_paper_recipe_has_9542_parameters():
     assert parameters(network) == 9542
 
 
+@pytest.mark.parametrize(("hidden", "encoder", "total"), [([64, 32, 16], 22_464, 23_074), ([64, 32], 21_168, 21_778)])
+def test_parameters_of_the_two_recipes_for_open_ended_answers(hidden, encoder, total):
+    settings = EncoderConfig(hidden=hidden, kernels=[3] * len(hidden), embed_dim=16, activation="ReLU")
+    network = build_network(ProbeConfig(encoder=settings, head=HeadConfig(hidden=[32], activation="ReLU")), 75)
+    assert parameters(network.encoder) == encoder
+    assert parameters(network.head) == 610
+    assert parameters(network) == total
+
+
 def test_encoder_is_activation_and_dropout_after_hidden_layers_and_a_bare_last_layer():
     layers = list(build_encoder(EncoderConfig(), 75, 0.05))
     hidden = [nn.Linear, nn.ELU, nn.Dropout]

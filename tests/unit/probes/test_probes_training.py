@@ -13,7 +13,7 @@ from torch import nn
 
 from ccps.errors import UserError
 from ccps.probes import ProbeConfig, Reporting, fit_probe
-from ccps.probes.config import Accelerator, Checkpoint, StageConfig
+from ccps.probes.config import Accelerator, Checkpoint, Optimizer, StageConfig
 from ccps.probes.encoders import ProbeNetwork, build_head
 from ccps.probes.modules import ClassifierModule
 from ccps.probes.pairs import Examples
@@ -118,6 +118,28 @@ def test_weight_decay_is_part_of_adams_gradient(gradient):
     torch.testing.assert_close(module.weight.detach(), expected, rtol=0, atol=1e-7)
 
 
+@pytest.mark.parametrize("gradient", [0.0, 0.25])
+def test_weight_decay_of_adamw_is_decoupled_from_the_gradient(gradient):
+    module = nn.Linear(4, 1, bias=False)
+    before = module.weight.detach().clone()
+    stage = ClassifierModule(module, StageConfig(optimizer=Optimizer.adamw, learning_rate=0.1, weight_decay=0.5))
+    module.weight.grad = torch.full_like(module.weight, gradient)
+    stage.configure_optimizers().step()
+    # The weights shrink by learning rate · decay; the gradient then moves them by the learning rate, if there is one.
+    expected = before * (1 - 0.1 * 0.5) - 0.1 * np.sign(gradient)
+    torch.testing.assert_close(module.weight.detach(), expected, rtol=0, atol=1e-6)
+
+
+def test_each_stage_uses_its_own_optimizer(table, config):
+    plain = fit(table, config).training.curve
+    first = replace(config, contrastive=replace(config.contrastive, optimizer=Optimizer.adamw))
+    second = replace(config, classifier=replace(config.classifier, optimizer=Optimizer.adamw))
+    assert fit(table, first).training.curve[1:4] != plain[1:4]
+    curve = fit(table, second).training.curve
+    assert curve[:4] == plain[:4]
+    assert curve[5:] != plain[5:]
+
+
 def test_the_curve_holds_both_stages_from_step_0_to_the_last(table, config):
     curve = fit(table, config).training.curve
     assert [(point.stage, point.step) for point in curve] == [
@@ -174,6 +196,7 @@ def test_scaler_sees_training_rows_only_and_rows_left_out_are_counted(table, con
     features[5, 13] = np.inf
     probe = fit(table._replace(features=features), config)
     assert probe.training.dropped == {"original_logit_actual is NaN": 1}
+    assert (probe.training.left_out, probe.training.truncated) == (0, 0)
     assert probe.training.train_rows + probe.training.validation_rows == len(features) - 1
     left = np.delete(np.arange(len(features)), 3)
     train = split_by_question(table.labels[left], [table.questions[row] for row in left], 0.1, 0).train

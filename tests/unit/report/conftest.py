@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 
 from ccps.report import Example, Fact, ReportData
-from ccps.report.data import COST_COLUMNS, COUNT_COLUMNS, DIFFERENCE_COLUMNS, RESULT_COLUMNS
+from ccps.report.data import (
+    AGREEMENT_COLUMNS,
+    COST_COLUMNS,
+    COUNT_COLUMNS,
+    DIFFERENCE_COLUMNS,
+    DISAGREEMENT_COLUMNS,
+    RESULT_COLUMNS,
+)
 
 MODEL, BENCHMARK = "lab/tiny_model", "MMLU-CHOICE"
 VALUES = {"ece": 0.123, "brier": 0.2, "acc": 0.7, "aucpr": 0.8, "auroc": 0.75}
@@ -78,3 +85,59 @@ def make_data() -> Callable[..., ReportData]:
         return ReportData(**(fields | changes))
 
     return make
+
+
+def agreement_frame(**changes: Any) -> pd.DataFrame:
+    """One pair of graders on 100 answers: 0.85 agree, 0.5 by chance, so κ = 0.35 / 0.5 = 0.7."""
+    row: dict[str, Any] = {
+        "model": MODEL,
+        "benchmark": BENCHMARK,
+        "grader": "normalised",
+        "other": "f1",
+        "n": 100,
+        "unknown_grader": 0,
+        "unknown_other": 0,
+        "both_right": 40,
+        "only_grader": 10,
+        "only_other": 5,
+        "both_wrong": 45,
+        "agreement": 0.85,
+        "kappa": 0.7,
+        "kappa_low": 0.5612,
+        "kappa_high": 0.8388,
+        "note": "",
+    }
+    return pd.DataFrame([row | changes], columns=list(AGREEMENT_COLUMNS))
+
+
+def disagreement_frame(*rows: dict[str, Any]) -> pd.DataFrame:
+    """One row per mapping, whatever it leaves out filled in; the deciding grader says right."""
+    full = [
+        {
+            "model": MODEL,
+            "benchmark": BENCHMARK,
+            "question_id": f"q{place}",
+            "question": f"question {place}",
+            "accepted": "seven | 7",
+            "answer": "vii",
+            "grader": "normalised",
+            "says": "right",
+            "other": "f1",
+            "other_says": "wrong",
+        }
+        | row
+        for place, row in enumerate(rows)
+    ]
+    return pd.DataFrame(full, columns=list(DISAGREEMENT_COLUMNS))
+
+
+@pytest.fixture(scope="session")
+def agreement() -> Callable[..., pd.DataFrame]:
+    """A table of one pair of graders, any column replaced."""
+    return agreement_frame
+
+
+@pytest.fixture(scope="session")
+def disagreements() -> Callable[..., pd.DataFrame]:
+    """A table of disagreements from what is particular to each."""
+    return disagreement_frame

@@ -2,7 +2,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
+
 from ccps.report import ReportData, write_report
+from ccps.report.data import COUNT_COLUMNS
 
 
 def test_markdown_report_holds_verdict_tables_and_figures(make_data: Callable[..., ReportData], tmp_path: Path) -> None:
@@ -11,6 +14,12 @@ def test_markdown_report_holds_verdict_tables_and_figures(make_data: Callable[..
     data = make_data(
         results_other=other,
         convention_notes={"pooled ct": "over all questions"},
+        counts=pd.concat(
+            [
+                make_data().counts,
+                pd.DataFrame([("Tokens", 12.375, "mean"), ("Of", "3 of 4", "")], columns=COUNT_COLUMNS),
+            ]
+        ),
         run={"commit": "abc", "seeds": [0, 1], "machine": {"cores": 2, "gpu": None}, "versions": {}},
     )
     write_report(data, tmp_path)
@@ -20,6 +29,7 @@ def test_markdown_report_holds_verdict_tables_and_figures(make_data: Callable[..
     assert (tmp_path / "tables" / "main.md").read_text(encoding="utf-8").strip() in page
     assert "| answer | 12.5 s | 8 | 1,000 | 2.0 MB | 3.0 GB |" in page
     assert "| Answers left out | 2 | No letter & no text. |" in page
+    assert "| Tokens | 12.38 | mean |\n| Of | 3 of 4 |  |" in page
     assert "- Commit abc, seeds 0, 1\n- cores 2\n" in page
 
     # Methods in the order of the table, CCPS first: its two seeds average 15 %, the other method has 30 %.

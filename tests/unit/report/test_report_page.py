@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ccps.errors import UserError
-from ccps.report import ReportData, write_report
+from ccps.report import Example, ReportData, write_report
 from ccps.report.claims import Claim, ClaimSet
 from ccps.report.figures import method_styles
 
@@ -109,7 +109,7 @@ def test_page_opens_with_the_conclusion_and_escapes_names(written: Path) -> None
     )
     assert conclusion in page.text
     assert page.text.index(conclusion) < page.text.index("Results")
-    for text in ("A <tiny> run", "No letter & no text.", "1 < 2 & 3?", "Answered a , wrong ; accepted: b"):
+    for text in ("A <tiny> run", "No letter & no text.", "1 < 2 & 3?", "Accepted b Answer a Graded wrong"):
         assert text in page.text
     assert "12.5 s" in page.text
     assert "2.0 MB" in page.text
@@ -180,6 +180,24 @@ def test_optional_parts(make_data: Make, tmp_path: Path) -> None:
     assert "ECE gap a paper −55 % – not measured" in page.text
     assert "This run covers lab/tiny_model on MMLU-CHOICE" in page.text
     assert "P(correct), ten bins of equal count" in page.text
+
+
+def test_open_ended_examples(make_data: Make, tmp_path: Path) -> None:
+    answer = " ".join(f"word{place}" for place in range(30)) + "."
+    examples = [
+        Example("Least sure, and right", "What is it?\nSay why.", (), answer, "seven | 7", True, 0.1, 0.2),
+        Example("Least sure, and right", "And this?", (), "", None, True, 0.1, None),
+    ]
+    results = make_data().results.assign(format="oe")
+    page = _page(make_data(results=results, examples=examples), tmp_path)
+    assert page.open == []
+    assert page.of("ol") == []
+    assert (
+        f"What is it? Say why. Accepted seven | 7 Answer {answer} Graded right P(correct) by CCPS: 10.0 %" in page.text
+    )
+    assert "And this? Answer (empty) Graded right" in page.text
+    assert "MMLU-CHOICE (oe)" in page.text
+    assert "open-ended questions (oe)" in page.text
 
 
 def test_with_many_settings_the_page_says_what_it_leaves_in_the_folder(

@@ -60,5 +60,25 @@ def test_escaping() -> None:
     assert text.latex_escape("a_b & 5 % {x} \\ ~") == r"a\_b \& 5 \% \{x\} \textbackslash{} \textasciitilde{}"
 
 
+def test_markdown_escaping_keeps_a_text_on_its_line() -> None:
+    assert text.markdown_escape("a\rb\r\nc\u2028d\x0be") == "a b c d e"
+    assert text.markdown_escape("&lt; &#60; & x; $5") == r"\&lt; \&#60; & x; \$5"
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [(1234, "1,234"), (12.375, "12.38"), ("3 of 4", "3 of 4"), (math.nan, "–")]
+)
+def test_plain_number(number: float | str, shown: str) -> None:
+    assert text.plain_number(number) == shown
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [("abcdef", "abcdef"), ("abcdefg", "abcde…"), ("a\n b\tc", "a b c"), ("abcd fgh", "abcd…"), ("\n", "(empty)")],
+)
+def test_excerpt(given: str, shown: str) -> None:
+    assert text.excerpt(given, limit=6) == shown
+
+
 def test_slug_keeps_versions_and_drops_what_paths_cannot_hold() -> None:
     assert text.slug("Qwen/Qwen2.5-0.5B", "P(True)") == "qwen-qwen2.5-0.5b-p-true"

@@ -7,8 +7,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from ccps.errors import UserError
+from ccps.grading import GRADERS
+from ccps.stages.checks import to_config
 from ccps.stages.config import Config
-from ccps.stages.schema import SettingsError, to_config
+from ccps.stages.schema import SettingsError
 
 CONF = Path(__file__).parents[3] / "conf"
 
@@ -60,7 +62,8 @@ def test_every_experiment_composes_and_fits() -> None:
 
 
 # Groups of which several files are chosen at once, and those of which one is.
-MANY = {"model": "model", "benchmark": "benchmark@test", "method": "method"}
+MANY = ("model", "method")
+FITTING = ("benchmark", "grader")  # which go together depends on the format of the benchmarks
 ONE = ("perturbation", "probe", "trainer", "logger", "paths")
 
 
@@ -69,11 +72,32 @@ def files(group: str) -> list[str]:
 
 
 def test_every_file_of_groups_to_choose_several_from_fits() -> None:
-    config = to_config(composed(*(f"{key}=[{','.join(files(group))}]" for group, key in MANY.items())))
+    config = to_config(composed(*(f"{group}=[{','.join(files(group))}]" for group in MANY)))
     assert sorted(config.model) == files("model")
-    assert sorted(config.test) == files("benchmark")
     assert sorted(config.method) == files("method")
-    assert len(config.model) + len(config.test) + len(config.method) >= 21
+
+
+@pytest.mark.parametrize("name", files("benchmark"))
+def test_every_benchmark_fits(name: str) -> None:
+    settings = composed(f"benchmark@train=[{name}]", f"benchmark@test=[{name}]")
+    config = to_config(settings)
+    assert config.test == config.train
+    assert config.test
+
+
+@pytest.mark.parametrize("name", files("grader"))
+def test_every_grader_fits_a_format(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CCPS_JUDGE_BASE_URL", "http://localhost:1/v1")
+    monkeypatch.setenv("CCPS_JUDGE_MODEL", "some-model")
+    fitting = []
+    for format, benchmark in (("mc", "mmlu"), ("oe", "mmlu_oe")):
+        settings = composed(f"grader=[{name}]", f"benchmark@train=[{benchmark}]", f"benchmark@test=[{benchmark}]")
+        if format in GRADERS[name].formats:
+            assert list(to_config(settings).grader) == [name]
+            fitting.append(format)
+        else:
+            assert "to be for the format of the benchmarks" in faults(settings)[0]
+    assert fitting
 
 
 @pytest.mark.parametrize("choice", [f"{group}={name}" for group in ONE for name in files(group)])
@@ -83,7 +107,7 @@ def test_every_file_of_groups_to_choose_one_from_fits(choice: str) -> None:
 
 def test_no_group_is_forgotten_above() -> None:
     folders = {path.name for path in CONF.iterdir() if path.is_dir()}
-    assert folders - set(MANY) - set(ONE) == {"experiment", "claims"}  # claims is data, not a group
+    assert folders - {*MANY, *FITTING, *ONE} == {"experiment", "claims"}  # claims is data, not a group
 
 
 @pytest.mark.parametrize(
@@ -132,7 +156,7 @@ def test_no_group_is_forgotten_above() -> None:
             "expected `model.qwen25_coder_1b5.system_role` to be one of system, omit, prepend, but got 'drop'",
         ),
         ({"test__mmlu__loader": "csv"}, "in `test.mmlu`: `loader` to be one of arrow, requests, table, but got 'csv'"),
-        ({"test__mmlu__format": "oe"}, "expected `test.mmlu.format` to be mc (multiple choice), but got 'oe'"),
+        ({"test__mmlu__format": "oe"}, "expected all benchmarks to have one format, mc or oe"),
         ({"train__piqa__name": "arc_easy"}, "expected each benchmark in `train` to have a `name` of its own"),
         ({"probe__margin": -1.0}, "in `probe`: expected `probe.margin` to be above 0, but got -1.0"),
     ],

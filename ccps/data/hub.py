@@ -1,0 +1,67 @@
+"""Records out of what the library `datasets` reads: a repository of the hub, a local folder, a saved data set."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ccps.data.rows import Row
+from ccps.data.spec import BenchmarkSpec
+from ccps.errors import expected
+
+# What `save_to_disk` leaves in a folder: of a single data set, and of several splits.
+SAVED = ("state.json", "dataset_dict.json")
+
+
+def read_dataset(spec: BenchmarkSpec) -> Iterator[Row]:
+    """Yield the records of the split that a description names; class labels are whole numbers.
+
+    Raises:
+        UserError: nothing there, out of reach, no such subset, split or file, or data that need remote code.
+    """
+    # Slow to import, and most runs do without.
+    import datasets
+    from datasets.exceptions import DatasetsError
+
+    try:
+        data = _open(datasets, spec)
+    except (DatasetsError, OSError, ValueError, RuntimeError) as error:
+        raise expected(
+            f"benchmark `{spec.name}`",
+            f"readable from {_wanted(spec)}",
+            f"this from the library `datasets`: {str(error).strip().rstrip('.')}",
+            _way_out(spec, error),
+        ) from error
+    for number, row in enumerate(data):
+        yield f"row {number}", row
+
+
+def _open(datasets: Any, spec: BenchmarkSpec) -> Any:
+    """The split, opened; nothing is ever executed from the repository."""
+    folder = Path(spec.location).expanduser()
+    if any((folder / name).is_file() for name in SAVED):
+        saved = datasets.load_from_disk(str(folder))
+        if not isinstance(saved, datasets.DatasetDict):
+            return saved
+        if spec.split not in saved:
+            raise ValueError(f'Unknown split "{spec.split}". Should be one of {list(saved)}')
+        return saved[spec.split]
+    return datasets.load_dataset(
+        str(folder) if folder.is_dir() else spec.location,
+        name=spec.subset,
+        data_files=None if spec.data_files is None else {spec.split: spec.data_files},
+        revision=spec.revision,
+        split=spec.split,
+    )
+
+
+def _wanted(spec: BenchmarkSpec) -> str:
+    details = [f"{key} `{getattr(spec, key)}`" for key in ("subset", "data_files", "revision") if getattr(spec, key)]
+    return ", ".join([f"`{spec.location}`", *details, f"split `{spec.split}`"])
+
+
+def _way_out(spec: BenchmarkSpec, error: Exception) -> str:
+    if "script" in str(error):
+        return "Choose a revision without a loading script (often `refs/convert/parquet`), or a local copy."
+    if isinstance(error, ConnectionError) or "ffline" in str(error):
+        return "Go online, or download the data and give the folder as `location`."
+    return "Correct `location`, `subset`, `data_files`, `revision` or `split`."

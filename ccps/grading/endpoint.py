@@ -1,0 +1,131 @@
+"""One request to an OpenAI-compatible endpoint, and what its faults mean to the user."""
+
+import json
+import os
+from typing import Any, NamedTuple
+
+import openai
+
+from ccps.errors import UserError, expected
+from ccps.grading.config import JudgeConfig, endpoint
+
+_KEPT = "Every verdict so far is kept: the same command goes on from there."
+
+
+class _NotACompletion(Exception):  # noqa: N818
+    """Says what came instead."""
+
+
+_GARBLED = (_NotACompletion, openai.APIResponseValidationError, json.JSONDecodeError)
+
+
+class Reply(NamedTuple):
+    """What the model said, and what it took."""
+
+    text: str
+    """Empty if it said nothing."""
+    prompt_tokens: int | None
+    """None if the endpoint did not count."""
+    completion_tokens: int | None
+    """None if the endpoint did not count."""
+
+
+class Endpoint:
+    """A client that lives for one round of questions; time-outs, retries and back-off are the `openai` package's."""
+
+    def __init__(self, config: JudgeConfig) -> None:
+        self._config = config
+        self._place = f"the judge {config.model} at {endpoint(config.base_url or '')}"
+        self._key = _read_key(config)
+        self._client = openai.OpenAI(
+            api_key=self._key, base_url=config.base_url, timeout=config.timeout_s, max_retries=config.retries
+        )
+
+    def ask(self, messages: list[dict[str, str]]) -> Reply:
+        """Send a chat and wait for the reply; what is no chat completion is asked for once more.
+
+        Raises:
+            UserError: there is no reply, after all retries where there is hope and at once where there is none.
+        """
+        try:
+            try:
+                return self._ask(messages)
+            except _GARBLED:
+                return self._ask(messages)
+        # The cause is cut off on purpose: an exception of the transport may show the headers.
+        except openai.APIStatusError as error:
+            raise self._refused(error.status_code, str(error)) from None
+        except openai.APIConnectionError as error:
+            raise self._silent(error) from None
+        except _GARBLED as error:
+            raise self._garbled(error) from None
+
+    def close(self) -> None:
+        """Drop the connections; a request under way fails."""
+        self._client.close()
+
+    def _ask(self, messages: list[dict[str, str]]) -> Reply:
+        config = self._config
+        completion = self._client.chat.completions.create(
+            model=config.model or "",
+            messages=messages,  # type: ignore[arg-type]
+            temperature=openai.omit if config.temperature is None else config.temperature,
+            max_tokens=openai.omit if config.max_tokens is None else config.max_tokens,
+        )
+        return self._read(completion)
+
+    def _read(self, completion: Any) -> Reply:
+        """An endpoint that is compatible in name only may leave out any part, which the package does not check."""
+        try:
+            text, usage = completion.choices[0].message.content, completion.usage
+        except (AttributeError, IndexError, TypeError):
+            raise _NotACompletion("a body that is no chat completion") from None
+        if not isinstance(text, str | None):
+            raise _NotACompletion("a reply that is no text")
+        # A reply is written to disk: a server that sends the key back shall not put it there.
+        clean = self._scrub(text or "")
+        return Reply(clean, getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None))
+
+    def _refused(self, status: int, message: str) -> UserError:
+        got = f"status {status} ({self._scrub(message)[:300]})"
+        if status in (408, 409, 429) or status >= 500:
+            way_out = f"{self._tries()} Wait until it is well, or ask less at once with `judge.concurrency`. {_KEPT}"
+            return expected(self._place, "ready", got, way_out)
+        way_outs = {
+            401: f"Check the key in the environment variable {self._config.key_variable}.",
+            403: f"Check what the key in the environment variable {self._config.key_variable} may use.",
+            404: "Check `judge.base_url` (up to and with /v1) and `judge.model`.",
+        }
+        way_out = way_outs.get(status, "Check `judge.model`, `judge.temperature` and `judge.max_tokens`.")
+        return expected(self._place, "willing to answer", got, f"{way_out} {_KEPT}")
+
+    def _silent(self, error: openai.APIConnectionError) -> UserError:
+        late = isinstance(error, openai.APITimeoutError)
+        got = f"no reply within {self._config.timeout_s:g} s" if late else "no connection"
+        way_out = f"{self._tries()} Check that it runs, `judge.base_url` and `judge.timeout_s`. {_KEPT}"
+        return expected(self._place, "within reach", got, way_out)
+
+    def _garbled(self, error: Exception) -> UserError:
+        got = f"something else twice ({self._scrub(str(error))[:300]})"
+        way_out = "Check that `judge.base_url` is an OpenAI-compatible endpoint (up to and with /v1)."
+        return expected(self._place, "sending chat completions", got, f"{way_out} {_KEPT}")
+
+    def _tries(self) -> str:
+        return f"It was asked up to {self._config.retries + 1} times."
+
+    def _scrub(self, text: str) -> str:
+        # Anything shorter is a stand-in for servers that want no key, and may be a word like "no".
+        return text.replace(self._key, "[key]") if len(self._key) >= 8 else text
+
+
+def _read_key(config: JudgeConfig) -> str:
+    key = os.environ.get(config.key_variable, "").strip()
+    if not key:
+        way_out = "Set it; for an endpoint that asks for no key, to any text."
+        raise expected(f"the environment variable {config.key_variable}", "the key of the judge", "nothing", way_out)
+    # Such a key fits no HTTP header, and the transport would show it in its complaint.
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        way_out = "Copy the key again."
+        got = "other characters in it"
+        raise expected(f"the environment variable {config.key_variable}", "plain ASCII without spaces", got, way_out)
+    return key

@@ -1,0 +1,79 @@
+"""What two answers have in common once case, articles, punctuation and the spelling of numbers are set aside."""
+
+import re
+import string
+import unicodedata
+from collections import Counter
+
+from text_to_num import text2num
+
+_ARTICLES = {"a", "an", "the"}
+_NUMERAL = re.compile(r"([+-]?)([0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?:\.([0-9]*))?")
+_BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[^0-9\s](?=[0-9])")
+_MINUS = str.maketrans({"−": "-", "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-"})
+
+
+def normalise(text: str) -> str:
+    """Bring a text to the form in which it is compared.
+
+    After SQuAD's exact match (Rajpurkar et al. 2016, arXiv 1606.05250): lower-case, no punctuation, no articles, single
+    spaces. Beyond it, so that numbers are compared by value:
+
+    1. Unicode compatibility forms are unified first (NFKC), and punctuation is that of all scripts.
+    2. A numeral takes its shortest form: "1,000.0" is "1000", "-0.50" is "-0.5". Punctuation between digits stays.
+    3. A text that is nothing but an English cardinal number in words is that number: "twenty-one" is "21".
+
+    A text of which nothing would be left ("The", "?") stays as it is, lower-case.
+    """
+    lower = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower()).translate(_MINUS)
+    tokens = [_token(word) for word in lower.split()]
+    kept = " ".join(token for token in tokens if token and token not in _ARTICLES) or " ".join(lower.split())
+    number = _number_in_words(lower)
+    return kept if number is None else number
+
+
+def token_f1(answer: str, accepted: str) -> float:
+    """Token F1 of SQuAD on normalised texts: the harmonic mean of precision and recall over shared tokens.
+
+    Source: Rajpurkar et al. 2016, arXiv 1606.05250, section 6.1.
+    """
+    ours, theirs = normalise(answer).split(), normalise(accepted).split()
+    shared = (Counter(ours) & Counter(theirs)).total()
+    return 2 * shared / (len(ours) + len(theirs)) if shared else 0.0
+
+
+def _token(word: str) -> str:
+    bare = word.lstrip("".join(_outer(word, keep="+-.")))
+    bare = bare.rstrip("".join(_outer(bare, keep="")))
+    numeral = _NUMERAL.fullmatch(bare)
+    if numeral and (numeral[2] or numeral[3]):
+        return _shortest(numeral[1], numeral[2].replace(",", ""), numeral[3] or "")
+    inner = {match.start() for match in _BETWEEN_DIGITS.finditer(word)}
+    return "".join(sign for place, sign in enumerate(word) if place in inner or not _is_punctuation(sign))
+
+
+def _outer(word: str, keep: str) -> set[str]:
+    return {sign for sign in word if _is_punctuation(sign) and sign not in keep}
+
+
+def _shortest(sign: str, whole: str, fraction: str) -> str:
+    whole, fraction = whole.lstrip("0") or "0", fraction.rstrip("0")
+    value = f"{whole}.{fraction}" if fraction else whole
+    return f"-{value}" if sign == "-" and value != "0" else value
+
+
+def _number_in_words(lower: str) -> str | None:
+    """The number, if the text is nothing else; text2num then reads it or refuses the whole."""
+    spaced = "".join(" " if _is_punctuation(sign) else sign for sign in lower)
+    words = [word for word in spaced.split() if word not in _ARTICLES]
+    # text2num takes a lone "o" for zero; here it is as likely a letter.
+    if not words or "o" in words:
+        return None
+    try:
+        return str(text2num(" ".join(words), "en"))
+    except ValueError:
+        return None
+
+
+def _is_punctuation(sign: str) -> bool:
+    return sign in string.punctuation or unicodedata.category(sign).startswith("P")

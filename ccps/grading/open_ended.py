@@ -1,0 +1,41 @@
+"""Graders of open-ended answers that ask nobody."""
+
+from typing import Any
+
+from ccps.data.records import Question
+from ccps.grading.base import Comparison
+from ccps.grading.normalise import normalise, token_f1
+
+
+class Normalised(Comparison):
+    """Right if the answer is an accepted text, see `normalise`."""
+
+    name = "normalised"
+    formats = frozenset({"oe"})
+
+    def is_right(self, answer: str, question: Question) -> bool:
+        """Whether it equals an accepted text in normalised form."""
+        return normalise(answer) in {normalise(text) for text in question.accepted}
+
+
+class TokenF1(Comparison):
+    """Right if the answer shares enough words with an accepted text, see `token_f1`."""
+
+    name = "f1"
+    formats = frozenset({"oe"})
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+
+    @property
+    def label(self) -> str:
+        """The name with its threshold."""
+        return f"f1 ≥ {self.threshold:g}"
+
+    def settings(self) -> dict[str, Any]:
+        """With the threshold."""
+        return {**super().settings(), "threshold": self.threshold}
+
+    def is_right(self, answer: str, question: Question) -> bool:
+        """Whether the best F1 over the accepted texts reaches the threshold."""
+        return max(token_f1(answer, text) for text in question.accepted) >= self.threshold

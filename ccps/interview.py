@@ -1,0 +1,197 @@
+"""Put questions to a language model, or read given answers; either way, keep the state of every answer token."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ccps.data.prompts import SystemRole, chat_messages
+from ccps.data.records import Question
+from ccps.llm import (
+    LanguageModel,
+    Passage,
+    answer_ids,
+    check_context_window,
+    choose_tokens,
+    common_prefix,
+    compute_prefix,
+    final_states,
+    generate,
+    plan_batches,
+    prompt_ids,
+)
+from ccps.llm.chat import PromptMode
+from ccps.llm.choose import Choice
+
+Way = Literal["read", "choose", "generate"]
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How questions are put.
+
+    Attributes:
+        choice: how a multiple-choice question is answered with one token, see `ccps.llm.choose_tokens`.
+        prompt: `strict` or `parity`, see `ccps.llm.prompt_ids` and `ccps.llm.answer_ids`.
+        max_new_tokens: after so many tokens an open-ended answer is cut off (CCPS, arXiv 2505.21772: 30).
+        system_role: see `ccps.data.prompts.chat_messages`.
+        max_batch_tokens: rows times width of a batch, tokens to be written included.
+    """
+
+    choice: Choice = "greedy"
+    prompt: PromptMode = "strict"
+    max_new_tokens: int = 30
+    system_role: SystemRole = "system"
+    max_batch_tokens: int = 1024
+
+
+class Answer(NamedTuple):
+    """An answer and what the model had in mind when it gave it.
+
+    Attributes:
+        text: without white space at either end.
+        tokens: token ids that are probed; none if the text is empty.
+        states: `[tokens, d]` final-normed states that predicted them, in the model's dtype, on the CPU.
+        is_cut: whether the answer was cut off at the limit.
+        cost: tokens that the model read or wrote for it, what all prompts share left out.
+    """
+
+    text: str
+    tokens: list[int]
+    states: Tensor
+    is_cut: bool
+    cost: int
+
+
+class Interview:
+    """Questions for one model, laid out in batches.
+
+    A question that comes with an answer has it read, in one teacher-forced pass; any other is answered by the model:
+    with one token if it has options, else with as many as it takes, up to the limit.
+
+    Args:
+        lm: the model.
+        questions: what is asked, at least one.
+        manner: how.
+
+    Raises:
+        UserError: a prompt is too long, or the model's chat template refuses the messages.
+    """
+
+    def __init__(self, lm: LanguageModel, questions: Sequence[Question], manner: Manner) -> None:
+        self.lm = lm
+        self.questions = list(questions)
+        self.manner = manner
+        self.messages = [chat_messages(question, system_role=manner.system_role) for question in questions]
+        self.prompts = [prompt_ids(lm.tokenizer, messages, manner.prompt) for messages in self.messages]
+        self.given = [
+            None if question.given_answer is None else self._ids(index, question.given_answer.strip())
+            for index, question in enumerate(questions)
+        ]
+        longest = [Passage(self.prompts[index], range(self._room(index))) for index in range(len(questions))]
+        check_context_window(lm, [question.id for question in questions], longest)
+        self.shared = common_prefix(self.prompts)
+        self.prefix = compute_prefix(lm, self.prompts[0][: self.shared])
+
+    @property
+    def batches(self) -> list[list[int]]:
+        """Positions of the questions of each batch: of one way of answering, and of like length."""
+        groups: dict[Way, list[int]] = defaultdict(list)
+        for index in range(len(self.questions)):
+            groups[self._way(index)].append(index)
+        return [
+            [group[place] for place in batch]
+            for group in groups.values()
+            for batch in plan_batches(
+                [len(self.prompts[index]) - self.shared + self._room(index) for index in group],
+                self.manner.max_batch_tokens,
+            )
+        ]
+
+    def answer(self, batch: Sequence[int]) -> list[Answer]:
+        """Answer the questions of one batch, given by their positions."""
+        ways = {"read": self._read_given, "choose": self._choose, "generate": self._generate}
+        return ways[self._way(batch[0])](batch)
+
+    def answer_all(self) -> list[Answer]:
+        """Answer every question, batch by batch; in the order of the questions."""
+        found: dict[int, Answer] = {}
+        for batch in self.batches:
+            found |= zip(batch, self.answer(batch), strict=True)
+        return [found[index] for index in range(len(self.questions))]
+
+    def _way(self, index: int) -> Way:
+        if self.given[index] is not None:
+            return "read"
+        return "choose" if self.questions[index].options else "generate"
+
+    def _room(self, index: int) -> int:
+        """How many tokens the answer may take, the prompt's last one not counted."""
+        given = self.given[index]
+        if given is not None:
+            return len(given)
+        return 1 if self.questions[index].options else self.manner.max_new_tokens
+
+    def _read_given(self, batch: Sequence[int]) -> list[Answer]:
+        texts = [(self.questions[index].given_answer or "").strip() for index in batch]
+        return self._read(batch, texts, [self.given[index] or [] for index in batch])
+
+    def _choose(self, batch: Sequence[int]) -> list[Answer]:
+        passages = [Passage(self.prompts[index]) for index in batch]
+        states = final_states(self.lm, passages, self.prefix)
+        logits = self.lm.own_logits(torch.cat(states))
+        n_options = [len(self.questions[index].options) for index in batch]
+        chosen = choose_tokens(self.lm, logits, n_options, self.manner.choice)
+        return self._written(batch, [[token] for token in chosen], states, [False] * len(batch))
+
+    def _generate(self, batch: Sequence[int]) -> list[Answer]:
+        prompts = [self.prompts[index] for index in batch]
+        answers = generate(self.lm, prompts, self.manner.max_new_tokens, self.prefix)
+        return self._written(
+            batch,
+            [answer.tokens for answer in answers],
+            [answer.states for answer in answers],
+            [not answer.ended for answer in answers],
+        )
+
+    def _written(
+        self, batch: Sequence[int], tokens: Sequence[list[int]], states: Sequence[Tensor], is_cut: Sequence[bool]
+    ) -> list[Answer]:
+        """Answers out of what the model wrote; in parity, those whose text has other token ids are read again."""
+        texts = [self.lm.tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in tokens]
+        answers = list(map(self._answer, batch, texts, tokens, states, is_cut))
+        if self.manner.prompt == "parity":
+            probed = [self._ids(index, text) for index, text in zip(batch, texts, strict=True)]
+            differ = [place for place, ids in enumerate(probed) if answers[place].tokens != ids]
+            again = self._read(
+                [batch[place] for place in differ],
+                [texts[place] for place in differ],
+                [probed[place] for place in differ],
+            )
+            for place, answer in zip(differ, again, strict=True):
+                cost = answers[place].cost + answer.cost
+                answers[place] = answer._replace(is_cut=is_cut[place], cost=cost)
+        return answers
+
+    def _read(self, batch: Sequence[int], texts: Sequence[str], tokens: Sequence[list[int]]) -> list[Answer]:
+        """Take the states of given token ids from one teacher-forced pass."""
+        filled = [place for place, ids in enumerate(tokens) if ids]
+        passages = [Passage(self.prompts[batch[place]], tokens[place]) for place in filled]
+        found = dict(zip(filled, final_states(self.lm, passages, self.prefix) if filled else [], strict=True))
+        nothing = torch.empty(0, self.lm.head.weight.shape[1], dtype=self.lm.model.dtype)
+        return [
+            self._answer(index, texts[place], tokens[place], found.get(place, nothing), False)
+            for place, index in enumerate(batch)
+        ]
+
+    def _answer(self, index: int, text: str, tokens: list[int], states: Tensor, is_cut: bool) -> Answer:
+        """Join an answer's parts; of one that is nothing but white space no token is probed."""
+        kept = len(tokens) if text else 0
+        cost = len(self.prompts[index]) - self.shared + len(tokens)
+        return Answer(text, tokens[:kept], states[:kept].cpu(), is_cut, cost)
+
+    def _ids(self, index: int, text: str) -> list[int]:
+        return answer_ids(self.lm.tokenizer, self.messages[index], text, self.manner.prompt) if text else []

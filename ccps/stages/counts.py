@@ -1,0 +1,109 @@
+"""Everything that was dropped, skipped, cut or undefined on the way, counted for the report."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ccps.artifacts import Artifact
+from ccps.report.data import COUNT_COLUMNS
+from ccps.stages.runs import Count, ModelRun, Side, Tested
+
+TRUNCATED = "longer than the probe reads: kept whole, but only their first tokens are read"
+
+
+def count_all(runs: Sequence[ModelRun], left_out: Sequence[Count], convention: str) -> pd.DataFrame:
+    """Everything that was dropped, skipped or undefined, and why."""
+    rows = list(left_out)
+    sources = Counter(question.source for question in runs[0].train.questions)
+    rows += [
+        Count(f"training questions from {source}", n, "equal shares, unless one is used up")
+        for source, n in sorted(sources.items())
+    ]
+    for run in runs:
+        for side in (run.train, *(test.side for test in run.tested)):
+            rows += _side_counts(run.model, side)
+        for seed, probe in run.probes.items():
+            where = f"{run.model}, seed {seed}"
+            rows += [
+                Count(f"training rows dropped, {where}", number, reason)
+                for reason, number in _by_reason(probe.summary, "dropped")
+            ]
+            if truncated := probe.summary["truncated"]:
+                rows.append(Count(f"long training answers, {where}", truncated, TRUNCATED))
+        for test in run.tested:
+            rows += _evaluation_counts(run.model, test, convention)
+    return pd.DataFrame(rows, columns=list(COUNT_COLUMNS))
+
+
+def _side_counts(model: str, side: Side) -> list[Count]:
+    answers, where = side.answers.summary, f"{model} on {side.label}"
+    rows = [
+        Count(f"answers, {where}", answers["answers"], f"template: {answers['template']}"),
+        Count(f"empty answers, {where}", answers["empty"], "kept; graded wrong; not scored, as there is no token"),
+    ]
+    if answers["given"]:
+        rows.append(Count(f"answers given with the data, {where}", answers["given"], "read, not generated"))
+    if side.format == "mc":
+        other = round(answers["answers"] * (1 - answers["letter_rate"]))
+        rows.append(Count(f"answers that are not an option letter, {where}", other, "kept; graded like all others"))
+    else:
+        rows += [
+            Count(f"answers cut off at the limit, {where}", answers["cut"], "kept; graded as far as they go"),
+            Count(f"tokens of an answer, mean, {where}", answers["mean_answer_tokens"], "end of turn not counted"),
+        ]
+    for name, grades in side.grades.items():
+        rows += _grade_counts(name, grades, where)
+    return rows
+
+
+def _grade_counts(grader: str, grades: Artifact, where: str) -> list[Count]:
+    summary = grades.summary
+    unknown = _by_reason(summary, "unknown")
+    known = summary["graded"] - sum(number for _, number in unknown)
+    right = round(known * summary.get("accuracy", 0.0))
+    rows = [Count(f"answers right, {where}", right, f"of {known:,} graded by {grader}")]
+    rows += [Count(f"answers not graded by {grader}, {where}", number, reason) for reason, number in unknown]
+    if "calls" in summary:
+        tokens = f"{summary['prompt_tokens']:,.0f} tokens sent, {summary['completion_tokens']:,.0f} received"
+        cost = f"{summary['cost']:.4f} USD" if "cost" in summary else "no prices set"
+        rows += [
+            Count(f"replies of {grader}, {where}", summary["calls"], f"{tokens}; {cost}"),
+            Count(f"judgements of {grader} found again, {where}", summary["cached"], "asked in an earlier run"),
+        ]
+    return rows
+
+
+def _by_reason(summary: Mapping[str, Any], what: str) -> list[tuple[str, int]]:
+    """The entries "what (reason)" of a summary."""
+    start = f"{what} ("
+    return [
+        (name.removeprefix(start).removesuffix(")"), number)
+        for name, number in summary.items()
+        if name.startswith(start)
+    ]
+
+
+def _evaluation_counts(model: str, test: Tested, convention: str) -> list[Count]:
+    rows = test.evaluation.rows().to_pandas()
+    rows = rows[rows["convention"] == convention]
+    where = f"{model} on {test.side.label}"
+    auroc, ece = rows[rows["metric"] == "auroc"], rows[rows["metric"] == "ece"]
+    summary = test.scored[0].scores.summary
+    counts = [Count(f"answers not scored, {where}", n, reason) for reason, n in _by_reason(summary, "not scored")]
+    if truncated := max(item.scores.summary.get("truncated", 0) for item in test.scored):
+        counts.append(Count(f"long answers, {where}", truncated, TRUNCATED))
+    counts.append(
+        Count(
+            f"subjects without AUROC, {where}",
+            int(auroc["undefined_groups"].max()),
+            f"of {int(auroc['groups'].max())}: all answers right, or all wrong; left out of its mean",
+        )
+    )
+    for method, dropped in ece.groupby("method", sort=False)["ece_dropped"].max().items():
+        if dropped:
+            counts.append(
+                Count(f"answers in no bin of the ECE, {method}, {where}", int(dropped), "its bins are open at one end")
+            )
+    return counts

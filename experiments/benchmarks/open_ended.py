@@ -1,0 +1,147 @@
+"""Answers of many tokens: extraction against the paper's own procedure, and what confidence adds to generating."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ccps.data.records import Question
+from ccps.interview import Answer, Interview, Manner
+from ccps.llm import LanguageModel, generate
+from ccps.perturbation import reference_features, stability_features
+from ccps.probes import FittedProbe, ProbeConfig, fit_probe
+from ccps.probes.config import EncoderConfig, HeadConfig, StageConfig
+from ccps.stages.config import PerturbationConfig
+from experiments.benchmarks.features import largest_difference
+from experiments.benchmarks.page import Figure, Section, Target
+from experiments.benchmarks.timing import ratios, spread, take_turns
+
+EXTRACTION_TARGET = Target("≥", 80)
+OVERHEAD_TARGET = Target("≤", 15)
+ANSWER_TOKENS = 30
+PROMPT_TOKENS = 100
+BATCH = 8
+
+TITLE = "Open-ended answers"
+TEXT = (
+    f"Extraction: answers of exactly {ANSWER_TOKENS} tokens to prompts of about {PROMPT_TOKENS}, the same for both "
+    "ways, from token ids to feature rows in one process. The paper's procedure takes one token after the other: two "
+    "forward passes over the whole text so far without a cache, the logits of all positions with them, then its "
+    "features as above (CCPS, arXiv 2505.21772). Ours reads all answers teacher-forced in one batch, what the prompts "
+    "share only once. Generating: questions as they come, greedy answers of up to "
+    f"{ANSWER_TOKENS} tokens in batches of {BATCH}; with confidence, every answer gets its features and its "
+    "probability from a probe. Both generate in the same way, with the states caught; the share is what features and "
+    "probe add. The model is held in bfloat16, features are float32; the states of the two ways of extraction differ "
+    "by the rounding of batches of other shapes, so their features do too."
+)
+
+
+def answered(lm: LanguageModel, questions: Sequence[Question], n: int) -> list[Question]:
+    """Questions with prompts near the length wanted, each with an answer of the model that has just so many tokens."""
+    prompts = Interview(lm, questions, Manner()).prompts
+    nearest = sorted(range(len(questions)), key=lambda index: (abs(len(prompts[index]) - PROMPT_TOKENS), index))
+    candidates = nearest[: 4 * n]  # not every text has as many tokens when it is tokenised again
+    endless = replace(lm, end_tokens=())
+    written = generate(endless, [prompts[index] for index in candidates], ANSWER_TOKENS)
+    texts = [lm.tokenizer.decode(answer.tokens, skip_special_tokens=True).strip() for answer in written]
+    given = [replace(questions[index], given_answer=text) for index, text in zip(candidates, texts, strict=True)]
+    ids = Interview(lm, given, Manner()).given
+    fitting = [question for question, tokens in zip(given, ids, strict=True) if len(tokens or []) == ANSWER_TOKENS]
+    return fitting[:n]
+
+
+@torch.inference_mode()
+def states_by_the_paper(lm: LanguageModel, prompt: list[int], answer: list[int]) -> Tensor:
+    """States `[tokens, d]` of one answer: the whole text so far twice for every token."""
+    states = []
+    for index in range(len(answer)):
+        ids = torch.tensor([[*prompt, *answer[:index]]])
+        for _ in range(2):  # once for the state, once more in the helper that takes the gradient
+            output = lm.model(input_ids=ids, use_cache=False, output_hidden_states=True)
+        states.append(output.hidden_states[-1][0, -1])
+    return torch.stack(states)
+
+
+def measure_open_ended(
+    lm: LanguageModel, questions: Sequence[Question], perturbation: PerturbationConfig, repetitions: int, n: int
+) -> Section:
+    """Time extraction in both ways on the same answers, and generating with and without confidence."""
+    weight, bias = lm.head.weight.float(), lm.head.bias
+    name, radius, steps = lm.files.name, perturbation.radius, perturbation.steps
+    given = answered(lm, questions, n)
+    reading = Interview(lm, given, Manner())
+    asked = list(questions[: 4 * BATCH])
+
+    def paper(n_answers: int = n) -> Tensor:
+        features = []
+        for prompt, answer in zip(reading.prompts[:n_answers], reading.given, strict=False):
+            states = states_by_the_paper(lm, prompt, answer or [])
+            features.append(reference_features(states, weight, torch.tensor(answer), radius, steps, bias=bias))
+        return torch.cat(features)
+
+    def features_of(answers: Sequence[Answer]) -> Tensor:
+        states = torch.cat([answer.states for answer in answers])
+        tokens = torch.tensor([token for answer in answers for token in answer.tokens])
+        return stability_features(states, weight, tokens, radius, steps, bias=bias)
+
+    def ours() -> Tensor:
+        return features_of(Interview(lm, given, Manner()).answer_all())
+
+    def without() -> list[Answer]:
+        batches = [asked[i : i + BATCH] for i in range(0, len(asked), BATCH)]
+        return [answer for batch in batches for answer in Interview(lm, batch, Manner()).answer_all()]
+
+    def with_confidence() -> list[Answer]:
+        found: list[Answer] = []
+        for i in range(0, len(asked), BATCH):
+            answers = Interview(lm, asked[i : i + BATCH], Manner()).answer_all()
+            filled = [answer for answer in answers if answer.tokens]
+            probe.predict(features_of(filled).numpy(), [len(answer.tokens) for answer in filled])
+            found += answers
+        return found
+
+    probe = any_probe(ours(), radius)
+    paper(1)
+    written = with_confidence()
+    reads, results = take_turns({"paper": paper, "ours": ours}, repetitions, f"extraction, {name}")
+    writes, _ = take_turns({"without": without, "with": with_confidence}, repetitions, f"generating, {name}")
+    difference = largest_difference(results["ours"], results["paper"])
+    lengths = [len(answer.tokens) for answer in written]
+    on = f"{name}, {len(given)} answers"
+    mean = sum(map(len, reading.prompts)) / len(given)
+    writing = f"{name}, {len(asked)} questions"
+    return Section(
+        TITLE,
+        TEXT,
+        [
+            Figure.of("The paper's procedure", on, spread(s / len(given) for s in reads["paper"]), "s/answer"),
+            Figure.of("Extraction", on, spread(s / len(given) for s in reads["ours"]), "s/answer"),
+            Figure.of("Extraction, times the paper's speed", on, ratios(reads["paper"], reads["ours"]), "×",
+                      EXTRACTION_TARGET),
+            Figure("Tokens of a prompt, mean", on, mean, "tokens"),
+            Figure(f"Largest difference, in `{difference.column}`", on, difference.largest, ""),
+            Figure.of("Generating", writing, spread(sum(lengths) / s for s in writes["without"]), "tokens/s"),
+            Figure.of("Generating with confidence", writing, spread(sum(lengths) / s for s in writes["with"]),
+                      "tokens/s"),
+            Figure.of("What confidence adds", writing,
+                      spread(100 * (b / a - 1) for a, b in zip(writes["without"], writes["with"], strict=True)), "%",
+                      OVERHEAD_TARGET),
+            Figure("Tokens of an answer, mean", writing, sum(lengths) / len(lengths), "tokens"),
+        ],
+    )  # fmt: skip
+
+
+def any_probe(features: Tensor, radius: float) -> FittedProbe:
+    """A probe of the paper's shape, for its speed only: half of its training answers count as right."""
+    answers = len(features) // ANSWER_TOKENS
+    config = ProbeConfig(
+        encoder=EncoderConfig(kernels=[3, 3, 3], max_tokens=ANSWER_TOKENS, embed_dim=16, activation="ReLU"),
+        head=HeadConfig(hidden=[32], activation="ReLU"),
+        contrastive=StageConfig(steps=0),
+        classifier=StageConfig(steps=1),
+        validation_fraction=0.5,
+    )
+    numbers = np.repeat(np.arange(answers), ANSWER_TOKENS)
+    return fit_probe(features.numpy(), numbers % 2, numbers.tolist(), config, seed=0, radius=radius)

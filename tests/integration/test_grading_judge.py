@@ -1,0 +1,290 @@
+"""The judge against a real OpenAI-compatible server, and against everything that such a server does wrong."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from judge_server import Proxy, echo_key, hold, proxy, raw, says, serve, stall, status
+
+from ccps.data.records import Question
+from ccps.errors import UserError
+from ccps.grading import Grader, GraderConfig, JudgeConfig, Verdict, make_grader
+
+KEY = "sk-never-to-be-seen-5f2c"
+QUESTION = Question("quiz/0", "quiz", "What is the capital of France?", (), ("Paris",), "test", "quiz")
+ANSWERS = ["Paris", "London", "Rome", "Paris or Rome", "Madrid", "Oslo", "Bern", "Kyiv"]
+
+RUN = """
+import sys
+from pathlib import Path
+from test_grading_judge import ANSWERS, judge, pairs
+judge(sys.argv[1], sys.argv[2], Path(sys.argv[3]), concurrency=1, timeout_s=5.0).grade_all(pairs(ANSWERS))
+"""
+
+
+def judge(base_url: str, model: str, cache: Path, **settings: object) -> Grader:
+    config = JudgeConfig(base_url, model, **{"timeout_s": 20.0, "retries": 1, "concurrency": 2, **settings})  # type: ignore[arg-type]
+    return make_grader(GraderConfig("llm_judge", judge=config), cache)
+
+
+def pairs(answers: list[str]) -> list[tuple[Question, str]]:
+    return [(QUESTION, answer) for answer in answers]
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def upstream(smollm2_files, tmp_path_factory) -> Iterator[tuple[int, str]]:
+    """Port and model of the real server."""
+    model = smollm2_files.folder
+    with serve(model, tmp_path_factory.mktemp("serve") / "log") as port:
+        yield port, str(model)
+
+
+@pytest.fixture
+def front(upstream) -> Iterator[Proxy]:
+    """The proxy before the real server."""
+    with proxy(upstream[0]) as server:
+        yield server
+
+
+@pytest.fixture
+def alone() -> Iterator[Proxy]:
+    """A proxy that only ever misbehaves."""
+    with proxy() as server:
+        yield server
+
+
+def failure(server: Proxy, cache: Path, **settings: object) -> str:
+    with pytest.raises(UserError) as caught:
+        judge(server.base_url, "m", cache, **settings).grade_all(pairs(["Paris"]))
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    return str(caught.value)
+
+
+def test_a_real_model_judges_once_and_never_again(front, upstream, tmp_path):
+    grader = judge(front.base_url, upstream[1], tmp_path, price_prompt=2.0, price_completion=5.0)
+    first = grader.grade_all(pairs(["Paris", "London", "", " \n", "Paris"]))
+    assert first[2:4] == [Verdict(False, "empty answer")] * 2
+    assert first[0] == first[4]
+    decided = [verdict for verdict in first[:2] if verdict.correct is not None]
+    usage = grader.usage
+    # One request for each clear reply, two where it was not clear; none for the empty and the repeated answer.
+    assert usage.calls == len(front.bodies) == 4 - len(decided)
+    assert decided, "SmolLM2 says yes or no to at least one of them"
+    assert usage.prompt_tokens > 100 * usage.calls
+    assert usage.completion_tokens >= usage.calls
+    assert usage.cost == pytest.approx((2 * usage.prompt_tokens + 5 * usage.completion_tokens) / 1e6)
+
+    again = judge(front.base_url, upstream[1], tmp_path)
+    decided_answers = [
+        answer for answer, verdict in zip(["Paris", "London"], first, strict=False) if verdict in decided
+    ]
+    assert again.grade_all(pairs(decided_answers)) == decided
+    assert again.usage._replace(cost=None) == (0, len(decided), 0, 0, None)
+    assert len(front.bodies) == usage.calls
+
+
+@pytest.mark.parametrize(
+    ("faults", "timeout_s", "least_wait_s"),
+    [
+        ([status(429, Retry_After="1")], 20.0, 0.9),
+        ([status(500)], 20.0, 0.2),
+        ([status(503), status(429, Retry_After="1")], 20.0, 0.9),
+        ([stall(3)], 1.0, 0.9),
+        ([raw(b'{"choices": [')], 20.0, 0.0),
+        ([raw(b"<html>It works!</html>", Content_Type="text/html")], 20.0, 0.0),
+        ([raw(b'{"choices": []}')], 20.0, 0.0),
+        ([raw(b"null")], 20.0, 0.0),
+    ],
+    ids=["429", "500", "503-429", "stall", "torn", "html", "no-choice", "null"],
+)
+def test_a_passing_fault_is_got_over(alone, tmp_path, faults, timeout_s, least_wait_s):
+    alone.faults.extend([*faults, says("Yes.")])
+    grader = judge(alone.base_url, "m", tmp_path, retries=2, timeout_s=timeout_s)
+    assert grader.grade_all(pairs(["Paris"])) == [Verdict(True)]
+    assert len(alone.bodies) == len(faults) + 1
+    assert alone.times[-1] - alone.times[0] >= least_wait_s
+    assert grader.usage[:4] == (1, 0, 10, 2)
+
+
+def test_a_fault_before_the_real_model(front, upstream, tmp_path):
+    front.faults.extend([status(500), raw(b"{")])
+    grader = judge(front.base_url, upstream[1], tmp_path)
+    (verdict,) = grader.grade_all(pairs(["Paris"]))
+    assert (verdict.correct is None) == bool(verdict.reason)
+    assert len(front.bodies) == 2 + grader.usage.calls
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 422])
+def test_a_request_that_can_never_pass_is_made_once(alone, tmp_path, code):
+    alone.faults.append(status(code, "not you"))
+    message = failure(alone, tmp_path, retries=5)
+    assert f"status {code}" in message
+    assert "not you" in message
+    assert alone.base_url.removeprefix("http://") in message
+    assert len(alone.bodies) == 1
+
+
+@pytest.mark.parametrize("code", [429, 500, 503])
+def test_a_lasting_fault_names_endpoint_status_and_way_out(alone, tmp_path, code):
+    alone.faults.extend([status(code)] * 2)
+    message = failure(alone, tmp_path)
+    assert f"status {code}" in message
+    assert alone.base_url.removeprefix("http://") in message
+    assert "the same command goes on" in message
+    assert len(alone.bodies) == 2
+
+
+def test_a_judge_that_never_answers(alone, tmp_path):
+    alone.faults.extend([stall(3)] * 2)
+    assert "no reply within 0.3 s" in failure(alone, tmp_path, timeout_s=0.3)
+
+
+def test_nobody_listens(tmp_path):
+    with proxy() as gone:
+        pass
+    assert "no connection" in failure(gone, tmp_path, retries=0)
+
+
+def test_an_endpoint_of_another_kind(alone, tmp_path):
+    alone.faults.extend([raw(b"<html></html>", Content_Type="text/html")] * 2)
+    assert "OpenAI-compatible" in failure(alone, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["maybe", "yes and no", "Yes, no.", "", None, "true", "yes yes"])
+def test_a_reply_that_is_neither_yes_nor_no_is_asked_about_once_more(alone, tmp_path, text):
+    alone.faults.extend([says(text), says("NO")])
+    assert judge(alone.base_url, "m", tmp_path).grade_all(pairs(["Paris"])) == [Verdict(False)]
+    first, second = alone.asked_about()
+    assert QUESTION.text in first
+    # The whole question again, with a reminder.
+    assert second.startswith(first)
+    assert len(second) > len(first)
+
+
+def test_an_unknown_verdict_is_asked_again_in_later_runs_but_not_for_ever(alone, tmp_path):
+    for rounds in (1, 2, 3, 3):
+        alone.faults.extend([says("maybe"), says("perhaps")])
+        (verdict,) = judge(alone.base_url, "m", tmp_path).grade_all(pairs(["Paris"]))
+        assert verdict.correct is None
+        assert "'perhaps'" in verdict.reason
+        assert len(alone.bodies) == 2 * rounds
+
+
+def test_an_unknown_verdict_gives_way_to_a_later_one(alone, tmp_path):
+    alone.faults.extend([says("maybe"), says("maybe"), says("yes")])
+    assert judge(alone.base_url, "m", tmp_path).grade_all(pairs(["Paris"]))[0].correct is None
+    assert judge(alone.base_url, "m", tmp_path).grade_all(pairs(["Paris"])) == [Verdict(True)]
+    assert judge(alone.base_url, "m", tmp_path).grade_all(pairs(["Paris"])) == [Verdict(True)]
+    assert len(alone.bodies) == 3
+
+
+def test_without_a_token_count_there_is_no_cost(alone, tmp_path):
+    alone.faults.extend([says("yes", usage=False), says("no")])
+    grader = judge(alone.base_url, "m", tmp_path, price_prompt=1.0, price_completion=1.0, concurrency=1)
+    grader.grade_all(pairs(["Paris", "Rome"]))
+    assert grader.usage == (2, 0, 10, 2, None)
+
+
+def test_what_came_before_a_failure_is_kept(alone, tmp_path):
+    alone.faults.extend([says("yes"), says("no"), status(404)])
+    with pytest.raises(UserError, match="404"):
+        judge(alone.base_url, "m", tmp_path, concurrency=1).grade_all(pairs(ANSWERS))
+    alone.faults.extend([says("no")] * (len(ANSWERS) - 2))
+    grader = judge(alone.base_url, "m", tmp_path)
+    assert [verdict.correct for verdict in grader.grade_all(pairs(ANSWERS))] == [True] + [False] * (len(ANSWERS) - 1)
+    assert grader.usage.cached == 2
+
+
+@pytest.mark.parametrize("change", [{"model": "other"}, {"temperature": 0.5}, {"max_tokens": None}])
+def test_another_judge_is_asked_anew(alone, tmp_path, change):
+    alone.faults.extend([says("yes"), says("no")])
+    judge(alone.base_url, "m", tmp_path).grade_all(pairs(["Paris"]))
+    model = change.pop("model", "m")
+    assert judge(alone.base_url, model, tmp_path, **change).grade_all(pairs(["Paris"])) == [Verdict(False)]
+
+
+def start(base_url: str, model: str, cache: Path) -> subprocess.Popen[str]:
+    """Judge all answers, one at a time, in a process of its own."""
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
+    code = [sys.executable, "-c", RUN, base_url, model, str(cache)]
+    return subprocess.Popen(code, env=os.environ | {"PYTHONPATH": path}, stderr=subprocess.PIPE, text=True)
+
+
+def test_ctrl_c_ends_it_and_keeps_what_there_is(alone, tmp_path):
+    reached = threading.Event()
+    alone.faults.extend([says("yes"), says("no"), hold(reached)])
+    child = start(alone.base_url, "m", tmp_path)
+    assert reached.wait(60)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=30)
+    assert "KeyboardInterrupt" in errors
+    assert KEY not in errors
+    assert len(alone.bodies) == 3
+    alone.faults.extend([says("no")] * 6)
+    grader = judge(alone.base_url, "m", tmp_path)
+    assert grader.grade_all(pairs(ANSWERS))[0] == Verdict(True)
+    assert grader.usage.cached == 2
+
+
+def test_after_a_kill_only_the_rest_is_asked(front, upstream, tmp_path):
+    reached = threading.Event()
+    front.faults.extend([says("yes"), says("no"), says("maybe"), says("no"), hold(reached)])
+    child = start(front.base_url, upstream[1], tmp_path)
+    assert reached.wait(60)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+
+    before = len(front.bodies)
+    assert before == 5
+    front.faults.extend([says("no")] * 4)
+    grader = judge(front.base_url, upstream[1], tmp_path, concurrency=1)
+    verdicts = grader.grade_all(pairs(ANSWERS))
+    assert [verdict.correct for verdict in verdicts[:7]] == [True] + [False] * 6
+    assert grader.usage.cached == 3
+    assert len(front.bodies) - before == grader.usage.calls
+    # The last of the five answers went to the real model.
+    assert all(answer in asked for answer, asked in zip(ANSWERS[3:], front.asked_about()[before:], strict=False))
+    assert grader.usage.calls in (5, 6)
+
+
+def test_two_runs_at_once_share_what_they_learn(alone, tmp_path):
+    alone.faults.extend([says("no")] * 16)
+    graders = [judge(alone.base_url, "m", tmp_path) for _ in range(2)]
+    found: list[list[Verdict]] = []
+    threads = [threading.Thread(target=lambda g=g: found.append(g.grade_all(pairs(ANSWERS)))) for g in graders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [[Verdict(False)] * len(ANSWERS)] * 2
+    assert judge(alone.base_url, "m", tmp_path).grade_all(pairs(ANSWERS)) == found[0]
+
+
+def test_the_key_is_seen_nowhere(alone, tmp_path, caplog, capfd):
+    caplog.set_level(logging.DEBUG)
+    alone.faults.extend([echo_key, says(f"maybe {KEY}"), says(f"{KEY}"), stall(1), status(500, KEY)])
+    grader = judge(alone.base_url, "m", tmp_path, timeout_s=0.3, concurrency=1)
+    messages = [failure(alone, tmp_path)]
+    assert "[key]" in messages[0]
+    verdicts = grader.grade_all(pairs(["Paris"]))
+    with pytest.raises(UserError) as caught:
+        grader.grade_all(pairs(["Rome"]))
+    messages += [str(caught.value), repr(caught.value), repr(verdicts), repr(grader.settings()), repr(vars(grader))]
+    printed = capfd.readouterr()
+    files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert files
+    assert caplog.records
+    for text in [*messages, caplog.text, printed.out, printed.err, *(content.decode("latin-1") for content in files)]:
+        assert KEY not in text

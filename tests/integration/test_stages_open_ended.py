@@ -1,0 +1,168 @@
+"""The whole pipeline on open-ended questions: answers that the data hold, and answers of a tiny random model."""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tiny import SUBJECTS, Tiny, benchmark
+
+from ccps.stages.counts import TRUNCATED
+
+ANSWERS = ("The river.", "7", "seven of them, and no more than that as far as anybody knows", "an islet", " ")
+
+
+def write_open_questions(path: Path, n: int, seed: int) -> Path:
+    """Invented questions with an answer each, right or wrong; one in twelve is not judged, one is empty."""
+    rng = random.Random(seed)
+    rows = []
+    for index in range(n):
+        answer = ANSWERS[4] if index == 5 else rng.choice(ANSWERS[:4])
+        label = -1 if index % 12 == 7 else index % 2
+        rows.append(
+            {
+                "question": f"What is {path.stem} {index} made of?",
+                "accepted": ["seven", "7"],
+                "subject": SUBJECTS[index % len(SUBJECTS)],
+                "answer": answer,
+                "label": label,
+            }
+        )
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def open_questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("open_questions")
+    write_open_questions(folder / "trees.jsonl", 48, seed=1)
+    write_open_questions(folder / "boats.jsonl", 24, seed=2)
+    return folder
+
+
+def open_overrides(folder: Path, *more: str, given: bool = True) -> list[str]:
+    answers = {"given_answer": "answer", "given_label": "label"} if given else {}
+    spec = {"options": [], "answer": "accepted", "answer_kind": "text", "format": "oe", **answers}
+    return [
+        f"train.trees={benchmark(folder / 'trees.jsonl', **spec)}",
+        f"test.boats={benchmark(folder / 'boats.jsonl', **spec)}",
+        "probe=oe_smoke",
+        "answering.max_new_tokens=6",
+        "answering.method=greedy",
+        *more,
+    ]
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory, open_questions: Path) -> Tiny:
+    experiment = Tiny(tmp_path_factory.mktemp("judged"), open_questions)
+    experiment.run(*open_overrides(open_questions, "grader=[given,normalised,f1]"))
+    return experiment
+
+
+def counts(experiment: Tiny) -> dict[str, tuple[str, str]]:
+    """Rows of the table of counts in the Markdown report: what, then number and reason."""
+    text = (experiment.output / "report.md").read_text().split("## Counts")[1].split("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")][2:]
+    return {what.replace("\\_", "_"): (number, reason) for what, number, reason in rows}
+
+
+def test_answers_of_the_data_are_read_labelled_and_scored(judged: Tiny) -> None:
+    table = pd.read_csv(judged.output / "tables" / "results.csv")
+    assert set(table["format"]) == {"oe"}
+    assert set(table["method"]) == {"ccps", "answer_probability", "entropy"}
+    # 24 answers: 2 not judged, 1 empty.
+    assert (table["n"] == 21).all()
+
+
+def test_nothing_is_left_out_in_silence(judged: Tiny) -> None:
+    found = counts(judged)
+    where = "tiny_random on boats"
+    assert found[f"answers given with the data, {where}"] == ("24", "read, not generated")
+    assert found[f"empty answers, {where}"][0] == "1"
+    assert found[f"answers not scored, {where}"][0] in ("1", "2")
+    assert found[f"answers not graded by given, {where}"][0] == "2"
+    long = [name for name, (_, reason) in found.items() if reason == TRUNCATED]
+    assert f"long answers, {where}" in long  # bytes are tokens: the longest answer has 59
+
+
+def test_graders_are_compared_on_the_same_answers(judged: Tiny) -> None:
+    agreement = pd.read_csv(judged.output / "tables" / "agreement.csv").set_index(["benchmark", "other"])
+    assert set(agreement.index) == {(side, other) for side in ("train", "boats") for other in ("normalised", "f1")}
+    row = agreement.loc[("boats", "normalised")]
+    assert row["grader"] == "given"
+    # 24 answers, 2 without a label; what is right is counted here anew from the file.
+    questions = pd.read_json(judged.questions / "boats.jsonl", lines=True).query("label >= 0")
+    right = questions["answer"].str.strip().eq("7")
+    label = questions["label"].eq(1)
+    assert (row["n"], row["unknown_grader"]) == (22, 2)
+    assert row["both_right"] == int((right & label).sum())
+    assert row["only_grader"] == int((~right & label).sum())
+    assert row["only_other"] == int((right & ~label).sum())
+    listed = pd.read_csv(judged.output / "tables" / "disagreements.csv")
+    assert len(listed.query("benchmark == 'boats' and other == 'normalised'")) == row["only_grader"] + row["only_other"]
+
+
+def test_a_second_run_changes_nothing(judged: Tiny, open_questions: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (judged.output / "report.html").read_bytes()
+    judged.run(*open_overrides(open_questions, "grader=[given,normalised,f1]"))
+    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(("questions", "output"))]
+    assert all(" · reused" in line for line in lines)
+    assert (judged.output / "report.html").read_bytes() == before
+
+
+def test_another_grader_finds_the_answers_again(judged: Tiny, open_questions: Path) -> None:
+    answers = sorted((judged.artifacts / "answer").iterdir())
+    judged.run(*open_overrides(open_questions, "grader=[normalised]", "stages=[answer,grade]"))
+    assert sorted((judged.artifacts / "answer").iterdir()) == answers
+
+
+def test_the_models_own_answers_have_a_state_for_every_token(tiny: Tiny, open_questions: Path) -> None:
+    tiny.run(*open_overrides(open_questions, "grader=[normalised]", "stages=[answer,grade,extract]", given=False))
+    for answers in (tiny.artifacts / "answer").iterdir():
+        summary = json.loads((answers / "manifest.json").read_text())["summary"]
+        assert summary["given"] == 0
+        assert summary["most_answer_tokens"] <= 6
+    rows = pd.concat([pd.read_parquet(path) for path in (tiny.artifacts / "answer").glob("*/0*/rows.parquet")])
+    features = pd.concat([pd.read_parquet(path) for path in (tiny.artifacts / "extract").glob("*/0*/rows.parquet")])
+    assert len(rows) == 72
+    assert len(features) == rows["answer_ids"].map(len).sum() > 72
+    ids = features.sort_values(["question_id", "token_index"]).groupby("question_id")["token_id"].apply(list)
+    for row in rows.itertuples():
+        assert list(row.answer_ids) == ids.get(row.question_id, [])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("grader=[letter]", "expected `grader.letter` to be for the format of the benchmarks (oe)"),
+        ("grader=[]", "expected `grader` to hold at least one entry"),
+        ("grader.f1.threshold=2", "`threshold` to be above 0"),
+        ("answering.max_new_tokens=0", "expected `answering.max_new_tokens` to be above 0"),
+        ("test.boats.format=mc", "`options` (columns) or `option_texts` for multiple choice"),
+        ("probe.encoder.kernels=[2,3,3]", "probe.encoder.kernels"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(
+    override: str,
+    message: str,
+    tiny: Tiny,
+    open_questions: Path,
+    command_line: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    by_key = {text.split("=", 1)[0]: text for text in tiny.overrides(*open_overrides(open_questions, "grader=[f1]"))}
+    by_key[override.split("=", 1)[0]] = override
+    assert command_line(*by_key.values()) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_formats_are_not_mixed(
+    tiny: Tiny, open_questions: Path, command_line: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    test = open_overrides(open_questions)[1]
+    by_key = {text.split("=", 1)[0]: text for text in tiny.overrides(test, "grader=[substring]")}
+    assert command_line(*by_key.values()) == 2
+    assert "expected all benchmarks to have one format" in capsys.readouterr().err

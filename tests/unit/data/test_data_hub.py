@@ -1,0 +1,102 @@
+"""What the library `datasets` reads, and what its errors become."""
+
+import json
+
+import datasets
+import pytest
+
+from ccps.data.benchmarks import BenchmarkSpec, load_questions
+from ccps.errors import UserError
+
+ROWS = {"q": ["Who?", "What?"], "kind": ["b", "a"], "list": [["x", "y"], ["z", "w"]]}
+FEATURES = datasets.Features(
+    {
+        "q": datasets.Value("string"),
+        "kind": datasets.ClassLabel(names=["a", "b"]),
+        "list": datasets.List(datasets.Value("string")),
+    }
+)
+
+
+@pytest.fixture(autouse=True)
+def _offline(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "quiz"
+    folder.mkdir()
+    for name, text in (("one", "Who?"), ("two", "Where?")):
+        (folder / f"{name}.jsonl").write_text(json.dumps({"q": text, "list": ["x", "y"], "kind": 1}))
+    subset = "- config_name: {0}\n  data_files:\n  - split: test\n    path: {0}.jsonl\n"
+    (folder / "README.md").write_text(f"---\nconfigs:\n{subset.format('one')}{subset.format('two')}---\n")
+    return folder
+
+
+def spec_for(location, **settings):
+    base = {"name": "quiz", "source": "datasets", "location": str(location), "question": "q"}
+    return BenchmarkSpec(**base | {"options": ["list"], "answer": "kind"} | settings)
+
+
+def test_class_labels_of_a_saved_split_are_numbers(tmp_path):
+    datasets.Dataset.from_dict(ROWS, features=FEATURES).save_to_disk(tmp_path / "saved")
+    questions = load_questions(spec_for(tmp_path / "saved")).questions
+    assert [(question.text, question.accepted) for question in questions] == [("Who?", ("b",)), ("What?", ("a",))]
+
+
+def test_a_saved_data_set_has_splits(tmp_path):
+    split = datasets.Dataset.from_dict(ROWS, features=FEATURES)
+    datasets.DatasetDict({"train": split, "test": split.select([1])}).save_to_disk(tmp_path / "saved")
+    assert [question.text for question in load_questions(spec_for(tmp_path / "saved")).questions] == ["What?"]
+    with pytest.raises(UserError, match=r"split `dev`.*Should be one of \['train', 'test'\]\. Correct"):
+        load_questions(spec_for(tmp_path / "saved", split="dev"))
+
+
+def test_a_subset_is_chosen_and_those_that_exist_are_listed(folder):
+    assert [question.text for question in load_questions(spec_for(folder, subset="two")).questions] == ["Where?"]
+    with pytest.raises(UserError, match=r"subset `three`.*(?s:.*)one.*two"):
+        load_questions(spec_for(folder, subset="three"))
+    with pytest.raises(UserError, match=r"(?s)one.*two.*Correct `location`, `subset`"):
+        load_questions(spec_for(folder))
+
+
+def test_splits_that_exist_are_listed(folder):
+    with pytest.raises(UserError, match=r"split `train`, but got.*test"):
+        load_questions(spec_for(folder, subset="one", split="train"))
+
+
+def test_files_are_chosen_by_pattern_and_are_the_split(folder):
+    questions = load_questions(spec_for(folder, data_files="t*.jsonl", split="train")).questions
+    assert [(question.text, question.split) for question in questions] == [("Where?", "train")]
+    with pytest.raises(UserError, match=r"data_files `none\*`"):
+        load_questions(spec_for(folder, data_files="none*"))
+
+
+def test_out_of_reach_says_how_to_go_on():
+    with pytest.raises(UserError, match=r"(?s)`nobody/nothing`.*Go online, or download the data"):
+        load_questions(spec_for("nobody/nothing"))
+
+
+def test_a_loading_script_is_never_run(tmp_path):
+    folder = tmp_path / "scripted"
+    folder.mkdir()
+    (folder / "scripted.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(UserError, match=r"refs/convert/parquet|Correct `location`"):
+        load_questions(spec_for(folder))
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"member": "*.jsonl"}, "`data_files` instead of `member`"),
+        ({"source": "file", "subset": "one"}, "`subset` for source datasets only"),
+        ({"source": "file", "revision": "main"}, "`revision` for source datasets only"),
+        ({"source": "file", "data_files": "x"}, "`data_files` for source datasets only"),
+    ],
+)
+def test_settings_of_other_sources_are_refused(settings, message):
+    with pytest.raises(UserError, match=message):
+        spec_for("here", **settings)

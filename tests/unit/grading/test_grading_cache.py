@@ -1,0 +1,79 @@
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ccps.errors import UserError
+from ccps.grading.cache import Judgement, JudgementCache
+
+YES = Judgement("Yes.", True, "", 1, 100, 2)
+UNKNOWN = Judgement("maybe", None, "neither", 2, None, None)
+
+WRITER = """
+import sys
+from pathlib import Path
+from ccps.grading.cache import Judgement, JudgementCache
+cache = JudgementCache(Path(sys.argv[1]))
+for i in range(20):
+    cache.put(f"{sys.argv[2]}-{i}", Judgement("no", False, "", 1, i, 0))
+"""
+
+
+def test_what_is_put_is_got_by_whoever_opens_the_file(tmp_path):
+    first, second = JudgementCache(tmp_path / "new"), JudgementCache(tmp_path / "new")
+    assert first.get("a") is None
+    first.put("a", YES)
+    first.put("b", UNKNOWN)
+    assert second.get("a") == YES
+    assert second.get("a").correct is True
+    assert second.get("b") == UNKNOWN
+    second.put("b", YES._replace(correct=False))
+    assert first.get("b").correct is False
+
+
+def test_threads_share_one_connection(tmp_path):
+    cache = JudgementCache(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: cache.put(str(i), YES._replace(prompt_tokens=i)), range(40)))
+    assert [cache.get(str(i)).prompt_tokens for i in range(40)] == list(range(40))
+
+
+def test_processes_write_side_by_side(tmp_path):
+    command = [sys.executable, "-c", WRITER, str(tmp_path)]
+    writers = [subprocess.Popen([*command, name]) for name in "ab"]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    cache = JudgementCache(tmp_path)
+    assert all(cache.get(f"{name}-{i}").prompt_tokens == i for name in "ab" for i in range(20))
+
+
+def test_a_damaged_file_is_named_with_a_way_out(tmp_path):
+    (tmp_path / "judgements.sqlite").write_bytes(b"no database at all" * 100)
+    with pytest.raises(UserError, match=r"judgements\.sqlite.*move it away"):
+        JudgementCache(tmp_path)
+
+
+def test_a_file_damaged_inside_is_noticed(tmp_path):
+    cache = JudgementCache(tmp_path)
+    for i in range(20):
+        cache.put(str(i), YES._replace(reply="Yes. " * 500))
+    cache.close()
+    content = bytearray(cache.path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    cache.path.write_bytes(content)
+    with pytest.raises(UserError, match="move it away"):
+        JudgementCache(tmp_path).get("7")
+
+
+def test_a_file_of_another_shape_is_refused(tmp_path):
+    with sqlite3.connect(tmp_path / "judgements.sqlite") as other:
+        other.execute("CREATE TABLE judgements (key TEXT)")
+    with pytest.raises(UserError, match="no such column"):
+        JudgementCache(tmp_path).get("a")
+
+
+def test_a_place_that_is_no_folder(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file"):
+        JudgementCache(tmp_path / "file")

@@ -1,0 +1,122 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from ccps.errors import UserError
+from ccps.grading import GRADERS, GraderConfig, JudgeConfig, check_grader, make_grader
+from ccps.grading.config import NAMES
+
+CONF = Path(__file__).parents[3] / "conf" / "grader"
+JUDGE = JudgeConfig("https://host.example/v1", "m")
+
+
+def faults(config: GraderConfig) -> list[str]:
+    with pytest.raises(UserError) as caught:
+        check_grader(config)
+    return str(caught.value).splitlines()
+
+
+def test_one_table_of_names():
+    assert set(GRADERS) == set(NAMES) == {path.stem for path in CONF.iterdir()}
+
+
+@pytest.mark.parametrize("path", sorted(CONF.iterdir()), ids=lambda path: path.stem)
+def test_every_file_makes_its_grader(path, monkeypatch, tmp_path):
+    monkeypatch.setenv("CCPS_JUDGE_BASE_URL", "http://localhost:8000/v1")
+    monkeypatch.setenv("CCPS_JUDGE_MODEL", "m")
+    settings = OmegaConf.load(path)
+    assert list(settings) == [path.stem]
+    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(GraderConfig), settings[path.stem]))
+    grader = make_grader(config, tmp_path)
+    assert grader.name == path.stem
+    assert grader.settings()["name"] == path.stem
+    assert path.read_text().startswith(("# python -m experiments.reproduce grader=[", "# export CCPS_JUDGE"))
+
+
+def test_a_judge_from_an_empty_environment_says_what_is_missing(monkeypatch):
+    for name in ("BASE_URL", "MODEL"):
+        monkeypatch.delenv(f"CCPS_JUDGE_{name}", raising=False)
+    settings = OmegaConf.load(CONF / "llm_judge.yaml")["llm_judge"]
+    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(GraderConfig), settings))
+    found = faults(config)
+    assert ["CCPS_JUDGE_BASE_URL" in found[0], "CCPS_JUDGE_MODEL" in found[1]] == [True, True]
+
+
+def test_a_misspelt_name_is_met_with_the_nearest():
+    (fault,) = faults(GraderConfig("normalized"))
+    assert "'normalized'" in fault
+    assert "Choose normalised." in fault
+
+
+def test_all_faults_in_one_message():
+    judge = replace(JUDGE, base_url=None, model="", concurrency=0, timeout_s=float("inf"), retries=-1, max_tokens=0)
+    assert len(faults(GraderConfig("llm_judge", 2.0, judge))) == 7
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"threshold": 0.0}, "`threshold`"),
+        ({"threshold": float("nan")}, "`threshold`"),
+        ({"judge": None}, "`judge`"),
+        ({"name": "f1"}, "`judge` to be left out for f1"),
+    ],
+)
+def test_what_does_not_fit_together(change, fault):
+    (found,) = faults(replace(GraderConfig("llm_judge", judge=JUDGE), **change))
+    assert fault in found
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"base_url": "host.example/v1"}, "without http"),
+        ({"base_url": "https:///v1"}, "without http"),
+        ({"base_url": "https://host:port/v1"}, "cannot be read"),
+        ({"temperature": -1.0}, "`judge.temperature`"),
+        ({"price_prompt": 1.0}, "one of them"),
+        ({"price_prompt": -1.0, "price_completion": 1.0}, "`judge.price_prompt`"),
+    ],
+)
+def test_judge_settings(change, fault):
+    (found,) = faults(GraderConfig("llm_judge", judge=replace(JUDGE, **change)))
+    assert fault in found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"base_url": "https://user:sesame@host.example/v1"},
+        {"base_url": "https://sesame@host.example/v1"},
+        {"base_url": "https://host.example/v1?key=sesame"},
+        {"key_variable": "sk-sesame"},
+    ],
+)
+def test_secrets_in_settings_are_refused_and_not_repeated(change):
+    (found,) = faults(GraderConfig("llm_judge", judge=replace(JUDGE, **change)))
+    assert "sesame" not in found
+
+
+def test_only_what_decides_a_verdict_is_in_the_settings(tmp_path):
+    def settings(**change):
+        return make_grader(GraderConfig("llm_judge", judge=replace(JUDGE, **change)), tmp_path).settings()
+
+    idle = {"concurrency": 2, "timeout_s": 1.0, "retries": 0, "price_prompt": 1.0, "price_completion": 1.0}
+    assert settings(**idle, key_variable="OTHER_KEY") == settings()
+    for change in ({"base_url": "https://b.example/v1"}, {"model": "n"}, {"temperature": None}, {"max_tokens": None}):
+        assert settings(**change) != settings()
+    assert settings(base_url="http://HOST.example/v1/") == settings()
+
+
+@pytest.mark.parametrize("value", [None, " ", "two words", "clé", "tab\tkey"])
+def test_a_key_that_cannot_be_used_is_not_repeated(value, monkeypatch, tmp_path):
+    from ccps.grading.endpoint import Endpoint
+
+    monkeypatch.delenv("SOME_KEY", raising=False)
+    if value is not None:
+        monkeypatch.setenv("SOME_KEY", value)
+    with pytest.raises(UserError, match="SOME_KEY") as caught:
+        Endpoint(replace(JUDGE, key_variable="SOME_KEY"))
+    assert not (value or "").strip() or value not in str(caught.value)

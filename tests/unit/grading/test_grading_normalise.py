@@ -1,0 +1,168 @@
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from torchmetrics.functional.text import squad
+
+from ccps.data.records import Question
+from ccps.grading.normalise import normalise, token_f1
+from ccps.grading.open_ended import Normalised, TokenF1
+
+ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+]
+ONES += ["seventeen", "eighteen", "nineteen"]
+TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+
+words = st.text("abcdefgh", min_size=2, max_size=5).filter(lambda word: word != "an")
+phrases = st.lists(words, min_size=1, max_size=6).map(" ".join)
+
+
+def spelt(n: int) -> str:
+    """English words for a number below a million."""
+    if n < 20:
+        return ONES[n]
+    if n < 100:
+        return TENS[n // 10 - 2] + (f"-{ONES[n % 10]}" if n % 10 else "")
+    if n < 1000:
+        return f"{ONES[n // 100]} hundred" + (f" and {spelt(n % 100)}" if n % 100 else "")
+    return f"{spelt(n // 1000)} thousand" + (f" {spelt(n % 1000)}" if n % 1000 else "")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("1,000", "1000"),
+        ("twelve", "12"),
+        ("Twelve.", "12"),
+        ("3.0", "3"),
+        ("007", "7"),
+        (".50", "0.5"),
+        ("-0", "0"),
+        ("−5", "-5"),
+        ("+5", "5"),
+        ("$1,000.00", "1000"),
+        ("12 %", "12"),
+        ("1,000 apples", "1000 apples"),
+        ("a hundred", "100"),
+        ("nineteen hundred", "1900"),
+        ("Ｐａｒｉｓ", "paris"),
+        ("ﬁsh", "fish"),
+        ("The  Beatles!", "beatles"),
+        ("“Paris”", "Paris"),
+        ("rock 'n' roll", "rock n roll"),
+        ("5–10", "5-10"),
+        ("well-known", "wellknown"),
+    ],
+)
+def test_the_same(one, other):
+    assert normalise(one) == normalise(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("3.5", "35"),
+        ("-5", "5"),
+        ("3/4", "34"),
+        ("3:15", "315"),
+        ("1,5", "15"),
+        ("1,0000", "10000"),
+        ("o", "0"),
+        ("O", "zero"),
+        ("one two", "12"),
+        ("second", "2"),
+        ("A", "B"),
+        ("The", "A"),
+        ("?", "!"),
+        ("√2", "2"),
+        ("the answer is Paris", "Paris"),
+        ("nothing", "0"),
+        ("colour", "color"),
+    ],
+)
+def test_not_the_same(one, other):
+    assert normalise(one) != normalise(other)
+
+
+def test_a_long_number_keeps_every_digit():
+    assert normalise("1" * 40 + ".10") == "1" * 40 + ".1"
+
+
+@given(st.integers(0, 999_999))
+def test_a_number_is_its_value_however_written(n):
+    assert {
+        normalise(form) for form in (str(n), f"{n:,}", f"{n}.0", f"00{n}", f"({n})", spelt(n), spelt(n).upper())
+    } == {str(n)}
+
+
+@given(st.decimals(-10_000, 10_000, places=3), st.decimals(-10_000, 10_000, places=3))
+def test_numbers_agree_if_and_only_if_their_values_do(a, b):
+    assert (normalise(f"{a:,}") == normalise(f"{b:f}")) == (a == b)
+
+
+@given(phrases, st.sampled_from(["the ", "A ", "an ", "“", "( ", ""]), st.sampled_from([".", "!?", " \n", "”", ""]))
+def test_case_articles_and_punctuation_do_not_matter(phrase, before, after):
+    assert normalise(before + phrase.upper() + after) == normalise(phrase) == phrase
+
+
+@given(st.text())
+def test_any_text_has_a_form_without_ragged_space(text):
+    form = normalise(text)
+    assert form == " ".join(form.split())
+    assert bool(form) == bool(text.strip())
+
+
+@given(phrases, phrases, st.sampled_from(["", "The ", "an"]), st.sampled_from(["", ".", ", ", "-"]))
+def test_f1_is_that_of_squad(answer, accepted, before, after):
+    ours = before + answer + after
+    prediction = [{"prediction_text": ours, "id": "1"}]
+    target = [{"answers": {"answer_start": [0], "text": [accepted]}, "id": "1"}]
+    assert token_f1(ours, accepted) == pytest.approx(squad(prediction, target)["f1"].item() / 100, abs=1e-6)
+
+
+@given(phrases, phrases)
+def test_f1_is_symmetric_and_one_for_the_same_words(a, b):
+    assert token_f1(a, b) == token_f1(b, a)
+    assume(sorted(a.split()) != sorted(b.split()))
+    assert token_f1(a, b) < 1 == token_f1(a, " ".join(reversed(a.split())))
+
+
+def test_f1_by_hand():
+    # Two of three words shared, two of two: precision 2/3, recall 1.
+    assert token_f1("big red fox", "the Red Fox") == pytest.approx(0.8)
+    assert token_f1("one thousand", "1,000") == 1
+    assert token_f1("cat", "dog") == 0
+
+
+QUESTION = Question("q", "s", "?", (), ("red fox", "vulpes vulpes"), "test", "s")
+
+
+def test_the_best_accepted_text_counts():
+    answer = "Vulpes vulpes, red"
+    # F1 2·1/(3+2) = 0.4 with the first, 2·2/(3+2) = 0.8 with the second.
+    assert TokenF1(0.8).is_right(answer, QUESTION)
+    assert not TokenF1(0.81).is_right(answer, QUESTION)
+    assert Normalised().is_right("The Vulpes Vulpes.", QUESTION)
+    assert not Normalised().is_right(answer, QUESTION)
+
+
+def test_settings_hold_what_decides():
+    assert TokenF1(0.8).settings() == {"name": "f1", "version": 1, "threshold": 0.8}
+    assert TokenF1(0.8).label == "f1 ≥ 0.8"
+    assert Normalised().settings() == {"name": "normalised", "version": 1}

@@ -1,0 +1,109 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ccps.data.records import Question
+from ccps.errors import UserError
+from ccps.grading import GraderConfig, Usage, Verdict, answer_letter, is_option_letter, make_grader
+
+MC = Question("quiz/0", "quiz", "Which way is up?", ("left", "up", "down"), ("b",), "test", "quiz")
+OE = replace(MC, options=(), accepted=("up", "above"))
+
+
+def verdicts(name: str, *pairs: tuple[Question, str]) -> list[Verdict]:
+    return make_grader(GraderConfig(name), Path("unused")).grade_all(pairs)
+
+
+def right(name: str, question: Question, answer: str) -> bool | None:
+    return verdicts(name, (question, answer))[0].correct
+
+
+@pytest.mark.parametrize(
+    ("answer", "substring", "letter"),
+    [
+        ("b", True, True),
+        (" b\n", True, True),
+        ("B", False, True),
+        ("(b)", True, True),
+        ("b)", True, True),
+        ("b.", True, True),
+        ("The best", True, False),
+        ("b and c", True, False),
+        ("(b", True, False),
+        ("bb", True, False),
+        ("c", False, False),
+    ],
+)
+def test_multiple_choice(answer, substring, letter):
+    assert right("substring", MC, answer) is substring
+    assert right("letter", MC, answer) is letter
+
+
+def test_substring_accepts_any_text_of_an_open_question():
+    assert right("substring", OE, "It lies above.")
+    assert right("substring", OE, "Up") is False
+
+
+@pytest.mark.parametrize("name", ["substring", "letter", "normalised", "f1"])
+@pytest.mark.parametrize("answer", ["", " ", "\n"])
+def test_an_empty_answer_is_wrong(name, answer):
+    question = MC if name == "letter" else OE
+    assert verdicts(name, (question, answer)) == [Verdict(False, "empty answer")]
+
+
+@pytest.mark.parametrize("name", ["substring", "letter", "normalised", "f1"])
+@pytest.mark.parametrize(("accepted", "got"), [((), "none"), (("",), "an empty one"), (("b", " "), "an empty one")])
+def test_a_question_without_accepted_answers_is_refused_by_name(name, accepted, got):
+    question = replace(MC if name == "letter" else OE, id="quiz/17", accepted=accepted)
+    with pytest.raises(UserError, match=rf"question quiz/17.*but got {got}\."):
+        verdicts(name, (question, "b"))
+
+
+@pytest.mark.parametrize(("name", "question"), [("letter", OE), ("normalised", MC), ("f1", MC)])
+def test_a_grader_refuses_the_other_format(name, question):
+    with pytest.raises(UserError, match=rf"`{name}`.*quiz/0"):
+        verdicts(name, (question, "b"))
+
+
+def test_the_datas_own_label():
+    asked = replace(OE, given_answer="up ")
+    pairs = [
+        (replace(asked, given_label=True), "up"),
+        (replace(asked, given_label=False), " up"),
+        (replace(asked, given_label=True), "down"),
+        (asked, "up"),
+        (replace(OE, given_label=True), "up"),
+    ]
+    assert [verdict.correct for verdict in verdicts("given", *pairs)] == [True, False, None, None, None]
+    assert verdicts("given", pairs[3])[0].reason == "the data hold no label"
+    assert "another answer" in verdicts("given", pairs[2])[0].reason
+
+
+def test_order_is_kept():
+    assert [v.correct for v in verdicts("letter", (MC, "a"), (MC, "b"), (MC, ""), (MC, "b"))] == [
+        False,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_comparisons_cost_nothing():
+    assert make_grader(GraderConfig("letter"), Path("unused")).usage == Usage(0, 0, 0, 0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_letter"),
+    [("c", True), ("C.", True), ("d", False), ("The", False), (None, False), ("é", False)],
+)
+def test_option_letters(answer, is_letter):
+    assert is_option_letter(answer, MC) is is_letter
+
+
+def test_an_open_question_has_no_option_letters():
+    assert not is_option_letter("a", OE)
+
+
+def test_answer_letter_is_lower_case():
+    assert answer_letter("(D)") == "d"
