@@ -8,7 +8,7 @@ from ccps.grading.config import GraderConfig, JudgeConfig, check_grader
 from ccps.grading.judge import LlmJudge
 from ccps.grading.letters import answer_letter, is_option_letter
 from ccps.grading.open_ended import Normalised, TokenF1
-from ccps.grading.rules import Given, Letter, Substring, grade
+from ccps.grading.rules import Given, Letter, Substring
 
 GRADERS: Mapping[str, type[Grader]] = {
     grader.name: grader for grader in (Substring, Letter, Given, Normalised, TokenF1, LlmJudge)
@@ -47,7 +47,6 @@ __all__ = [
     "Verdict",
     "answer_letter",
     "check_grader",
-    "grade",
     "is_option_letter",
     "make_grader",
 ]

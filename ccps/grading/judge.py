@@ -130,7 +130,7 @@ class LlmJudge(Grader):
 
     def _key(self, question: Question, answer: str) -> str:
         asked = [self.settings(), question.text, list(question.accepted), answer]
-        text = json.dumps(asked, sort_keys=True, ensure_ascii=False)
+        text = json.dumps(asked, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

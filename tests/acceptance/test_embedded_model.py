@@ -7,7 +7,8 @@ import torch
 from omegaconf import OmegaConf
 
 from ccps.data import BenchmarkSpec, Question, chat_messages, load_questions, sample
-from ccps.grading import grade, is_option_letter
+from ccps.grading import is_option_letter
+from ccps.grading.rules import Substring
 from ccps.llm import (
     LanguageModel,
     ModelConfig,
@@ -50,7 +51,7 @@ def test_it_answers_with_letters_and_above_chance(
     model: LanguageModel, questions: list[Question], answered: tuple[torch.Tensor, list[int]]
 ) -> None:
     texts = [model.tokenizer.decode([token]).strip() for token in answered[1]]
-    right = sum(grade(text, question, "substring") for text, question in zip(texts, questions, strict=True))
+    right = sum(verdict.correct is True for verdict in Substring().grade_all(list(zip(questions, texts, strict=True))))
     # "(b" is how the first token of "(b)" reads.
     letters = sum(is_option_letter(text.removeprefix("("), q) for text, q in zip(texts, questions, strict=True))
     assert letters >= 0.9 * len(questions)

@@ -24,7 +24,7 @@ RUN = """
 import sys
 from pathlib import Path
 from test_grading_judge import ANSWERS, judge, pairs
-judge(sys.argv[1], sys.argv[2], Path(sys.argv[3]), concurrency=1, timeout_s=5.0).grade_all(pairs(ANSWERS))
+judge(sys.argv[1], sys.argv[2], Path(sys.argv[3]), concurrency=1, timeout_s=2.0).grade_all(pairs(ANSWERS))
 """
 
 
@@ -244,7 +244,8 @@ def test_after_a_kill_only_the_rest_is_asked(front, upstream, tmp_path):
     child = start(front.base_url, upstream[1], tmp_path)
     assert reached.wait(60)
     child.send_signal(signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
+    child.communicate()
+    assert child.returncode == -signal.SIGKILL
 
     before = len(front.bodies)
     assert before == 5

@@ -11,9 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from ccps.report import ReportData, write_report
+from ccps.report import ReportData, decide, per_subject, write_report
 from ccps.report.data import AGREEMENT_COLUMNS, DISAGREEMENT_COLUMNS
 from ccps.report.graders import _shares, agreement_table, disagreements_shown
+from ccps.report.html import render
+from ccps.report.markdown import markdown_report
+from ccps.report.summary import summarise
+from ccps.report.tables import write_disagreements_csv
 
 Make = Callable[..., ReportData]
 Frame = Callable[..., pd.DataFrame]
@@ -30,10 +34,14 @@ HOSTILE = [
 ]
 
 
-def _written(data: ReportData, folder: Path) -> dict[str, str]:
-    """Every text file of a report by its name."""
-    files = write_report(data, folder)
-    return {path.name: path.read_bytes().decode() for path in files if path.suffix != ".png"}
+def _pages(data: ReportData) -> dict[str, str]:
+    """Both pages of a report by name, without figures, which take most of the time."""
+    blocks = summarise(data.results, data.differences, data.reference)
+    verdict = decide(data.differences, data.reference, data.label)
+    return {
+        "report.html": render(data, blocks, verdict, (), (), per_subject(data)),
+        "report.md": markdown_report(data, blocks, verdict, ()),
+    }
 
 
 def _section(page: str) -> str:
@@ -52,14 +60,15 @@ def _visible(html: str) -> str:
 
 
 def test_one_grader_alone_leaves_no_trace(make_data: Make, tmp_path: Path) -> None:
-    files = _written(make_data(), tmp_path)
-    assert not {"agreement.csv", "disagreements.csv"} & set(files)
+    files = _pages(make_data())
+    names = {path.name for path in write_report(make_data(), tmp_path)}
+    assert not {"agreement.csv", "disagreements.csv"} & names
     assert "graders agree" not in files["report.html"] + files["report.md"]
     assert "kappa" not in files["report.html"]
 
 
-def test_agreement_is_a_table_in_words(make_data: Make, agreement: Frame, tmp_path: Path) -> None:
-    files = _written(make_data(agreement=agreement()), tmp_path)
+def test_agreement_is_a_table_in_words(make_data: Make, agreement: Frame) -> None:
+    files = _pages(make_data(agreement=agreement()))
     row = ("lab/tiny_model · MMLU-CHOICE", "normalised and f1", "100", "85.0", "0.70 [0.56, 0.84]", "10", "5")
     cells = re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", _html_section(files["report.html"]))
     assert tuple(cells[-7:]) == row
@@ -71,11 +80,10 @@ def test_agreement_is_a_table_in_words(make_data: Make, agreement: Frame, tmp_pa
         assert "No answer is judged right by one of a pair and wrong by the other." in files[name]
     assert '<a href="#graders">Graders</a>' in files["report.html"]
     assert "<dt>κ, Cohen’s kappa</dt>" in files["report.html"]
-    assert files["disagreements.csv"].splitlines() == [",".join(f'"{name}"' for name in DISAGREEMENT_COLUMNS)]
 
 
 def test_what_is_missing_is_a_dash_with_a_reason_and_what_is_left_out_is_counted(
-    make_data: Make, agreement: Frame, tmp_path: Path
+    make_data: Make, agreement: Frame
 ) -> None:
     alike = agreement(
         kappa=np.nan, kappa_low=np.nan, kappa_high=np.nan, agreement=1.0, note="κ is undefined: all are right"
@@ -89,7 +97,7 @@ def test_what_is_missing_is_a_dash_with_a_reason_and_what_is_left_out_is_counted
         f"{where}, normalised and llm_judge: left out of n: 2 not judged by normalised and 1,203 not judged by "
         "llm_judge.",
     )
-    files = _written(make_data(agreement=pd.concat([alike, unknown])), tmp_path)
+    files = _pages(make_data(agreement=pd.concat([alike, unknown])))
     for note in table.notes:
         assert note in _visible(files["report.html"])
         assert note in _visible(MarkdownIt().render(_section(files["report.md"])))
@@ -108,12 +116,17 @@ def test_csv_files_hold_everything(make_data: Make, agreement: Frame, disagreeme
     assert table["kappa"].isna().tolist() == [False, True]
 
 
-def test_texts_are_shown_as_they_stand(make_data: Make, agreement: Frame, disagreements: Frame, tmp_path: Path) -> None:
+def test_no_disagreement_leaves_a_table_without_rows(make_data: Make, tmp_path: Path) -> None:
+    path = write_disagreements_csv(make_data().disagreements, tmp_path / "disagreements.csv")
+    assert path.read_text().splitlines() == [",".join(f'"{name}"' for name in DISAGREEMENT_COLUMNS)]
+
+
+def test_texts_are_shown_as_they_stand(make_data: Make, agreement: Frame, disagreements: Frame) -> None:
     listed = disagreements(
         *({"question": text, "answer": text, "accepted": text} | RIGHT for text in HOSTILE[:3]),
         *({"question": text, "answer": text, "accepted": text} | WRONG for text in HOSTILE[3:6]),
     )
-    files = _written(make_data(agreement=agreement(), disagreements=listed), tmp_path)
+    files = _pages(make_data(agreement=agreement(), disagreements=listed))
     markdown = MarkdownIt().enable(["table", "strikethrough"]).render(_section(files["report.md"]))
     html = _html_section(files["report.html"])
     assert not re.search("<(script|a|em|del|code|h1|pre)[ >]", html + markdown)
@@ -125,17 +138,15 @@ def test_texts_are_shown_as_they_stand(make_data: Make, agreement: Frame, disagr
     assert "\\$x\\$" in files["report.md"]
 
 
-def test_templates_in_texts_are_not_filled(
-    make_data: Make, agreement: Frame, disagreements: Frame, tmp_path: Path
-) -> None:
+def test_templates_in_texts_are_not_filled(make_data: Make, agreement: Frame, disagreements: Frame) -> None:
     listed = disagreements({"question": HOSTILE[6]})
-    files = _written(make_data(agreement=agreement(), disagreements=listed), tmp_path)
+    files = _pages(make_data(agreement=agreement(), disagreements=listed))
     assert HOSTILE[6] in _visible(_html_section(files["report.html"]))
 
 
-def test_long_and_empty_texts(make_data: Make, agreement: Frame, disagreements: Frame, tmp_path: Path) -> None:
+def test_long_and_empty_texts(make_data: Make, agreement: Frame, disagreements: Frame) -> None:
     listed = disagreements({"question": "w" * 201, "accepted": "v" * 200, "answer": " \n"})
-    files = _written(make_data(agreement=agreement(), disagreements=listed), tmp_path)
+    files = _pages(make_data(agreement=agreement(), disagreements=listed))
     for name in ("report.html", "report.md"):
         assert "w" * 199 + "…" in files[name]
         assert "w" * 200 not in files[name]
@@ -186,11 +197,9 @@ def test_every_pair_is_shown_and_each_is_spread_over_its_rows(
     assert shown.words.startswith("8 of 24 disagreements follow")
 
 
-def test_page_shows_twelve_and_markdown_six(
-    make_data: Make, agreement: Frame, disagreements: Frame, tmp_path: Path
-) -> None:
+def test_page_shows_twelve_and_markdown_six(make_data: Make, agreement: Frame, disagreements: Frame) -> None:
     listed = disagreements(*[RIGHT] * 20, *[WRONG] * 20)
-    files = _written(make_data(agreement=agreement(), disagreements=listed), tmp_path)
+    files = _pages(make_data(agreement=agreement(), disagreements=listed))
     assert _html_section(files["report.html"]).count("<article") == 12
     assert _section(files["report.md"]).count("\n  - Question: ") == 6
     assert "12 of 40 disagreements follow" in files["report.html"]
@@ -208,12 +217,12 @@ def test_shares_are_as_even_as_the_sizes_allow(sizes: list[int], total: int) -> 
     assert all(share == size or share >= most - 1 for share, size in zip(shares, sizes, strict=True))
 
 
-def test_same_data_give_same_bytes(make_data: Make, agreement: Frame, disagreements: Frame, tmp_path: Path) -> None:
-    def once(folder: str) -> dict[str, str]:
+def test_same_data_give_same_bytes(make_data: Make, agreement: Frame, disagreements: Frame) -> None:
+    def once() -> dict[str, str]:
         listed = disagreements(*[RIGHT] * 20, *[WRONG] * 20)
-        return _written(make_data(agreement=agreement(), disagreements=listed), tmp_path / folder)
+        return _pages(make_data(agreement=agreement(), disagreements=listed))
 
-    assert once("a") == once("b")
+    assert once() == once()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from ccps.report.data import COUNT_COLUMNS
 def test_markdown_report_holds_verdict_tables_and_figures(make_data: Callable[..., ReportData], tmp_path: Path) -> None:
     other = make_data().results.assign(convention="pooled ct")
     other = other[other["metric"] == "ece"].assign(value=[0.3, 0.1, 0.2])
+    more = [("Tokens", 12.375, "mean"), ("Of", "3 of 4", "")]
+    counts = pd.concat([make_data().counts, pd.DataFrame(more, columns=COUNT_COLUMNS)])
     data = make_data(
         results_other=other,
         convention_notes={"pooled ct": "over all questions"},
