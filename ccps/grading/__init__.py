@@ -7,11 +7,11 @@ from ccps.grading.base import Grader, Usage, Verdict
 from ccps.grading.config import GraderConfig, JudgeConfig, check_grader
 from ccps.grading.judge import LlmJudge
 from ccps.grading.letters import answer_letter, is_option_letter
-from ccps.grading.open_ended import Normalised, TokenF1
+from ccps.grading.open_ended import Contains, Normalised, TokenF1
 from ccps.grading.rules import Given, Letter, Substring
 
 GRADERS: Mapping[str, type[Grader]] = {
-    grader.name: grader for grader in (Substring, Letter, Given, Normalised, TokenF1, LlmJudge)
+    grader.name: grader for grader in (Substring, Letter, Given, Normalised, Contains, TokenF1, LlmJudge)
 }
 
 _MAKE: Mapping[str, Callable[[GraderConfig, Path], Grader]] = {
@@ -19,6 +19,7 @@ _MAKE: Mapping[str, Callable[[GraderConfig, Path], Grader]] = {
     "letter": lambda config, cache: Letter(),
     "given": lambda config, cache: Given(),
     "normalised": lambda config, cache: Normalised(),
+    "contains": lambda config, cache: Contains(),
     "f1": lambda config, cache: TokenF1(config.threshold),
     "llm_judge": lambda config, cache: LlmJudge(config.judge or JudgeConfig(), cache),
 }

@@ -14,7 +14,7 @@ from omegaconf import MISSING
 
 from ccps.errors import UserError, expected
 
-NAMES = ("substring", "letter", "given", "normalised", "f1", "llm_judge")
+NAMES = ("substring", "letter", "given", "normalised", "contains", "f1", "llm_judge")
 _CHANGE = "Change it in conf/grader or on the command line."
 
 

@@ -18,6 +18,21 @@ class Normalised(Comparison):
         return normalise(answer) in {normalise(text) for text in question.accepted}
 
 
+class Contains(Comparison):
+    """Right if an accepted text stands in the answer, word for word; for models that answer in whole sentences.
+
+    Source: `has_answer` of DPR (Karpukhin et al. 2020, arXiv 2004.04906), on the texts of `normalise`. An answer that
+    names the accepted text only to deny it passes too.
+    """
+
+    name = "contains"
+    formats = frozenset({"oe"})
+
+    def is_right(self, answer: str, question: Question) -> bool:
+        """Whether the words of an accepted text follow each other in it."""
+        return any(f" {normalise(text)} " in f" {normalise(answer)} " for text in question.accepted)
+
+
 class TokenF1(Comparison):
     """Right if the answer shares enough words with an accepted text, see `token_f1`."""
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 DASH = "–"
 MINUS = "\N{MINUS SIGN}"
+_EXCERPT = 200
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -73,10 +74,10 @@ def plain_number(number: float | str) -> str:
     return count(number) if math.isnan(number) or float(number).is_integer() else f"{number:.4g}"
 
 
-def excerpt(text: str, limit: int = 200) -> str:
-    """A text on one line, cut with an ellipsis to `limit` characters; "(empty)" when there is nothing to see."""
+def excerpt(text: str) -> str:
+    """A text on one line, cut with an ellipsis to 200 characters; "(empty)" when there is nothing to see."""
     line = " ".join(text.split()) or "(empty)"
-    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
+    return line if len(line) <= _EXCERPT else f"{line[: _EXCERPT - 1].rstrip()}…"
 
 
 def byte_size(number: float) -> str:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -5,7 +7,7 @@ from torchmetrics.functional.text import squad
 
 from ccps.data.records import Question
 from ccps.grading.normalise import normalise, token_f1
-from ccps.grading.open_ended import Normalised, TokenF1
+from ccps.grading.open_ended import Contains, Normalised, TokenF1
 
 ONES = [
     "zero",
@@ -166,3 +168,28 @@ def test_settings_hold_what_decides():
     assert TokenF1(0.8).settings() == {"name": "f1", "version": 1, "threshold": 0.8}
     assert TokenF1(0.8).label == "f1 ≥ 0.8"
     assert Normalised().settings() == {"name": "normalised", "version": 1}
+
+
+@pytest.mark.parametrize(
+    ("answer", "accepted", "right"),
+    [
+        ("The capital is Paris.", "Paris", True),
+        ("It was, of course, the Red  Fox!", "red fox", True),
+        ("about 1,000 years", "1000.0", True),
+        ("the redder fox", "red", False),  # whole words only
+        ("fox red", "red fox", False),  # in their order
+        ("red and fox", "red fox", False),  # and in a row
+        ("not Paris", "Paris", True),  # what is said of it is not understood
+        ("Paris", "Paris in France", False),
+    ],
+)
+def test_contains_asks_for_the_words_in_a_row(answer, accepted, right):
+    question = replace(QUESTION, accepted=("no such thing", accepted))
+    assert Contains().is_right(answer, question) is right
+
+
+@given(phrases, phrases, phrases)
+def test_contains_finds_what_stands_between_other_words(before, text, after):
+    question = replace(QUESTION, accepted=(text,))
+    assert Contains().is_right(f"{before} {text} {after}", question)
+    assert Contains().is_right(text, question)

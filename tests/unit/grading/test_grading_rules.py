@@ -45,14 +45,14 @@ def test_substring_accepts_any_text_of_an_open_question():
     assert right("substring", OE, "Up") is False
 
 
-@pytest.mark.parametrize("name", ["substring", "letter", "normalised", "f1"])
+@pytest.mark.parametrize("name", ["substring", "letter", "normalised", "contains", "f1"])
 @pytest.mark.parametrize("answer", ["", " ", "\n"])
 def test_an_empty_answer_is_wrong(name, answer):
     question = MC if name == "letter" else OE
     assert verdicts(name, (question, answer)) == [Verdict(False, "empty answer")]
 
 
-@pytest.mark.parametrize("name", ["substring", "letter", "normalised", "f1"])
+@pytest.mark.parametrize("name", ["substring", "letter", "normalised", "contains", "f1"])
 @pytest.mark.parametrize(("accepted", "got"), [((), "none"), (("",), "an empty one"), (("b", " "), "an empty one")])
 def test_a_question_without_accepted_answers_is_refused_by_name(name, accepted, got):
     question = replace(MC if name == "letter" else OE, id="quiz/17", accepted=accepted)
@@ -60,7 +60,7 @@ def test_a_question_without_accepted_answers_is_refused_by_name(name, accepted, 
         verdicts(name, (question, "b"))
 
 
-@pytest.mark.parametrize(("name", "question"), [("letter", OE), ("normalised", MC), ("f1", MC)])
+@pytest.mark.parametrize(("name", "question"), [("letter", OE), ("normalised", MC), ("contains", MC), ("f1", MC)])
 def test_a_grader_refuses_the_other_format(name, question):
     with pytest.raises(UserError, match=rf"`{name}`.*quiz/0"):
         verdicts(name, (question, "b"))

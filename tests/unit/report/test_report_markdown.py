@@ -16,12 +16,7 @@ def test_markdown_report_holds_verdict_tables_and_figures(make_data: Callable[..
     data = make_data(
         results_other=other,
         convention_notes={"pooled ct": "over all questions"},
-        counts=pd.concat(
-            [
-                make_data().counts,
-                pd.DataFrame([("Tokens", 12.375, "mean"), ("Of", "3 of 4", "")], columns=COUNT_COLUMNS),
-            ]
-        ),
+        counts=counts,
         run={"commit": "abc", "seeds": [0, 1], "machine": {"cores": 2, "gpu": None}, "versions": {}},
     )
     write_report(data, tmp_path)

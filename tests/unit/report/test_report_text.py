@@ -74,10 +74,16 @@ def test_plain_number(number: float | str, shown: str) -> None:
 
 @pytest.mark.parametrize(
     ("given", "shown"),
-    [("abcdef", "abcdef"), ("abcdefg", "abcde…"), ("a\n b\tc", "a b c"), ("abcd fgh", "abcd…"), ("\n", "(empty)")],
+    [
+        ("a" * 200, "a" * 200),
+        ("a" * 201, "a" * 199 + "…"),
+        ("a" * 198 + " bcd", "a" * 198 + "…"),
+        ("a\n b\tc", "a b c"),
+        ("\n", "(empty)"),
+    ],
 )
 def test_excerpt(given: str, shown: str) -> None:
-    assert text.excerpt(given, limit=6) == shown
+    assert text.excerpt(given) == shown
 
 
 def test_slug_keeps_versions_and_drops_what_paths_cannot_hold() -> None:
