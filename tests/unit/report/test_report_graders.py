@@ -31,6 +31,7 @@ HOSTILE = [
     "```\nno fence",
     "$x$ and **no** _emphasis_ ~~at~~ [all](http://example.org)",
     "{{ 7 * 7 }} {% raw %}",
+    "one\rtwo",
 ]
 
 
