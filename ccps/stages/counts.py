@@ -32,6 +32,8 @@ def count_all(runs: Sequence[ModelRun], left_out: Sequence[Count], convention: s
             ]
             if truncated := probe.summary["truncated"]:
                 rows.append(Count(f"long training answers, {where}", truncated, TRUNCATED))
+            if without := probe.summary["left_out"]:
+                rows.append(Count(f"training answers left out, {where}", without, "no token with finite features"))
         for test in run.tested:
             rows += _evaluation_counts(run.model, test, convention)
     return pd.DataFrame(rows, columns=list(COUNT_COLUMNS))

@@ -84,6 +84,7 @@ class FitStage(Stage):
             "train_rows": training.train_rows,
             "validation_rows": training.validation_rows,
             "truncated": training.truncated,
+            "left_out": training.left_out,
             **{f"dropped ({reason})": number for reason, number in training.dropped.items()},
         }
 

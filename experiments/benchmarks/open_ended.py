@@ -7,14 +7,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ccps.data.prompts import chat_messages
 from ccps.data.records import Question
+from ccps.errors import expected
 from ccps.interview import Answer, Interview, Manner
-from ccps.llm import LanguageModel, generate
+from ccps.llm import LanguageModel, generate, prompt_ids
 from ccps.perturbation import reference_features, stability_features
 from ccps.probes import FittedProbe, ProbeConfig, fit_probe
 from ccps.probes.config import EncoderConfig, HeadConfig, StageConfig
 from ccps.stages.config import PerturbationConfig
 from experiments.benchmarks.features import largest_difference
+from experiments.benchmarks.forward import representative
 from experiments.benchmarks.page import Figure, Section, Target
 from experiments.benchmarks.timing import ratios, spread, take_turns
 
@@ -38,9 +41,25 @@ TEXT = (
 )
 
 
+def missing(name: str, reason: str) -> Section:
+    """What stands in the section's place if the model or its questions are not to be had."""
+    return Section(
+        TITLE,
+        TEXT,
+        [
+            Figure.missing("Extraction, times the paper's speed", name, reason, EXTRACTION_TARGET),
+            Figure.missing("What confidence adds", name, reason, OVERHEAD_TARGET),
+        ],
+    )
+
+
 def answered(lm: LanguageModel, questions: Sequence[Question], n: int) -> list[Question]:
-    """Questions with prompts near the length wanted, each with an answer of the model that has just so many tokens."""
-    prompts = Interview(lm, questions, Manner()).prompts
+    """Questions with prompts near the length wanted, each with an answer of the model that has just so many tokens.
+
+    Raises:
+        UserError: too few answers keep their number of tokens.
+    """
+    prompts = [prompt_ids(lm.tokenizer, chat_messages(question)) for question in questions]
     nearest = sorted(range(len(questions)), key=lambda index: (abs(len(prompts[index]) - PROMPT_TOKENS), index))
     candidates = nearest[: 4 * n]  # not every text has as many tokens when it is tokenised again
     endless = replace(lm, end_tokens=())
@@ -49,6 +68,13 @@ def answered(lm: LanguageModel, questions: Sequence[Question], n: int) -> list[Q
     given = [replace(questions[index], given_answer=text) for index, text in zip(candidates, texts, strict=True)]
     ids = Interview(lm, given, Manner()).given
     fitting = [question for question, tokens in zip(given, ids, strict=True) if len(tokens or []) == ANSWER_TOKENS]
+    if len(fitting) < n:
+        raise expected(
+            f"the answers of model `{lm.files.name}`",
+            f"of {ANSWER_TOKENS} tokens, {n} of them, when their text is tokenised again",
+            f"{len(fitting)} of {len(given)}",
+            "Lower `answers`, or measure another model.",
+        )
     return fitting[:n]
 
 
@@ -72,7 +98,7 @@ def measure_open_ended(
     name, radius, steps = lm.files.name, perturbation.radius, perturbation.steps
     given = answered(lm, questions, n)
     reading = Interview(lm, given, Manner())
-    asked = list(questions[: 4 * BATCH])
+    asked = representative(questions, 4 * BATCH)
 
     def paper(n_answers: int = n) -> Tensor:
         features = []

@@ -8,7 +8,7 @@ import torch
 from ccps.console import say
 from ccps.data.benchmarks import load_questions
 from ccps.errors import UserError
-from experiments.benchmarks import features, forward, stored
+from experiments.benchmarks import features, forward, open_ended, stored
 from experiments.benchmarks.model import ModelFigures, answer_states, measure_model, open_model
 from experiments.benchmarks.page import Figure, Section
 from experiments.benchmarks.reproduced import read_reproduced
@@ -20,9 +20,11 @@ _PAPER_MODEL = "Llama-3.1-8B, computed"
 def measure(config: BenchConfig) -> list[Section]:
     """Measure everything that the settings ask for and this machine has."""
     of_features = _features(config)
+    of_answers = _open_ended(config)
     models = [_model(name, config) for name in config.model]
     return [
         of_features,
+        of_answers,
         Section("Forward pass", forward.TEXT, [figure for model in models for figure in model.forward]),
         Section("Extraction", stored.EXTRACTION_TEXT, [figure for model in models for figure in model.extraction]),
         Section(
@@ -47,6 +49,20 @@ def _features(config: BenchConfig) -> Section:
         states = features.random_states(n_tokens)
     section = features.measure_features(states, config.perturbation, config.repetitions)
     say("features", name, f"{len(states.hidden)} tokens, {states.shape}, {states.origin}")
+    return section
+
+
+def _open_ended(config: BenchConfig) -> Section:
+    """On the first model."""
+    name = next(iter(config.model))
+    try:
+        questions = load_questions(next(iter(config.open_ended.values()))).questions
+        lm = open_model(name, config).get(torch.device("cpu"))
+        section = open_ended.measure_open_ended(lm, questions, config.perturbation, config.repetitions, config.answers)
+    except UserError as error:
+        say("answers", name, str(error), state="not measured")
+        return open_ended.missing(name, str(error))
+    say("answers", name, f"{config.answers} of {open_ended.ANSWER_TOKENS} tokens, read and generated")
     return section
 
 

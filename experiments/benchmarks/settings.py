@@ -17,9 +17,11 @@ class BenchConfig:
     Attributes:
         model: language models by key; the features are timed on the head of the first.
         test: the benchmark whose questions are asked; exactly one.
+        open_ended: the open-ended benchmark whose questions the first model answers at length; exactly one.
         perturbation: how far and how finely states are pushed.
         questions: how many are asked for the forward pass.
         tokens: answer tokens for the features.
+        answers: answers of many tokens for extraction; the paper's procedure takes ten seconds for each.
         repetitions: counted repetitions, after a warm-up.
         threads: CPU threads of torch.
         max_batch_tokens: rows times width of a batch of the answer stage.
@@ -30,9 +32,11 @@ class BenchConfig:
 
     model: dict[str, ModelConfig] = field(default_factory=dict)
     test: dict[str, BenchmarkSpec] = field(default_factory=dict)
+    open_ended: dict[str, BenchmarkSpec] = field(default_factory=dict)
     perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
     questions: int = 57
     tokens: int = 228
+    answers: int = 8
     repetitions: int = 5
     threads: int = 2
     max_batch_tokens: int = 1024
@@ -51,14 +55,14 @@ def to_bench(settings: Mapping[str, Any]) -> BenchConfig:
 
 
 def _value_faults(settings: Mapping[str, Any]) -> Iterator[str]:
-    counts = {
-        name: settings.get(name) for name in ("questions", "tokens", "repetitions", "threads", "max_batch_tokens")
-    }
+    names = ("questions", "tokens", "answers", "repetitions", "threads", "max_batch_tokens")
+    counts = {name: settings.get(name) for name in names}
     counts |= {f"perturbation.{name}": value for name, value in settings.get("perturbation", {}).items()}
     for name, value in counts.items():
         if value is not None and not value > 0:
             yield f"expected `{name}` to be above 0, but got {value!r}"
     if not settings.get("model"):
         yield "expected `model` to hold at least one entry, but it is empty"
-    if len(settings.get("test", {})) != 1:
-        yield f"expected `test` to hold exactly one benchmark, but got {len(settings.get('test', {}))}"
+    for name in ("test", "open_ended"):
+        if len(settings.get(name, {})) != 1:
+            yield f"expected `{name}` to hold exactly one benchmark, but got {len(settings.get(name, {}))}"

@@ -6,10 +6,12 @@ import torch
 
 from ccps.data.records import Question
 from ccps.errors import UserError
+from ccps.llm import Passage, final_states
 from ccps.perturbation import FEATURE_NAMES
 from experiments.benchmarks.features import largest_difference, measure_features, random_states
 from experiments.benchmarks.forward import Prompts, representative
 from experiments.benchmarks.model import measure_model, open_model
+from experiments.benchmarks.open_ended import answered, missing, states_by_the_paper
 from experiments.benchmarks.page import Figure, Page, Section, Target, number, render, shell_command, write_page
 from experiments.benchmarks.reproduced import read_reproduced
 from experiments.benchmarks.settings import to_bench
@@ -136,6 +138,25 @@ class TestModel:
         assert storage["Released pipeline, (7·d + V)·2"].value == (7 * 32 + 300) * 2
 
 
+class TestOpenEnded:
+    def test_the_papers_states_are_those_of_one_teacher_forced_pass(self, tiny_model):
+        lm = tiny_model("llama")
+        prompt, answer = [5, 6, 7, 8], [9, 10, 11, 12, 13]
+        ours = final_states(lm, [Passage(prompt, answer)])[0]
+        torch.testing.assert_close(states_by_the_paper(lm, prompt, answer), ours, rtol=1e-4, atol=1e-4)
+
+    def test_an_answer_that_changes_its_length_is_not_taken(self, tiny_model):
+        """A random model writes bytes that are no text."""
+        questions = [Question(str(index), "s", f"Who is {index}?", (), ("x",), "test", "s") for index in range(9)]
+        with pytest.raises(UserError, match=r"30 tokens, 2 of them"):
+            answered(tiny_model("llama"), questions, 2)
+
+    def test_without_a_model_both_targets_are_named_with_the_reason(self):
+        section = missing("m", "it is not there")
+        assert [figure.target.bound for figure in section.figures] == [80, 15]
+        assert {figure.reason for figure in section.figures} == {"it is not there"}
+
+
 class TestReproduced:
     def test_costs_are_summed_against_their_targets(self, tmp_path):
         (tmp_path / "costs.csv").write_text(
@@ -214,7 +235,7 @@ def settings(**changes):
     model = {"tiny": {"source": "random", "location": "llama", "dtype": "float32", "architecture": architecture}}
     columns = {"question": "q", "options": ["choices"], "answer": "a"}
     test = {"mmlu": {"name": "mmlu", "source": "folder", "location": "somewhere", "member": "*.jsonl", **columns}}
-    return {"model": model, "test": test, **changes}
+    return {"model": model, "test": test, "open_ended": test, **changes}
 
 
 class TestSettings:
