@@ -10,7 +10,6 @@ from ccps.llm.forward import (
     compute_prefix,
     final_states,
     plan_batches,
-    read_in_batches,
 )
 from ccps.llm.generate import Generated, generate
 from ccps.llm.head import Head, measure_head
@@ -37,5 +36,4 @@ __all__ = [
     "plain_text",
     "plan_batches",
     "prompt_ids",
-    "read_in_batches",
 ]

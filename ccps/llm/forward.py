@@ -6,7 +6,7 @@ final-normed states of the positions asked for leave the decoder: logits of prom
 """
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -169,25 +169,6 @@ def check_finite(lm: LanguageModel, states: Sequence[Tensor]) -> None:
             f"Model `{lm.files.name}` gives NaN or infinite states for {len(broken)} of {len(states)} passages of a "
             f"batch. It overflows in {lm.files.config.dtype}: try model.{lm.files.name}.dtype=float32."
         )
-
-
-def read_in_batches(
-    lm: LanguageModel, passages: Sequence[Passage], max_batch_tokens: int
-) -> Iterator[tuple[list[int], list[Tensor]]]:
-    """Read passages in batches of like length, what their prompts share only once.
-
-    Args:
-        lm: the model.
-        passages: what to read, at least one.
-        max_batch_tokens: bound on rows times width of a batch.
-
-    Yields:
-        Positions of the passages of a batch, and the final states of each (see `final_states`).
-    """
-    shared = common_prefix([list(passage.prompt) for passage in passages])
-    prefix = compute_prefix(lm, passages[0].prompt[:shared])
-    for batch in plan_batches([len(passage.read) - shared for passage in passages], max_batch_tokens):
-        yield batch, final_states(lm, [passages[index] for index in batch], prefix)
 
 
 def _own_tokens(passage: Passage, shared: list[int]) -> list[int]:

@@ -1,24 +1,18 @@
 """The 1.5B model that `make reproduce` uses, on one real question of each MMLU subject: about a minute on two cores."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from omegaconf import OmegaConf
 
-from ccps.data import BenchmarkSpec, Question, chat_messages, load_questions, sample
+from ccps.data import BenchmarkSpec, Question, load_questions, sample
 from ccps.grading import is_option_letter
+from ccps.grading.open_ended import Contains
 from ccps.grading.rules import Substring
-from ccps.llm import (
-    LanguageModel,
-    ModelConfig,
-    Passage,
-    choose_tokens,
-    find_model,
-    load_model,
-    prompt_ids,
-    read_in_batches,
-)
+from ccps.interview import Answer, Interview, Manner
+from ccps.llm import LanguageModel, ModelConfig, find_model, load_model
 from ccps.perturbation import FEATURE_NAMES, stability_features
 from experiments.launch import CONF
 
@@ -36,21 +30,13 @@ def questions() -> list[Question]:
 
 
 @pytest.fixture(scope="module")
-def answered(model: LanguageModel, questions: list[Question]) -> tuple[torch.Tensor, list[int]]:
-    """Final states and greedy tokens, `[57, d]` and 57."""
-    passages = [Passage(prompt_ids(model.tokenizer, chat_messages(question))) for question in questions]
-    states: dict[int, torch.Tensor] = {}
-    for batch, found in read_in_batches(model, passages, 1024):
-        states |= dict(zip(batch, found, strict=True))
-    stacked = torch.cat([states[index] for index in range(len(passages))])
-    tokens = choose_tokens(model, model.own_logits(stacked), [4] * len(passages), "greedy")
-    return stacked, tokens
+def answers(model: LanguageModel, questions: list[Question]) -> list[Answer]:
+    """One greedy token for each question."""
+    return Interview(model, questions, Manner()).answer_all()
 
 
-def test_it_answers_with_letters_and_above_chance(
-    model: LanguageModel, questions: list[Question], answered: tuple[torch.Tensor, list[int]]
-) -> None:
-    texts = [model.tokenizer.decode([token]).strip() for token in answered[1]]
+def test_it_answers_with_letters_and_above_chance(questions: list[Question], answers: list[Answer]) -> None:
+    texts = [answer.text for answer in answers]
     right = sum(verdict.correct is True for verdict in Substring().grade_all(list(zip(questions, texts, strict=True))))
     # "(b" is how the first token of "(b)" reads.
     letters = sum(is_option_letter(text.removeprefix("("), q) for text, q in zip(texts, questions, strict=True))
@@ -59,9 +45,27 @@ def test_it_answers_with_letters_and_above_chance(
     assert right >= 21
 
 
-def test_its_features_are_finite_and_ordered(model: LanguageModel, answered: tuple[torch.Tensor, list[int]]) -> None:
-    states, tokens = answered
-    features = stability_features(states, model.head.weight, torch.tensor(tokens))
+def test_it_answers_open_questions_in_words(model: LanguageModel) -> None:
+    """Known to any such model; the tokens are those that one teacher-forced pass over the text gives too."""
+    asked = [
+        Question("france", "s", "What is the capital of France?", (), ("Paris",), "test", "s"),
+        Question("spider", "s", "How many legs does a spider have?", (), ("eight", "8"), "test", "s"),
+    ]
+    written = Interview(model, asked, Manner()).answer_all()
+    for question, answer in zip(asked, written, strict=True):
+        assert Contains().is_right(answer.text, question), answer.text
+        assert not answer.is_cut
+    given = [replace(question, given_answer=answer.text) for question, answer in zip(asked, written, strict=True)]
+    for ours, read in zip(written, Interview(model, given, Manner()).answer_all(), strict=True):
+        assert read.tokens == ours.tokens
+        # bfloat16 kernels of another shape round in another order.
+        assert (ours.states.float() - read.states.float()).norm() <= 0.05 * read.states.float().norm()
+
+
+def test_its_features_are_finite_and_ordered(model: LanguageModel, answers: list[Answer]) -> None:
+    states = torch.cat([answer.states for answer in answers])
+    tokens = torch.tensor([token for answer in answers for token in answer.tokens])
+    features = stability_features(states, model.head.weight, tokens)
     columns = dict(zip(FEATURE_NAMES, features.T, strict=True))
     flips = columns.pop("epsilon_to_flip_token")
     assert all(torch.isfinite(column).all() for column in columns.values())
