@@ -23,7 +23,7 @@ from ccps.llm import (
     plan_batches,
     prompt_ids,
 )
-from ccps.llm.chat import PromptMode
+from ccps.llm.chat import PromptMode, closing_ids
 from ccps.llm.choose import Choice
 
 Way = Literal["read", "choose", "generate"]
@@ -87,6 +87,8 @@ class Interview:
         self.manner = manner
         self.messages = [chat_messages(question, system_role=manner.system_role) for question in questions]
         self.prompts = [prompt_ids(lm.tokenizer, messages, manner.prompt) for messages in self.messages]
+        # Read like all other tokens, but not probed.
+        self.closing = closing_ids(lm.tokenizer, self.messages[0]) if manner.prompt == "parity" else set()
         self.given = [
             None if question.given_answer is None else self._ids(index, question.given_answer.strip())
             for index, question in enumerate(questions)
@@ -164,12 +166,12 @@ class Interview:
         texts = [self.lm.tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in tokens]
         answers = list(map(self._answer, batch, texts, tokens, states, is_cut))
         if self.manner.prompt == "parity":
-            probed = [self._ids(index, text) for index, text in zip(batch, texts, strict=True)]
-            differ = [place for place, ids in enumerate(probed) if answers[place].tokens != ids]
+            anew = [self._ids(index, text) for index, text in zip(batch, texts, strict=True)]
+            differ = [place for place, ids in enumerate(anew) if tokens[place] != ids]
             again = self._read(
                 [batch[place] for place in differ],
                 [texts[place] for place in differ],
-                [probed[place] for place in differ],
+                [anew[place] for place in differ],
             )
             for place, answer in zip(differ, again, strict=True):
                 cost = answers[place].cost + answer.cost
@@ -189,9 +191,13 @@ class Interview:
 
     def _answer(self, index: int, text: str, tokens: list[int], states: Tensor, is_cut: bool) -> Answer:
         """Join an answer's parts; of one that is nothing but white space no token is probed."""
-        kept = len(tokens) if text else 0
+        probed = [place for place, token in enumerate(tokens) if text and token not in self.closing]
         cost = len(self.prompts[index]) - self.shared + len(tokens)
-        return Answer(text, tokens[:kept], states[:kept].cpu(), is_cut, cost)
+        return Answer(text, [tokens[place] for place in probed], states[probed].cpu(), is_cut, cost)
 
     def _ids(self, index: int, text: str) -> list[int]:
-        return answer_ids(self.lm.tokenizer, self.messages[index], text, self.manner.prompt) if text else []
+        """Token ids of an answer that is read; what closes the turn need not be."""
+        ids = answer_ids(self.lm.tokenizer, self.messages[index], text, self.manner.prompt) if text else []
+        while ids and ids[-1] in self.closing:
+            ids.pop()
+        return ids

@@ -30,12 +30,16 @@ class Confidence:
         answer: the answer that was judged.
         p_correct: P(the answer is correct), in [0, 1]; higher means more confident. NaN if the answer is empty.
         source: what said so.
+        is_cut: whether the model was cut off at the limit of tokens before it had ended its answer.
+        is_truncated: whether the answer is longer than the probe reads, so that only its first tokens count.
     """
 
     question_id: str
     answer: str
     p_correct: float
     source: str = "CCPS probe"
+    is_cut: bool = False
+    is_truncated: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,13 @@ class ConfidenceScorer:
             asked = _with_answers(asked, answers)
         given = Interview(self._model, asked, self.settings.manner).answer_all()
         return [
-            Confidence(question.id, answer.text, p)
+            Confidence(
+                question.id,
+                answer.text,
+                p,
+                is_cut=answer.is_cut,
+                is_truncated=bool(answer.tokens) and self.probe.truncated([len(answer.tokens)]) > 0,
+            )
             for question, answer, p in zip(asked, given, self._p_correct(given), strict=True)
         ]
 

@@ -122,7 +122,8 @@ def _right_option(spec: BenchmarkSpec, row: dict[str, Any], options: Sequence[st
         found = [i for i, letter in enumerate(ascii_lowercase) if letter == str(answer).strip().lower()]
     else:
         names = lookup(row, spec.labels) if spec.labels else options
-        found = [i for i, name in enumerate(names) if str(name).strip() == str(answer).strip()]
+        known = [] if answer is None else [(i, name) for i, name in enumerate(names) if name is not None]
+        found = [i for i, name in known if str(name).strip() == str(answer).strip()]
     if len(found) > 1:
         raise ValueError(f"the answer {answer!r} is more than one of the options")
     if not found or not 0 <= found[0] < len(options):

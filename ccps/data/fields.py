@@ -1,20 +1,24 @@
 """Getting values out of a record; a ValueError says what is wrong with it."""
 
+import math
 import re
 from string import Formatter
 from typing import Any
 
 
 def lookup(row: dict[str, Any], column: str) -> Any:
-    """The value of a column; a dot goes into nested columns unless a column has that very name."""
+    """The value of a column; a dot goes into nested columns unless a column has that very name.
+
+    NaN, which tables hold where a value is missing, is None; inside lists too.
+    """
     if column in row:
-        return row[column]
+        return _without_nan(row[column])
     value: Any = row
     for part in column.split("."):
         if not isinstance(value, dict) or part not in value:
             raise ValueError(f"no column `{column}` (there are: {', '.join(columns_of(row))})")
         value = value[part]
-    return value
+    return _without_nan(value)
 
 
 def columns_of(row: dict[str, Any]) -> list[str]:
@@ -51,6 +55,12 @@ def number(value: object) -> int:
     if not re.fullmatch(r"[+-]?\d+(\.0+)?", text):
         raise ValueError(f"the answer {value!r} is not a whole number")
     return int(float(text))
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _text(value: object) -> str:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from string import ascii_lowercase
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,24 @@ class Question:
         return ascii_lowercase[: len(self.options)]
 
 
+# What a model is shown of a question, or reads as its answer; the rest decides what becomes of the answer.
+_ASKED = ("id", "text", "options", "asked", "given_answer")
+
+
 def questions_hash(questions: Iterable[Question]) -> str:
-    """Hash of content and order: blake2b, 32 hex digits, over canonical JSON."""
-    rows = [asdict(question) for question in questions]
+    """Hash of all content and the order: blake2b, 32 hex digits, over canonical JSON."""
+    return _hash([asdict(question) for question in questions])
+
+
+def asked_hash(questions: Iterable[Question]) -> str:
+    """Hash of what decides the answers, and the order: blake2b, 32 hex digits, over canonical JSON.
+
+    Id, text, options, `asked` and `given_answer` count. Subject, accepted answers, label, split and source do not:
+    correcting one of these changes no answer.
+    """
+    return _hash([{name: getattr(question, name) for name in _ASKED} for question in questions])
+
+
+def _hash(rows: list[dict[str, Any]]) -> str:
     text = json.dumps(rows, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

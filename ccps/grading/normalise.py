@@ -10,6 +10,17 @@ from text_to_num import text2num
 _ARTICLES = {"a", "an", "the"}
 _NUMERAL = re.compile(r"([+-]?)([0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?:\.([0-9]*))?")
 _BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[^0-9\s](?=[0-9])")
+_UNITS = "zero nought one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+_TENS = "seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety"
+_SMALL = "|".join(f"{_UNITS} {_TENS}".split())
+_SCALES = "hundred|thousand|million|billion"
+# A comma joins only after thousands, millions and billions; "5 million" is left as it is, and so is "two-year".
+_NUMBER_WORDS = re.compile(
+    rf"(?<!\w)(?<!\w[^\w\s])(?:(?:{_SMALL})|(?<![0-9] )(?:{_SCALES}))"
+    rf"(?:(?:[- ]|(?<=thousand), |(?<=illion), )(?:and[- ])?(?:{_SMALL}|{_SCALES}))*(?!\w|[^\w\s]\w)"
+)
+# Words of the longest number below a trillion, with an "and" in each group of three digits: a few more.
+_LONGEST = 24
 _MINUS = str.maketrans({"−": "-", "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-"})
 
 
@@ -21,15 +32,15 @@ def normalise(text: str) -> str:
 
     1. Unicode compatibility forms are unified first (NFKC), and punctuation is that of all scripts.
     2. A numeral takes its shortest form: "1,000.0" is "1000", "-0.50" is "-0.5". Punctuation between digits stays.
-    3. A text that is nothing but an English cardinal number in words is that number: "twenty-one" is "21".
+    3. An English cardinal number in words is that number, wherever it stands: "twenty-one moons" is "21 moons".
+       "One" is taken for a number always.
 
     A text of which nothing would be left ("The", "?") stays as it is, lower-case.
     """
     lower = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower()).translate(_MINUS)
-    tokens = [_token(word) for word in lower.split()]
-    kept = " ".join(token for token in tokens if token and token not in _ARTICLES) or " ".join(lower.split())
-    number = _number_in_words(lower)
-    return kept if number is None else number
+    spaced = " ".join(lower.split())
+    tokens = [_token(word) for word in _NUMBER_WORDS.sub(_in_digits, spaced).split()]
+    return " ".join(token for token in tokens if token and token not in _ARTICLES) or spaced
 
 
 def token_f1(answer: str, accepted: str) -> float:
@@ -62,15 +73,23 @@ def _shortest(sign: str, whole: str, fraction: str) -> str:
     return f"-{value}" if sign == "-" and value != "0" else value
 
 
-def _number_in_words(lower: str) -> str | None:
-    """The number, if the text is nothing else; text2num then reads it or refuses the whole."""
-    spaced = "".join(" " if _is_punctuation(sign) else sign for sign in lower)
-    words = [word for word in spaced.split() if word not in _ARTICLES]
-    # text2num takes a lone "o" for zero; here it is as likely a letter.
-    if not words or "o" in words:
-        return None
+def _in_digits(run: re.Match[str]) -> str:
+    """Read number words in a row, the longest number first: "nineteen eighty four" is "19 84"."""
+    rest = re.findall("[a-z]+", run[0])
+    read: list[str] = []
+    while rest:
+        ends = range(min(len(rest), _LONGEST), 0, -1)
+        numbers = ((number, end) for end in ends if (number := _cardinal(" ".join(rest[:end]))) is not None)
+        # An "and" between two numbers is no number itself.
+        number, end = next(numbers, (rest[0], 1))
+        read.append(number)
+        rest = rest[end:]
+    return " ".join(read)
+
+
+def _cardinal(words: str) -> str | None:
     try:
-        return str(text2num(" ".join(words), "en"))
+        return str(text2num(words, "en"))
     except ValueError:
         return None
 

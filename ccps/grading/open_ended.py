@@ -1,9 +1,11 @@
 """Graders of open-ended answers that ask nobody."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from ccps.data.records import Question
 from ccps.grading.base import Comparison
+from ccps.grading.config import GraderConfig
 from ccps.grading.normalise import normalise, token_f1
 
 
@@ -11,6 +13,7 @@ class Normalised(Comparison):
     """Right if the answer is an accepted text, see `normalise`."""
 
     name = "normalised"
+    version = 2
     formats = frozenset({"oe"})
 
     def is_right(self, answer: str, question: Question) -> bool:
@@ -26,26 +29,29 @@ class Contains(Comparison):
     """
 
     name = "contains"
+    version = 2
     formats = frozenset({"oe"})
 
     def is_right(self, answer: str, question: Question) -> bool:
         """Whether the words of an accepted text follow each other in it."""
-        return any(f" {normalise(text)} " in f" {normalise(answer)} " for text in question.accepted)
+        words = f" {normalise(answer)} "
+        return any(f" {normalise(text)} " in words for text in question.accepted)
 
 
 class TokenF1(Comparison):
     """Right if the answer shares enough words with an accepted text, see `token_f1`."""
 
     name = "f1"
+    version = 2
     formats = frozenset({"oe"})
 
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
 
-    @property
-    def label(self) -> str:
-        """The name with its threshold."""
-        return f"f1 ≥ {self.threshold:g}"
+    @classmethod
+    def make(cls, config: GraderConfig, cache: Path) -> Self:
+        """With the threshold of the settings."""
+        return cls(config.threshold)
 
     def settings(self) -> dict[str, Any]:
         """With the threshold."""

@@ -50,22 +50,26 @@ def answer_ids(tokenizer: Any, messages: Messages, answer: str, mode: PromptMode
         answer: its text, without white space at either end.
         mode: `strict` tokenises the answer by itself. `parity` does as the released code of CCPS: it renders the
             conversation with and without the answer, tokenises both texts, and takes what the longer has beyond the
-            length of the shorter; then every token that the chat template puts after an answer is dropped, wherever it
-            stands (for Qwen that is the end of turn and the line break, also one inside the answer).
+            length of the shorter: with what the chat template puts after the answer, see `closing_ids`.
 
     Returns:
-        Token ids; in `parity` there may be none.
+        Token ids.
     """
     if mode == "strict" or not tokenizer.chat_template:
         return list(tokenizer(answer, add_special_tokens=False)["input_ids"])
     whole = tokenizer.apply_chat_template([*messages, {"role": "assistant", "content": answer}], tokenize=False)
     before = prompt_ids(tokenizer, messages, "parity")
-    closing = closing_ids(tokenizer, messages)
-    return [token for token in tokenizer(whole)["input_ids"][len(before) :] if token not in closing]
+    return list(tokenizer(whole)["input_ids"][len(before) :])
 
 
 def closing_ids(tokenizer: Any, messages: Messages) -> set[int]:
-    """Token ids of what the chat template puts after an answer: the end of the turn and white space, if any."""
+    """Token ids of what the chat template puts after an answer: the end of the turn and white space, if any.
+
+    The released code of CCPS drops these by name before it fits a probe, wherever they stand: for Llama the end of
+    turn, for Mistral the end of text, for Qwen the end of turn and the line break, also one inside an answer.
+    """
+    if not tokenizer.chat_template:
+        return set()
     mark = "(answer)"
     rendered = tokenizer.apply_chat_template([*messages, {"role": "assistant", "content": mark}], tokenize=False)
     return set(tokenizer(rendered.rpartition(mark)[2], add_special_tokens=False)["input_ids"])

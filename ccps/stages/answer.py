@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from ccps.artifacts import ROWS, TENSORS, Artifact
-from ccps.data.records import Question, questions_hash
+from ccps.data.records import Question, asked_hash
 from ccps.grading import is_option_letter
 from ccps.interview import Answer, Interview, Manner
 from ccps.stages.model import SharedModel
@@ -66,7 +66,7 @@ class AnswerStage(Stage):
         """Model, questions and how they are asked; batching too, which decides the last bits."""
         return {
             "model": self.shared.files.fingerprint,
-            "questions": questions_hash(self.questions),
+            "questions": asked_hash(self.questions),
             **asdict(self.manner),
             "shard_questions": self.shard_questions,
         }

@@ -91,6 +91,7 @@ def _value_faults(settings: Mapping[str, Any]) -> Iterator[str]:
     yield from _model_faults(settings.get("model", {}))
     yield from _benchmark_faults(settings)
     yield from _grader_faults(settings)
+    yield from _fitting_faults(settings)
     yield from _own_faults("probe", lambda: check_config(build(settings.get("probe", {}), ProbeConfig)))
 
 
@@ -139,6 +140,21 @@ def _grader_faults(settings: Mapping[str, Any]) -> Iterator[str]:
                 f"expected `grader.{key}` to be for the format of the benchmarks ({wanted}), but got "
                 f"{grader['name']}, which is for {got}: choose of {', '.join(fitting)}"
             )
+
+
+def _fitting_faults(settings: Mapping[str, Any]) -> Iterator[str]:
+    """What goes together only with something else: open-ended answers, and labels that the data hold."""
+    formats = set(_formats(settings).values())
+    if formats == {"oe"} and not _at(settings, "probe.encoder.kernels"):
+        yield "expected `probe` to read all tokens of open-ended answers, but it reads one: choose probe=oe_released"
+    graders = [grader["name"] for grader in settings.get("grader", {}).values()]
+    for side in ("train", "test"):
+        for key, spec in settings.get(side, {}).items():
+            if spec.get("given_label") and "given" not in graders:
+                yield (
+                    f"expected the grader given among `grader`, as `{side}.{key}` has labels of its own, but got "
+                    f"{', '.join(graders)}: put it first to use them, or set `{side}.{key}.given_label=null`"
+                )
 
 
 def _check_grader(grader: Mapping[str, Any]) -> None:

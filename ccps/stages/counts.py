@@ -43,7 +43,9 @@ def _side_counts(model: str, side: Side) -> list[Count]:
     answers, where = side.answers.summary, f"{model} on {side.label}"
     rows = [
         Count(f"answers, {where}", answers["answers"], f"template: {answers['template']}"),
-        Count(f"empty answers, {where}", answers["empty"], "kept; graded wrong; not scored, as there is no token"),
+        Count(
+            f"empty answers, {where}", answers["empty"], "kept and graded, not scored: there is no token to probe"
+        ),
     ]
     if answers["given"]:
         rows.append(Count(f"answers given with the data, {where}", answers["given"], "read, not generated"))
@@ -103,6 +105,8 @@ def _evaluation_counts(model: str, test: Tested, convention: str) -> list[Count]
             f"of {int(auroc['groups'].max())}: all answers right, or all wrong; left out of its mean",
         )
     )
+    if len({question.subject for question in test.side.questions}) == 1:
+        counts.append(Count(f"subjects, {where}", 1, "so that intervals are over questions, not over subjects"))
     for method, dropped in ece.groupby("method", sort=False)["ece_dropped"].max().items():
         if dropped:
             counts.append(

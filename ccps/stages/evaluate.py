@@ -39,10 +39,12 @@ class EvaluateStage(Stage):
     """Rows of method, seed, convention, metric, value, interval, n, and why a value is missing.
 
     Metrics are averaged over subjects (the paper's way); rows named `pooled …` are over all questions.
+    Resamples draw whole subjects, or questions where the benchmark has one subject only.
     `differences.parquet` holds reference − other for each pair of seed and method, under the headline convention.
     """
 
     name = "evaluate"
+    version = 2
     unit = "methods"
 
     def __init__(
@@ -138,9 +140,8 @@ class EvaluateStage(Stage):
         intervals = bootstrap(
             p,
             correct,
-            subjects,
-            convention,
-            aggregate=aggregate,  # type: ignore[arg-type]
+            **_drawn(table, aggregate),
+            convention=convention,
             seed=self.config.seed,
             n_resamples=self.config.resamples,
             level=self.config.level,
@@ -169,8 +170,8 @@ class EvaluateStage(Stage):
             reference["p_correct"],
             table["p_correct"],
             table["correct"],
-            table["subject"],
-            self.config.convention,
+            **_drawn(table, "macro"),
+            convention=self.config.convention,
             seed=self.config.seed,
             n_resamples=self.config.resamples,
             level=self.config.level,
@@ -187,3 +188,10 @@ class EvaluateStage(Stage):
             }
             for metric, difference in paired.items()
         ]
+
+
+def _drawn(table: pd.DataFrame, aggregate: str) -> dict[str, Any]:
+    """What resamples draw: subjects, or the questions of a single one, over which a mean of subjects is no mean."""
+    if table["subject"].nunique() > 1:
+        return {"groups": table["subject"], "aggregate": aggregate}
+    return {"groups": table["question_id"], "aggregate": "pooled"}

@@ -180,13 +180,19 @@ def examples(runs: Sequence[ModelRun]) -> list[Example]:
     ]
 
 
+def _accepted(question: Question) -> str:
+    """The first accepted texts, and how many more there are."""
+    more = len(question.accepted) - _ACCEPTED_SHOWN
+    return " | ".join([*question.accepted[:_ACCEPTED_SHOWN], *([f"and {more} more"] if more > 0 else [])])
+
+
 def _example(kind: str, question: Question, row: "pd.Series[Any]") -> Example:
     return Example(
         kind=kind,
         question=question.text,
         options=question.options,
         answer=str(row["text"]),
-        truth=" | ".join(question.accepted[:_ACCEPTED_SHOWN]),
+        truth=_accepted(question),
         correct=bool(row["correct"]),
         p_ccps=float(row["p_correct"]),
         p_own=float(row["own"]) if "own" in row else None,

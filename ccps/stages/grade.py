@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import torch
 
 from ccps.artifacts import ROWS, Artifact
-from ccps.data.records import Question
+from ccps.data.records import Question, questions_hash
 from ccps.grading import Grader, Usage
 from ccps.stages.stage import Stage, Work, total_cost
 
@@ -53,7 +53,11 @@ class GradeStage(Stage):
 
     def inputs(self) -> Mapping[str, Any]:
         """The answers and everything that decides a verdict on them."""
-        return {"answers": self.answers.key, "grader": self.grader.settings()}
+        return {
+            "answers": self.answers.key,
+            "questions": questions_hash(self.questions.values()),
+            "grader": self.grader.settings(),
+        }
 
     def prepare(self, device: torch.device) -> None:
         """Read the answers."""

@@ -163,12 +163,25 @@ class Pipeline:
         return ModelRun(name, head, sides[TRAIN], probes, tested)
 
     def _grades(self, answers: Artifact, questions: Sequence[Question], where: str) -> dict[str, Artifact]:
-        """The answers graded by every grader, the one that decides first."""
+        """The answers graded by every grader, the one that decides first.
+
+        Raises:
+            UserError: that one knows of no answer whether it is right.
+        """
         kept = Path(self.config.paths.artifacts) / "judgements"
-        return {
+        grades = {
             name: self._do(GradeStage(answers, questions, where, make_grader(grader, kept)))
             for name, grader in self.config.grader.items()
         }
+        deciding, labels = next(iter(grades.items()))
+        if "accuracy" not in labels.summary:
+            raise expected(
+                f"the grader `{deciding}`",
+                f"able to say of some answer whether it is right ({where})",
+                ", ".join(f"{name}: {number}" for name, number in labels.summary.items() if name.startswith("unknown")),
+                "Name another grader first.",
+            )
+        return grades
 
     def _manner(self, model: str) -> Manner:
         """How questions are put to a model."""
@@ -241,20 +254,14 @@ class Pipeline:
 
 
 def _check_questions(questions: Mapping[str, Sequence[Question]], dropped: int, *, judged: bool) -> None:
-    """Refuse what would only fail after hours: no questions, or too few subjects for intervals."""
+    """Refuse what would only fail after hours: no questions, or too few for intervals."""
     for label, group in questions.items():
         what = "the training questions" if label == TRAIN else f"the benchmark `{label}`"
         if not group:
             left_out = f" ({dropped} stand in a test and are left out)" if label == TRAIN else ""
             raise expected(what, "at least one question", f"none{left_out}", "Choose other benchmarks.")
-        n_subjects = len({question.subject for question in group})
-        if judged and label != TRAIN and n_subjects < 2:
-            raise expected(
-                what,
-                "of at least two subjects, by which intervals are clustered",
-                n_subjects,
-                "Name its subject column, or test on another benchmark.",
-            )
+        if judged and label != TRAIN and len(group) < 2:
+            raise expected(what, "at least two questions, for intervals", "one", "Raise the number of test questions.")
 
 
 def run_experiment(config: Config, settings: Mapping[str, Any], run: Run) -> Path | None:

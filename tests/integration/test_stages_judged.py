@@ -41,6 +41,7 @@ def overrides(tmp_path: Path) -> list[str]:
         "grader.llm_judge.judge.retries=0",
         "grader.llm_judge.judge.price_prompt=1.0",
         "grader.llm_judge.judge.price_completion=2.0",
+        labels=False,
     )
 
 

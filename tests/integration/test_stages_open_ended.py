@@ -42,8 +42,9 @@ def open_questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def open_overrides(folder: Path, *more: str, given: bool = True) -> list[str]:
-    answers = {"given_answer": "answer", "given_label": "label"} if given else {}
+def open_overrides(folder: Path, *more: str, given: bool = True, labels: bool = True) -> list[str]:
+    answers = {"given_answer": "answer"} if given else {}
+    answers |= {"given_label": "label"} if given and labels else {}
     spec = {"options": [], "answer": "accepted", "answer_kind": "text", "format": "oe", **answers}
     return [
         f"train.trees={benchmark(folder / 'trees.jsonl', **spec)}",
@@ -115,7 +116,7 @@ def test_a_second_run_changes_nothing(judged: Tiny, open_questions: Path, capsys
 
 def test_another_grader_finds_the_answers_again(judged: Tiny, open_questions: Path) -> None:
     answers = sorted((judged.artifacts / "answer").iterdir())
-    judged.run(*open_overrides(open_questions, "grader=[normalised]", "stages=[answer,grade]"))
+    judged.run(*open_overrides(open_questions, "grader=[normalised,given]", "stages=[answer,grade]"))
     assert sorted((judged.artifacts / "answer").iterdir()) == answers
 
 
@@ -143,6 +144,8 @@ def test_the_models_own_answers_have_a_state_for_every_token(tiny: Tiny, open_qu
         ("answering.max_new_tokens=0", "expected `answering.max_new_tokens` to be above 0"),
         ("test.boats.format=mc", "`options` (columns) or `option_texts` for multiple choice"),
         ("probe.encoder.kernels=[2,3,3]", "probe.encoder.kernels"),
+        ("probe=mc", "choose probe=oe_released"),
+        ("grader=[f1]", "put it first to use them"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(
@@ -153,7 +156,8 @@ def test_settings_that_do_not_fit_are_refused(
     command_line: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    by_key = {text.split("=", 1)[0]: text for text in tiny.overrides(*open_overrides(open_questions, "grader=[f1]"))}
+    fine = tiny.overrides(*open_overrides(open_questions, "grader=[given,f1]"))
+    by_key = {text.split("=", 1)[0]: text for text in fine}
     by_key[override.split("=", 1)[0]] = override
     assert command_line(*by_key.values()) == 2
     assert message in capsys.readouterr().err

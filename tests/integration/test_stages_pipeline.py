@@ -293,11 +293,19 @@ def test_dataset_without_a_needed_column(tiny: Tiny, refused: Callable[..., str]
     assert "no record has `key`. There are: `question`, `a`, `b`, `c`, `answer`, `subject`." in message
 
 
-def test_fewer_than_two_subjects_before_anything_is_computed(tiny: Tiny, refused: Callable[..., str]) -> None:
-    spec = benchmark(tiny.questions / "boats.jsonl", subject=None)
-    assert "`boats` to be of at least two subjects" in refused(*tiny.overrides(f"test.boats={spec}"))
+def test_a_benchmark_of_one_subject_has_intervals_over_questions(tiny: Tiny) -> None:
+    tiny.run(f"test.boats={benchmark(tiny.questions / 'boats.jsonl', subject=None)}")
+    table = results(tiny.output)
+    assert (table["ci_low"] < table["value"]).all()
+    assert (table["value"] < table["ci_high"]).all()
+    assert "intervals are over questions" in (tiny.output / "report.md").read_text()
+
+
+def test_one_test_question_is_refused_before_anything_is_computed(tiny: Tiny, refused: Callable[..., str]) -> None:
+    path = tiny.questions.parent / "one.jsonl"
+    path.write_text((tiny.questions / "boats.jsonl").read_text().splitlines()[0] + "\n")
+    assert "`one` to be at least two questions" in refused(*tiny.overrides(f"test={{one:{benchmark(path)}}}"))
     assert not tiny.artifacts.exists()
-    tiny.run(f"test.boats={spec}", "stages=[answer]")  # fine where nothing is clustered
 
 
 def test_all_training_questions_stand_in_the_test(tiny: Tiny, refused: Callable[..., str]) -> None:

@@ -1,6 +1,8 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
-from ccps.data.records import Question, questions_hash
+import pytest
+
+from ccps.data.records import Question, asked_hash, questions_hash
 
 QUESTION = Question("quiz/0", "quiz", "Which way is up?", ("left", "up"), ("b",), "test", "quiz")
 
@@ -28,3 +30,44 @@ def test_hash_sees_every_field_and_the_order():
     assert len(set(hashes)) == len(variants)
     assert questions_hash([replace(QUESTION)]) == hashes[0]
     assert all(len(value) == 32 for value in hashes)
+
+
+ASKED = {
+    "id": "quiz/1",
+    "text": "Which way?",
+    "options": ("left, up",),
+    "asked": "",
+    "given_answer": "",
+}
+NOT_ASKED = {
+    "subject": "ways",
+    "accepted": ("a",),
+    "split": "train",
+    "source": "exam",
+    "given_label": False,
+}
+
+
+def test_hash_of_what_is_asked_sees_what_decides_the_answer_and_the_order():
+    other = replace(QUESTION, id="quiz/1", text="Which way is down?")
+    variants = [
+        [QUESTION],
+        [QUESTION, other],
+        [other, QUESTION],
+        *([replace(QUESTION, **{name: value})] for name, value in ASKED.items()),
+    ]
+    hashes = [asked_hash(variant) for variant in variants]
+    assert len(set(hashes)) == len(variants)
+    assert asked_hash([replace(QUESTION)]) == hashes[0]
+    assert all(len(value) == 32 for value in hashes)
+
+
+@pytest.mark.parametrize("name", NOT_ASKED)
+def test_hash_of_what_is_asked_does_not_see_the_rest(name):
+    corrected = [replace(QUESTION, **{name: NOT_ASKED[name]})]
+    assert asked_hash(corrected) == asked_hash([QUESTION])
+    assert questions_hash(corrected) != questions_hash([QUESTION])
+
+
+def test_every_field_is_either_asked_or_not():
+    assert {field.name for field in fields(QUESTION)} == {*ASKED, *NOT_ASKED}

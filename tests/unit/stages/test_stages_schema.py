@@ -77,12 +77,20 @@ def test_every_file_of_groups_to_choose_several_from_fits() -> None:
     assert sorted(config.method) == files("method")
 
 
+# An experiment of each format.
+EXPERIMENTS = {"mc": "embedded", "oe": "embedded_oe"}
+
+
 @pytest.mark.parametrize("name", files("benchmark"))
 def test_every_benchmark_fits(name: str) -> None:
-    settings = composed(f"benchmark@train=[{name}]", f"benchmark@test=[{name}]")
-    config = to_config(settings)
+    specs = OmegaConf.to_container(OmegaConf.load(CONF / "benchmark" / f"{name}.yaml"))
+    assert isinstance(specs, dict)
+    spec = next(iter(specs.values()))
+    more = ["grader=[given]"] if "given_label" in spec else []
+    experiment = f"experiment={EXPERIMENTS[spec.get('format', 'mc')]}"
+    config = to_config(composed(experiment, f"benchmark@train=[{name}]", f"benchmark@test=[{name}]", *more))
     assert config.test == config.train
-    assert config.test
+    assert list(config.test) == list(specs)
 
 
 @pytest.mark.parametrize("name", files("grader"))
@@ -90,8 +98,8 @@ def test_every_grader_fits_a_format(name: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("CCPS_JUDGE_BASE_URL", "http://localhost:1/v1")
     monkeypatch.setenv("CCPS_JUDGE_MODEL", "some-model")
     fitting = []
-    for format, benchmark in (("mc", "mmlu"), ("oe", "mmlu_oe")):
-        settings = composed(f"grader=[{name}]", f"benchmark@train=[{benchmark}]", f"benchmark@test=[{benchmark}]")
+    for format, experiment in EXPERIMENTS.items():
+        settings = composed(f"experiment={experiment}", f"grader=[{name}]")
         if format in GRADERS[name].formats:
             assert list(to_config(settings).grader) == [name]
             fitting.append(format)
