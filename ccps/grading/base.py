@@ -2,10 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
 
 from ccps.data.records import Question
 from ccps.errors import expected
+from ccps.grading.config import GraderConfig
 
 
 class Verdict(NamedTuple):
@@ -18,21 +20,21 @@ class Verdict(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What grading has cost since the grader was made."""
+    """What the verdicts given since the grader was made have taken, whichever run asked for them."""
 
     calls: int
-    """Replies that an endpoint sent."""
+    """Replies that an endpoint sent since then."""
     cached: int
-    """Verdicts taken from the cache."""
+    """Judgements found in the cache."""
     prompt_tokens: int
-    """Tokens sent, as the endpoint counts them."""
+    """Tokens sent, as the endpoint counts them, for the judgements found in the cache too."""
     completion_tokens: int
-    """Tokens of the replies, as the endpoint counts them."""
-    cost: float | None
-    """USD; None where no price is set or a reply came without a token count."""
+    """Tokens of the replies, counted likewise."""
+    uncounted: int
+    """Judgements of which the endpoint did not count all tokens; the totals lack theirs."""
 
 
-NOTHING_USED = Usage(0, 0, 0, 0, 0.0)
+NOTHING_USED = Usage(0, 0, 0, 0, 0)
 EMPTY = Verdict(False, "empty answer")
 
 
@@ -49,10 +51,10 @@ class Grader(ABC):
     formats: ClassVar[frozenset[str]]
     version: ClassVar[int] = 1
 
-    @property
-    def label(self) -> str:
-        """What tables call it."""
-        return self.name
+    @classmethod
+    def make(cls, config: GraderConfig, cache: Path) -> Self:
+        """Build it from settings that fit it; `cache` is where a judge keeps its judgements."""
+        return cls()
 
     @abstractmethod
     def grade_all(self, pairs: Sequence[tuple[Question, str]]) -> list[Verdict]:
@@ -71,8 +73,16 @@ class Grader(ABC):
 
     @property
     def usage(self) -> Usage:
-        """What was spent since construction."""
+        """What the verdicts since construction have taken."""
         return NOTHING_USED
+
+    @property
+    def step_size(self) -> int:
+        """How many answers are best graded in one go; few enough that a progress bar moves."""
+        return 32
+
+    def close(self) -> None:
+        """Let go of files and connections; grading again opens them anew."""
 
 
 class Comparison(Grader):

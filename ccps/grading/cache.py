@@ -15,7 +15,6 @@ _SCHEMA = """
         reply TEXT NOT NULL,
         correct INTEGER,
         reason TEXT NOT NULL,
-        rounds INTEGER NOT NULL,
         prompt_tokens INTEGER,
         completion_tokens INTEGER,
         time REAL NOT NULL
@@ -34,12 +33,10 @@ class Judgement(NamedTuple):
     """The verdict; None if no reply was a clear yes or no."""
     reason: str
     """Why there is no verdict."""
-    rounds: int
-    """How often grading has come to this answer and asked."""
     prompt_tokens: int | None
-    """Tokens sent in this round; None if the endpoint did not count."""
+    """Tokens sent until there was a verdict, or none to be had; None if the endpoint did not count them all."""
     completion_tokens: int | None
-    """Tokens of the replies of this round; None if the endpoint did not count."""
+    """Tokens of all replies; None if the endpoint did not count them all."""
 
 
 class JudgementCache:
@@ -83,7 +80,7 @@ class JudgementCache:
         try:
             with self._lock:
                 self._connection.execute(
-                    "INSERT OR REPLACE INTO judgements VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (key, *judgement, time.time())
+                    "INSERT OR REPLACE INTO judgements VALUES (?, ?, ?, ?, ?, ?, ?)", (key, *judgement, time.time())
                 )
         except sqlite3.Error as error:
             raise self._unusable(error) from error

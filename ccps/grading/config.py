@@ -3,7 +3,6 @@
 The dataclasses are not frozen: OmegaConf makes frozen ones read-only, which would refuse every override.
 """
 
-import difflib
 import math
 import re
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ from omegaconf import MISSING
 
 from ccps.errors import UserError, expected
 
-NAMES = ("substring", "letter", "given", "normalised", "contains", "f1", "llm_judge")
 _CHANGE = "Change it in conf/grader or on the command line."
 
 
@@ -31,7 +29,7 @@ class JudgeConfig:
     concurrency: int = 8
     """Requests under way at once."""
     timeout_s: float = 30.0
-    """Seconds that one request may take."""
+    """Seconds of silence after which a request has timed out; a reply that trickles in may take longer."""
     retries: int = 5
     """How often a request that timed out, was turned away (429) or met a fault of the server is sent again."""
     temperature: float | None = 0.0
@@ -56,23 +54,12 @@ class GraderConfig:
     """`llm_judge` only: whom to ask."""
 
 
-def check_grader(config: GraderConfig) -> None:
-    """Refuse settings that no grader can be made of, all faults in one message, a line each.
-
-    Raises:
-        UserError: naming every setting that is at fault.
-    """
-    faults = list(_faults(config))
-    if faults:
-        raise UserError("\n".join(str(fault) for fault in faults))
-
-
-def _faults(config: GraderConfig) -> Iterator[UserError]:
-    if config.name not in NAMES:
-        near = difflib.get_close_matches(config.name, NAMES, n=1)
-        yield expected("`name`", f"one of {', '.join(NAMES)}", repr(config.name), f"Choose {(near or ['one'])[0]}.")
-    if not 0 < config.threshold <= 1:
+def setting_faults(config: GraderConfig) -> Iterator[UserError]:
+    """Everything wrong with the settings of a grader whose name is known."""
+    if config.name == "f1" and not 0 < config.threshold <= 1:
         yield expected("`threshold`", "above 0 and at most 1", config.threshold, _CHANGE)
+    if config.name != "f1" and config.threshold != GraderConfig.threshold:
+        yield expected("`threshold`", f"left out for {config.name}", config.threshold, "Remove it.")
     if config.name == "llm_judge" and config.judge is None:
         yield expected("`judge`", "given for llm_judge", None, "See conf/grader/llm_judge.yaml.")
     if config.name != "llm_judge" and config.judge is not None:
@@ -136,3 +123,10 @@ def endpoint(base_url: str) -> str:
     """Host, port and path of an address, which say what a cached verdict came from."""
     parts: SplitResult = urlsplit(base_url)
     return f"{parts.netloc.lower()}{parts.path.rstrip('/')}"
+
+
+def judging_cost(config: JudgeConfig, prompt_tokens: float, completion_tokens: float) -> float | None:
+    """What tokens cost in USD; None where no prices are set."""
+    if config.price_prompt is None or config.price_completion is None:
+        return None
+    return (prompt_tokens * config.price_prompt + completion_tokens * config.price_completion) / 1e6

@@ -31,7 +31,10 @@ class Reply(NamedTuple):
 
 
 class Endpoint:
-    """A client that lives for one round of questions; time-outs, retries and back-off are the `openai` package's."""
+    """A client and its connections, for any number of threads; time-outs, retries and back-off are the package's.
+
+    A request has timed out after so much silence: a reply that trickles in may take longer.
+    """
 
     def __init__(self, config: JudgeConfig) -> None:
         self._config = config
@@ -101,7 +104,7 @@ class Endpoint:
 
     def _silent(self, error: openai.APIConnectionError) -> UserError:
         late = isinstance(error, openai.APITimeoutError)
-        got = f"no reply within {self._config.timeout_s:g} s" if late else "no connection"
+        got = f"silence for {self._config.timeout_s:g} s" if late else "no connection"
         way_out = f"{self._tries()} Check that it runs, `judge.base_url` and `judge.timeout_s`. {_KEPT}"
         return expected(self._place, "within reach", got, way_out)
 

@@ -10,17 +10,18 @@ from text_to_num import text2num
 _ARTICLES = {"a", "an", "the"}
 _NUMERAL = re.compile(r"([+-]?)([0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?:\.([0-9]*))?")
 _BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[^0-9\s](?=[0-9])")
-_UNITS = "zero nought one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-_TENS = "seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety"
-_SMALL = "|".join(f"{_UNITS} {_TENS}".split())
+_SMALL = (
+    "zero|nought|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|"
+    "seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
+)
 _SCALES = "hundred|thousand|million|billion"
 # A comma joins only after thousands, millions and billions; "5 million" is left as it is, and so is "two-year".
 _NUMBER_WORDS = re.compile(
     rf"(?<!\w)(?<!\w[^\w\s])(?:(?:{_SMALL})|(?<![0-9] )(?:{_SCALES}))"
     rf"(?:(?:[- ]|(?<=thousand), |(?<=illion), )(?:and[- ])?(?:{_SMALL}|{_SCALES}))*(?!\w|[^\w\s]\w)"
 )
-# Words of the longest number below a trillion, with an "and" in each group of three digits: a few more.
-_LONGEST = 24
+# Below a trillion: four groups such as "nine hundred and ninety nine", and three scales between them.
+_LONGEST = 23
 _MINUS = str.maketrans({"−": "-", "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-"})
 
 
