@@ -2,6 +2,7 @@
 
 python -m experiments.bench                     everything: about half an hour on two cores
 python -m experiments.bench quick=true          the small model only: a few minutes
+python -m experiments.bench parts=[answers]     one part; the others stay on the page as they are
 python -m experiments.bench output=/tmp/bench   the page somewhere else
 """
 
@@ -25,7 +26,7 @@ def main(settings: dict[str, Any]) -> None:
     import torch
 
     from ccps.console import say
-    from experiments.benchmarks.page import Page, describe_machine, shell_command, today, write_page
+    from experiments.benchmarks.page import Made, describe_machine, shell_command, today, write_page
     from experiments.benchmarks.sections import measure
     from experiments.benchmarks.settings import to_bench
 
@@ -33,8 +34,8 @@ def main(settings: dict[str, Any]) -> None:
     load = os.getloadavg()[0]
     torch.set_num_threads(config.threads)
     sections = measure(config)
-    page = Page(describe_machine(load), settings, shell_command(sys.argv[1:]), today(), sections)
-    say("bench", str(write_page(page, Path(config.output))))
+    made = Made(today(), shell_command(sys.argv[1:]), config.repetitions, describe_machine(load))
+    say("bench", str(write_page(sections, made, Path(config.output))))
 
 
 if __name__ == "__main__":

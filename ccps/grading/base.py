@@ -81,7 +81,7 @@ class Grader(ABC):
         """How many answers are best graded in one go; few enough that a progress bar moves."""
         return 32
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (most graders hold nothing open)
         """Let go of files and connections; grading again opens them anew."""
 
 

@@ -5,20 +5,21 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ccps.data.records import Question
 from ccps.grading.base import EMPTY, Grader, Usage, Verdict, check_gradable, is_empty
 from ccps.grading.cache import Judgement, JudgementCache
-from ccps.grading.config import JudgeConfig, endpoint
+from ccps.grading.config import GraderConfig, JudgeConfig, endpoint
 from ccps.grading.question import PROMPT_VERSION, judge_messages, read_reply
 
 if TYPE_CHECKING:
-    from ccps.grading.endpoint import Endpoint, Reply
+    from ccps.grading.endpoint import Endpoint
 
-# So often grading comes back to an answer on which the judge has said neither yes nor no.
-_ROUNDS = 3
+# The same for all: the reply itself stands in the cache.
+_UNCLEAR = "the judge said neither yes nor no"
 
 Pair = tuple[Question, str]
 
@@ -27,22 +28,28 @@ class LlmJudge(Grader):
     """Asks any OpenAI-compatible endpoint; every judgement is kept on disk as it arrives."""
 
     name = "llm_judge"
+    version = 2
     formats = frozenset({"oe"})
 
     def __init__(self, config: JudgeConfig, cache: Path) -> None:
         self.config = config
-        self.cache = cache
-        self._tally = _Tally()
+        self.folder = cache
+        self._account = _Account()
 
-    @property
-    def label(self) -> str:
-        """With the model that judges."""
-        return f"judge {self.config.model}"
+    @classmethod
+    def make(cls, config: GraderConfig, cache: Path) -> Self:
+        """With the judge of the settings."""
+        return cls(config.judge or JudgeConfig(), cache)
 
     @property
     def usage(self) -> Usage:
-        """Requests answered, tokens and cost since construction."""
-        return self._tally.usage(self.config)
+        """Replies, and tokens of all judgements that were used since construction."""
+        return self._account.usage
+
+    @property
+    def step_size(self) -> int:
+        """So many that the last ones of a step, which leave connections idle, are few."""
+        return max(super().step_size, 4 * self.config.concurrency)
 
     def settings(self) -> dict[str, Any]:
         """Who is asked, what, and how."""
@@ -66,67 +73,78 @@ class LlmJudge(Grader):
         for question, _ in pairs:
             check_gradable(self, question)
         keys = ["" if is_empty(answer) else self._key(question, answer) for question, answer in pairs]
-        distinct = {key: pair for key, pair in zip(keys, pairs, strict=True) if key}
-        cache = JudgementCache(self.cache)
+        known = self._account.judgements
+        pending = {key: pair for key, pair in zip(keys, pairs, strict=True) if key and key not in known}
         try:
-            judgements = {key: found for key in distinct if (found := _final(cache.get(key)))}
-            self._tally.found(len(judgements))
-            pending = {key: pair for key, pair in distinct.items() if key not in judgements}
+            for key in list(pending):
+                if found := self._cache.get(key):
+                    self._account.found(key, found)
+                    del pending[key]
             if pending:
-                judgements |= self._ask_all(pending, cache)
-        finally:
-            cache.close()
-        return [EMPTY if not key else Verdict(judgements[key].correct, judgements[key].reason) for key in keys]
+                self._ask_all(pending)
+        except BaseException:
+            self.close()
+            raise
+        return [EMPTY if not key else Verdict(known[key].correct, known[key].reason) for key in keys]
 
-    def _ask_all(self, pending: Mapping[str, Pair], cache: JudgementCache) -> dict[str, Judgement]:
-        """Ask about each, `concurrency` at a time; the first failure ends it, and so does Ctrl-C."""
+    def close(self) -> None:
+        """Drop what is not yet asked, and the connections; what is under way fails."""
+        pool, server, cache = (vars(self).pop(name, None) for name in ("_pool", "_server", "_cache"))
+        if pool:
+            pool.shutdown(wait=False, cancel_futures=True)
+        if server:
+            server.close()
+        if pool:
+            pool.shutdown()
+        if cache:
+            cache.close()
+
+    @cached_property
+    def _cache(self) -> JudgementCache:
+        return JudgementCache(self.folder)
+
+    @cached_property
+    def _server(self) -> "Endpoint":
         # Here and not above: importing the openai package takes a second, and most runs have no judge.
         from ccps.grading.endpoint import Endpoint
 
-        server = Endpoint(self.config)
-        pool = ThreadPoolExecutor(self.config.concurrency)
-        try:
-            tasks: dict[str, Future[Judgement]] = {
-                key: pool.submit(self._judge, key, pair, server, cache) for key, pair in pending.items()
-            }
-            done = wait(tasks.values(), return_when=FIRST_EXCEPTION).done
-            failure = next((error for task in done if (error := task.exception())), None)
-            if failure:
-                # What the others have under way is paid for: let it arrive.
-                pool.shutdown(cancel_futures=True)
-                raise failure
-            return {key: task.result() for key, task in tasks.items()}
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-            server.close()
-            pool.shutdown()
+        return Endpoint(self.config)
 
-    def _judge(self, key: str, pair: Pair, server: "Endpoint", cache: JudgementCache) -> Judgement:
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.config.concurrency)
+
+    def _ask_all(self, pending: Mapping[str, Pair]) -> None:
+        """Ask about each, `concurrency` at a time; the first failure ends it, and so does Ctrl-C."""
+        server, cache = self._server, self._cache
+        tasks: list[Future[None]] = [
+            self._pool.submit(self._judge, key, pair, server, cache) for key, pair in pending.items()
+        ]
+        done = wait(tasks, return_when=FIRST_EXCEPTION).done
+        failure = next((error for task in done if (error := task.exception())), None)
+        if failure:
+            # What the others have under way is paid for: let it arrive.
+            self._pool.shutdown(cancel_futures=True)
+            raise failure
+
+    def _judge(self, key: str, pair: Pair, server: "Endpoint", cache: JudgementCache) -> None:
         """Ask once, and once more if the reply is neither yes nor no; keep what comes of it."""
-        before = cache.get(key)
-        if found := _final(before):  # another process was faster
-            self._tally.found(1)
-            return found
-        replies = [self._ask(server, pair, again=False)]
+        if found := cache.get(key):  # another process was faster
+            self._account.found(key, found)
+            return
+        replies = [server.ask(judge_messages(*pair))]
         if read_reply(replies[0].text) is None:
-            replies.append(self._ask(server, pair, again=True))
-        text = replies[-1].text
-        correct = read_reply(text)
+            replies.append(server.ask(judge_messages(*pair, again=True)))
+        correct = read_reply(replies[-1].text)
         judgement = Judgement(
-            reply=text,
+            reply=replies[-1].text,
             correct=correct,
-            reason="" if correct is not None else f"the judge said neither yes nor no: {text[:100]!r}",
-            rounds=1 + (before.rounds if before else 0),
+            reason=_UNCLEAR if correct is None else "",
             prompt_tokens=_sum([reply.prompt_tokens for reply in replies]),
             completion_tokens=_sum([reply.completion_tokens for reply in replies]),
         )
         cache.put(key, judgement)
-        return judgement
-
-    def _ask(self, server: "Endpoint", pair: Pair, again: bool) -> "Reply":
-        reply = server.ask(judge_messages(*pair, again=again))
-        self._tally.answered(reply)
-        return reply
+        self._account.asked(key, judgement, len(replies))
 
     def _key(self, question: Question, answer: str) -> str:
         asked = [self.settings(), question.text, list(question.accepted), answer]
@@ -134,37 +152,35 @@ class LlmJudge(Grader):
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-class _Tally:
-    """Counts what threads spend."""
+class _Account:
+    """Every judgement used, once, and what it took; threads write to it."""
 
     def __init__(self) -> None:
+        self.judgements: dict[str, Judgement] = {}
         self._lock = threading.Lock()
-        self._calls = self._cached = self._prompt = self._completion = self._uncounted = 0
+        self._calls = self._cached = 0
 
-    def found(self, n: int) -> None:
+    def found(self, key: str, judgement: Judgement) -> None:
         with self._lock:
-            self._cached += n
+            self.judgements[key] = judgement
+            self._cached += 1
 
-    def answered(self, reply: "Reply") -> None:
+    def asked(self, key: str, judgement: Judgement, calls: int) -> None:
         with self._lock:
-            self._calls += 1
-            self._prompt += reply.prompt_tokens or 0
-            self._completion += reply.completion_tokens or 0
-            self._uncounted += reply.prompt_tokens is None or reply.completion_tokens is None
+            self.judgements[key] = judgement
+            self._calls += calls
 
-    def usage(self, config: JudgeConfig) -> Usage:
+    @property
+    def usage(self) -> Usage:
         with self._lock:
-            cost = None
-            if config.price_prompt is not None and config.price_completion is not None and not self._uncounted:
-                cost = (self._prompt * config.price_prompt + self._completion * config.price_completion) / 1e6
-            return Usage(self._calls, self._cached, self._prompt, self._completion, cost)
-
-
-def _final(judgement: Judgement | None) -> Judgement | None:
-    """A judgement that stands: a yes, a no, or silence that was met often enough."""
-    if judgement is None or (judgement.correct is None and judgement.rounds < _ROUNDS):
-        return None
-    return judgement
+            all_used = list(self.judgements.values())
+            return Usage(
+                calls=self._calls,
+                cached=self._cached,
+                prompt_tokens=sum(used.prompt_tokens or 0 for used in all_used),
+                completion_tokens=sum(used.completion_tokens or 0 for used in all_used),
+                uncounted=sum(None in (used.prompt_tokens, used.completion_tokens) for used in all_used),
+            )
 
 
 def _sum(counts: Sequence[int | None]) -> int | None:

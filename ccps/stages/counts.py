@@ -7,13 +7,16 @@ from typing import Any
 import pandas as pd
 
 from ccps.artifacts import Artifact
+from ccps.grading import GraderConfig, judging_cost
 from ccps.report.data import COUNT_COLUMNS
 from ccps.stages.runs import Count, ModelRun, Side, Tested
 
 TRUNCATED = "longer than the probe reads: kept whole, but only their first tokens are read"
 
 
-def count_all(runs: Sequence[ModelRun], left_out: Sequence[Count], convention: str) -> pd.DataFrame:
+def count_all(
+    runs: Sequence[ModelRun], left_out: Sequence[Count], convention: str, graders: Mapping[str, GraderConfig]
+) -> pd.DataFrame:
     """Everything that was dropped, skipped or undefined, and why."""
     rows = list(left_out)
     sources = Counter(question.source for question in runs[0].train.questions)
@@ -23,7 +26,7 @@ def count_all(runs: Sequence[ModelRun], left_out: Sequence[Count], convention: s
     ]
     for run in runs:
         for side in (run.train, *(test.side for test in run.tested)):
-            rows += _side_counts(run.model, side)
+            rows += _side_counts(run.model, side, graders)
         for seed, probe in run.probes.items():
             where = f"{run.model}, seed {seed}"
             rows += [
@@ -39,13 +42,11 @@ def count_all(runs: Sequence[ModelRun], left_out: Sequence[Count], convention: s
     return pd.DataFrame(rows, columns=list(COUNT_COLUMNS))
 
 
-def _side_counts(model: str, side: Side) -> list[Count]:
+def _side_counts(model: str, side: Side, graders: Mapping[str, GraderConfig]) -> list[Count]:
     answers, where = side.answers.summary, f"{model} on {side.label}"
     rows = [
         Count(f"answers, {where}", answers["answers"], f"template: {answers['template']}"),
-        Count(
-            f"empty answers, {where}", answers["empty"], "kept and graded, not scored: there is no token to probe"
-        ),
+        Count(f"empty answers, {where}", answers["empty"], "kept and graded, not scored: there is no token to probe"),
     ]
     if answers["given"]:
         rows.append(Count(f"answers given with the data, {where}", answers["given"], "read, not generated"))
@@ -58,11 +59,11 @@ def _side_counts(model: str, side: Side) -> list[Count]:
             Count(f"tokens of an answer, mean, {where}", answers["mean_answer_tokens"], "end of turn not counted"),
         ]
     for name, grades in side.grades.items():
-        rows += _grade_counts(name, grades, where)
+        rows += _grade_counts(name, grades, where, graders[name])
     return rows
 
 
-def _grade_counts(grader: str, grades: Artifact, where: str) -> list[Count]:
+def _grade_counts(grader: str, grades: Artifact, where: str, config: GraderConfig) -> list[Count]:
     summary = grades.summary
     unknown = _by_reason(summary, "unknown")
     known = summary["graded"] - sum(number for _, number in unknown)
@@ -70,13 +71,22 @@ def _grade_counts(grader: str, grades: Artifact, where: str) -> list[Count]:
     rows = [Count(f"answers right, {where}", right, f"of {known:,} graded by {grader}")]
     rows += [Count(f"answers not graded by {grader}, {where}", number, reason) for reason, number in unknown]
     if "calls" in summary:
-        tokens = f"{summary['prompt_tokens']:,.0f} tokens sent, {summary['completion_tokens']:,.0f} received"
-        cost = f"{summary['cost']:.4f} USD" if "cost" in summary else "no prices set"
+        sent, received = summary["prompt_tokens"], summary["completion_tokens"]
+        tokens = f"altogether: {sent:,.0f} sent, {received:,.0f} received; {_cost(summary, config)}"
         rows += [
-            Count(f"replies of {grader}, {where}", summary["calls"], f"{tokens}; {cost}"),
-            Count(f"judgements of {grader} found again, {where}", summary["cached"], "asked in an earlier run"),
+            Count(f"replies of {grader}, {where}", summary["calls"], "asked for when these answers were graded"),
+            Count(f"judgements of {grader}, {where}", summary["cached"], "found in the cache"),
+            Count(f"tokens of {grader}, {where}", sent + received, tokens),
         ]
     return rows
+
+
+def _cost(summary: Mapping[str, Any], config: GraderConfig) -> str:
+    """USD of all judgements behind the labels, those found in the cache included."""
+    if summary["uncounted"]:
+        return f"cost unknown, as the endpoint did not count the tokens of {summary['uncounted']:,.0f} judgements"
+    cost = judging_cost(config.judge, summary["prompt_tokens"], summary["completion_tokens"]) if config.judge else None
+    return "no prices set" if cost is None else f"{cost:.4f} USD"
 
 
 def _by_reason(summary: Mapping[str, Any], what: str) -> list[tuple[str, int]]:

@@ -23,10 +23,9 @@ _SCHEMA = pa.schema(
         ("reason", pa.string()),
     ]
 )
-# Few enough that the progress bar moves while a judge is asked.
-_ANSWERS_PER_STEP = 32
-# A judge keeps every verdict it has paid for; only the account of what it cost is lost with an unfinished shard.
-_STEPS_PER_SHARD = 16
+# Whatever the grader's step: a shard of an earlier run must hold the same answers. A judge keeps every verdict it has
+# paid for, so an unfinished shard loses nothing.
+_ANSWERS_PER_SHARD = 512
 
 
 class GradeStage(Stage):
@@ -64,10 +63,15 @@ class GradeStage(Stage):
         self.rows = self.answers.rows().select(["question_id", "text"]).to_pylist()
 
     def plan(self) -> Sequence[Sequence[Work]]:
-        """Some answers at a time."""
-        steps = [self.rows[i : i + _ANSWERS_PER_STEP] for i in range(0, len(self.rows), _ANSWERS_PER_STEP)]
-        shards = [steps[i : i + _STEPS_PER_SHARD] for i in range(0, len(steps), _STEPS_PER_SHARD)]
-        return [[Work(rows, len(rows)) for rows in shard] for shard in shards]
+        """As many answers at a time as suits the grader."""
+        return [
+            [Work(rows, len(rows)) for rows in _parts(shard, self.grader.step_size)]
+            for shard in _parts(self.rows, _ANSWERS_PER_SHARD)
+        ]
+
+    def on_predict_end(self) -> None:
+        """The grader may close its connections."""
+        self.grader.close()
 
     def step(self, content: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Grade some answers."""
@@ -78,19 +82,15 @@ class GradeStage(Stage):
         ]
 
     def save_shard(self, outputs: list[list[dict[str, Any]]], folder: Path) -> Mapping[str, float]:
-        """Write the graded rows; what a judge has spent on them becomes part of the costs."""
+        """Write the graded rows; what their judgements have taken becomes part of the costs."""
         rows = [row for output in outputs for row in output]
         pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), folder / ROWS)
         before, self.accounted = self.accounted, self.grader.usage
-        spent = {
-            name: now - earlier
-            for name, now, earlier in zip(Usage._fields, self.accounted, before, strict=True)
-            if now is not None and earlier is not None
-        }
-        return {"n": len(rows), "tokens": spent["prompt_tokens"] + spent["completion_tokens"], **spent}
+        spent = Usage(*(now - earlier for now, earlier in zip(self.accounted, before, strict=True)))
+        return {"n": len(rows), "tokens": spent.prompt_tokens + spent.completion_tokens, **spent._asdict()}
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
-        """Accuracy of the language model, why answers are unknown, and what a judge has cost."""
+        """Accuracy of the language model, why answers are unknown, and what the judgements have taken."""
         shards = [pq.read_table(artifact.folder / f"{index:05d}" / ROWS) for index in range(len(self.plan()))]
         rows = pa.concat_tables(shards).to_pandas()
         known = rows.dropna(subset="correct")
@@ -100,7 +100,9 @@ class GradeStage(Stage):
             summary["accuracy"] = float(known["correct"].astype(bool).mean())
         summary |= {f"unknown ({reason})": number for reason, number in sorted(unknown.items())}
         if total_cost(artifact, "calls") + total_cost(artifact, "cached"):
-            summary |= {name: total_cost(artifact, name) for name in Usage._fields[:-1]}
-            if all("cost" in shard for shard in artifact.costs()):
-                summary["cost"] = total_cost(artifact, "cost")
+            summary |= {name: total_cost(artifact, name) for name in Usage._fields}
         return summary
+
+
+def _parts(rows: Sequence[dict[str, Any]], size: int) -> list[Sequence[dict[str, Any]]]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]

@@ -70,7 +70,7 @@ class ReportStage(Stage):
             scores=gather.scores(self.runs),
             differences=gather.differences(self.runs),
             costs=gather.costs(self.runs, self.reused),
-            counts=count_all(self.runs, self.left_out, convention),
+            counts=count_all(self.runs, self.left_out, convention, self.config.grader),
             agreement=gather.agreements(self.runs, self.config.evaluation.level),
             disagreements=gather.disagreements(self.runs),
             run=self._run(),

@@ -5,12 +5,15 @@ import json
 import os
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ccps.stages.provenance import provenance
 from experiments.benchmarks.timing import Spread
+
+# Titles of all sections, as they follow each other.
+ORDER = ("Features", "Open-ended answers", "Forward pass", "Extraction", "Storage", "A whole experiment")
 
 
 class Target(NamedTuple):
@@ -65,23 +68,35 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Made:
+    """When, where and how a section was measured."""
+
+    date: str
+    command: str
+    repetitions: int
+    machine: dict[str, Any]
+
+    @property
+    def sentence(self) -> str:
+        """The same in words."""
+        machine = self.machine
+        return (
+            f"Measured on {self.date} with `{self.command}`, {self.repetitions} repetitions, code "
+            f"{machine['commit'] or 'not in a checkout'}, on {machine['processor']} ({machine['cores']} cores, "
+            f"{machine['threads']} threads used, {machine['memory_gib']:g} GiB, load before the run "
+            f"{machine['load_before']:.2f}), Python {machine['python']}, torch {machine['torch']}, "
+            f"transformers {machine['transformers']}, {machine['system']}."
+        )
+
+
+@dataclass(frozen=True)
 class Section:
-    """Figures that are measured in one way, and the way."""
+    """Figures that are measured in one way, and the way; `made` is filled in when they are."""
 
     title: str
     text: str
     figures: Sequence[Figure]
-
-
-@dataclass(frozen=True)
-class Page:
-    """Everything that one run has measured, and where."""
-
-    machine: dict[str, Any]
-    settings: dict[str, Any]
-    command: str
-    date: str
-    sections: Sequence[Section]
+    made: Made | None = None
 
 
 def describe_machine(load: float) -> dict[str, Any]:
@@ -112,47 +127,64 @@ def shell_command(arguments: Iterable[str]) -> str:
     return shlex.join(["python", "-m", "experiments.bench", *(text.removeprefix("++") for text in arguments)])
 
 
-def write_page(page: Page, folder: Path) -> Path:
-    """Write `benchmarks.md` and `benchmarks.json`; return the former's path."""
+def write_page(measured: Sequence[Section], made: Made, folder: Path) -> Path:
+    """Write `benchmarks.md` and `benchmarks.json`; sections that are there and were not measured anew stay.
+
+    Args:
+        measured: what this run has measured.
+        made: when, where and how.
+        folder: made when missing.
+
+    Returns:
+        The path of `benchmarks.md`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    content = asdict(page)
-    for section, of_section in zip(content["sections"], page.sections, strict=True):
-        for figure, original in zip(section["figures"], of_section.figures, strict=True):
-            figure["target"] = original.target and f"{original.target.sense} {original.target.bound:g}"
-            figure["met"] = original.met
-    (folder / "benchmarks.json").write_text(json.dumps(content, indent=1, ensure_ascii=False, default=list) + "\n")
+    record = folder / "benchmarks.json"
+    sections = {section.title: section for section in (read_sections(record) if record.exists() else [])}
+    sections |= {section.title: replace(section, made=made) for section in measured}
+    ordered = sorted(sections.values(), key=lambda section: ORDER.index(section.title))
+    content = [_as_json(section) for section in ordered]
+    record.write_text(json.dumps({"sections": content}, indent=1, ensure_ascii=False) + "\n")
     file = folder / "benchmarks.md"
-    file.write_text(render(page))
+    file.write_text(render(ordered))
     return file
 
 
-def render(page: Page) -> str:
+def _as_json(section: Section) -> dict[str, Any]:
+    content = asdict(section)
+    for figure, original in zip(content["figures"], section.figures, strict=True):
+        figure["target"] = original.target and f"{original.target.sense} {original.target.bound:g}"
+        figure["met"] = original.met
+    return content
+
+
+def read_sections(file: Path) -> list[Section]:
+    """Read the sections that `write_page` wrote."""
+    sections = []
+    for content in json.loads(file.read_text())["sections"]:
+        figures = []
+        for figure in content["figures"]:
+            sense, _, bound = (figure["target"] or "").partition(" ")
+            target = Target(sense, float(bound)) if bound else None
+            figures.append(Figure(**{key: value for key, value in figure.items() if key != "met"} | {"target": target}))
+        sections.append(Section(content["title"], content["text"], figures, Made(**content["made"])))
+    return sections
+
+
+def render(sections: Sequence[Section]) -> str:
     """Lay the page out as Markdown."""
-    machine = page.machine
     blocks = [
         "# Benchmarks",
-        f"Measured on {page.date} with `{page.command}`, which measures it all again (`make bench` runs it with the "
-        "default settings). The numbers are in [benchmarks.json](benchmarks.json) too.",
-        _table(
-            ["Machine", ""],
-            [
-                ["Processor", f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads used"],
-                ["Memory", f"{machine['memory_gib']:g} GiB"],
-                ["Load before the run", f"{machine['load_before']:.2f}"],
-                ["Software", f"Python {machine['python']}, torch {machine['torch']}, "
-                 f"transformers {machine['transformers']}, {machine['system']}"],
-                ["Code", str(machine["commit"] or "not in a checkout")],
-            ],
-        ),
-        f"A figure with a range is the median of {page.settings['repetitions']} repetitions after a warm-up. Ways that "
-        "are compared take turns in one process, and a ratio is formed within each repetition, so that a machine whose "
-        "speed drifts changes times but hardly ratios. All is computed on the CPU.",
+        "`make bench` measures all of it again; each section says when and where it was measured. The numbers are in "
+        "[benchmarks.json](benchmarks.json) too. A figure with a range is the median of the repetitions after a "
+        "warm-up. Ways that are compared take turns in one process, and a ratio is formed within each repetition, so "
+        "that a machine whose speed drifts changes times but hardly ratios. All is computed on the CPU.",
         "## Targets",
-        _figure_table([figure for section in page.sections for figure in section.figures if figure.target]),
-    ]  # fmt: skip
-    for section in page.sections:
-        blocks += [f"## {section.title}", section.text, _figure_table(section.figures)]
-        blocks += _reasons(section.figures)
+        _figure_table([figure for section in sections for figure in section.figures if figure.target]),
+    ]
+    for section in sections:
+        blocks += [f"## {section.title}", section.text, *([section.made.sentence] if section.made else [])]
+        blocks += [_figure_table(section.figures), *_reasons(section.figures)]
     return "\n\n".join(blocks) + "\n"
 
 

@@ -19,12 +19,18 @@ _PAPER_MODEL = "Llama-3.1-8B, computed"
 
 def measure(config: BenchConfig) -> list[Section]:
     """Measure everything that the settings ask for and this machine has."""
-    of_features = _features(config)
-    of_answers = _open_ended(config)
+    parts = {
+        "features": lambda: [_features(config)],
+        "answers": lambda: [_open_ended(config)],
+        "models": lambda: _models(config),
+        "experiment": lambda: [read_reproduced(Path(config.reproduced))],
+    }
+    return [section for name, part in parts.items() if name in config.parts for section in part()]
+
+
+def _models(config: BenchConfig) -> list[Section]:
     models = [_model(name, config) for name in config.model]
     return [
-        of_features,
-        of_answers,
         Section("Forward pass", forward.TEXT, [figure for model in models for figure in model.forward]),
         Section("Extraction", stored.EXTRACTION_TEXT, [figure for model in models for figure in model.extraction]),
         Section(
@@ -32,7 +38,6 @@ def measure(config: BenchConfig) -> list[Section]:
             stored.STORAGE_TEXT,
             [*(figure for model in models for figure in model.storage), *_paper_model(models)],
         ),
-        read_reproduced(Path(config.reproduced)),
     ]
 
 

@@ -7,7 +7,9 @@ from typing import Any
 from ccps.data.benchmarks import BenchmarkSpec
 from ccps.llm import ModelConfig
 from ccps.stages.config import PerturbationConfig
-from ccps.stages.schema import typed
+from ccps.stages.schema import nearest, typed
+
+PARTS = ("features", "answers", "models", "experiment")
 
 
 @dataclass
@@ -15,6 +17,7 @@ class BenchConfig:
     """What is measured, and how often.
 
     Attributes:
+        parts: what is measured, of those in `PARTS`; the other parts of the page stay as they are.
         model: language models by key; the features are timed on the head of the first.
         test: the benchmark whose questions are asked; exactly one.
         open_ended: the open-ended benchmark whose questions the first model answers at length; exactly one.
@@ -30,6 +33,7 @@ class BenchConfig:
         reproduced: output folder of an experiment whose costs are quoted.
     """
 
+    parts: list[str] = field(default_factory=lambda: list(PARTS))
     model: dict[str, ModelConfig] = field(default_factory=dict)
     test: dict[str, BenchmarkSpec] = field(default_factory=dict)
     open_ended: dict[str, BenchmarkSpec] = field(default_factory=dict)
@@ -61,6 +65,9 @@ def _value_faults(settings: Mapping[str, Any]) -> Iterator[str]:
     for name, value in counts.items():
         if value is not None and not value > 0:
             yield f"expected `{name}` to be above 0, but got {value!r}"
+    for part in settings.get("parts", ()):
+        if part not in PARTS:
+            yield f"unknown part `{part}` in `parts`: {nearest(part, PARTS)}"
     if not settings.get("model"):
         yield "expected `model` to hold at least one entry, but it is empty"
     for name in ("test", "open_ended"):

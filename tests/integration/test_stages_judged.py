@@ -63,9 +63,11 @@ def test_verdicts_are_labels_and_the_report_says_what_they_cost(
     where = "tiny_random on boats"
     # 23 replies of 10 + 2 tokens, at 1 and 2 USD per million.
     cost = (23 * 10 * 1 + 23 * 2 * 2) / 1e6
-    assert found[f"replies of llm_judge, {where}"] == (
-        "23",
-        f"230 tokens sent, 46 received; {cost:.4f} USD",
+    assert found[f"replies of llm_judge, {where}"][0] == "23"
+    assert found[f"judgements of llm_judge, {where}"] == ("0", "found in the cache")
+    assert found[f"tokens of llm_judge, {where}"] == (
+        "276",
+        f"altogether: 230 sent, 46 received; {cost:.4f} USD",
     )
     rows = pd.concat([pd.read_parquet(path) for path in (tiny.artifacts / "grade").glob("*/0*/rows.parquet")])
     assert rows["correct"].notna().all()

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,7 +13,18 @@ from experiments.benchmarks.features import largest_difference, measure_features
 from experiments.benchmarks.forward import Prompts, representative
 from experiments.benchmarks.model import measure_model, open_model
 from experiments.benchmarks.open_ended import answered, missing, states_by_the_paper
-from experiments.benchmarks.page import Figure, Page, Section, Target, number, render, shell_command, write_page
+from experiments.benchmarks.page import (
+    ORDER,
+    Figure,
+    Made,
+    Section,
+    Target,
+    number,
+    read_sections,
+    render,
+    shell_command,
+    write_page,
+)
 from experiments.benchmarks.reproduced import read_reproduced
 from experiments.benchmarks.settings import to_bench
 from experiments.benchmarks.stored import released_bytes, write_answers
@@ -32,14 +44,18 @@ MACHINE = {
 }
 
 
+TARGET = Target("≥", 25)
+
+
 def question(subject, index):
     return Question(f"mmlu/{subject}/{index}", subject, f"text {index}", ("x", "y"), ("a",), "test", "mmlu")
 
 
-def page_of(*figures):
-    return Page(
-        MACHINE, {"repetitions": 5}, "python -m experiments.bench", "2026-01-31", [Section("A", "How.", figures)]
-    )
+MADE = Made("2026-01-31", "python -m experiments.bench", 5, MACHINE)
+
+
+def section_of(*figures, title="Features"):
+    return Section(title, "How.", list(figures), MADE)
 
 
 class TestTiming:
@@ -196,26 +212,40 @@ class TestPage:
 
     def test_page_shows_range_target_and_what_is_missing(self):
         text = render(
-            page_of(
-                Figure.of("Speed", "a | b", Spread(30.0, 20.0, 40.0), "×", Target("≥", 25)),
-                Figure("Share", "b", 6.0, "%", target=Target("≤", 5)),
-                Figure.missing("Size", "c", "it was not there.", Target("≥", 30)),
-            )
+            [
+                section_of(
+                    Figure.of("Speed", "a | b", Spread(30.0, 20.0, 40.0), "×", Target("≥", 25)),
+                    Figure("Share", "b", 6.0, "%", target=Target("≤", 5)),
+                    Figure.missing("Size", "c", "it was not there.", Target("≥", 30)),
+                )
+            ]
         )
         assert "| Speed | a \\| b | 30.0 × | 20.0 – 40.0 | ≥ 25 | met |" in text
         assert "| Share | b | 6.00 % |  | ≤ 5 | **not met** |" in text
         assert "| Size | c | not measured |  | ≥ 30 |  |" in text
         assert "- Size, c: it was not there." in text
-        assert "A processor, 2 cores, 2 threads used" in text
+        assert "A processor (2 cores, 2 threads used" in text
         assert "2026-01-31" in text
 
     def test_json_holds_the_same_figures(self, tmp_path):
-        write_page(page_of(Figure.of("Speed", "a", Spread(30.0, 20.0, 40.0), "×", Target("≥", 25))), tmp_path)
+        write_page([section_of(Figure.of("Speed", "a", Spread(30.0, 20.0, 40.0), "×", TARGET))], MADE, tmp_path)
         content = json.loads((tmp_path / "benchmarks.json").read_text())
         figure = content["sections"][0]["figures"][0]
         assert (figure["value"], figure["low"], figure["high"]) == (30.0, 20.0, 40.0)
         assert (figure["target"], figure["met"]) == ("≥ 25", True)
         assert (tmp_path / "benchmarks.md").read_text().startswith("# Benchmarks\n")
+
+    def test_a_part_that_is_not_measured_stays_as_it_is(self, tmp_path):
+        old = [section_of(Figure("Speed", "a", 1.0, "×", target=TARGET), title=title) for title in ORDER[:3]]
+        write_page(old, MADE, tmp_path)
+        later = replace(MADE, date="2026-02-28")
+        write_page([section_of(Figure.missing("Speed", "b", "why"), title=ORDER[1])], later, tmp_path)
+        kept = read_sections(tmp_path / "benchmarks.json")
+        assert [section.title for section in kept] == list(ORDER[:3])
+        assert (kept[0], kept[2]) == (old[0], old[2])
+        assert kept[1].made == later
+        assert kept[1].figures == [Figure.missing("Speed", "b", "why")]
+        assert (tmp_path / "benchmarks.md").read_text().count("2026-01-31") == 2
 
     def test_command_can_be_pasted_into_a_shell(self):
         arguments = ["++quick=true", "model=[a,b]", "++output=/tmp/a b"]

@@ -8,8 +8,8 @@ import pytest
 from ccps.errors import UserError
 from ccps.grading.cache import Judgement, JudgementCache
 
-YES = Judgement("Yes.", True, "", 1, 100, 2)
-UNKNOWN = Judgement("maybe", None, "neither", 2, None, None)
+YES = Judgement("Yes.", True, "", 100, 2)
+UNKNOWN = Judgement("maybe", None, "neither", None, None)
 
 WRITER = """
 import sys
@@ -17,7 +17,7 @@ from pathlib import Path
 from ccps.grading.cache import Judgement, JudgementCache
 cache = JudgementCache(Path(sys.argv[1]))
 for i in range(20):
-    cache.put(f"{sys.argv[2]}-{i}", Judgement("no", False, "", 1, i, 0))
+    cache.put(f"{sys.argv[2]}-{i}", Judgement("no", False, "", i, 0))
 """
 
 

@@ -5,8 +5,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from ccps.errors import UserError
-from ccps.grading import GRADERS, GraderConfig, JudgeConfig, check_grader, make_grader
-from ccps.grading.config import NAMES
+from ccps.grading import GRADERS, GraderConfig, JudgeConfig, check_grader, judging_cost, make_grader
 
 CONF = Path(__file__).parents[3] / "conf" / "grader"
 JUDGE = JudgeConfig("https://host.example/v1", "m")
@@ -18,8 +17,8 @@ def faults(config: GraderConfig) -> list[str]:
     return str(caught.value).splitlines()
 
 
-def test_one_table_of_names():
-    assert set(GRADERS) == set(NAMES) == {path.stem for path in CONF.iterdir()}
+def test_every_grader_has_a_file():
+    assert set(GRADERS) == {path.stem for path in CONF.iterdir()}
 
 
 @pytest.mark.parametrize("path", sorted(CONF.iterdir()), ids=lambda path: path.stem)
@@ -58,8 +57,11 @@ def test_all_faults_in_one_message():
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"threshold": 0.0}, "`threshold`"),
-        ({"threshold": float("nan")}, "`threshold`"),
+        ({"threshold": 0.6}, "`threshold` to be left out for llm_judge"),
+        ({"name": "contains", "judge": None, "threshold": 0.6}, "`threshold` to be left out for contains"),
+        ({"name": "f1", "judge": None, "threshold": 0.0}, "`threshold` to be above 0"),
+        ({"name": "f1", "judge": None, "threshold": 1.1}, "`threshold` to be above 0"),
+        ({"name": "f1", "judge": None, "threshold": float("nan")}, "`threshold` to be above 0"),
         ({"judge": None}, "`judge`"),
         ({"name": "f1"}, "`judge` to be left out for f1"),
     ],
@@ -97,6 +99,23 @@ def test_judge_settings(change, fault):
 def test_secrets_in_settings_are_refused_and_not_repeated(change):
     (found,) = faults(GraderConfig("llm_judge", judge=replace(JUDGE, **change)))
     assert "sesame" not in found
+
+
+def test_prices_are_per_million_tokens():
+    priced = replace(JUDGE, price_prompt=2.0, price_completion=5.0)
+    assert judging_cost(priced, 3e6, 1e5) == pytest.approx(6.5)
+    assert judging_cost(JUDGE, 3e6, 1e5) is None
+
+
+@pytest.mark.parametrize(("concurrency", "size"), [(1, 32), (8, 32), (9, 36), (100, 400)])
+def test_a_step_keeps_all_connections_of_a_judge_busy(concurrency, size, tmp_path):
+    config = GraderConfig("llm_judge", judge=replace(JUDGE, concurrency=concurrency))
+    assert make_grader(config, tmp_path).step_size == size
+    assert make_grader(GraderConfig("f1"), tmp_path).step_size == 32
+
+
+def test_the_threshold_reaches_its_grader(tmp_path):
+    assert make_grader(GraderConfig("f1", 0.8), tmp_path).settings()["threshold"] == 0.8
 
 
 def test_only_what_decides_a_verdict_is_in_the_settings(tmp_path):

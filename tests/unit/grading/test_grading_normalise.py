@@ -70,6 +70,18 @@ def spelt(n: int) -> str:
         ("rock 'n' roll", "rock n roll"),
         ("5–10", "5-10"),
         ("well-known", "wellknown"),
+        ("twelve apples", "12 apples"),
+        ("It has Two moons.", "it has 2 moons"),
+        ("twenty-one (or “thirty two”) of them", "21 or 32 of them"),
+        ("about a hundred and one dogs", "about 101 dogs"),
+        ("one thousand, two hundred and five ships", "1,205 ships"),
+        ("twenty, two of them red", "20 2 of them red"),
+        ("There are twenty. Two died.", "there are 20 2 died"),
+        ("five and six", "5 and 6"),
+        ("nineteen eighty four", "19 84"),
+        ("forty the two", "40 2"),
+        ("No one knows", "no 1 knows"),
+        ("$twelve", "12"),
     ],
 )
 def test_the_same(one, other):
@@ -96,6 +108,12 @@ def test_the_same(one, other):
         ("the answer is Paris", "Paris"),
         ("nothing", "0"),
         ("colour", "color"),
+        ("5 million people", "5 1000000 people"),
+        ("a two-year plan", "a 2 year plan"),
+        ("someone", "some1"),
+        ("weigh tons", "weigh10s"),
+        ("seventeenth", "17"),
+        ("hundreds of dogs", "100 of dogs"),
     ],
 )
 def test_not_the_same(one, other):
@@ -165,9 +183,8 @@ def test_the_best_accepted_text_counts():
 
 
 def test_settings_hold_what_decides():
-    assert TokenF1(0.8).settings() == {"name": "f1", "version": 1, "threshold": 0.8}
-    assert TokenF1(0.8).label == "f1 ≥ 0.8"
-    assert Normalised().settings() == {"name": "normalised", "version": 1}
+    assert TokenF1(0.8).settings() == {"name": "f1", "version": 2, "threshold": 0.8}
+    assert Normalised().settings() == {"name": "normalised", "version": 2}
 
 
 @pytest.mark.parametrize(
@@ -181,11 +198,46 @@ def test_settings_hold_what_decides():
         ("red and fox", "red fox", False),  # and in a row
         ("not Paris", "Paris", True),  # what is said of it is not understood
         ("Paris", "Paris in France", False),
+        ("It has two moons.", "two", True),
+        ("It has two moons.", "2", True),
+        ("It has 2 moons.", "Two", True),
+        ("It has twenty-two moons.", "two", False),
+        ("Some 5 million live there.", "1,000,000", False),
+        ("No one knows.", "1", True),  # the price of reading numbers everywhere
     ],
 )
 def test_contains_asks_for_the_words_in_a_row(answer, accepted, right):
     question = replace(QUESTION, accepted=("no such thing", accepted))
     assert Contains().is_right(answer, question) is right
+
+
+@given(st.integers(0, 999_999), phrases, phrases, st.sampled_from([" ", ", ", " the ", " (", "; “"]))
+def test_a_number_in_a_sentence_is_its_value_however_written(n, before, after, gap):
+    forms = {normalise(f"{before}{gap}{form} {after}.") for form in (str(n), f"{n:,}", spelt(n), spelt(n).title())}
+    assert forms == {f"{before} {n} {after}"}
+    question = replace(QUESTION, accepted=(spelt(n),))
+    assert Contains().is_right(f"{before}{gap}{n:,} {after}.", question)
+    assert Normalised().is_right(f"{n}.0", question)
+    assert token_f1(f"{n} {after}", f"{spelt(n)} {after}") == 1
+
+
+number_words = st.lists(
+    st.sampled_from([*ONES, *TENS, "hundred", "thousand", "million", "and", "fox", "the"]), min_size=1
+)
+
+
+@given(number_words, phrases, phrases, st.sampled_from(["", ".", ",", "!"]))
+def test_contains_finds_any_words_of_numbers_between_other_words(words, before, after, end):
+    text = " ".join(words)
+    assume(set(words) != {"the"})
+    question = replace(QUESTION, accepted=(text,))
+    assert Contains().is_right(f"{before} {text}{end} {after}", question)
+    assert token_f1(text, text.upper()) == 1
+
+
+def test_endless_number_words_are_read_in_no_time():
+    assert normalise("one " * 2000) == " ".join(["1"] * 2000)
+    assert normalise("nine hundred and " * 500 + "fox").endswith("fox")
 
 
 @given(phrases, phrases, phrases)

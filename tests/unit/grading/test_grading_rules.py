@@ -90,7 +90,7 @@ def test_order_is_kept():
 
 
 def test_comparisons_cost_nothing():
-    assert make_grader(GraderConfig("letter"), Path("unused")).usage == Usage(0, 0, 0, 0, 0.0)
+    assert make_grader(GraderConfig("letter"), Path("unused")).usage == Usage(0, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
