@@ -4,6 +4,7 @@ import re
 import string
 import unicodedata
 from collections import Counter
+from functools import lru_cache
 
 from text_to_num import text2num
 
@@ -25,6 +26,8 @@ _LONGEST = 23
 _MINUS = str.maketrans({"−": "-", "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-"})
 
 
+# An answer is compared with every accepted text in turn.
+@lru_cache(maxsize=256)
 def normalise(text: str) -> str:
     """Bring a text to the form in which it is compared.
 
@@ -95,5 +98,6 @@ def _cardinal(words: str) -> str | None:
         return None
 
 
+@lru_cache(maxsize=4096)
 def _is_punctuation(sign: str) -> bool:
     return sign in string.punctuation or unicodedata.category(sign).startswith("P")

@@ -84,7 +84,7 @@ def _grade_counts(grader: str, grades: Artifact, where: str, config: GraderConfi
 def _cost(summary: Mapping[str, Any], config: GraderConfig) -> str:
     """USD of all judgements behind the labels, those found in the cache included."""
     if summary["uncounted"]:
-        return f"cost unknown, as the endpoint did not count the tokens of {summary['uncounted']:,.0f} judgements"
+        return f"cost unknown: judgements whose tokens the endpoint did not count: {summary['uncounted']:,.0f}"
     cost = judging_cost(config.judge, summary["prompt_tokens"], summary["completion_tokens"]) if config.judge else None
     return "no prices set" if cost is None else f"{cost:.4f} USD"
 

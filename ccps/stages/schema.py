@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from omegaconf import MISSING, OmegaConf
@@ -116,12 +117,17 @@ def _is_required(item: dataclasses.Field[Any]) -> bool:
 
 def _fits(value: Any, wanted: Any) -> bool:
     """Whether OmegaConf takes the value for a field of that type (so 1 fits float, "1" does not fit a list)."""
-    holder = dataclasses.make_dataclass("Holder", [("value", wanted, dataclasses.field(default=MISSING))])
     try:
-        OmegaConf.structured(holder).value = value
+        OmegaConf.structured(_holder(wanted)).value = value
     except OmegaConfBaseException:
         return False
     return not (isinstance(value, bool) and wanted in (int, float, int | None, float | None, str, str | None))
+
+
+@cache
+def _holder(wanted: Any) -> Any:
+    """A structured config of one value of a type, by which OmegaConf checks and converts it."""
+    return dataclasses.make_dataclass("Holder", [("value", wanted, dataclasses.field(default=MISSING))])
 
 
 def _type_name(wanted: Any) -> str:
@@ -141,7 +147,6 @@ def build(value: Any, wanted: Any) -> Any:
         return wanted(**fields)  # type: ignore[operator]
     if get_origin(wanted) is dict and dataclasses.is_dataclass(get_args(wanted)[1]):
         return {name: build(item, get_args(wanted)[1]) for name, item in value.items()}
-    holder = dataclasses.make_dataclass("Holder", [("value", wanted, dataclasses.field(default=MISSING))])
-    typed = OmegaConf.structured(holder)
+    typed = OmegaConf.structured(_holder(wanted))
     typed.value = value
     return OmegaConf.to_container(typed)["value"]  # type: ignore[call-overload, index]

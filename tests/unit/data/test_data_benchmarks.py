@@ -70,6 +70,8 @@ GOOD = {
     "q": "Who?", "A": "x", "B": "y", "C": "z", "answer": "b", "list": ["x", "y"], "names": ["1", "2"],
     "label": 1, "text": "a) x b) y",
 }  # fmt: skip
+NAN = float("nan")
+LABELLED = {"answer_kind": "label", "labels": "names", "options": ["list"]}
 OPEN = {"options": [], "answer": "names", "answer_kind": "text", "format": "oe"}
 
 
@@ -96,6 +98,18 @@ OPEN = {"options": [], "answer": "names", "answer_kind": "text", "format": "oe"}
         ({"names": []}, OPEN, "the list of accepted answers is empty"),
         ({"names": ["1", " "]}, OPEN, "accepted answer 2 of 2 is empty"),
         ({"names": None}, OPEN, "accepted answer 1 of 1 is empty"),
+        ({"q": NAN}, {}, "the question is empty"),
+        ({"q": NAN}, {"question": "{q}"}, "the question is empty"),
+        ({"B": NAN}, {}, "option b is empty"),
+        ({"list": ["x", NAN]}, {"options": ["list"]}, "option b is empty"),
+        ({"answer": NAN}, {}, "the answer None"),
+        ({"answer": NAN}, {"answer_kind": "index"}, "the answer None"),
+        ({"answer": NAN, "A": "None"}, {"answer_kind": "text"}, "the answer None"),
+        ({"answer": None, "A": "None"}, {"answer_kind": "text"}, "the answer None"),
+        ({"answer": NAN, "names": ["1", NAN]}, LABELLED, "the answer None"),
+        ({"answer": "None", "names": ["1", NAN]}, LABELLED, "the answer 'None'"),
+        ({"names": NAN}, OPEN, "accepted answer 1 of 1 is empty"),
+        ({"names": ["1", NAN]}, OPEN, "accepted answer 2 of 2 is empty"),
         ({"label": 2}, {"given_answer": "A", "given_label": "label"}, "the label 2 of the given answer"),
         ({"text": "a) x"}, {"options": ["text"], "option_pattern": r"[a-z]\) (\w)"}, "only one option"),
         ({"text": "none"}, {"options": ["{text}"], "option_pattern": r"[a-z]\) (\w)"}, "no options"),
@@ -175,6 +189,30 @@ def test_a_share_of_faulty_records_may_be_left_out(tmp_path):
         load_questions(spec_for(path, max_faulty=0.24))
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_nan_is_a_missing_value(tmp_path, ending):
+    rows = [
+        {"q": "Who?", "A": "x", "B": "y", "C": NAN, "answer": "b", "topic": NAN, "shots": NAN, "said": NAN},
+        {"q": "Why?", "A": "nan", "B": "y", "C": NAN, "answer": "a", "topic": NAN, "shots": NAN, "said": NAN},
+    ]
+    path = tmp_path / f"quiz.{ending}"
+    if ending == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    settings = {"subject": "topic", "asked": "{shots}{q}", "given_answer": "said"}
+    who, why = load_questions(spec_for(path, **settings)).questions
+    assert (who.id, who.subject, who.asked) == ("quiz/0", "quiz", "Who?")
+    assert (who.options, who.given_answer) == (("x", "y"), None)
+    assert why.options == ("nan", "y")  # as a text it is one
+
+
+def test_nan_is_what_marks_a_missing_answer(tmp_path):
+    path = tmp_path / "quiz.jsonl"
+    path.write_text(json.dumps(GOOD) + "\n" + json.dumps(GOOD | {"answer": NAN}) + "\n")
+    assert load_questions(spec_for(path, unanswered="")).left_out == {"no right answer is known": 1}
+
+
 def test_options_are_found_in_a_text(tmp_path):
     path = tmp_path / "quiz.jsonl"
     path.write_text(json.dumps(GOOD))
@@ -187,7 +225,7 @@ def test_options_are_found_in_a_text(tmp_path):
     [
         *((label, True) for label in (1, "1", 1.0, True, "True")),
         *((label, False) for label in (0, "0", False, "false")),
-        *((label, None) for label in (-1, None, "")),
+        *((label, None) for label in (-1, None, "", NAN)),
     ],
 )
 def test_data_may_hold_the_turn_the_answer_and_its_label(tmp_path, label, expected):

@@ -1,6 +1,7 @@
 """Invented records in the true schemas of the hub's data, read through the shipped configurations without a network."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -153,10 +154,19 @@ def _offline(_cache, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
 
 
+@cache
+def descriptions(file):
+    """What a file holds; parsed once, as a mixture is long."""
+    return OmegaConf.load(CONF / f"{file}.yaml")
+
+
+def described(file, key):
+    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(BenchmarkSpec), descriptions(file)[key]))
+
+
 def shipped(file, key, folder):
     """The shipped description, its location set to a local folder."""
-    config = OmegaConf.load(CONF / f"{file}.yaml")
-    spec = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(BenchmarkSpec), config[key]))
+    spec = described(file, key)
     assert spec.source == "datasets"
     return replace(spec, location=str(DATA / folder), revision=None)
 
@@ -171,7 +181,7 @@ def test_shipped_configurations_read_the_schema_of_the_hub(file, key, folder, ex
 @pytest.mark.parametrize(("file", "cases"), [("ct_choice", list(CT)), ("ct_oe", [n for n in CT if n != "hellaswag"])])
 def test_every_source_of_a_mixture_is_tried(file, cases):
     prefix = {"ct_choice": "ct_", "ct_oe": "ct_oe_"}[file]
-    config = OmegaConf.load(CONF / f"{file}.yaml")
+    config = descriptions(file)
     assert list(config) == [prefix + name for name in cases]
     assert all(spec.name == key and spec.split.startswith("train") for key, spec in config.items())
 
@@ -191,6 +201,16 @@ def test_subjects_and_identities_are_those_of_the_embedded_copy():
         ("mmlu/botany/1", "botany", "test"),
         ("mmlu/logic/0", "logic", "test"),
     ]
+
+
+# Where the data lie, and where their subjects stand; all else says how a record becomes a question.
+PLACE = {"source", "location", "member", "loader", "subset", "subject"}
+
+
+@pytest.mark.parametrize("key", ["mmlu", "mmlu_oe", "nq_open", "trivia_qa"])
+def test_the_embedded_copy_and_the_hub_follow_the_same_rules(key):
+    embedded, hub = (asdict(described(file, key)) for file in (key, f"{key}_hub"))
+    assert {name for name in embedded if embedded[name] != hub[name]} <= PLACE
 
 
 @pytest.mark.parametrize("key", ["ccps_ct_choice", "ccps_mmlu", "ccps_mmlu_pro"])
