@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor
 
+from ccps.perturbation.directions import Direction
 from ccps.perturbation.inputs import checked
-from ccps.perturbation.rays import MAX_SCRATCH_BYTES, cache_tiles, ray_blocks
+from ccps.perturbation.rays import MAX_SCRATCH_BYTES, ray_blocks
+from ccps.perturbation.tiles import cache_tiles
 
 
 def flip_radius(
@@ -13,18 +15,22 @@ def flip_radius(
     token_ids: Tensor,
     *,
     bias: Tensor | None = None,
+    direction: Direction = "gradient",
+    seed: int = 0,
     max_scratch_bytes: int = MAX_SCRATCH_BYTES,
 ) -> Tensor:
     """Compute the smallest radius beyond which the original argmax is no longer the largest logit.
 
     Logits are lines along the ray, so entry j overtakes the argmax m at (L0_m − L0_j)/(S_j − S_m) if
-    S_j > S_m, and once overtaken m never leads again.
+    S_j > S_m, and once overtaken m never leads again, whatever the direction.
 
     Args:
         hidden: final-normed hidden states, `[tokens, d]`.
         weight: rows of the linear head, `[vocab, d]`.
         token_ids: the token that each state predicted, `[tokens]`.
         bias: bias of the head, `[vocab]`.
+        direction: where the states are moved, as in `stability_features`.
+        seed: seed of the random direction.
         max_scratch_bytes: bound of the logits held at a time, as in `stability_features`.
 
     Returns:
@@ -33,7 +39,7 @@ def flip_radius(
     Raises:
         ValueError: an input is of the wrong shape, type or range.
     """
-    inputs = checked(hidden, weight, token_ids, bias)
+    inputs = checked(hidden, weight, token_ids, bias, direction, seed)
     radius = inputs.hidden.new_empty(len(hidden))
     with torch.no_grad():
         for part, _, ray in ray_blocks(inputs, max_scratch_bytes):

@@ -1,9 +1,11 @@
-"""One check of the tensors that every function of this package takes."""
+"""One check of what every function of this package takes."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from ccps.perturbation.directions import DIRECTIONS, Direction
 
 
 class Inputs(NamedTuple):
@@ -17,13 +19,24 @@ class Inputs(NamedTuple):
     """The tokens that the states predicted, int64 `[tokens]`."""
     bias: Tensor | None
     """Bias of the head, float32 `[vocab]`."""
+    direction: Direction
+    """Where the states are moved."""
+    seed: int
+    """Seed of the random direction."""
 
 
-def checked(hidden: Tensor, weight: Tensor, token_ids: Tensor, bias: Tensor | None = None) -> Inputs:
+def checked(
+    hidden: Tensor,
+    weight: Tensor,
+    token_ids: Tensor,
+    bias: Tensor | None = None,
+    direction: Direction = "gradient",
+    seed: int = 0,
+) -> Inputs:
     """Refuse what cannot be perturbed, with the reason; the weight itself is neither copied nor scanned.
 
     Raises:
-        ValueError: a shape, type, device or value is wrong.
+        ValueError: a shape, type, device or value is wrong, or there is no such direction.
     """
     if hidden.ndim != 2 or not hidden.is_floating_point():
         raise _unexpected("hidden", "floating point [tokens, d]", _describe(hidden), "Stack one state per token.")
@@ -46,7 +59,11 @@ def checked(hidden: Tensor, weight: Tensor, token_ids: Tensor, bias: Tensor | No
         got = f"{int(token_ids.min())} to {int(token_ids.max())}"
         way_out = "Check that tokenizer and head belong to the same model."
         raise _unexpected("token_ids", f"within 0 to {weight.shape[0] - 1}", got, way_out)
-    return Inputs(hidden.float(), weight, token_ids.long(), None if bias is None else bias.float())
+    if direction not in DIRECTIONS:
+        raise _unexpected("direction", f"one of {', '.join(DIRECTIONS)}", repr(direction), "The paper's is gradient.")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise _unexpected("seed", "an integer of at least 0", repr(seed), "It chooses the random directions.")
+    return Inputs(hidden.float(), weight, token_ids.long(), None if bias is None else bias.float(), direction, seed)
 
 
 def checked_grid(radius: float, steps: int) -> None:

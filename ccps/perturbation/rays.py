@@ -2,11 +2,12 @@
 
 The final hidden state h feeds a linear head, so moving it by ε along a unit direction d moves the logits
 by ε·W d. CCPS moves against the token t that the model chose, up the gradient of −ln p_t, which has a
-closed form:
+closed form; `directions` has other ways to go:
 
     L0 = W h + b      p = softmax(L0)      g = Wᵀ(p − e_t)      d = g/‖g‖      S = W d      L(ε) = L0 + ε·S
 
-Three products with W hold everything; no autograd, and no further product for any ε.
+Three products with W hold everything; no autograd, and no further product for any ε. Where a direction needs no
+gradient, its norm is a feature all the same.
 """
 
 from collections.abc import Iterator
@@ -15,10 +16,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ccps.perturbation.directions import (
+    Direction,
+    contrast_directions,
+    gradient_directions,
+    random_directions,
+)
 from ccps.perturbation.inputs import Inputs, checked
-
-FLAT_GRADIENT = 1e-9
-"""A gradient no longer than this has no direction: the state stays where it is (released code of CCPS)."""
+from ccps.perturbation.tiles import cache_tiles
 
 MAX_SCRATCH_BYTES = 256 * 2**20
 """Default bound of the two `[tokens, vocab]` buffers. Larger blocks read the head's weight less often."""
@@ -26,7 +31,6 @@ MAX_SCRATCH_BYTES = 256 * 2**20
 LOWEST_EXPONENT = -70.0
 """Exponents are cut here, at e⁻⁷⁰ ≈ 4e-31: below e⁻⁸⁷ float32 is subnormal, and 20 to 100 times slower."""
 
-_CACHE_BYTES = 2**20  # of each thread, for one of the buffers that work on a tile
 _CAST_BYTES = 64 * 2**20
 
 
@@ -36,14 +40,22 @@ class Ray(NamedTuple):
     logits: Tensor
     """Logits of the unmoved state, L0 `[tokens, vocab]`."""
     slope: Tensor
-    """Change of each logit per unit of radius, S `[tokens, vocab]`; zero where the gradient is flat."""
+    """Change of each logit per unit of radius, S `[tokens, vocab]`; zero where there is no direction."""
     gradient_norm: Tensor
-    """‖g‖ `[tokens]`."""
+    """‖g‖ `[tokens]`, whatever the direction."""
     direction: Tensor
-    """Unit direction of the perturbation `[tokens, d]`; zero where the gradient is flat."""
+    """Unit direction of the perturbation `[tokens, d]`; zero where there is none, and the state stays unmoved."""
 
 
-def ray(hidden: Tensor, weight: Tensor, token_ids: Tensor, *, bias: Tensor | None = None) -> Ray:
+def ray(
+    hidden: Tensor,
+    weight: Tensor,
+    token_ids: Tensor,
+    *,
+    bias: Tensor | None = None,
+    direction: Direction = "gradient",
+    seed: int = 0,
+) -> Ray:
     """Trace the ray of every token; the result holds two `[tokens, vocab]` tensors.
 
     Args:
@@ -51,13 +63,15 @@ def ray(hidden: Tensor, weight: Tensor, token_ids: Tensor, *, bias: Tensor | Non
         weight: rows of the linear head, `[vocab, d]`.
         token_ids: the token that each state predicted, `[tokens]`.
         bias: bias of the head, `[vocab]`.
+        direction: where the states are moved, as in `stability_features`.
+        seed: seed of the random direction.
 
     Raises:
         ValueError: an input is of the wrong shape, type or range.
 
     Source: CCPS, arXiv 2505.21772; the closed form follows from the linearity of the head.
     """
-    inputs = checked(hidden, weight, token_ids, bias)
+    inputs = checked(hidden, weight, token_ids, bias, direction, seed)
     shape = (hidden.shape[0], weight.shape[0])
     with torch.no_grad():
         return trace(inputs, inputs.hidden.new_empty(shape), inputs.hidden.new_empty(shape))
@@ -96,18 +110,21 @@ def trace(inputs: Inputs, logits: Tensor, slope: Tensor) -> Ray:
         probs.scatter_(1, ids, -probs.sum(dim=1, keepdim=True))
     gradient = _pull_back(pull, inputs.weight)
     norm = gradient.norm(dim=1)
-    direction = torch.where((norm > FLAT_GRADIENT)[:, None], gradient / norm[:, None], 0.0)
+    direction = _directions(inputs, logits, gradient, norm)
     _project(direction, inputs.weight, slope)
     return Ray(logits, slope, norm, direction)
 
 
-def cache_tiles(logits: Tensor) -> Iterator[slice]:
-    """Cut `[tokens, vocab]` into runs of rows that stay in cache from one operation to the next."""
-    tokens, vocab = logits.shape
-    tile_bytes = _CACHE_BYTES * torch.get_num_threads() if logits.device.type == "cpu" else _CAST_BYTES
-    size = max(1, tile_bytes // (4 * vocab))
-    for start in range(0, tokens, size):
-        yield slice(start, min(start + size, tokens))
+def _directions(inputs: Inputs, logits: Tensor, gradient: Tensor, norm: Tensor) -> Tensor:
+    match inputs.direction:
+        case "gradient":
+            return gradient_directions(gradient, norm)
+        case "opposite":
+            return gradient_directions(gradient, -norm)
+        case "random":
+            return random_directions(inputs.hidden, inputs.seed)
+        case "contrast":
+            return contrast_directions(logits, inputs.weight)
 
 
 def _project(states: Tensor, weight: Tensor, out: Tensor) -> None:

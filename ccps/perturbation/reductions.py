@@ -1,6 +1,7 @@
 """Vocabulary-wide reductions along the ray: from two `[tokens, vocab]` tensors to a few numbers per radius.
 
-Along L(ε) = L0 + ε·S, written as z(ε) = ln p0 + ε·(S − E0[S]) with E0 the mean under p0:
+Along L(ε) = L0 + ε·S, written as z(ε) = ln p0 + ε·(S − E0[S]) with E0 the mean under p0, whatever the
+direction that S belongs to:
 
 1. ln Σ exp z(ε) = KL(p0‖pε), so one sum gives the divergence, with no difference of two large normalisers;
 2. the released code's ½KL(M‖p0) + ½KL(M‖pε) over M = ½(p0 + pε) is Σ M·(ln 2M − ½ ln p0 − ½ ln pε) − ln 2,
@@ -16,13 +17,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ccps.perturbation.rays import LOWEST_EXPONENT, Ray, cache_tiles
+from ccps.perturbation.rays import LOWEST_EXPONENT, Ray
+from ccps.perturbation.tiles import cache_tiles
 
 ENTROPY_EPSILON = 1e-6
 """Added to each probability inside the entropy's logarithm, as in the released code of CCPS."""
 
 _GROUP = 256
-_PADDING = -1e4
+_PADDING = -1e12  # below any entry: those of a long ray towards the chosen token fall by tens of thousands
 
 
 class Start(NamedTuple):

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from ccps.perturbation.directions import Direction, random_directions
 from ccps.perturbation.inputs import checked, checked_grid
 from ccps.perturbation.names import FEATURE_NAMES, PERTURBED_STEMS
 
@@ -23,6 +24,8 @@ def reference_features(
     radius: float = 20.0,
     steps: int = 5,
     *,
+    direction: Direction = "gradient",
+    seed: int = 0,
     bias: Tensor | None = None,
 ) -> Tensor:
     """Compute what `stability_features` computes, step by step as in the paper.
@@ -33,6 +36,8 @@ def reference_features(
         token_ids: the token that each state predicted, `[tokens]`.
         radius: length of the longest perturbation, in units of the hidden state.
         steps: how many equal steps lead to it.
+        direction: where the states are moved, as in `stability_features`.
+        seed: seed of the random direction, as in `stability_features`.
         bias: bias of the head, `[vocab]`.
 
     Returns:
@@ -43,7 +48,7 @@ def reference_features(
 
     Source: CCPS, arXiv 2505.21772, and its released code.
     """
-    inputs = checked(hidden, weight, token_ids, bias)
+    inputs = checked(hidden, weight, token_ids, bias, direction, seed)
     checked_grid(radius, steps)
     # The head stays trainable, as in the released code: its backward pass forms the weight's gradient too.
     head = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
@@ -53,7 +58,11 @@ def reference_features(
     radii = [step * radius / steps for step in range(1, steps + 1)]
     rows = []
     for state, token in zip(inputs.hidden.detach(), inputs.token_ids.tolist(), strict=True):
-        features = _token_features(state, head, token, radii)
+        gradient = _gradient(state, head, token)
+        unit = _unit_direction(state, head, gradient, direction, seed)
+        moved = [state + r * unit for r in radii]
+        features = _token_features(state, moved, head, token, radii)
+        features["jacobian_norm_token"] = gradient.norm().item()
         rows.append([features[name] for name in FEATURE_NAMES])
     return torch.tensor(rows, dtype=torch.float32).reshape(-1, len(FEATURE_NAMES))
 
@@ -69,17 +78,26 @@ def _gradient(state: Tensor, head: torch.nn.Linear, token: int) -> Tensor:
 
 
 @torch.no_grad()
-def _token_features(state: Tensor, head: torch.nn.Linear, token: int, radii: list[float]) -> dict[str, float]:
-    logits = head(state)
-    gradient = _gradient(state, head, token)
-    norm = gradient.norm().item()
-    direction = gradient / norm if norm > 1e-9 else torch.zeros_like(gradient)
+def _unit_direction(state: Tensor, head: torch.nn.Linear, gradient: Tensor, direction: Direction, seed: int) -> Tensor:
+    if direction == "random":
+        return random_directions(state[None], seed)[0]
+    if direction == "contrast":
+        first, second = head(state).topk(2).indices
+        towards, least = head.weight[second] - head.weight[first], 0.0
+    else:
+        towards, least = gradient if direction == "gradient" else -gradient, 1e-9
+    return towards / towards.norm() if towards.norm() > least else torch.zeros_like(towards)
 
+
+@torch.no_grad()
+def _token_features(
+    state: Tensor, moved: list[Tensor], head: torch.nn.Linear, token: int, radii: list[float]
+) -> dict[str, float]:
+    logits = head(state)
     features = _original(state, logits, token)
-    path = [_perturbed(state + r * direction, head, state, logits, token) for r in radii]
+    path = [_perturbed(each, head, state, logits, token) for each in moved]
     top = int(logits.argmax())
     flips = [r for r, step in zip(radii, path, strict=True) if step.pop("argmax") != top]
-    features["jacobian_norm_token"] = norm
     features["epsilon_to_flip_token"] = flips[0] if flips else math.inf
     drops = [0.0] + [max(0.0, step["delta_log_prob_actual_from_original"]) for step in path]
     trapezoids = [(a + b) / 2 for a, b in pairwise(drops)]

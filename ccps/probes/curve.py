@@ -23,6 +23,11 @@ class CurvePoint(NamedTuple):
     val_accuracy: float | None
     """Share of validation rows whose likelier class is their label; none in the contrastive stage."""
 
+    @property
+    def score(self) -> float:
+        """What `checkpoint: best` goes by, higher = better: the accuracy, or minus the loss if there is none."""
+        return -self.val_loss if self.val_accuracy is None else self.val_accuracy
+
 
 class CurveRecorder(pl.Callback):
     """Records every evaluation, passes it to the logger, and copies the weights of the best one.
@@ -62,9 +67,8 @@ class CurveRecorder(pl.Callback):
             val_accuracy=metrics.get(VAL_ACCURACY),
         )
         self.points.append(point)
-        score = -point.val_loss if point.val_accuracy is None else point.val_accuracy
-        if score > self._best_score:
-            self._best_score = score
+        if point.score > self._best_score:
+            self._best_score = point.score
             # `state_dict` refers to the live parameters: without a copy the best would follow the last.
             self.best_weights = {name: value.clone() for name, value in self._module.state_dict().items()}
         if trainer.logger is not None:

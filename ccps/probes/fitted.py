@@ -4,27 +4,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import safetensors.torch
 import torch
 from numpy.typing import ArrayLike, NDArray
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from safetensors import SafetensorError
 
-from ccps.errors import expected
 from ccps.probes.config import EncoderConfig, ProbeConfig
 from ccps.probes.curve import CurvePoint
 from ccps.probes.encoders import ProbeNetwork, build_encoder, build_head
 from ccps.probes.preprocess import EvaluationRows, Standardizer, clean_for_evaluation
 from ccps.probes.sequences import check_lengths, count_truncated, read_answers
+from ccps.probes.stored import read_config, read_settings, read_tensors
 
 FORMAT_VERSION = 2
 WEIGHTS_FILE = "probe.safetensors"
 SETTINGS_FILE = "probe.json"
-WAY_OUT = "Fit the probe again, or load a folder that `FittedProbe.save` wrote."
 
 
 @dataclass(frozen=True)
@@ -115,13 +110,14 @@ class FittedProbe:
             UserError: a file is missing or unreadable, is of another format version, or does not hold exactly
                 the keys and tensor shapes that its own settings ask for.
         """
-        settings = _read_settings(folder / SETTINGS_FILE)
-        config = _config_from(settings["config"], folder / SETTINGS_FILE)
+        path = folder / SETTINGS_FILE
+        settings = read_settings(path, FORMAT_VERSION, ("feature_names", "radius", "config"), TrainingRecord)
+        config = read_config(settings["config"], ProbeConfig, path)
         names = tuple(settings["feature_names"])
         network = build_network(config, len(names))
         empty = np.zeros(len(names))
         blank = Standardizer(mean=empty, scale=empty, constant=empty.astype(np.bool_))
-        tensors = _read_tensors(folder / WEIGHTS_FILE, _tensors(network, blank))
+        tensors = read_tensors(folder / WEIGHTS_FILE, _tensors(network, blank))
         scaler = Standardizer(
             mean=tensors.pop("scaler.mean").numpy(),
             scale=tensors.pop("scaler.scale").numpy(),
@@ -158,46 +154,3 @@ def _tensors(network: ProbeNetwork, scaler: Standardizer) -> dict[str, torch.Ten
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     scaling = {f"scaler.{name}": torch.from_numpy(value) for name, value in vars(scaler).items()}
     return weights | scaling
-
-
-def _read_settings(path: Path) -> dict[str, Any]:
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise expected(f"`{path}`", "a probe's settings", str(error), WAY_OUT) from error
-    version = settings.get("format_version") if isinstance(settings, dict) else None
-    if version != FORMAT_VERSION:
-        raise expected(f"`format_version` in {path}", str(FORMAT_VERSION), version, WAY_OUT)
-    _check_keys(settings, {"format_version", "feature_names", "radius", "config", "training"}, path)
-    _check_keys(settings["training"], set(TrainingRecord.__dataclass_fields__), path)
-    for point in settings["training"]["curve"]:
-        _check_keys(point, set(CurvePoint._fields), path)
-    return dict(settings)
-
-
-def _check_keys(record: dict[str, Any], names: set[str], path: Path) -> None:
-    if set(record) != names:
-        raise expected(f"the keys in {path}", str(sorted(names)), sorted(record), WAY_OUT)
-
-
-def _config_from(stored: dict[str, Any], path: Path) -> ProbeConfig:
-    try:
-        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(ProbeConfig), stored))
-    except OmegaConfBaseException as error:
-        raise expected(f"`config` in {path}", "a probe's settings", str(error), WAY_OUT) from error
-    # Merging fills in defaults for keys that are absent; a stored probe must not change with them.
-    if not isinstance(config, ProbeConfig) or asdict(config) != stored:
-        raise expected(f"`config` in {path}", "complete", stored, WAY_OUT)
-    return config
-
-
-def _read_tensors(path: Path, like: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    try:
-        tensors: dict[str, torch.Tensor] = safetensors.torch.load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise expected(f"`{path}`", "a probe's weights", str(error), WAY_OUT) from error
-    wanted, got = ({name: (t.dtype, *t.shape) for name, t in group.items()} for group in (like, tensors))
-    if wanted != got:
-        differing = sorted(name for name in wanted.keys() | got.keys() if wanted.get(name) != got.get(name))
-        raise expected(f"the tensors in {path}", "those of the settings", f"others for {differing}", WAY_OUT)
-    return tensors

@@ -20,6 +20,11 @@ def contrastive_loss(left: torch.Tensor, right: torch.Tensor, different: torch.T
     Returns:
         A scalar.
     """
+    return pair_losses(left, right, different, margin).mean()
+
+
+def pair_losses(left: torch.Tensor, right: torch.Tensor, different: torch.Tensor, margin: float) -> torch.Tensor:
+    """Return the terms `[..., pairs]` whose mean is `contrastive_loss`; embeddings may be `[..., pairs, embed_dim]`."""
     distance = functional.pairwise_distance(left, right, eps=1e-6)
     apart = (margin - distance).clamp(min=0.0)
-    return torch.where(different, apart.square(), distance.square()).mean()
+    return torch.where(different, apart.square(), distance.square())

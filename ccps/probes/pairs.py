@@ -51,30 +51,40 @@ def random_partners(anchors: NDArray[np.int64], rows: int, rng: np.random.Genera
     return stepped
 
 
+def draw_pairs(anchors: NDArray[np.int64], rows: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Join the anchors `[pairs]` with random partners among `rows` rows: indices `[2 · pairs]`, all anchors first."""
+    return np.concatenate([anchors, random_partners(anchors, rows, rng)])
+
+
 def make_pairs(examples: Examples, anchors: NDArray[np.int64], rng: np.random.Generator) -> PairBatch:
     """Join the anchors `[pairs]` with random partners out of the same examples."""
-    partners = random_partners(anchors, len(examples.labels), rng)
-    labels = examples.labels.numpy()
-    return PairBatch(
-        inputs=examples.inputs[torch.from_numpy(np.concatenate([anchors, partners]))],
-        different=torch.from_numpy(labels[anchors] != labels[partners]),
-    )
+    return _gather_pairs(examples, draw_pairs(anchors, len(examples.labels), rng))
 
 
-def pair_batches(examples: Examples, batch_size: int, seed: int) -> Iterator[PairBatch]:
-    """Yield batches without end; in an epoch every row is an anchor once, each time with a new partner.
+def pair_indices(rows: int, batch_size: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Yield `draw_pairs` without end; in an epoch every row is an anchor once, each time with a new partner.
 
     The last, smaller batch of an epoch is kept.
     """
     rng = np.random.default_rng(seed)
-    for anchors in _shuffled(len(examples.labels), batch_size, rng):
-        yield make_pairs(examples, anchors, rng)
+    for anchors in _shuffled(rows, batch_size, rng):
+        yield draw_pairs(anchors, rows, rng)
+
+
+def row_indices(rows: int, batch_size: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Yield batches of rows without end, reshuffled for each epoch, whose last, smaller batch is kept."""
+    return _shuffled(rows, batch_size, np.random.default_rng(seed))
+
+
+def pair_batches(examples: Examples, batch_size: int, seed: int) -> Iterator[PairBatch]:
+    """Yield the pairs that `pair_indices` names."""
+    for pairs in pair_indices(len(examples.labels), batch_size, seed):
+        yield _gather_pairs(examples, pairs)
 
 
 def row_batches(examples: Examples, batch_size: int, seed: int) -> Iterator[Examples]:
-    """Yield batches of rows without end, reshuffled for each epoch, whose last, smaller batch is kept."""
-    rng = np.random.default_rng(seed)
-    for rows in _shuffled(len(examples.labels), batch_size, rng):
+    """Yield the rows that `row_indices` names."""
+    for rows in row_indices(len(examples.labels), batch_size, seed):
         index = torch.from_numpy(rows)
         yield Examples(examples.inputs[index], examples.labels[index])
 
@@ -93,3 +103,8 @@ def _shuffled(rows: int, batch_size: int, rng: np.random.Generator) -> Iterator[
         order = rng.permutation(rows)
         for start in range(0, rows, batch_size):
             yield order[start : start + batch_size]
+
+
+def _gather_pairs(examples: Examples, pairs: NDArray[np.int64]) -> PairBatch:
+    anchors, partners = np.split(examples.labels.numpy()[pairs], 2)
+    return PairBatch(inputs=examples.inputs[torch.from_numpy(pairs)], different=torch.from_numpy(anchors != partners))

@@ -1,8 +1,7 @@
 """Fitting a probe: the contrastive stage, then encoder and classifier together."""
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import lightning.pytorch as pl
@@ -19,13 +18,11 @@ from ccps.perturbation import FEATURE_NAMES
 from ccps.probes.config import Accelerator, Checkpoint, ProbeConfig, StageConfig, check_config
 from ccps.probes.curve import CurvePoint, CurveRecorder
 from ccps.probes.encoders import ProbeNetwork, set_dropout
-from ccps.probes.fitted import FittedProbe, TrainingRecord, build_network, to_inputs
+from ccps.probes.fitted import FittedProbe, build_network
 from ccps.probes.modules import BatchT, ClassifierModule, ContrastiveModule, StageModule
 from ccps.probes.pairs import Examples, in_blocks, make_pairs, pair_batches, row_batches
-from ccps.probes.preprocess import Standardizer, clean_for_training
+from ccps.probes.preparation import derive_seeds, prepare, reproducibly
 from ccps.probes.quiet import quiet_lightning
-from ccps.probes.sequences import count_truncated, group_by_question, rows_as_answers
-from ccps.probes.split import check_labels, split_by_question
 
 
 class Reporting(NamedTuple):
@@ -83,38 +80,11 @@ def fit_probe(
             kernels also if a question id comes back after another one, or labels differ within an answer.
     """
     check_config(config)
-    rows = clean_for_training(features, feature_names, radius)
-    known = check_labels(labels, len(rows.kept))
-    if len(question_ids) != len(rows.kept):
-        count = f"{len(rows.kept)} identifiers"
-        raise expected("`question_ids`", count, len(question_ids), "Name the question of every row.")
-    collect = group_by_question if config.encoder.kernels else rows_as_answers
-    answers = collect(question_ids, known, rows.kept)
-    split = split_by_question(answers.labels, answers.questions, config.validation_fraction, seed)
-    in_train = np.isin(np.arange(len(answers.lengths)), split.train)
-    scaler = Standardizer.fit(rows.features[np.repeat(in_train, answers.lengths)])
-    inputs = to_inputs(config.encoder, scaler, rows.features, answers.lengths)
-    targets = torch.from_numpy(answers.labels)
-    train, validation = (Examples(inputs[side], targets[side]) for side in split)
-    with _reproducibly(seed):
+    table = prepare(features, labels, question_ids, config, seed, radius, feature_names)
+    with reproducibly(seed):
         network = build_network(config, len(feature_names))
-    curve = train_network(network, train, validation, config, seed, reporting)
-    return FittedProbe(
-        config=config,
-        feature_names=tuple(feature_names),
-        radius=radius,
-        scaler=scaler,
-        network=network,
-        training=TrainingRecord(
-            seed=seed,
-            train_rows=len(split.train),
-            validation_rows=len(split.validation),
-            dropped=rows.dropped,
-            left_out=answers.left_out,
-            truncated=count_truncated(answers.lengths, config.encoder),
-            curve=curve,
-        ),
-    )
+    curve = train_network(network, table.train, table.validation, config, seed, reporting)
+    return table.fitted(network, curve)
 
 
 def train_network(
@@ -133,26 +103,26 @@ def train_network(
     Raises:
         UserError: the accelerator is not there, or training diverges.
     """
-    pair_seed, row_seed, validation_seed, torch_seed = np.random.SeedSequence(seed).generate_state(4).tolist()
+    seeds = derive_seeds(seed)
     everyone = np.arange(len(validation.labels))
     # One fixed set of validation pairs, so that evaluations differ by the weights and not by the draw.
-    validation_pairs = make_pairs(validation, everyone, np.random.default_rng(validation_seed))
+    validation_pairs = make_pairs(validation, everyone, np.random.default_rng(seeds.validation))
 
-    with _reproducibly(torch_seed), quiet_lightning():
+    with reproducibly(seeds.dropout), quiet_lightning():
         set_dropout(network.encoder, config.contrastive.encoder_dropout)
-        first = _run_stage(
+        first = run_stage(
             "contrastive",
             ContrastiveModule(network.encoder, config.contrastive, config.margin),
-            pair_batches(train, config.contrastive.batch_size, pair_seed),
+            pair_batches(train, config.contrastive.batch_size, seeds.pairs),
             validation_pairs,
             config,
             reporting,
         )
         set_dropout(network.encoder, config.classifier.encoder_dropout)
-        second = _run_stage(
+        second = run_stage(
             "classifier",
             ClassifierModule(network, config.classifier),
-            row_batches(train, config.classifier.batch_size, row_seed),
+            row_batches(train, config.classifier.batch_size, seeds.rows),
             validation,
             config,
             reporting,
@@ -161,7 +131,7 @@ def train_network(
     return (*first, *second)
 
 
-def _run_stage(
+def run_stage(
     name: str,
     module: StageModule[BatchT],
     batches: Iterator[BatchT],
@@ -169,6 +139,19 @@ def _run_stage(
     config: ProbeConfig,
     reporting: Reporting,
 ) -> list[CurvePoint]:
+    """Train one module on mini-batches and return its evaluations.
+
+    Args:
+        name: of the stage, for curves and messages.
+        module: what is trained, in place.
+        batches: mini-batches, as many as the stage has steps.
+        validation: what is evaluated, whole.
+        config: says which weights are kept, and on which accelerator.
+        reporting: logger, callbacks, progress bar.
+
+    Raises:
+        UserError: the accelerator is not there, or training diverges.
+    """
     stage, trained = module.config, module.trained
     recorder = CurveRecorder(name, trained, reporting.log_prefix)
     # A loader draws a number each time it starts: from its own generator, lest evaluations change dropout.
@@ -181,14 +164,23 @@ def _run_stage(
     trainer.validate(module, whole, verbose=False)
     if stage.steps:
         trainer.fit(module, in_blocks(batches, stage.steps, stage.eval_every), whole)
-    if not all(torch.isfinite(value).all() for value in trained.state_dict().values()):
-        raise UserError(
-            f"Expected the {name} stage to end with finite weights, but training diverged. "
-            f"Lower `probe.{name}.learning_rate`, or look for features out of all proportion."
-        )
+    check_finite(name, trained.state_dict().values())
     if config.checkpoint is Checkpoint.best:
         trained.load_state_dict(recorder.best_weights)
     return recorder.points
+
+
+def check_finite(stage: str, weights: Iterable[torch.Tensor]) -> None:
+    """Refuse weights that hold ±inf or NaN at the end of a stage.
+
+    Raises:
+        UserError: they do.
+    """
+    if not all(torch.isfinite(value).all() for value in weights):
+        raise UserError(
+            f"Expected the {stage} stage to end with finite weights, but training diverged. "
+            f"Lower `probe.{stage}.learning_rate`, or look for features out of all proportion."
+        )
 
 
 def _trainer(
@@ -220,19 +212,3 @@ def _trainer(
             f"{accelerator} ({error})",
             "Set it to `cpu` or `auto`.",
         ) from error
-
-
-@contextmanager
-def _reproducibly(seed: int) -> Iterator[None]:
-    """Seed torch and use one CPU thread inside the block; put both back after it.
-
-    The matrices are so small that a second thread only waits, and one thread adds in one order.
-    """
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)

@@ -8,9 +8,9 @@ from omegaconf import MISSING
 from ccps.data.benchmarks import BenchmarkSpec
 from ccps.grading import GraderConfig
 from ccps.llm.config import ModelConfig
-from ccps.probes import ProbeConfig
+from ccps.probes import ProbeConfig, StateProbeConfig
 
-STAGES = ("answer", "grade", "extract", "fit", "score", "evaluate", "report")
+STAGES = ("answer", "self_evaluate", "grade", "extract", "fit", "score", "evaluate", "report")
 
 
 @dataclass
@@ -164,6 +164,7 @@ class Config:
     grader: dict[str, GraderConfig] = field(default_factory=dict)
     perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
     probe: ProbeConfig = field(default_factory=ProbeConfig)
+    state_probe: StateProbeConfig = field(default_factory=StateProbeConfig)
     method: dict[str, MethodConfig] = field(default_factory=dict)
     claims: dict[str, Any] = field(default_factory=dict)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)

@@ -27,19 +27,24 @@ def count_all(
     for run in runs:
         for side in (run.train, *(test.side for test in run.tested)):
             rows += _side_counts(run.model, side, graders)
-        for seed, probe in run.probes.items():
-            where = f"{run.model}, seed {seed}"
-            rows += [
-                Count(f"training rows dropped, {where}", number, reason)
-                for reason, number in _by_reason(probe.summary, "dropped")
-            ]
-            if truncated := probe.summary["truncated"]:
-                rows.append(Count(f"long training answers, {where}", truncated, TRUNCATED))
-            if without := probe.summary["left_out"]:
-                rows.append(Count(f"training answers left out, {where}", without, "no token with finite features"))
+        for method, by_seed in run.trained.items():
+            for seed, fitted in by_seed.items():
+                rows += _training_counts(f"{run.model}, {method}, seed {seed}", fitted)
         for test in run.tested:
             rows += _evaluation_counts(run.model, test, convention)
     return pd.DataFrame(rows, columns=list(COUNT_COLUMNS))
+
+
+def _training_counts(where: str, fitted: Artifact) -> list[Count]:
+    summary = fitted.summary
+    rows = [
+        Count(f"training rows dropped, {where}", number, reason) for reason, number in _by_reason(summary, "dropped")
+    ]
+    if truncated := summary.get("truncated"):
+        rows.append(Count(f"long training answers, {where}", truncated, TRUNCATED))
+    if without := summary.get("left_out"):
+        rows.append(Count(f"training answers left out, {where}", without, "no token with finite features"))
+    return rows
 
 
 def _side_counts(model: str, side: Side, graders: Mapping[str, GraderConfig]) -> list[Count]:

@@ -10,7 +10,7 @@ import torch
 
 from ccps.artifacts import ROWS, Artifact
 from ccps.errors import expected
-from ccps.perturbation import FEATURE_NAMES, stability_features
+from ccps.perturbation import FEATURE_NAMES, Direction, stability_features
 from ccps.stages.config import PerturbationConfig
 from ccps.stages.model import load_head
 from ccps.stages.stage import Stage, Work
@@ -25,17 +25,26 @@ class ExtractStage(Stage):
     name = "extract"
     unit = "shards"
 
-    def __init__(self, answers: Artifact, head: Artifact, label: str, config: PerturbationConfig) -> None:
+    def __init__(
+        self,
+        answers: Artifact,
+        head: Artifact,
+        label: str,
+        config: PerturbationConfig,
+        direction: Direction = "gradient",
+    ) -> None:
         super().__init__()
         self.answers = answers
         self.head = head
         self.label = label
         self.config = config
+        self.direction = direction
 
     @property
     def title(self) -> str:
         """What is extracted, and how far it is pushed."""
-        return f"{self.label}, radius {self.config.radius:g} in {self.config.steps} steps"
+        along = "" if self.direction == "gradient" else f" along {self.direction} directions"
+        return f"{self.label}, radius {self.config.radius:g} in {self.config.steps} steps{along}"
 
     def inputs(self) -> Mapping[str, Any]:
         """The states, the head, and the perturbation."""
@@ -44,6 +53,7 @@ class ExtractStage(Stage):
             "head": self.head.key,
             "radius": float(self.config.radius),
             "steps": self.config.steps,
+            "direction": self.direction,
         }
 
     def prepare(self, device: torch.device) -> None:
@@ -71,6 +81,7 @@ class ExtractStage(Stage):
             radius=self.config.radius,
             steps=self.config.steps,
             bias=self.bias,
+            direction=self.direction,
         ).cpu()
         ids = rows["question_id"].to_pylist()
         columns: dict[str, Any] = {

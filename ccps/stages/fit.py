@@ -1,51 +1,54 @@
-"""Fit one probe: the contrastive stage, then encoder and classifier together, each a Lightning training run."""
+"""Train one method from one seed."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
 from omegaconf import OmegaConf
 
 from ccps.artifacts import ROWS, Artifact
-from ccps.probes import FittedProbe, ProbeConfig, Reporting, fit_probe
+from ccps.methods import Fitted, TrainedMethod, TrainingAnswers, TrainingSettings
+from ccps.probes import Reporting
 from ccps.stages.graded import graded_answers
+from ccps.stages.runs import Side
 from ccps.stages.stage import Stage, Work
 
 
 class FitStage(Stage):
-    """Fits a probe to the graded feature rows of the training questions, from one seed.
+    """Trains a method on the graded answers to the training questions, from one seed.
 
-    Writes `probe.safetensors`, `probe.json`, and the training curve as rows.
+    Writes the method's own files, and the training curve as rows.
     """
 
     name = "fit"
+    version = 2
     unit = "probes"
 
     def __init__(
-        self, features: Artifact, grades: Artifact, label: str, config: ProbeConfig, radius: float, seed: int
+        self, method: TrainedMethod, train: Side, head: Artifact, model: str, settings: TrainingSettings, seed: int
     ) -> None:
         super().__init__()
-        self.features = features
-        self.grades = grades
-        self.label = label
-        self.config = config
-        self.radius = radius
+        self.method = method
+        self.train_side = train
+        self.head = head
+        self.model = model
+        self.settings = settings
         self.seed = seed
 
     @property
     def title(self) -> str:
         """What the probe is for, and its seed."""
-        return f"{self.label}, seed {self.seed}"
+        return f"{self.model}, {self.method.name}, seed {self.seed}"
 
     def inputs(self) -> Mapping[str, Any]:
-        """Features, grades, recipe and seed."""
+        """What the method reads, grades, recipe and seed."""
+        recipe = self.method.recipe(self.settings)
         return {
-            "features": self.features.key,
-            "grades": self.grades.key,
-            "probe": OmegaConf.to_container(OmegaConf.structured(self.config), enum_to_str=True),
+            "method": [self.method.name, self.method.version],
+            "evidence": self.train_side.evidence_keys(self.method),
+            "grades": self.train_side.labels.key,
+            "recipe": OmegaConf.to_container(OmegaConf.structured(recipe), enum_to_str=True),
             "seed": self.seed,
         }
 
@@ -53,42 +56,30 @@ class FitStage(Stage):
         """One probe."""
         return [[Work(None)]]
 
-    def step(self, content: None) -> FittedProbe:
-        """Fit the probe."""
-        answers = graded_answers(self.features, self.grades)
-        reporting = Reporting(logger=self.trainer.logger, log_prefix=f"fit/{self.label}/seed{self.seed}")
+    def step(self, content: None) -> Fitted:
+        """Train."""
+        answers = graded_answers(self.train_side, self.method, int(self.head.summary["vocabulary"]))
+        known = TrainingAnswers(answers.evidence, answers.correct, answers.question_ids)
+        prefix = f"fit/{self.model}/{self.method.name}/seed{self.seed}"
+        reporting = Reporting(logger=self.trainer.logger, log_prefix=prefix)
         with torch.enable_grad():  # the surrounding pass over the stage's work is a prediction
-            return fit_probe(
-                answers.features,
-                np.repeat(answers.correct, answers.lengths),
-                np.repeat(answers.question_ids, answers.lengths).tolist(),
-                self.config,
-                self.seed,
-                radius=self.radius,
-                reporting=reporting,
-            )
+            return self.method.fit(known, self.settings, self.seed, reporting)
 
-    def save_shard(self, outputs: list[FittedProbe], folder: Path) -> Mapping[str, float]:
-        """Write the probe and its training curve."""
-        probe = outputs[0]
-        probe.save(folder)
-        curve = pd.DataFrame(point._asdict() for point in probe.training.curve)
-        curve = curve.rename(columns={"val_loss": "loss", "val_accuracy": "accuracy"})
-        curve.to_parquet(folder / ROWS, index=False)
-        return {"n": probe.training.train_rows}
+    def save_shard(self, outputs: list[Fitted], folder: Path) -> Mapping[str, float]:
+        """Write what was learnt, and its training curve."""
+        fitted = outputs[0]
+        folder.mkdir(parents=True, exist_ok=True)
+        fitted.save(folder)
+        fitted.curve().to_parquet(folder / ROWS, index=False)
+        return {"n": fitted.summary()["train_rows"]}
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Rows used, and those dropped and why."""
-        training = FittedProbe.load(artifact.folder / "00000").training
-        return {
-            "train_rows": training.train_rows,
-            "validation_rows": training.validation_rows,
-            "truncated": training.truncated,
-            "left_out": training.left_out,
-            **{f"dropped ({reason})": number for reason, number in training.dropped.items()},
-        }
+        return self.method.load(artifact.folder / "00000").summary()
 
 
-def load_probe(artifact: Artifact) -> FittedProbe:
-    """Read the probe of a complete fit artifact, its files checked."""
-    return FittedProbe.load(artifact.path("probe.json").parent)
+def load_fitted(method: TrainedMethod, artifact: Artifact) -> Fitted:
+    """Read what a complete fit artifact holds, its files checked."""
+    folders = {artifact.path(name.partition("/")[2]).parent for name in artifact.manifest["files"]}
+    (folder,) = folders
+    return method.load(folder)

@@ -9,7 +9,7 @@ import pandas as pd
 from ccps.data.records import Question
 from ccps.metrics import agreement
 from ccps.report import Example
-from ccps.report.data import AGREEMENT_COLUMNS, DISAGREEMENT_COLUMNS
+from ccps.report.data import AGREEMENT_COLUMNS, CURVE_COLUMNS, DISAGREEMENT_COLUMNS
 from ccps.stages.evaluate import DIFFERENCES
 from ccps.stages.runs import OWN, REFERENCE, ModelRun, Side, all_tests
 from ccps.stages.stage import total_cost
@@ -79,14 +79,13 @@ def costs(runs: Sequence[ModelRun], reused: Collection[Path]) -> pd.DataFrame:
 
 
 def curves(runs: Sequence[ModelRun]) -> pd.DataFrame:
-    """Training curves of all probes."""
+    """Training curves of the reference method's probes."""
     tables = [
         probe.rows().to_pandas().assign(model=run.model, seed=seed)
         for run in runs
-        for seed, probe in run.probes.items()
+        for seed, probe in run.trained.get(REFERENCE, {}).items()
     ]
-    columns = ["model", "seed", "stage", "step", "loss", "accuracy"]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(CURVE_COLUMNS))
 
 
 def agreements(runs: Sequence[ModelRun], level: float) -> pd.DataFrame:

@@ -15,20 +15,22 @@ from ccps.errors import UserError, expected
 from ccps.grading import make_grader
 from ccps.interview import Manner
 from ccps.llm import find_model
-from ccps.methods import find_method
+from ccps.methods import TrainedMethod, TrainingSettings, find_method
+from ccps.probes import FittedProbe
 from ccps.scorer import ConfidenceScorer, ScorerSettings
 from ccps.stages.answer import AnswerStage
 from ccps.stages.config import STAGES, Config
 from ccps.stages.evaluate import EvaluateStage, Scored
 from ccps.stages.extract import ExtractStage
-from ccps.stages.fit import FitStage, load_probe
+from ccps.stages.fit import FitStage
 from ccps.stages.grade import GradeStage
 from ccps.stages.model import SharedModel
 from ccps.stages.provenance import provenance
 from ccps.stages.publish import check_writable, copy_report, forget_others, output_errors
 from ccps.stages.report import ReportStage
-from ccps.stages.runs import Count, ModelRun, Side, Tested, reference_of
+from ccps.stages.runs import REFERENCE, Count, ModelRun, Side, Tested, reference_of
 from ccps.stages.score import ScoreStage
+from ccps.stages.self_evaluate import SelfEvaluateStage
 from ccps.stages.stage import Run, Stage, run_device, run_stage
 
 TRAIN = "train"
@@ -47,6 +49,7 @@ class Pipeline:
         self.config = config
         self.settings = settings
         self.run_settings = run
+        self.methods = [find_method(method.name) for method in config.method.values()]
         self.reused: set[Path] = set()
         self.last = max(STAGES.index(stage) for stage in config.stages)
 
@@ -130,28 +133,30 @@ class Pipeline:
         }
         # The head is kept too, so that nothing after this needs the model.
         head = model.save_head(self.run_settings, run_device(self.run_settings))
-        model.release()
         if self._ends_with("answer"):
+            return None
+        asked = self._self_evaluations(model, answers, questions)
+        model.release()
+        if self._ends_with("self_evaluate"):
             return None
         where = {label: f"{label}, {name}" for label in labels}
         grades = {label: self._grades(answers[label], questions[label], where[label]) for label in labels}
         if self._ends_with("grade"):
             return None
-        features = {
-            label: self._do(ExtractStage(answers[label], head, where[label], config.perturbation)) for label in labels
-        }
+        features = {label: self._features(answers[label], head, where[label]) for label in labels}
         if self._ends_with("extract"):
             return None
         sides = {
-            label: Side(label, questions[label], answers[label], grades[label], features[label]) for label in labels
+            label: Side(label, questions[label], answers[label], grades[label], features[label], asked.get(label))
+            for label in labels
         }
-        probes = self._probes(name, sides[TRAIN])
+        trained = self._train(name, sides[TRAIN], head)
         if self._ends_with("fit"):
             return None
-        scored = {label: self._scores(sides[label], where[label], head, probes) for label in config.test}
+        scored = {label: self._scores(sides[label], name, head, trained) for label in config.test}
         if self._ends_with("score"):
             return None
-        reference = reference_of(method.name for method in config.method.values())
+        reference = reference_of(method.name for method in self.methods)
         tested = [
             Tested(
                 sides[label],
@@ -160,7 +165,7 @@ class Pipeline:
             )
             for label in config.test
         ]
-        return ModelRun(name, head, sides[TRAIN], probes, tested)
+        return ModelRun(name, head, sides[TRAIN], trained, tested)
 
     def _grades(self, answers: Artifact, questions: Sequence[Question], where: str) -> dict[str, Artifact]:
         """The answers graded by every grader, the one that decides first.
@@ -196,7 +201,8 @@ class Pipeline:
 
     def _save_scorer(self, run: ModelRun, folder: Path) -> list[Path]:
         """Write the probe of the first seed as a scorer that users load, and return its files."""
-        if not run.probes:
+        probes = run.trained.get(REFERENCE, {})
+        if not probes:
             return []
         settings = ScorerSettings(
             model_name=run.model,
@@ -207,29 +213,50 @@ class Pipeline:
             format=run.train.format,
             manner=self._manner(run.model),
         )
-        ConfidenceScorer(load_probe(run.probes[self.config.seeds[0]]), settings).save(folder)
+        probe = FittedProbe.load(probes[self.config.seeds[0]].path("probe.json").parent)
+        ConfidenceScorer(probe, settings).save(folder)
         return [path for path in folder.rglob("*") if path.is_file()]
 
-    def _probes(self, model: str, train: Side) -> dict[int, Artifact]:
-        """One probe per seed, if any method needs one."""
-        if not any(find_method(method.name).trained for method in self.config.method.values()):
+    def _self_evaluations(
+        self, model: SharedModel, answers: Mapping[str, Artifact], questions: Mapping[str, Sequence[Question]]
+    ) -> dict[str, Artifact]:
+        """What the model says of its answers to the test questions, if any method reads it (none is trained on it)."""
+        needed = any("self_evaluation" in method.needs for method in self.methods)
+        # Only scores need it: a run that ends before them need not name the stage.
+        if not needed or (self._ends_with("fit") and "self_evaluate" not in self.config.stages):
             return {}
-        radius = self.config.perturbation.radius
+        manner, size = self._manner(model.name), self.config.answering.shard_questions
         return {
-            seed: self._do(FitStage(train.features, train.labels, model, self.config.probe, radius, seed))
-            for seed in self.config.seeds
+            label: self._do(SelfEvaluateStage(answers[label], questions[label], label, model, manner, size))
+            for label in self.config.test
         }
 
-    def _scores(self, side: Side, where: str, head: Artifact, probes: Mapping[int, Artifact]) -> list[Scored]:
+    def _features(self, answers: Artifact, head: Artifact, where: str) -> dict[str, Artifact]:
+        """Features along every direction that a method reads."""
+        directions = dict.fromkeys(method.direction for method in self.methods)
+        return {
+            direction: self._do(ExtractStage(answers, head, where, self.config.perturbation, direction))
+            for direction in directions
+        }
+
+    def _train(self, model: str, train: Side, head: Artifact) -> dict[str, dict[int, Artifact]]:
+        """Every trained method from every seed."""
+        config = self.config
+        settings = TrainingSettings(config.probe, config.state_probe, config.perturbation.radius)
+        return {
+            method.name: {seed: self._do(FitStage(method, train, head, model, settings, seed)) for seed in config.seeds}
+            for method in self.methods
+            if isinstance(method, TrainedMethod)
+        }
+
+    def _scores(
+        self, side: Side, model: str, head: Artifact, trained: Mapping[str, Mapping[int, Artifact]]
+    ) -> list[Scored]:
         scored = []
-        for settings in self.config.method.values():
-            method = find_method(settings.name)
-            trained: dict[int | None, Artifact | None] = {None: None}
-            if method.trained:
-                trained = dict(probes.items())
-            for seed, probe in trained.items():
-                stage = ScoreStage(method, side.features, side.labels, head, probe, where)
-                scored.append(Scored(method.name, seed, self._do(stage)))
+        for method in self.methods:
+            by_seed: Mapping[int, Artifact] | dict[None, None] = trained.get(method.name, {None: None})
+            for seed, fitted in by_seed.items():
+                scored.append(Scored(method.name, seed, self._do(ScoreStage(method, side, head, fitted, model))))
         return scored
 
     def _do(self, stage: Stage) -> Artifact:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from ccps.artifacts import Artifact
 from ccps.data.records import Question
+from ccps.methods import Method, TrainedMethod
 from ccps.stages.evaluate import Scored
 
 REFERENCE, OWN = "ccps", "answer_probability"
@@ -26,14 +27,23 @@ class Side(NamedTuple):
         questions: what was asked.
         answers: artifact of the answer stage.
         grades: of the grade stage, by grader; the first one's labels decide.
-        features: of the extract stage.
+        features: of the extract stage, by direction of the perturbation.
+        self_evaluation: of the stage that asks the model about its answers; None if no method needs it.
     """
 
     label: str
     questions: Sequence[Question]
     answers: Artifact
     grades: Mapping[str, Artifact]
-    features: Artifact
+    features: Mapping[str, Artifact]
+    self_evaluation: Artifact | None = None
+
+    def evidence_keys(self, method: Method | TrainedMethod) -> dict[str, str]:
+        """Keys of the artifacts that a method reads; those of the answers stand in those of the features."""
+        keys = {"features": self.features[method.direction].key}
+        if "self_evaluation" in method.needs and self.self_evaluation is not None:
+            keys["self_evaluation"] = self.self_evaluation.key
+        return keys
 
     @property
     def labels(self) -> Artifact:
@@ -55,12 +65,12 @@ class Tested(NamedTuple):
 
 
 class ModelRun(NamedTuple):
-    """Everything about one model."""
+    """Everything about one model; what was trained, by method and seed."""
 
     model: str
     head: Artifact
     train: Side
-    probes: Mapping[int, Artifact]
+    trained: Mapping[str, Mapping[int, Artifact]]
     tested: Sequence[Tested]
 
     def artifacts(self) -> Iterator[tuple[str, Artifact]]:
@@ -70,9 +80,13 @@ class ModelRun(NamedTuple):
             yield side.label, side.answers
             for grades in side.grades.values():
                 yield side.label, grades
-            yield side.label, side.features
-        for probe in self.probes.values():
-            yield self.train.label, probe
+            if side.self_evaluation is not None:
+                yield side.label, side.self_evaluation
+            for features in side.features.values():
+                yield side.label, features
+        for by_seed in self.trained.values():
+            for fitted in by_seed.values():
+                yield self.train.label, fitted
         for test in self.tested:
             for item in test.scored:
                 yield test.side.label, item.scores

@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 import torch
 
 from ccps.artifacts import ROWS, Artifact
-from ccps.methods import Evidence, Method
-from ccps.stages.fit import load_probe
+from ccps.methods import Fitted, Method, TrainedMethod
+from ccps.stages.fit import load_fitted
 from ccps.stages.graded import graded_answers
+from ccps.stages.runs import Side
 from ccps.stages.stage import Stage, Work
 
 
@@ -19,48 +20,40 @@ class ScoreStage(Stage):
     """Rows of question id, P(correct) and `correct`, for one method and, if it is trained, one seed."""
 
     name = "score"
+    version = 2
 
     def __init__(
-        self,
-        method: Method,
-        features: Artifact,
-        grades: Artifact,
-        head: Artifact,
-        probe: Artifact | None,
-        label: str,
+        self, method: Method | TrainedMethod, side: Side, head: Artifact, trained: Artifact | None, model: str
     ) -> None:
         super().__init__()
         self.method = method
-        self.features = features
-        self.grades = grades
+        self.side = side
         self.head = head
-        self.probe = probe
-        self.label = label
+        self.trained = trained
+        self.model = model
 
     @property
     def title(self) -> str:
-        """What is scored, by which method, and of which seed its probe is."""
-        seed = f", seed {self.probe.inputs['seed']}" if self.probe else ""
-        return f"{self.label}, {self.method.name}{seed}"
+        """What is scored, by which method, and from which seed it was trained."""
+        seed = f", seed {self.trained.inputs['seed']}" if self.trained else ""
+        return f"{self.side.label}, {self.model}, {self.method.name}{seed}"
 
     def inputs(self) -> Mapping[str, Any]:
-        """Method, features, grades, and the probe if there is one."""
+        """Method, what it reads, grades, and what it has learnt if it is trained."""
         return {
             "method": [self.method.name, self.method.version],
-            "features": self.features.key,
-            "grades": self.grades.key,
-            "probe": self.probe.key if self.probe else None,
+            "evidence": self.side.evidence_keys(self.method),
+            "grades": self.side.labels.key,
+            "trained": self.trained.key if self.trained else None,
         }
 
     def prepare(self, device: torch.device) -> None:
         """Read the evidence."""
-        self.answers = graded_answers(self.features, self.grades)
-        self.evidence = Evidence(
-            features=self.answers.features,
-            lengths=self.answers.lengths,
-            vocabulary=int(self.head.summary["vocabulary"]),
-            probe=load_probe(self.probe) if self.probe else None,
-        )
+        self.answers = graded_answers(self.side, self.method, int(self.head.summary["vocabulary"]))
+        self.fitted: Fitted | None = None
+        if isinstance(self.method, TrainedMethod):
+            assert self.trained is not None
+            self.fitted = load_fitted(self.method, self.trained)
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """All answers at once."""
@@ -68,10 +61,12 @@ class ScoreStage(Stage):
 
     def step(self, content: None) -> pa.Table:
         """Score every answer."""
+        scorer = self.method if isinstance(self.method, Method) else self.fitted
+        assert scorer is not None
         return pa.table(
             {
                 "question_id": self.answers.question_ids,
-                "p_correct": self.method.p_correct(self.evidence),
+                "p_correct": scorer.p_correct(self.answers.evidence),
                 "correct": self.answers.correct,
             }
         )
@@ -82,12 +77,9 @@ class ScoreStage(Stage):
         return {"n": outputs[0].num_rows}
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
-        """Count the scores and what could not be scored; for a probe, how many values it had to set to 0."""
-        summary: dict[str, Any] = {"scored": len(self.answers.question_ids)}
-        summary |= {f"not scored ({reason})": number for reason, number in self.answers.left_out.items()}
-        if self.evidence.probe is not None:
-            zeroed = self.evidence.probe.clean(self.answers.features).zeroed
-            summary |= {f"set to 0 ({reason})": number for reason, number in zeroed.items()}
-            if truncated := self.evidence.probe.truncated(self.answers.lengths.tolist()):
-                summary["truncated"] = truncated
-        return summary
+        """Count the scores and what could not be scored, and what a trained method had to change to score them."""
+        return {
+            "scored": len(self.answers.question_ids),
+            **{f"not scored ({reason})": number for reason, number in self.answers.left_out.items()},
+            **(self.fitted.notes(self.answers.evidence) if self.fitted else {}),
+        }

@@ -16,6 +16,8 @@ from wandb_file import history, records
 from ccps.artifacts import Artifact
 
 COLUMNS = ["model", "benchmark", "format", "method", "seed", "metric", "value", "ci_low", "ci_high", "n"]
+TRAINED = ("ccps", "p_ik", "ccps_random", "ccps_shuffled")
+UNTRAINED = ("p_true", "answer_probability", "entropy")
 METRICS = ["ece", "brier", "acc", "aucpr", "auroc"]
 
 
@@ -53,8 +55,11 @@ def test_results_have_the_agreed_columns_and_rows(finished: Tiny) -> None:
     table = results(finished.output)
     assert list(table.columns) == COLUMNS
     rows = table.groupby("method")["metric"].apply(list)
-    assert rows["ccps"] == METRICS * 2  # two seeds
-    assert rows["answer_probability"] == rows["entropy"] == METRICS
+    assert set(rows.index) == {*TRAINED, *UNTRAINED}
+    for method in TRAINED:
+        assert rows[method] == METRICS * 2  # two seeds
+    for method in UNTRAINED:
+        assert rows[method] == METRICS
     assert set(table["model"]) == {"tiny_random"}
     assert set(table["benchmark"]) == {"boats"}
     assert set(table["format"]) == {"mc"}
@@ -68,7 +73,16 @@ def test_results_have_the_agreed_columns_and_rows(finished: Tiny) -> None:
 def test_costs_and_record_of_the_run(finished: Tiny) -> None:
     costs = pd.read_csv(finished.output / "costs.csv")
     assert {"stage", "seconds", "tokens", "bytes", "peak_memory"} <= set(costs.columns)
-    assert costs["stage"].tolist() == ["head", "answer", "grade", "extract", "fit", "score", "evaluate"]
+    assert costs["stage"].tolist() == [
+        "head",
+        "answer",
+        "grade",
+        "extract",
+        "self_evaluate",
+        "fit",
+        "score",
+        "evaluate",
+    ]
     assert (costs["seconds"] > 0).all()
     run = json.loads((finished.output / "run.json").read_text())
     assert {"config", "versions", "commit", "seeds", "input_hashes"} <= set(run)
@@ -96,7 +110,7 @@ def test_a_second_run_finds_everything_and_changes_no_byte(
     assert time.perf_counter() - started < 20
     lines = capsys.readouterr().out.splitlines()
     stages = [line for line in lines if not line.startswith(("questions", "output"))]
-    assert len(stages) == 14
+    assert len(stages) == 2 + 1 + 2 + 4 + 8 + 11 + 1 + 1
     assert all(" · reused" in line for line in stages)
     assert contents(finished.artifacts) == artifacts
     assert contents(finished.output) == output
@@ -115,14 +129,14 @@ def test_offline_wandb_run_holds_what_the_files_hold(finished: Tiny) -> None:
     logged = history(file)
     (evaluation,) = (finished.artifacts / "evaluate").glob("*/manifest.json")
     summary = json.loads(evaluation.read_text())["summary"]
-    assert len(summary) == 6
+    assert len(summary) == 2 * len(TRAINED + UNTRAINED)
     for name, value in summary.items():
         assert logged[f"evaluate/boats, tiny_random, ct/{name}"] == pytest.approx(value, rel=1e-12)
     table = results(finished.output).query("metric == 'auroc' and method == 'entropy'")
     assert logged["evaluate/boats, tiny_random, ct/entropy auroc"] == pytest.approx(table["value"].item(), abs=1e-9)
     for name in ("answer", "grade", "extract", "fit", "score", "evaluate"):
         assert any(key.startswith(f"{name}/") for key in logged)
-    assert logged["fit/tiny_random/seed23/classifier/val_loss"] > 0
+    assert logged["fit/tiny_random/ccps/seed23/classifier/val_loss"] > 0
     assert logged["evaluate/boats, tiny_random, ct/rows/nrows"] == len(
         pd.read_parquet(evaluation.parent / "00000" / "rows.parquet")
     )
@@ -147,7 +161,7 @@ def test_parts_give_what_the_whole_gives(
 
     assert command_line(*tiny.overrides("stages=[answer,grade]")) == 0
     assert sorted(path.name for path in tiny.artifacts.iterdir()) == ["answer", "grade", "head"]
-    tiny.run("stages=[extract,fit,score,evaluate]")
+    tiny.run("stages=[self_evaluate,extract,fit,score,evaluate]")
     assert not tiny.output.exists()
     assert not tiny.wandb.exists()
     for stage in ("answer", "grade", "head", "extract", "fit", "score", "evaluate"):
@@ -334,7 +348,7 @@ def test_all_training_answers_alike(
     monkeypatch.setattr("ccps.grading.rules.Substring.is_right", lambda *_: right)
     message = refused(*tiny.overrides())
     assert f"A probe cannot be fitted: all 24 questions are answered {word}" in message
-    assert len(list(tiny.artifacts.glob("extract/*/manifest.json"))) == 2  # what came before is kept
+    assert len(list(tiny.artifacts.glob("extract/*/manifest.json"))) == 4  # what came before is kept
 
 
 def test_full_disk_keeps_the_shards_before(

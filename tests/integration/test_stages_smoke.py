@@ -56,7 +56,7 @@ def test_the_report_is_there_and_stands_alone(smoke: Path) -> None:
 
 def test_results_are_fractions_over_all_subjects(smoke: Path) -> None:
     table = pd.read_csv(smoke / "output" / "tables" / "results.csv")
-    assert set(table["method"]) == {"ccps", "answer_probability", "entropy"}
+    assert {"ccps", "p_ik", "p_true", "answer_probability", "ccps_random", "ccps_shuffled"} <= set(table["method"])
     assert (table["n"] == 114).all()
     assert table["value"].between(0, 1).all()
     assert (table["ci_low"] <= table["ci_high"]).all()

@@ -77,6 +77,7 @@ class Tiny:
             "probe.contrastive.eval_every=2",
             "probe.classifier.steps=4",
             "probe.classifier.eval_every=2",
+            "state_probe.max_epochs=2",
             "trainer=cpu",
             "logger=none",
             f"paths.artifacts={self.artifacts}",

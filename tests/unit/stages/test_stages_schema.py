@@ -64,7 +64,7 @@ def test_every_experiment_composes_and_fits() -> None:
 # Groups of which several files are chosen at once, and those of which one is.
 MANY = ("model", "method")
 FITTING = ("benchmark", "grader")  # which go together depends on the format of the benchmarks
-ONE = ("perturbation", "probe", "trainer", "logger", "paths")
+ONE = ("perturbation", "probe", "state_probe", "trainer", "logger", "paths")
 
 
 def files(group: str) -> list[str]:

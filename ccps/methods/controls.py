@@ -1,0 +1,36 @@
+"""Two controls that every table carries: CCPS that has learnt nothing, and CCPS for which no direction is special."""
+
+import numpy as np
+
+from ccps.methods.base import Fitted, TrainingAnswers, TrainingSettings
+from ccps.methods.ccps import CCPS
+from ccps.probes import Reporting
+
+
+class ShuffledLabels(CCPS):
+    """CCPS fitted to labels that have been dealt out anew among the training answers.
+
+    Ours: a leak audit. It sees the same features with the same share of right answers, so that whatever it ranks better
+    than chance on the test has come in by another way than learning.
+    """
+
+    name = "ccps_shuffled"
+    label = "CCPS, labels shuffled"
+    source = "control: the probe of CCPS on labels that mean nothing"
+
+    def fit(self, answers: TrainingAnswers, settings: TrainingSettings, seed: int, reporting: Reporting) -> Fitted:
+        """Fit the probe to shuffled labels."""
+        shuffled = np.random.default_rng(seed).permutation(answers.correct)
+        return super().fit(answers._replace(correct=shuffled), settings, seed, reporting)
+
+
+class RandomDirections(CCPS):
+    """CCPS on states that are pushed in random directions instead of up the gradient.
+
+    Ours: an ablation. What it reaches owes nothing to the direction; the features of the unmoved state are the same.
+    """
+
+    name = "ccps_random"
+    label = "CCPS, random directions"
+    source = "control: the probe of CCPS on features along random directions"
+    direction = "random"

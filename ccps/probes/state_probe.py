@@ -1,0 +1,284 @@
+"""Probes that read one hidden state per answer as the probability that the answer is correct: P(IK) and SAPLMA."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from lightning.pytorch.callbacks import EarlyStopping
+from numpy.typing import ArrayLike, NDArray
+from torch import nn
+from torch.nn import functional
+
+from ccps.errors import UserError, expected
+from ccps.probes.config import Checkpoint, EncoderConfig, ProbeConfig, StageConfig
+from ccps.probes.curve import CurvePoint
+from ccps.probes.encoders import build_encoder
+from ccps.probes.modules import VAL_LOSS, StageModule
+from ccps.probes.pairs import Examples, row_batches
+from ccps.probes.preparation import reproducibly
+from ccps.probes.preprocess import Standardizer
+from ccps.probes.quiet import quiet_lightning
+from ccps.probes.split import check_labels, split_by_question
+from ccps.probes.state_config import StateProbeConfig, check_state_config
+from ccps.probes.stored import read_config, read_settings, read_tensors
+from ccps.probes.training import SILENT, Reporting, run_stage
+
+FORMAT_VERSION = 1
+WEIGHTS_FILE = "state_probe.safetensors"
+SETTINGS_FILE = "state_probe.json"
+
+
+@dataclass(frozen=True)
+class StateTrainingRecord:
+    """How a state probe came about."""
+
+    seed: int
+    train_rows: int
+    """Answers that the network was fitted to."""
+    validation_rows: int
+    """Answers held out."""
+    positive_weight: float
+    """Weight of a right answer in the loss: wrong ones per right one in training."""
+    epochs: int
+    """Passes that were made."""
+    best_epoch: int
+    """The epoch, counted from 1, whose weights were kept; 0 if none did better than the initial weights."""
+    curve: tuple[CurvePoint, ...]
+    """Before training and after each epoch, in order."""
+
+
+@dataclass(frozen=True)
+class FittedStateProbe:
+    """Everything that turns hidden states into P(correct)."""
+
+    config: StateProbeConfig
+    width: int
+    """Numbers in a state."""
+    scaler: Standardizer | None
+    """None if the states are read as they are."""
+    network: nn.Module
+    """From `[answers, width]` to logits `[answers, 1]`, on the CPU and in evaluation mode."""
+    training: StateTrainingRecord
+
+    def predict(self, states: ArrayLike) -> NDArray[np.float64]:
+        """Return the probability that each answer is correct.
+
+        Args:
+            states: `[answers, width]`, the same token and layer as in training.
+
+        Returns:
+            `[answers]` in [0, 1]; higher means more confident. The network runs in float32, the sigmoid in float64.
+
+        Raises:
+            UserError: the states are not of the width trained on, or not finite.
+        """
+        values = _check_states(states)
+        if values.shape[1] != self.width:
+            raise expected(
+                "`states`",
+                f"{self.width} numbers wide",
+                values.shape[1],
+                "Take them from the language model and layer that the probe was fitted to.",
+            )
+        with torch.inference_mode():
+            logits = self.network(_to_inputs(values, self.scaler))
+        probabilities: NDArray[np.float64] = logits.squeeze(1).double().sigmoid().numpy()
+        return probabilities
+
+    def save(self, folder: Path) -> None:
+        """Write `state_probe.safetensors` and `state_probe.json` into `folder`, which is made if need be."""
+        folder.mkdir(parents=True, exist_ok=True)
+        safetensors.torch.save_file(_tensors(self.network, self.scaler), folder / WEIGHTS_FILE)
+        settings = {
+            "format_version": FORMAT_VERSION,
+            "width": self.width,
+            "config": asdict(self.config),
+            "training": {**asdict(self.training), "curve": [point._asdict() for point in self.training.curve]},
+        }
+        text = json.dumps(settings, indent=2, sort_keys=True, allow_nan=False)
+        (folder / SETTINGS_FILE).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "FittedStateProbe":
+        """Read a probe that `save` wrote.
+
+        Raises:
+            UserError: a file is missing or unreadable, is of another format version, or does not hold exactly
+                the keys and tensor shapes that its own settings ask for.
+        """
+        path = folder / SETTINGS_FILE
+        settings = read_settings(path, FORMAT_VERSION, ("width", "config"), StateTrainingRecord)
+        config, width = read_config(settings["config"], StateProbeConfig, path), settings["width"]
+        network = _build_network(config, width)
+        scaler = Standardizer.fit(np.zeros((1, width))) if config.standardise else None
+        tensors = read_tensors(folder / WEIGHTS_FILE, _tensors(network, scaler))
+        if scaler is not None:
+            scaler = Standardizer(**{name: tensors.pop(f"scaler.{name}").numpy() for name in vars(scaler)})
+        network.load_state_dict(tensors)
+        training = settings["training"]
+        curve = tuple(CurvePoint(**point) for point in training.pop("curve"))
+        return cls(config, width, scaler, network.eval(), StateTrainingRecord(**training, curve=curve))
+
+
+class StateModule(StageModule[Examples]):
+    """Binary cross-entropy on one logit per answer, right answers weighted, gradients clipped."""
+
+    def __init__(self, network: nn.Module, config: StageConfig, positive_weight: float, clip_norm: float) -> None:
+        super().__init__(network, config)
+        self.positive_weight = positive_weight
+        self.clip_norm = clip_norm
+
+    def loss(self, batch: Examples) -> torch.Tensor:
+        """Return the weighted cross-entropy of a batch.
+
+        Raises:
+            UserError: it is not finite.
+        """
+        logits = self.trained(batch.inputs).squeeze(1)
+        weight = logits.new_tensor(self.positive_weight)
+        loss = functional.binary_cross_entropy_with_logits(logits, batch.labels.to(logits), pos_weight=weight)
+        if not torch.isfinite(loss):
+            raise UserError(
+                f"Expected the loss of the state probe to be finite, but got {loss.item()}: training diverged. "
+                "Lower `state_probe.learning_rate`, or set `state_probe.standardise`."
+            )
+        return loss
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clip here: Lightning's own clipping leaves modules alone that step their optimiser themselves."""
+        nn.utils.clip_grad_norm_(self.trained.parameters(), self.clip_norm)
+
+    def validation_step(self, batch: Examples, batch_idx: int) -> None:
+        """Hand the loss of the validation answers to the callbacks."""
+        self.log(VAL_LOSS, self.loss(batch), logger=False, batch_size=len(batch.labels))
+
+
+def fit_state_probe(
+    states: ArrayLike,
+    labels: ArrayLike,
+    question_ids: Sequence[object],
+    config: StateProbeConfig,
+    seed: int,
+    reporting: Reporting = SILENT,
+) -> FittedStateProbe:
+    """Fit a probe to one hidden state of each answer that is known to be right or wrong.
+
+    With the state of the last prompt token it is P(IK), with a state of the last token SAPLMA. Right answers weigh
+    wrong/right as counted in training, so that both labels weigh the same: the result is P(correct) as if half of the
+    answers were right. The weights kept are those with the lowest validation loss. The same arguments give the same
+    weights, bit for bit, on one kind of device; global random states are left as they were.
+
+    Args:
+        states: `[answers, width]`, any float type, finite.
+        labels: `[answers]`, 1 where the answer is correct, else 0.
+        question_ids: `[answers]`; answers to one question are never divided between training and validation.
+        config: the recipe.
+        seed: decides the split, the initial weights, the batches and the dropout.
+        reporting: logger, callbacks, progress bar; the stage is named `state`.
+
+    Raises:
+        UserError: the settings are out of range, the states are not a finite table, labels or ids are missing, or
+            the answers cannot be fitted (all right, all wrong, too few to stratify, training diverges).
+    """
+    check_state_config(config)
+    values = _check_states(states)
+    known = check_labels(labels, len(values))
+    if len(question_ids) != len(values):
+        count = f"{len(values)} identifiers"
+        raise expected("`question_ids`", count, len(question_ids), "Name the question of every answer.")
+    split = split_by_question(known, question_ids, config.validation_fraction, seed)
+    scaler = Standardizer.fit(values[split.train].astype(np.float64)) if config.standardise else None
+    train, validation = (Examples(_to_inputs(values[side], scaler), torch.from_numpy(known[side])) for side in split)
+    right = int(known[split.train].sum())
+    positive_weight = (len(split.train) - right) / right
+    with reproducibly(seed):
+        network = _build_network(config, values.shape[1])
+    curve = _train(network, train, validation, config, positive_weight, seed, reporting)
+    losses = [point.val_loss for point in curve]
+    return FittedStateProbe(
+        config=config,
+        width=values.shape[1],
+        scaler=scaler,
+        network=network,
+        training=StateTrainingRecord(
+            seed=seed,
+            train_rows=len(split.train),
+            validation_rows=len(split.validation),
+            positive_weight=positive_weight,
+            epochs=len(curve) - 1,
+            best_epoch=losses.index(min(losses)),
+            curve=curve,
+        ),
+    )
+
+
+def _train(
+    network: nn.Module,
+    train: Examples,
+    validation: Examples,
+    config: StateProbeConfig,
+    positive_weight: float,
+    seed: int,
+    reporting: Reporting,
+) -> tuple[CurvePoint, ...]:
+    row_seed, torch_seed = np.random.SeedSequence(seed).generate_state(2).tolist()
+    epoch = math.ceil(len(train.labels) / config.batch_size)
+    stage = StageConfig(
+        steps=config.max_epochs * epoch,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        encoder_dropout=config.dropout,
+        eval_every=epoch,
+    )
+    stopping = EarlyStopping(VAL_LOSS, patience=config.patience)
+    with reproducibly(torch_seed), quiet_lightning():
+        curve = run_stage(
+            "state",
+            StateModule(network, stage, positive_weight, config.clip_norm),
+            row_batches(train, config.batch_size, row_seed),
+            validation,
+            ProbeConfig(checkpoint=Checkpoint.best, accelerator=config.accelerator),
+            reporting._replace(callbacks=(stopping, *reporting.callbacks)),
+        )
+    network.cpu().eval()
+    return tuple(curve)
+
+
+def _check_states(states: ArrayLike) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        values = np.asarray(states).astype(np.float32)
+    if values.ndim != 2 or values.shape[1] == 0:
+        way_out = "Pass one state per answer."
+        raise expected("`states`", "a table `[answers, width]`", f"an array of shape {values.shape}", way_out)
+    unusable = ~np.isfinite(values).all(axis=1)
+    if unusable.any():
+        raise expected(
+            "`states`",
+            "finite in float32",
+            f"NaN or ±inf in {int(unusable.sum())} of {len(values)} rows",
+            "Leave these answers out, and count them; or compute the states in a wider type.",
+        )
+    return values
+
+
+def _to_inputs(values: NDArray[np.float32], scaler: Standardizer | None) -> torch.Tensor:
+    return torch.from_numpy(
+        values if scaler is None else scaler.transform(values.astype(np.float64)).astype(np.float32)
+    )
+
+
+def _build_network(config: StateProbeConfig, width: int) -> nn.Module:
+    encoder = EncoderConfig(hidden=config.hidden, embed_dim=1, activation=config.activation)
+    return build_encoder(encoder, width, config.dropout)
+
+
+def _tensors(network: nn.Module, scaler: Standardizer | None) -> dict[str, torch.Tensor]:
+    weights = {name: value.contiguous() for name, value in network.state_dict().items()}
+    scaling = {} if scaler is None else vars(scaler)
+    return weights | {f"scaler.{name}": torch.from_numpy(value) for name, value in scaling.items()}

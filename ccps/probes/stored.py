@@ -1,0 +1,84 @@
+"""Files of a fitted probe: JSON settings and safetensors weights, read back as strictly as they were written."""
+
+import json
+from collections.abc import Collection
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import safetensors.torch
+import torch
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from safetensors import SafetensorError
+
+from ccps.errors import expected
+from ccps.probes.curve import CurvePoint
+
+WAY_OUT = "Fit the probe again, or load a folder that its `save` wrote."
+
+ConfigT = TypeVar("ConfigT")
+
+
+def read_settings(path: Path, format_version: int, keys: Collection[str], training: type) -> dict[str, Any]:
+    """Read the settings of a probe.
+
+    Args:
+        path: the JSON file.
+        format_version: the only one that is read.
+        keys: what it holds beside its format version and the training record.
+        training: dataclass of the training record.
+
+    Raises:
+        UserError: the file cannot be read, is of another format version, or holds other keys.
+    """
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise expected(f"`{path}`", "a probe's settings", str(error), WAY_OUT) from error
+    version = settings.get("format_version") if isinstance(settings, dict) else None
+    if version != format_version:
+        raise expected(f"`format_version` in {path}", str(format_version), version, WAY_OUT)
+    _check_keys(settings, {"format_version", "training", *keys}, path)
+    _check_keys(settings["training"], {item.name for item in fields(training)}, path)
+    for point in settings["training"]["curve"]:
+        _check_keys(point, set(CurvePoint._fields), path)
+    return dict(settings)
+
+
+def read_config(stored: dict[str, Any], kind: type[ConfigT], path: Path) -> ConfigT:
+    """Build a configuration out of stored settings, which must be complete.
+
+    Raises:
+        UserError: a setting is missing, unknown or of the wrong type.
+    """
+    try:
+        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(kind), stored))
+    except OmegaConfBaseException as error:
+        raise expected(f"`config` in {path}", "a probe's settings", str(error), WAY_OUT) from error
+    # Merging fills in defaults for keys that are absent; a stored probe must not change with them.
+    if not isinstance(config, kind) or asdict(config) != stored:  # type: ignore[call-overload]
+        raise expected(f"`config` in {path}", "complete", stored, WAY_OUT)
+    return config
+
+
+def read_tensors(path: Path, like: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Read weights that must have the names, types and shapes of others.
+
+    Raises:
+        UserError: they have not, or cannot be read.
+    """
+    try:
+        tensors: dict[str, torch.Tensor] = safetensors.torch.load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise expected(f"`{path}`", "a probe's weights", str(error), WAY_OUT) from error
+    wanted, got = ({name: (t.dtype, *t.shape) for name, t in group.items()} for group in (like, tensors))
+    if wanted != got:
+        differing = sorted(name for name in wanted.keys() | got.keys() if wanted.get(name) != got.get(name))
+        raise expected(f"the tensors in {path}", "those of the settings", f"others for {differing}", WAY_OUT)
+    return tensors
+
+
+def _check_keys(record: dict[str, Any], names: set[str], path: Path) -> None:
+    if set(record) != names:
+        raise expected(f"the keys in {path}", str(sorted(names)), sorted(record), WAY_OUT)

@@ -1,0 +1,353 @@
+import json
+import math
+from dataclasses import asdict, replace
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.loggers.logger import DummyLogger
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from safetensors.torch import load_file, save_file
+from sklearn.metrics import roc_auc_score
+from torch import nn
+
+from ccps.errors import UserError
+from ccps.probes.config import StageConfig
+from ccps.probes.pairs import Examples
+from ccps.probes.split import split_by_question
+from ccps.probes.state_probe import (
+    FittedStateProbe,
+    StateModule,
+    StateProbeConfig,
+    check_state_config,
+    fit_state_probe,
+)
+from ccps.probes.training import Reporting
+
+
+class Answers(NamedTuple):
+    states: np.ndarray
+    labels: np.ndarray
+    questions: list[str]
+
+
+def make_answers(rows: int, seed: int, right: float = 0.5) -> Answers:
+    """States of 12 numbers; along one direction, right answers lie three standard deviations further."""
+    rng = np.random.default_rng(seed)
+    labels = (np.arange(rows) < right * rows).astype(int)
+    states = rng.normal(size=(rows, 12)) + 3 * labels[:, None] * np.full(12, 12**-0.5)
+    order = rng.permutation(rows)
+    return Answers(states[order].astype(np.float32), labels[order], [f"q{row}" for row in range(rows)])
+
+
+@pytest.fixture(scope="module")
+def answers() -> Answers:
+    return make_answers(200, seed=0)
+
+
+@pytest.fixture
+def config() -> StateProbeConfig:
+    return StateProbeConfig(hidden=[16, 8], max_epochs=4)
+
+
+def fit(answers, config, seed=0, **options):
+    return fit_state_probe(answers.states, answers.labels, answers.questions, config, seed, **options)
+
+
+def same(one, other):
+    pairs = zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True)
+    return all(torch.equal(left, right) for left, right in pairs)
+
+
+def test_the_defaults_are_the_authors_later_settings():
+    assert asdict(StateProbeConfig()) == {
+        "hidden": [512, 128],
+        "activation": "ReLU",
+        "dropout": 0.2,
+        "learning_rate": 1e-3,
+        "weight_decay": 1e-4,
+        "batch_size": 32,
+        "max_epochs": 200,
+        "patience": 20,
+        "clip_norm": 1.0,
+        "validation_fraction": 0.1,
+        "standardise": False,
+        "accelerator": "cpu",
+    }
+
+
+def test_the_network_is_a_perceptron_with_dropout_after_every_hidden_layer(answers):
+    network = fit(answers, StateProbeConfig(max_epochs=1)).network
+    assert [type(layer).__name__ for layer in network] == ["Linear", "ReLU", "Dropout"] * 2 + ["Linear"]
+    assert [(layer.in_features, layer.out_features) for layer in network if isinstance(layer, nn.Linear)] == [
+        (12, 512),
+        (512, 128),
+        (128, 1),
+    ]
+    assert {layer.p for layer in network if isinstance(layer, nn.Dropout)} == {0.2}
+
+
+@pytest.mark.parametrize("standardise", [False, True])
+def test_a_separable_problem_is_learned(answers, standardise):
+    config = StateProbeConfig(hidden=[16, 8], max_epochs=40, learning_rate=3e-3, standardise=standardise)
+    test = make_answers(400, seed=1)
+    # Two normal distributions three standard deviations apart: the best AUROC is Φ(3/√2) = 0.983.
+    assert roc_auc_score(test.labels, fit(answers, config).predict(test.states)) > 0.95
+
+
+def test_shuffled_labels_leave_chance(answers, config):
+    test = make_answers(400, seed=1)
+    shuffled = answers._replace(labels=np.random.default_rng(0).permutation(answers.labels))
+    # A direction learned from noise may still lie along the true one by chance, so the test states are noise too.
+    noise = np.random.default_rng(2).normal(size=test.states.shape)
+    confidence = fit(shuffled, config).predict(noise)
+    assert abs(roc_auc_score(test.labels, confidence) - 0.5) < 4 * math.sqrt(401 / (12 * 200 * 200))
+
+
+def test_the_loss_weighs_right_answers_and_is_the_mean_over_the_batch():
+    network = nn.Linear(1, 1, bias=False)
+    network.weight.data.fill_(1.0)
+    batch = Examples(torch.tensor([[2.0], [-1.0], [0.5]]), torch.tensor([1, 1, 0]))
+    module = StateModule(network, StageConfig(), positive_weight=3.0, clip_norm=1.0)
+    by_hand = (3 * math.log1p(math.exp(-2)) + 3 * math.log1p(math.exp(1)) + math.log1p(math.exp(0.5))) / 3
+    assert module.loss(batch).item() == pytest.approx(by_hand, rel=1e-6)
+
+
+def test_right_answers_weigh_wrong_over_right_of_the_training_rows(config):
+    answers = make_answers(200, seed=0, right=0.2)
+    probe = fit(answers, config)
+    train = split_by_question(answers.labels, answers.questions, 0.1, 0).train
+    right = answers.labels[train].sum()
+    assert probe.training.positive_weight == (len(train) - right) / right == pytest.approx(4.0)
+
+
+def test_weights_make_p_correct_that_of_balanced_labels(answers):
+    # Without a signal the best constant is one half, whatever the share of right answers.
+    blind = make_answers(300, seed=0, right=0.9)
+    blind = blind._replace(states=np.ones_like(blind.states))
+    probe = fit(blind, StateProbeConfig(hidden=[4], max_epochs=60, learning_rate=1e-2, dropout=0.0))
+    assert probe.predict(blind.states[:1]) == pytest.approx(0.5, abs=0.05)
+
+
+def test_gradients_are_shortened_to_the_norm_and_short_ones_left_alone():
+    network = nn.Linear(2, 1, bias=False)
+    module = StateModule(network, StageConfig(), positive_weight=1.0, clip_norm=1.0)
+    for gradient, clipped in (([3.0, 4.0], [0.6, 0.8]), ([0.3, 0.4], [0.3, 0.4])):
+        network.weight.grad = torch.tensor([gradient])
+        module.on_before_optimizer_step(torch.optim.Adam(network.parameters()))
+        torch.testing.assert_close(network.weight.grad, torch.tensor([clipped]), rtol=1e-5, atol=0)
+
+
+def test_clipping_takes_part_in_training(answers, config):
+    # Adam is blind to the scale of gradients until they are small beside its eps of 1e-8: then nothing moves.
+    still = replace(config, clip_norm=1e-14, weight_decay=0.0)
+    start = fit(answers, replace(config, learning_rate=1e-30, weight_decay=0.0))
+    for one, other in zip(fit(answers, still).network.parameters(), start.network.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+    assert not same(fit(answers, config), start)
+
+
+def test_the_curve_has_one_point_per_epoch_and_one_before(answers, config):
+    training = fit(answers, config).training
+    # 180 training rows in batches of 32 make 6 steps, the last batch smaller.
+    assert [(point.stage, point.step) for point in training.curve] == [("state", step) for step in (0, 6, 12, 18, 24)]
+    assert [point.train_loss is None for point in training.curve] == [True, False, False, False, False]
+    assert all(point.val_accuracy is None for point in training.curve)
+    assert (training.train_rows, training.validation_rows, training.epochs) == (180, 20, 4)
+
+
+def test_the_best_epoch_is_kept_and_training_stops_when_patience_is_spent(answers):
+    wild = StateProbeConfig(hidden=[16, 8], learning_rate=0.05, dropout=0.0, patience=3, max_epochs=100)
+    probe = fit(answers, wild)
+    losses = [point.val_loss for point in probe.training.curve]
+    assert 0 < probe.training.best_epoch == int(np.argmin(losses))
+    assert probe.training.epochs == len(losses) - 1 == probe.training.best_epoch + 3 < 100
+    held_out = split_by_question(answers.labels, answers.questions, 0.1, 0).validation
+    p, y = probe.predict(answers.states[held_out]), answers.labels[held_out]
+    weighted = -np.where(y == 1, probe.training.positive_weight * np.log(p), np.log1p(-p)).mean()
+    assert weighted == pytest.approx(min(losses), rel=1e-4)
+    assert min(losses) < losses[-1]
+
+
+def test_epoch_0_is_kept_if_training_only_does_harm(answers):
+    # Every step changes the weights by about the learning rate, far beyond the scale at which they start.
+    harmful = StateProbeConfig(hidden=[16], learning_rate=1e4, patience=2)
+    probe = fit(answers, harmful)
+    assert probe.training.best_epoch == 0
+    assert same(probe, fit(answers, replace(harmful, learning_rate=1e-30)))
+
+
+def test_same_seed_same_files_another_seed_other_weights(answers, config, tmp_path):
+    for folder, torch_seed in (("one", 1), ("two", 2)):
+        torch.manual_seed(torch_seed)
+        before = torch.get_rng_state()
+        fit(answers, config, seed=5).save(tmp_path / folder)
+        assert torch.equal(before, torch.get_rng_state())
+    for name in ("state_probe.safetensors", "state_probe.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert not same(fit(answers, config, seed=5), fit(answers, config, seed=6))
+
+
+def test_half_precision_states_are_read_as_their_values(answers, config):
+    half = answers.states.astype(np.float16)
+    probe = fit(answers._replace(states=half), config)
+    assert same(probe, fit(answers._replace(states=half.astype(np.float64)), config))
+    assert (probe.predict(torch.from_numpy(half)) == probe.predict(half.astype(np.float32))).all()
+
+
+def test_predictions_are_the_sigmoid_of_the_network(answers, config):
+    probe = fit(answers, config)
+    logits = probe.network(torch.from_numpy(answers.states)).detach().double().numpy()[:, 0]
+    predicted = probe.predict(answers.states)
+    assert predicted.dtype == np.float64
+    np.testing.assert_allclose(predicted, 1 / (1 + np.exp(-logits)), rtol=1e-6)
+    assert probe.predict(answers.states[:0]).shape == (0,)
+
+
+def test_standardised_states_may_be_moved_and_stretched(answers, config):
+    config = replace(config, standardise=True)
+    # Powers of two are exact in float32 as far as the values allow.
+    moved = answers.states.astype(np.float64) * 4 + 64
+    one, other = fit(answers, config), fit(answers._replace(states=moved), config)
+    np.testing.assert_allclose(one.predict(answers.states), other.predict(moved), atol=1e-3)
+    train = split_by_question(answers.labels, answers.questions, 0.1, 0).train
+    np.testing.assert_allclose(one.scaler.mean, answers.states[train].astype(np.float64).mean(axis=0), rtol=1e-12)
+
+
+def test_answers_to_one_question_stay_together(answers, config):
+    twice = Answers(np.repeat(answers.states, 2, 0), np.repeat(answers.labels, 2), np.repeat(answers.questions, 2))
+    assert (fit(twice, config).training.train_rows, fit(twice, config).training.validation_rows) == (360, 40)
+
+
+def test_curves_reach_the_logger(answers, config):
+    class Notes(DummyLogger):
+        def __init__(self):
+            super().__init__()
+            self.lines = []
+
+        def log_metrics(self, metrics, step=None):
+            self.lines.append((step, dict(metrics)))
+
+    notes = Notes()
+    probe = fit(answers, config, reporting=Reporting(logger=notes, log_prefix="fit"))
+    assert [step for step, _ in notes.lines] == [point.step for point in probe.training.curve]
+    assert set(notes.lines[-1][1]) == {"fit/state/train_loss", "fit/state/val_loss"}
+
+
+def test_nothing_is_printed(answers, config, capsys):
+    fit(answers, config)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("standardise", [False, True])
+def test_save_and_load_return_the_same_probe(answers, config, tmp_path, standardise):
+    probe = fit(answers, replace(config, standardise=standardise))
+    probe.save(tmp_path / "new" / "folder")
+    loaded = FittedStateProbe.load(tmp_path / "new" / "folder")
+    assert (loaded.predict(answers.states) == probe.predict(answers.states)).all()
+    assert (loaded.config, loaded.width, loaded.training) == (probe.config, 12, probe.training)
+    assert (loaded.scaler is not None) is standardise
+    assert not loaded.network.training
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.update(format_version=2), "Expected `format_version` .* to be 1, but got 2"),
+        (lambda s: s.pop("width"), "Expected the keys in"),
+        (lambda s: s.update(colour="red"), "Expected the keys in"),
+        (lambda s: s["training"].pop("best_epoch"), "Expected the keys in"),
+        (lambda s: s["training"]["curve"][0].pop("step"), "Expected the keys in"),
+        (lambda s: s["config"].pop("patience"), "Expected `config` .* to be complete"),
+        (lambda s: s["config"].update(colour="red"), "Expected `config` in"),
+        (lambda s: s["config"].update(hidden=[16, 9]), "Expected the tensors in"),
+        (lambda s: s["config"].update(standardise=True), r"others for \['scaler.constant', 'scaler.mean', "),
+        (lambda s: s.update(width=13), r"others for \['0.weight'\]"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(answers, config, tmp_path, change, message):
+    fit(answers, replace(config, max_epochs=1)).save(tmp_path)
+    settings = json.loads((tmp_path / "state_probe.json").read_text())
+    change(settings)
+    (tmp_path / "state_probe.json").write_text(json.dumps(settings))
+    with pytest.raises(UserError, match=message):
+        FittedStateProbe.load(tmp_path)
+
+
+def test_files_that_are_missing_or_broken_are_refused(answers, config, tmp_path):
+    with pytest.raises(UserError, match=r"state_probe.json` to be a probe's settings"):
+        FittedStateProbe.load(tmp_path)
+    fit(answers, replace(config, max_epochs=1)).save(tmp_path)
+    tensors = load_file(tmp_path / "state_probe.safetensors")
+    save_file(tensors | {"0.weight": tensors["0.weight"].half()}, tmp_path / "state_probe.safetensors")
+    with pytest.raises(UserError, match=r"others for \['0.weight'\]"):
+        FittedStateProbe.load(tmp_path)
+    (tmp_path / "state_probe.safetensors").unlink()
+    with pytest.raises(UserError, match=r"state_probe\.safetensors"):
+        FittedStateProbe.load(tmp_path)
+    for text in ("{", "[]"):
+        (tmp_path / "state_probe.json").write_text(text)
+        with pytest.raises(UserError, match=r"state_probe\.json"):
+            FittedStateProbe.load(tmp_path)
+
+
+def test_all_faults_of_the_settings_come_in_one_message():
+    config = StateProbeConfig(
+        hidden=[0],
+        activation="Linear",
+        dropout=1.0,
+        learning_rate=0.0,
+        weight_decay=-1.0,
+        batch_size=0,
+        max_epochs=0,
+        patience=0,
+        clip_norm=math.nan,
+        validation_fraction=1.0,
+    )
+    with pytest.raises(UserError) as caught:
+        check_state_config(config)
+    names = [line.split("`")[1].removeprefix("state_probe.") for line in str(caught.value).splitlines()]
+    assert sorted(names) == sorted(set(asdict(config)) - {"standardise", "accelerator"})
+    check_state_config(StateProbeConfig())
+
+
+@pytest.mark.parametrize("overrides", [{"hiden": [8]}, {"batch_size": "many"}, {"accelerator": "tpu"}])
+def test_the_schema_refuses_unknown_words_keys_and_types(overrides):
+    with pytest.raises(OmegaConfBaseException):
+        OmegaConf.merge(OmegaConf.structured(StateProbeConfig), overrides)
+
+
+def test_errors_name_the_fault(answers, config):
+    with pytest.raises(UserError, match="all 200 questions are answered right"):
+        fit(answers._replace(labels=np.ones(200)), config)
+    with pytest.raises(UserError, match=r"Expected `labels` .* \[nan\] in 1 of 200 rows"):
+        fit(answers._replace(labels=np.r_[np.nan, answers.labels[1:]]), config)
+    with pytest.raises(UserError, match="Expected `question_ids` to be 200 identifiers, but got 199"):
+        fit(answers._replace(questions=answers.questions[1:]), config)
+    with pytest.raises(UserError, match=r"Expected `states` to be a table .* shape \(200,\)"):
+        fit(answers._replace(states=answers.states[:, 0]), config)
+    with pytest.raises(UserError, match=r"`state_probe\.patience`"):
+        fit(answers, replace(config, patience=0))
+    with pytest.raises(UserError, match="Expected `states` to be 12 numbers wide, but got 11"):
+        fit(answers, replace(config, max_epochs=1)).predict(answers.states[:, 1:])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_states_that_are_not_finite_in_float32_are_refused_and_counted(answers, config, value):
+    states = answers.states.astype(np.float64)
+    states[[3, 5], 2] = value
+    with pytest.raises(UserError, match="NaN or ±inf in 2 of 200 rows"):
+        fit(answers._replace(states=states), config)
+    with pytest.raises(UserError, match="NaN or ±inf in 2 of 200 rows"):
+        fit(answers, replace(config, max_epochs=1)).predict(states)
+
+
+def test_divergence_is_an_error(answers, config):
+    with pytest.raises(UserError, match=r"training diverged\. Lower `state_probe\.learning_rate`"):
+        fit(answers, replace(config, learning_rate=1e38))
+    # Of the size that float32 can just hold: sums of losses are beyond it from the start.
+    huge = np.sign(answers.states) * np.float32(3e38)
+    with pytest.raises(UserError, match=r"training diverged.*state_probe\.standardise"):
+        fit(answers._replace(states=huge), replace(config, hidden=[]))
