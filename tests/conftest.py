@@ -12,9 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from ccps import assets
 from ccps.llm import LanguageModel, ModelConfig, ModelFiles, find_model, load_model
+
+# Hypothesis would fail a test that a busy machine makes slow; how fast things are is for `make bench` to say.
+settings.register_profile("ccps", deadline=None)
+settings.load_profile("ccps")
 
 # Weights large enough that the context moves the states far above the rounding of float32.
 TINY = {

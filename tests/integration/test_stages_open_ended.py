@@ -121,7 +121,8 @@ def test_another_grader_finds_the_answers_again(judged: Tiny, open_questions: Pa
 
 
 def test_the_models_own_answers_have_a_state_for_every_token(tiny: Tiny, open_questions: Path) -> None:
-    tiny.run(*open_overrides(open_questions, "grader=[normalised]", "stages=[answer,grade,extract]", given=False))
+    settings = ["grader=[normalised]", "method=[ccps]", "stages=[answer,grade,extract]"]
+    tiny.run(*open_overrides(open_questions, *settings, given=False))
     for answers in (tiny.artifacts / "answer").iterdir():
         summary = json.loads((answers / "manifest.json").read_text())["summary"]
         assert summary["given"] == 0
