@@ -15,7 +15,7 @@ from ccps.data.records import Question, asked_hash
 from ccps.grading import is_option_letter
 from ccps.interview import Answer, Interview, Manner
 from ccps.stages.model import SharedModel
-from ccps.stages.stage import Stage, Work
+from ccps.stages.stage import Stage, Work, in_shards
 
 _SCHEMA = pa.schema(
     [
@@ -77,12 +77,7 @@ class AnswerStage(Stage):
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """Batches of like length, gathered into shards."""
-        shards: list[list[Work]] = [[]]
-        for batch in self.interview.batches:
-            if sum(work.size for work in shards[-1]) >= self.shard_questions:
-                shards.append([])
-            shards[-1].append(Work(batch, len(batch)))
-        return shards
+        return in_shards(self.interview.batches, self.shard_questions)
 
     def step(self, content: list[int]) -> _Answered:
         """Answer one batch of questions, given by their positions."""

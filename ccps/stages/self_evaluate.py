@@ -13,7 +13,7 @@ from ccps.data.records import Question
 from ccps.interview import Manner
 from ccps.self_evaluation import QUERY, SelfEvaluation
 from ccps.stages.model import SharedModel
-from ccps.stages.stage import Stage, Work
+from ccps.stages.stage import Stage, Work, in_shards
 
 
 class SelfEvaluateStage(Stage):
@@ -62,12 +62,7 @@ class SelfEvaluateStage(Stage):
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """Batches of like length, gathered into shards."""
-        shards: list[list[Work]] = [[]]
-        for batch in self.asked.batches:
-            if sum(work.size for work in shards[-1]) >= self.shard_questions:
-                shards.append([])
-            shards[-1].append(Work(batch, len(batch)))
-        return shards
+        return in_shards(self.asked.batches, self.shard_questions)
 
     def step(self, content: list[int]) -> pa.Table:
         """Ask about one batch of answers, given by their positions."""

@@ -37,6 +37,16 @@ class Work(NamedTuple):
     size: int = 1
 
 
+def in_shards(batches: Sequence[list[int]], least: int) -> list[list[Work]]:
+    """Gather batches of questions, in order, into shards of at least so many questions; the last may have fewer."""
+    shards: list[list[Work]] = [[]]
+    for batch in batches:
+        if sum(work.size for work in shards[-1]) >= least:
+            shards.append([])
+        shards[-1].append(Work(batch, len(batch)))
+    return shards
+
+
 class _Item(NamedTuple):
     """Work as the data loader hands it over: which shard it belongs to, and whether it is that shard's last."""
 

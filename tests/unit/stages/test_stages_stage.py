@@ -12,7 +12,7 @@ from ccps.artifacts import Artifact
 from ccps.errors import UserError
 from ccps.stages import stage as stage_module
 from ccps.stages.progress import StageProgress
-from ccps.stages.stage import Run, Stage, Work, run_stage, total_cost
+from ccps.stages.stage import Run, Stage, Work, in_shards, run_stage, total_cost
 
 
 class Squares(Stage):
@@ -213,3 +213,11 @@ def test_an_accelerator_that_is_not_there_is_the_users_to_mend(tmp_path: Path) -
         pytest.skip("this machine has a GPU")
     with pytest.raises(UserError, match=r"`trainer.accelerator` to be one that this machine has, but got 'gpu'"):
         run_stage(Squares(), Run(tmp_path, "gpu"))
+
+
+def test_batches_are_gathered_into_shards_of_at_least_so_many_questions() -> None:
+    batches = [[0, 1], [2], [3, 4, 5], [6], [7]]
+    shards = in_shards(batches, 3)
+    assert [[work.content for work in shard] for shard in shards] == [[[0, 1], [2]], [[3, 4, 5]], [[6], [7]]]
+    assert all(work.size == len(work.content) for shard in shards for work in shard)
+    assert len(in_shards(batches, 1)) == len(batches)
