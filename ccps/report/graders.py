@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ccps.data.sampling import shares
 from ccps.report.data import PAIR_COLUMNS, ReportData, Setting
 from ccps.report.figures import heading_of
 from ccps.report.terms import KAPPA
@@ -95,21 +96,12 @@ def disagreements_shown(data: ReportData, limit: int) -> Disagreements:
     table = data.disagreements.reset_index(drop=True)
     directions = [table[table["says"] == says] for says in ("right", "wrong")]
     places: list[int] = []
-    for rows, share in zip(directions, _shares([len(rows) for rows in directions], limit), strict=True):
+    for rows, share in zip(directions, shares([len(rows) for rows in directions], limit), strict=True):
         pairs = [pair for _, pair in rows.groupby(list(PAIR_COLUMNS), sort=False)]
-        for pair, number in zip(pairs, _shares([len(pair) for pair in pairs], share), strict=True):
+        for pair, number in zip(pairs, shares([len(pair) for pair in pairs], share), strict=True):
             places += pair.index[np.linspace(0, len(pair) - 1, number).astype(int)].tolist()
     chosen = tuple(_disagreement(row) for row in table.loc[sorted(places)].itertuples(index=False))
     return Disagreements(_shown_words(len(chosen), len(table)), chosen)
-
-
-def _shares(sizes: Sequence[int], total: int) -> list[int]:
-    """Divide `total` as evenly as the sizes allow; what one cannot use goes to the others."""
-    shares = [0] * len(sizes)
-    for _ in range(min(total, sum(sizes))):
-        open_places = [place for place, size in enumerate(sizes) if shares[place] < size]
-        shares[min(open_places, key=lambda place: shares[place])] += 1
-    return shares
 
 
 def _disagreement(row: Any) -> Disagreement:

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from ccps.data import sampling
 from ccps.report import ReportData, decide, per_subject, write_report
 from ccps.report.data import AGREEMENT_COLUMNS, DISAGREEMENT_COLUMNS
-from ccps.report.graders import _shares, agreement_table, disagreements_shown
+from ccps.report.graders import agreement_table, disagreements_shown
 from ccps.report.html import render
 from ccps.report.markdown import markdown_report
 from ccps.report.summary import summarise
@@ -211,7 +212,7 @@ def test_page_shows_twelve_and_markdown_six(make_data: Make, agreement: Frame, d
 
 @given(sizes=st.lists(st.integers(0, 30), max_size=6), total=st.integers(0, 40))
 def test_shares_are_as_even_as_the_sizes_allow(sizes: list[int], total: int) -> None:
-    shares = _shares(sizes, total)
+    shares = sampling.shares(sizes, total)
     assert sum(shares) == min(total, sum(sizes))
     assert all(0 <= share <= size for share, size in zip(shares, sizes, strict=True))
     most = max(shares, default=0)
