@@ -9,7 +9,7 @@ PAGE ?= $(EXPERIMENT)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce smoke page test test-unit test-integration test-acceptance bench lint format clean
+.PHONY: help setup reproduce smoke sweep page test test-unit test-integration test-acceptance bench lint format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ reproduce: setup ## Run an experiment end to end and write its report (EXPERIMEN
 
 smoke: setup ## Run every stage on a tiny model, in under two minutes
 	$(BIN)/python -m experiments.reproduce experiment=smoke $(ARGS)
+
+sweep: setup ## Sweep the perturbation's strength over an experiment's models (EXPERIMENT=embedded, ARGS='sweep.folds=5')
+	$(BIN)/python -m experiments.sweep experiment=$(EXPERIMENT) $(ARGS)
 
 page: ## Copy an experiment's report.md and figures to docs/results (EXPERIMENT=embedded_full PAGE=embedded)
 	mkdir -p docs/results/$(PAGE)

@@ -10,3 +10,8 @@ def say(step: str, title: str, sentence: str = "", *, state: str = "done") -> No
     """Print the one line of a step: what it was about, what became of it, and what there is to know."""
     rest = " · ".join(part for part in (title, state, sentence) if part)
     console.print(Text.assemble((f"{step:<9}", "bold"), " ", rest))
+
+
+def show(text: str) -> None:
+    """Print lines as they are."""
+    console.print(Text(text))

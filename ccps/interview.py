@@ -1,7 +1,7 @@
 """Put questions to a language model, or read given answers; either way, keep the state of every answer token."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -10,7 +10,9 @@ from torch import Tensor
 
 from ccps.data.prompts import SystemRole, chat_messages
 from ccps.data.records import Question
+from ccps.follow_up import Aside, Collected, FollowUp
 from ccps.llm import (
+    Context,
     LanguageModel,
     Passage,
     answer_ids,
@@ -18,10 +20,10 @@ from ccps.llm import (
     choose_tokens,
     common_prefix,
     compute_prefix,
-    final_states,
-    generate,
     plan_batches,
     prompt_ids,
+    read,
+    write,
 )
 from ccps.llm.chat import PromptMode, closing_ids
 from ccps.llm.choose import Choice
@@ -57,6 +59,7 @@ class Answer(NamedTuple):
         states: `[tokens, d]` final-normed states that predicted them, in the model's dtype, on the CPU.
         is_cut: whether the answer was cut off at the limit.
         cost: tokens that the model read or wrote for it, what all prompts share left out.
+        aside: what was read after it.
     """
 
     text: str
@@ -64,6 +67,7 @@ class Answer(NamedTuple):
     states: Tensor
     is_cut: bool
     cost: int
+    aside: Aside
 
 
 class Interview:
@@ -76,12 +80,16 @@ class Interview:
         lm: the model.
         questions: what is asked, at least one.
         manner: how.
+        collect: what is read after each answer.
 
     Raises:
-        UserError: a prompt is too long, or the model's chat template refuses the messages.
+        UserError: a prompt is too long, the model's chat template refuses the messages, or it cannot be asked what is
+            to be collected.
     """
 
-    def __init__(self, lm: LanguageModel, questions: Sequence[Question], manner: Manner) -> None:
+    def __init__(
+        self, lm: LanguageModel, questions: Sequence[Question], manner: Manner, collect: Collection[Collected] = ()
+    ) -> None:
         self.lm = lm
         self.questions = list(questions)
         self.manner = manner
@@ -93,7 +101,9 @@ class Interview:
             None if question.given_answer is None else self._ids(index, question.given_answer.strip())
             for index, question in enumerate(questions)
         ]
-        longest = [Passage(self.prompts[index], range(self._room(index))) for index in range(len(questions))]
+        self.follow_up = FollowUp(lm, self.messages[0], collect) if collect else None
+        after = len(self.follow_up.tokens) if self.follow_up else 0
+        longest = [Passage(self.prompts[index], range(self._room(index) + after)) for index in range(len(questions))]
         check_context_window(lm, [question.id for question in questions], longest)
         self.shared = common_prefix(self.prompts)
         self.prefix = compute_prefix(lm, self.prompts[0][: self.shared])
@@ -143,28 +153,43 @@ class Interview:
 
     def _choose(self, batch: Sequence[int]) -> list[Answer]:
         passages = [Passage(self.prompts[index]) for index in batch]
-        states = final_states(self.lm, passages, self.prefix)
+        states, context = read(self.lm, passages, self.prefix, keep_context=self.follow_up is not None)
         logits = self.lm.own_logits(torch.cat(states))
         n_options = [len(self.questions[index].options) for index in batch]
-        chosen = choose_tokens(self.lm, logits, n_options, self.manner.choice)
-        return self._written(batch, [[token] for token in chosen], states, [False] * len(batch))
+        tokens = [[token] for token in choose_tokens(self.lm, logits, n_options, self.manner.choice)]
+        return self._written(batch, tokens, states, [False] * len(batch), self._asides(tokens, context))
 
     def _generate(self, batch: Sequence[int]) -> list[Answer]:
         prompts = [self.prompts[index] for index in batch]
-        answers = generate(self.lm, prompts, self.manner.max_new_tokens, self.prefix)
+        limit, keeps = self.manner.max_new_tokens, self.follow_up is not None
+        answers, context = write(self.lm, prompts, limit, self.prefix, keep_context=keeps)
+        tokens = [answer.tokens for answer in answers]
         return self._written(
             batch,
-            [answer.tokens for answer in answers],
+            tokens,
             [answer.states for answer in answers],
             [not answer.ended for answer in answers],
+            self._asides(tokens, context),
         )
 
+    def _asides(self, tokens: Sequence[list[int]], context: Context | None) -> list[Aside]:
+        """What is read after some answers, of which nothing but the last token has not been read yet."""
+        if self.follow_up is None or context is None:
+            return [Aside()] * len(tokens)
+        # After an empty answer any token will do: what follows it is dropped.
+        return self.follow_up.read([ids[-1] if ids else 0 for ids in tokens], context)
+
     def _written(
-        self, batch: Sequence[int], tokens: Sequence[list[int]], states: Sequence[Tensor], is_cut: Sequence[bool]
+        self,
+        batch: Sequence[int],
+        tokens: Sequence[list[int]],
+        states: Sequence[Tensor],
+        is_cut: Sequence[bool],
+        asides: Sequence[Aside],
     ) -> list[Answer]:
         """Answers out of what the model wrote; in parity, those whose text has other token ids are read again."""
         texts = [self.lm.tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in tokens]
-        answers = list(map(self._answer, batch, texts, tokens, states, is_cut))
+        answers = list(map(self._answer, batch, texts, tokens, states, is_cut, asides))
         if self.manner.prompt == "parity":
             anew = [self._ids(index, text) for index, text in zip(batch, texts, strict=True)]
             differ = [place for place, ids in enumerate(anew) if tokens[place] != ids]
@@ -181,19 +206,25 @@ class Interview:
     def _read(self, batch: Sequence[int], texts: Sequence[str], tokens: Sequence[list[int]]) -> list[Answer]:
         """Take the states of given token ids from one teacher-forced pass."""
         filled = [place for place, ids in enumerate(tokens) if ids]
-        passages = [Passage(self.prompts[batch[place]], tokens[place]) for place in filled]
-        found = dict(zip(filled, final_states(self.lm, passages, self.prefix) if filled else [], strict=True))
-        nothing = torch.empty(0, self.lm.head.weight.shape[1], dtype=self.lm.model.dtype)
+        found: dict[int, tuple[Tensor, Aside]] = {}
+        if filled:
+            passages = [Passage(self.prompts[batch[place]], tokens[place]) for place in filled]
+            states, context = read(self.lm, passages, self.prefix, keep_context=self.follow_up is not None)
+            asides = self._asides([tokens[place] for place in filled], context)
+            found = dict(zip(filled, zip(states, asides, strict=True), strict=True))
+        nothing = torch.empty(0, self.lm.head.weight.shape[1], dtype=self.lm.model.dtype), Aside()
         return [
-            self._answer(index, texts[place], tokens[place], found.get(place, nothing), False)
+            self._answer(index, texts[place], tokens[place], states, False, aside)
             for place, index in enumerate(batch)
+            for states, aside in [found.get(place, nothing)]
         ]
 
-    def _answer(self, index: int, text: str, tokens: list[int], states: Tensor, is_cut: bool) -> Answer:
+    def _answer(self, index: int, text: str, tokens: list[int], states: Tensor, is_cut: bool, aside: Aside) -> Answer:
         """Join an answer's parts; of one that is nothing but white space no token is probed."""
         probed = [place for place, token in enumerate(tokens) if text and token not in self.closing]
         cost = len(self.prompts[index]) - self.shared + len(tokens)
-        return Answer(text, [tokens[place] for place in probed], states[probed].cpu(), is_cut, cost)
+        kept = aside if probed else Aside()
+        return Answer(text, [tokens[place] for place in probed], states[probed].cpu(), is_cut, cost, kept)
 
     def _ids(self, index: int, text: str) -> list[int]:
         """Token ids of an answer that is read; what closes the turn need not be."""

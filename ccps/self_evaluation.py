@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ccps.data.prompts import chat_messages
 from ccps.data.records import Question
+from ccps.follow_up import QUERY
 from ccps.interview import Manner
 from ccps.llm import (
     LanguageModel,
@@ -19,9 +20,6 @@ from ccps.llm import (
     plan_batches,
     prompt_ids,
 )
-
-# The self-evaluation query of the code released with CCPS (arXiv 2505.21772).
-QUERY = "Is the proposed answer correct?\nChoices:\na) no\nb) yes\nAnswer: "
 
 
 class SelfEvaluation:

@@ -160,6 +160,8 @@ def _is_accepted(override: Override, multirun: bool, faults: list[str]) -> bool:
         found.append(f"expected the values of a sweep to be written out, but got `{text}`: {group}=1,2,3")
     elif group == "benchmark" and override.package is None:
         found.append(f"expected `benchmark` to say what for: benchmark@train={values} or benchmark@test={values}")
+    elif group == "probe" and override.package is None:
+        found.append(f"expected `probe` to say for which format: probe@probe.mc={values} or probe@probe.oe={values}")
     elif group in ("train", "test") and not isinstance(override.value(), dict):
         found.append(f"expected `{group}` to be chosen as a group: benchmark@{group}={values}")
     elif _is_group(override):

@@ -1,11 +1,9 @@
 """A calibrator that has been fitted: predict, save, load."""
 
-import json
 import math
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +11,7 @@ from scipy.special import expit, logit
 
 from ccps.errors import expected
 from ccps.metrics.inputs import checked_probabilities
+from ccps.stored import check_keys, read_json, write_json
 
 FORMAT_VERSION = 1
 FILE = "calibrator.json"
@@ -78,6 +77,13 @@ class Calibrator:
     right: int
     """How many of them were correct."""
 
+    @property
+    def parameters(self) -> int:
+        """Numbers that were fitted: one for a temperature, two for Platt's map, two for each point of a step map."""
+        if isinstance(self.map, StepMap):
+            return 2 * len(self.map.confidence)
+        return 1 if self.kind is Kind.temperature else 2
+
     def predict(self, p_correct: ArrayLike) -> NDArray[np.float64]:
         """Calibrate probabilities `[n]`; returns `[n]` in [0, 1], higher means more confident.
 
@@ -89,8 +95,7 @@ class Calibrator:
     def save(self, folder: Path) -> None:
         """Write `calibrator.json` into `folder`, which is made if need be."""
         folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"format_version": FORMAT_VERSION, **asdict(self)}, indent=2, sort_keys=True, allow_nan=False)
-        (folder / FILE).write_text(text + "\n", encoding="utf-8")
+        write_json(folder / FILE, FORMAT_VERSION, asdict(self))
 
     @classmethod
     def load(cls, folder: Path) -> "Calibrator":
@@ -101,7 +106,9 @@ class Calibrator:
                 the keys and the kind of numbers that its own kind asks for.
         """
         path = folder / FILE
-        stored = _read(path)
+        stored = read_json(path, "a calibrator", FORMAT_VERSION, cls.__dataclass_fields__, WAY_OUT)
+        if stored["kind"] not in list(Kind):
+            raise expected(f"`kind` in {path}", f"one of {', '.join(Kind)}", stored["kind"], WAY_OUT)
         kind = Kind(stored["kind"])
         return cls(kind, _map_from(kind, stored["map"], path), stored["answers"], stored["right"])
 
@@ -112,23 +119,9 @@ def finite_logit(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return log_odds
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise expected(f"`{path}`", "a calibrator", str(error), WAY_OUT) from error
-    version = stored.get("format_version") if isinstance(stored, dict) else None
-    if version != FORMAT_VERSION:
-        raise expected(f"`format_version` in {path}", str(FORMAT_VERSION), version, WAY_OUT)
-    _check_keys(stored, {"format_version", *Calibrator.__dataclass_fields__}, path)
-    if stored["kind"] not in list(Kind):
-        raise expected(f"`kind` in {path}", f"one of {', '.join(Kind)}", stored["kind"], WAY_OUT)
-    return dict(stored)
-
-
 def _map_from(kind: Kind, stored: object, path: Path) -> LogitMap | StepMap:
     form: type[LogitMap | StepMap] = StepMap if kind is Kind.isotonic else LogitMap
-    _check_keys(stored, set(form.__dataclass_fields__), path)
+    check_keys(stored, form.__dataclass_fields__, path, WAY_OUT)
     assert isinstance(stored, dict)
     if form is LogitMap:
         usable = all(_is_number(value) for value in stored.values()) and stored["slope"] > 0
@@ -137,12 +130,6 @@ def _map_from(kind: Kind, stored: object, path: Path) -> LogitMap | StepMap:
     elif _are_points(stored["confidence"], stored["accuracy"]):
         return StepMap(tuple(stored["confidence"]), tuple(stored["accuracy"]))
     raise expected(f"`map` in {path}", f"the finite numbers of a rising {kind} map", stored, WAY_OUT)
-
-
-def _check_keys(record: object, names: set[str], path: Path) -> None:
-    got = sorted(record) if isinstance(record, dict) else record
-    if got != sorted(names):
-        raise expected(f"the keys in {path}", str(sorted(names)), got, WAY_OUT)
 
 
 def _is_number(value: object) -> bool:

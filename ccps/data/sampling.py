@@ -3,7 +3,7 @@
 import hashlib
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
@@ -125,6 +125,33 @@ def deduplicate(train: Iterable[Question], test: Iterable[Question]) -> Deduplic
         else:
             result.dropped.append(Dropped(question, f"same text as test question {twin}"))
     return result
+
+
+def near_twins(train: Iterable[Question], test: Iterable[Question], n_words: int = 8, share: float = 0.5) -> list[str]:
+    """Ids of training questions that share much of their wording with some test question, though not all of it.
+
+    Args:
+        train: training questions.
+        test: test questions.
+        n_words: length of the runs of words that are compared; a shorter question counts as one run.
+        share: a question is a near twin if at least this share of its runs stands in one and the same test question.
+    """
+    where: dict[str, set[int]] = defaultdict(set)
+    for index, question in enumerate(test):
+        for run in _runs(question.text, n_words):
+            where[run].add(index)
+    found = []
+    for question in train:
+        runs = _runs(question.text, n_words)
+        hits = Counter(index for run in runs for index in where.get(run, ()))
+        if hits and max(hits.values()) >= share * len(runs):
+            found.append(question.id)
+    return found
+
+
+def _runs(text: str, n_words: int) -> set[str]:
+    words = normalise(text).split()
+    return {" ".join(words[start : start + n_words]) for start in range(max(1, len(words) - n_words + 1))}
 
 
 def normalise(text: str) -> str:

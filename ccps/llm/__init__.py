@@ -1,21 +1,26 @@
 """Causal language models: loading, prompts as token ids, and the final states of answers."""
 
-from ccps.llm.chat import answer_ids, plain_text, prompt_ids
+from ccps.llm.chat import answer_ids, ids_after_answer, plain_text, prompt_ids
 from ccps.llm.choose import choose_tokens, letter_tokens
 from ccps.llm.config import ModelConfig
+from ccps.llm.follow import Followed, follow, number_of_layers
 from ccps.llm.forward import (
+    Context,
     Passage,
     check_context_window,
     common_prefix,
     compute_prefix,
     final_states,
     plan_batches,
+    read,
 )
-from ccps.llm.generate import Generated, generate
+from ccps.llm.generate import Generated, generate, write
 from ccps.llm.head import Head, measure_head
 from ccps.llm.load import LanguageModel, ModelFiles, find_model, load_model
 
 __all__ = [
+    "Context",
+    "Followed",
     "Generated",
     "Head",
     "LanguageModel",
@@ -29,11 +34,16 @@ __all__ = [
     "compute_prefix",
     "final_states",
     "find_model",
+    "follow",
     "generate",
+    "ids_after_answer",
     "letter_tokens",
     "load_model",
     "measure_head",
+    "number_of_layers",
     "plain_text",
     "plan_batches",
     "prompt_ids",
+    "read",
+    "write",
 ]

@@ -62,17 +62,38 @@ def answer_ids(tokenizer: Any, messages: Messages, answer: str, mode: PromptMode
     return list(tokenizer(whole)["input_ids"][len(before) :])
 
 
+def ids_after_answer(tokenizer: Any, messages: Messages, following: Messages = ()) -> list[int]:
+    """Token ids of what comes after an answer, whatever the answer is.
+
+    Args:
+        tokenizer: a transformers tokenizer.
+        messages: a conversation before the answer.
+        following: messages after it; none to end the conversation there.
+
+    Returns:
+        What the chat template puts at the end of the answer's turn, then all that follows up to where the next answer
+        begins. Without a chat template nothing ends a turn.
+    """
+    if not tokenizer.chat_template:
+        text = "\n\n" + plain_text(following) if following else ""
+    else:
+        mark = "(answer)"
+        rendered = tokenizer.apply_chat_template(
+            [*messages, {"role": "assistant", "content": mark}, *following],
+            add_generation_prompt=bool(following),
+            tokenize=False,
+        )
+        text = rendered.rpartition(mark)[2]
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
 def closing_ids(tokenizer: Any, messages: Messages) -> set[int]:
     """Token ids of what the chat template puts after an answer: the end of the turn and white space, if any.
 
     The released code of CCPS drops these by name before it fits a probe, wherever they stand: for Llama the end of
     turn, for Mistral the end of text, for Qwen the end of turn and the line break, also one inside an answer.
     """
-    if not tokenizer.chat_template:
-        return set()
-    mark = "(answer)"
-    rendered = tokenizer.apply_chat_template([*messages, {"role": "assistant", "content": mark}], tokenize=False)
-    return set(tokenizer(rendered.rpartition(mark)[2], add_special_tokens=False)["input_ids"])
+    return set(ids_after_answer(tokenizer, messages))
 
 
 def plain_text(messages: Messages) -> str:

@@ -50,6 +50,30 @@ class Prefix(NamedTuple):
         return len(self.tokens)
 
 
+class Context(NamedTuple):
+    """What a batch has read so far, from which it can be read on.
+
+    Attributes:
+        cache: its key-value cache.
+        mask: `[rows, places]`, 1 where the cache holds a token of the row, 0 where it holds padding.
+    """
+
+    cache: Any
+    mask: Tensor
+
+
+class Read(NamedTuple):
+    """A batch of passages, read.
+
+    Attributes:
+        states: for each passage `[n_states, d]` in the model's dtype, on the model's device.
+        context: to read on, after everything but the last answer token; None unless it was asked for.
+    """
+
+    states: list[Tensor]
+    context: Context | None
+
+
 def common_prefix(sequences: Sequence[list[int]]) -> int:
     """Count the tokens that all sequences share from the start, leaving each at least one token of its own."""
     if not sequences:
@@ -118,8 +142,15 @@ def compute_prefix(lm: LanguageModel, tokens: Sequence[int]) -> Prefix | None:
     return Prefix(list(tokens), lm.model.get_decoder()(input_ids=ids, use_cache=True).past_key_values)
 
 
-@torch.inference_mode()
 def final_states(lm: LanguageModel, passages: Sequence[Passage], prefix: Prefix | None = None) -> list[Tensor]:
+    """Compute the states that predict each answer token, see `read`."""
+    return read(lm, passages, prefix).states
+
+
+@torch.inference_mode()
+def read(
+    lm: LanguageModel, passages: Sequence[Passage], prefix: Prefix | None = None, *, keep_context: bool = False
+) -> Read:
     """Compute the final-normed states that predict each answer token, in one batch.
 
     Rows are padded on the right by this function itself (the tokenizer's padding side has no say): under causal
@@ -129,9 +160,7 @@ def final_states(lm: LanguageModel, passages: Sequence[Passage], prefix: Prefix 
         lm: the model.
         passages: what to read; all begin with the prefix.
         prefix: the shared tokens, already computed.
-
-    Returns:
-        For each passage `[n_states, d]` in the model's dtype, on the model's device.
+        keep_context: whether the batch is to be read on, see `ccps.llm.follow`.
 
     Raises:
         UserError: a state is NaN or infinite.
@@ -140,21 +169,30 @@ def final_states(lm: LanguageModel, passages: Sequence[Passage], prefix: Prefix 
     shared = prefix.tokens if prefix else []
     rows = [_own_tokens(passage, shared) for passage in passages]
     ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
+    mask = torch.zeros(len(rows), len(shared) + ids.shape[1], dtype=torch.long)
     for index, row in enumerate(rows):
         ids[index, : len(row)] = torch.tensor(row)
-    cache = None
-    if prefix:
-        cache = copy.deepcopy(prefix.cache)
-        cache.batch_repeat_interleave(len(rows))
-    hidden = lm.model.get_decoder()(
-        input_ids=ids.to(lm.device), past_key_values=cache, use_cache=cache is not None
-    ).last_hidden_state
+        mask[index, : len(shared) + len(row)] = 1
+    output = lm.model.get_decoder()(
+        input_ids=ids.to(lm.device),
+        past_key_values=copied_cache(prefix, len(rows)),
+        use_cache=prefix is not None or keep_context,
+    )
     states = [
-        hidden[index, len(row) - passage.n_states : len(row)].clone()
+        output.last_hidden_state[index, len(row) - passage.n_states : len(row)].clone()
         for index, (row, passage) in enumerate(zip(rows, passages, strict=True))
     ]
     check_finite(lm, states)
-    return states
+    return Read(states, Context(output.past_key_values, mask) if keep_context else None)
+
+
+def copied_cache(prefix: Prefix | None, rows: int) -> Any:
+    """The cache of the shared tokens for a batch of its own; None if there are none."""
+    if prefix is None:
+        return None
+    cache = copy.deepcopy(prefix.cache)
+    cache.batch_repeat_interleave(rows)
+    return cache
 
 
 def check_finite(lm: LanguageModel, states: Sequence[Tensor]) -> None:

@@ -1,14 +1,13 @@
 """Greedy generation that keeps the state from which each token was predicted, so that answering is extracting too."""
 
-import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ccps.llm.forward import Prefix, check_finite
+from ccps.llm.forward import Context, Prefix, check_finite, copied_cache
 from ccps.llm.load import LanguageModel
 
 
@@ -26,10 +25,34 @@ class Generated(NamedTuple):
     ended: bool
 
 
-@torch.inference_mode()
+class Written(NamedTuple):
+    """What a model wrote after each prompt of a batch.
+
+    Attributes:
+        answers: in the order of the prompts.
+        context: to read on, after everything but the last token of each answer; None unless it was asked for.
+    """
+
+    answers: list[Generated]
+    context: Context | None
+
+
 def generate(
     lm: LanguageModel, prompts: Sequence[Sequence[int]], max_new_tokens: int, prefix: Prefix | None = None
 ) -> list[Generated]:
+    """Continue each prompt with the most probable token, again and again, see `write`."""
+    return write(lm, prompts, max_new_tokens, prefix).answers
+
+
+@torch.inference_mode()
+def write(
+    lm: LanguageModel,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    prefix: Prefix | None = None,
+    *,
+    keep_context: bool = False,
+) -> Written:
     """Continue each prompt with the most probable token, again and again (CCPS, arXiv 2505.21772: at most 30).
 
     The states are caught at the head's input while `transformers` generates, so they cost nothing: no second pass, no
@@ -41,6 +64,7 @@ def generate(
         prompts: token ids; all begin with the prefix and go on after it.
         max_new_tokens: after so many tokens an answer is cut off.
         prefix: tokens that all prompts share, already computed.
+        keep_context: whether the answers are to be read on, see `ccps.llm.follow`.
 
     Returns:
         What was written after each prompt; a model may end its turn at once and write nothing.
@@ -48,13 +72,12 @@ def generate(
     Raises:
         UserError: a state is NaN or infinite.
     """
-    from transformers import GenerationConfig
+    from transformers import DynamicCache, GenerationConfig
 
     ids, mask = _padded(prompts, prefix.length if prefix else 0)
-    cache = None
-    if prefix:
-        cache = copy.deepcopy(prefix.cache)
-        cache.batch_repeat_interleave(len(prompts))
+    cache = copied_cache(prefix, len(prompts))
+    if cache is None and keep_context:
+        cache = DynamicCache(config=lm.model.config)
     config = GenerationConfig(
         max_new_tokens=max_new_tokens,
         do_sample=False,
@@ -72,7 +95,17 @@ def generate(
     states = torch.stack(caught[: written.shape[1]], dim=1)
     answers = [_until_end(row, own, lm.end_tokens) for row, own in zip(written.tolist(), states, strict=True)]
     check_finite(lm, [answer.states for answer in answers])
-    return answers
+    return Written(answers, _context(cache, mask, answers) if keep_context else None)
+
+
+def _context(cache: Any, prompts: Tensor, answers: Sequence[Generated]) -> Context:
+    """The cache with a mask over it: of what was written, all tokens count but the last of each answer."""
+    mask = torch.zeros(len(answers), cache.get_seq_length(), dtype=torch.long)
+    width = prompts.shape[1]
+    mask[:, :width] = prompts
+    for row, answer in enumerate(answers):
+        mask[row, width : width + len(answer.tokens) - 1] = 1
+    return Context(cache, mask)
 
 
 # Padding is masked and cut off, so its id does not matter; it need not even be a padding token of the tokenizer.

@@ -14,6 +14,7 @@ class AnswerProbability(Method):
     name = "answer_probability"
     label = "Answer probability"
     source = "softmax probability of the answer, geometric mean over its tokens"
+    reads_features = True
     version = 2
 
     def p_correct(self, evidence: Evidence) -> FloatArray:

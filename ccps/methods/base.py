@@ -14,6 +14,7 @@ from ccps.llm import Head
 from ccps.perturbation import FEATURE_NAMES, Direction
 from ccps.probes import ProbeConfig, Reporting, StateProbeConfig
 from ccps.probes.curve import CurvePoint
+from ccps.tuning.litcab_config import LitCabConfig
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -26,8 +27,9 @@ class Samples(NamedTuple):
     """Answers drawn at random, some for each question.
 
     Attributes:
-        texts: `[answers][k]`, without white space at either end.
-        log_probs: `[answers, k]`, log-probability of each sample under the model, summed over its tokens, in nats.
+        texts: `[answers][k]`, in the words of the first that means the same, the given answer being the very first.
+        log_probs: `[answers, k]`, log-probability of each sample under the model, summed over its tokens and the one
+            that ends the turn, in nats.
     """
 
     texts: Sequence[Sequence[str]]
@@ -146,15 +148,21 @@ class TrainingSettings(NamedTuple):
         probe: the probe of CCPS.
         state_probe: probes on hidden states.
         radius: largest perturbation radius.
+        litcab: the layer of LitCab.
     """
 
     probe: ProbeConfig
     state_probe: StateProbeConfig
     radius: float
+    litcab: LitCabConfig = LitCabConfig()
 
 
 class Fitted(Protocol):
     """What training has made of a method."""
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were trained."""
 
     def p_correct(self, evidence: Evidence) -> FloatArray:
         """Return P(correct) of each answer, `[answers]`."""
@@ -193,6 +201,12 @@ class Described:
     direction: ClassVar[Direction] = "gradient"
     needs: ClassVar[frozenset[str]] = frozenset()
     """Fields of `Evidence` beyond features and texts that it reads."""
+    reads_features: ClassVar[bool] = False
+    """Whether it reads the features."""
+    is_control: ClassVar[bool] = False
+    """Whether it shows what chance or a part of a method would give, and is not to be used."""
+    takes: ClassVar[str] = ""
+    """What it takes that a small machine may not have, in words, for a report that says why it was left out."""
 
 
 class Method(Described, ABC):

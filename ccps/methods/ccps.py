@@ -1,58 +1,15 @@
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 
-from ccps.methods.base import (
-    Evidence,
-    Fitted,
-    FloatArray,
-    TrainedMethod,
-    TrainingAnswers,
-    TrainingSettings,
-    curve_table,
-)
-from ccps.probes import FittedProbe, ProbeConfig, Reporting, fit_probe
-
-
-@dataclass(frozen=True)
-class FittedCCPS:
-    """A probe of CCPS as the pipeline uses it."""
-
-    probe: FittedProbe
-
-    def p_correct(self, evidence: Evidence) -> FloatArray:
-        """P(correct) = softmax of the probe's two logits, class 1."""
-        return self.probe.predict(evidence.features, evidence.lengths.tolist())
-
-    def save(self, folder: Path) -> None:
-        """Write `probe.safetensors` and `probe.json`."""
-        self.probe.save(folder)
-
-    def summary(self) -> Mapping[str, Any]:
-        """Rows used, and those dropped and why."""
-        training = self.probe.training
-        return {
-            "train_rows": training.train_rows,
-            "validation_rows": training.validation_rows,
-            "truncated": training.truncated,
-            "left_out": training.left_out,
-            **{f"dropped ({reason})": number for reason, number in training.dropped.items()},
-        }
-
-    def curve(self) -> pd.DataFrame:
-        """Both stages of training."""
-        return curve_table(self.probe.training.curve)
-
-    def notes(self, evidence: Evidence) -> Mapping[str, int]:
-        """Values set to 0, and answers of which only the first tokens are read."""
-        zeroed = self.probe.clean(evidence.features).zeroed
-        notes = {f"set to 0 ({reason})": number for reason, number in zeroed.items()}
-        truncated = self.probe.truncated(evidence.lengths.tolist())
-        return notes | ({"truncated": truncated} if truncated else {})
+from ccps.methods.base import Evidence, Fitted, TrainedMethod, TrainingAnswers, TrainingSettings
+from ccps.methods.fitted import FittedByProbe
+from ccps.probes import FittedProbe, ProbeConfig, ProbeTask, Reporting, fit_probe, fit_probes
+from ccps.probes.config import Fitting
+from ccps.probes.curve import log_point
 
 
 class CCPS(TrainedMethod):
@@ -64,26 +21,59 @@ class CCPS(TrainedMethod):
     name = "ccps"
     label = "CCPS"
     source = "probe on 75 stability features (arXiv 2505.21772)"
-    version = 2
+    version = 3
+    reads_features = True
 
     def recipe(self, settings: TrainingSettings) -> ProbeConfig:
         """The probe's."""
         return settings.probe
 
-    def fit(self, answers: TrainingAnswers, settings: TrainingSettings, seed: int, reporting: Reporting) -> Fitted:
-        """Fit the probe to every token's features."""
+    def labels(self, correct: npt.NDArray[np.bool_], seed: int) -> npt.NDArray[np.bool_]:
+        """What the probe of a seed is told of each answer: whether it is correct."""
+        return correct
+
+    def fit(
+        self, answers: TrainingAnswers, settings: TrainingSettings, seeds: Sequence[int], reporting: Reporting
+    ) -> list[Fitted]:
+        """Fit a probe to every token's features, from each seed; `settings.probe.fitting` says how."""
         lengths = answers.evidence.lengths
-        probe = fit_probe(
-            answers.evidence.features,
-            np.repeat(answers.correct, lengths),
-            np.repeat(answers.question_ids, lengths).tolist(),
-            settings.probe,
-            seed,
-            radius=settings.radius,
-            reporting=reporting,
-        )
-        return FittedCCPS(probe)
+        ids = np.repeat(answers.question_ids, lengths).tolist()
+        tasks = [
+            ProbeTask(
+                answers.evidence.features,
+                np.repeat(self.labels(answers.correct, seed), lengths),
+                ids,
+                seed,
+                settings.radius,
+            )
+            for seed in seeds
+        ]
+        fit = _fit_in_turn if settings.probe.fitting is Fitting.lightning else _fit_together
+        return [FittedByProbe(probe, _inputs) for probe in fit(tasks, settings.probe, reporting)]
 
     def load(self, folder: Path) -> Fitted:
         """Read the probe."""
-        return FittedCCPS(FittedProbe.load(folder))
+        return FittedByProbe(FittedProbe.load(folder), _inputs)
+
+
+def _inputs(evidence: Evidence) -> tuple[Any, ...]:
+    return evidence.features, evidence.lengths.tolist()
+
+
+def _fit_together(tasks: Sequence[ProbeTask], config: ProbeConfig, reporting: Reporting) -> list[FittedProbe]:
+    probes = fit_probes(tasks, config, on_progress=reporting.on_progress)
+    if reporting.logger is not None:
+        for task, probe in zip(tasks, probes, strict=True):
+            for point in probe.training.curve:
+                log_point(reporting.logger, reporting.for_seed(task.seed).log_prefix, point)
+    return probes
+
+
+def _fit_in_turn(tasks: Sequence[ProbeTask], config: ProbeConfig, reporting: Reporting) -> list[FittedProbe]:
+    probes = []
+    for task in tasks:
+        rows = task.features, task.labels, task.question_ids
+        own = reporting.for_seed(task.seed)
+        probes.append(fit_probe(*rows, config, task.seed, radius=task.radius, reporting=own))
+        reporting.say(len(probes), len(tasks))
+    return probes

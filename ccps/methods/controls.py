@@ -1,10 +1,9 @@
 """Two controls that every table carries: CCPS that has learnt nothing, and CCPS for which no direction is special."""
 
 import numpy as np
+import numpy.typing as npt
 
-from ccps.methods.base import Fitted, TrainingAnswers, TrainingSettings
 from ccps.methods.ccps import CCPS
-from ccps.probes import Reporting
 
 
 class ShuffledLabels(CCPS):
@@ -17,11 +16,11 @@ class ShuffledLabels(CCPS):
     name = "ccps_shuffled"
     label = "CCPS, labels shuffled"
     source = "control: the probe of CCPS on labels that mean nothing"
+    is_control = True
 
-    def fit(self, answers: TrainingAnswers, settings: TrainingSettings, seed: int, reporting: Reporting) -> Fitted:
-        """Fit the probe to shuffled labels."""
-        shuffled = np.random.default_rng(seed).permutation(answers.correct)
-        return super().fit(answers._replace(correct=shuffled), settings, seed, reporting)
+    def labels(self, correct: npt.NDArray[np.bool_], seed: int) -> npt.NDArray[np.bool_]:
+        """The labels in another order for each seed."""
+        return np.random.default_rng(seed).permutation(correct)
 
 
 class RandomDirections(CCPS):
@@ -34,3 +33,4 @@ class RandomDirections(CCPS):
     label = "CCPS, random directions"
     source = "control: the probe of CCPS on features along random directions"
     direction = "random"
+    is_control = True

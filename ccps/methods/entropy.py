@@ -14,6 +14,7 @@ class Entropy(Method):
     name = "entropy"
     label = "Entropy"
     source = "1 − entropy / ln(vocabulary) of the next-token distribution, mean over the answer's tokens"
+    reads_features = True
     version = 2
 
     def p_correct(self, evidence: Evidence) -> FloatArray:

@@ -1,6 +1,15 @@
+import numpy as np
+import numpy.typing as npt
 from scipy.special import expit
 
 from ccps.methods.base import Evidence, FloatArray, Method
+
+
+def probability_of_yes(logits: npt.NDArray[np.float32]) -> FloatArray:
+    """Softmax over the logits of "no" and "yes" `[answers, 2]`, at "yes": `[answers]`."""
+    no, yes = logits.astype(np.float64).T
+    probability: FloatArray = expit(yes - no)
+    return probability
 
 
 class PTrue(Method):
@@ -21,8 +30,4 @@ class PTrue(Method):
         Raises:
             ValueError: the evidence holds no self-evaluation.
         """
-        if evidence.self_evaluation is None:
-            raise ValueError("Expected `evidence.self_evaluation` to be given, but got None. Ask the model first.")
-        no, yes = evidence.self_evaluation.astype("float64").T
-        probability: FloatArray = expit(yes - no)
-        return probability
+        return probability_of_yes(evidence.read("self_evaluation"))

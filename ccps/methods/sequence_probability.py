@@ -13,6 +13,7 @@ class SequenceProbability(Method):
     name = "sequence_probability"
     label = "Sequence probability"
     source = "softmax probability of the whole answer, product over its tokens"
+    reads_features = True
 
     def p_correct(self, evidence: Evidence) -> FloatArray:
         """P(correct) = Π p(token), each over the whole vocabulary."""

@@ -11,7 +11,7 @@ What is left per vocabulary entry and radius is one exponential and two logarith
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -24,7 +24,7 @@ ENTROPY_EPSILON = 1e-6
 """Added to each probability inside the entropy's logarithm, as in the released code of CCPS."""
 
 _GROUP = 256
-_PADDING = -1e12  # below any entry: those of a long ray towards the chosen token fall by tens of thousands
+PADDING = -1e12  # below any entry: those of a long ray towards the chosen token fall by tens of thousands
 
 
 class Start(NamedTuple):
@@ -69,22 +69,46 @@ class Path(NamedTuple):
     """Whether another entry exceeds the original argmax."""
 
 
-def reduce_path(ray: Ray, radii: Sequence[float]) -> tuple[Start, Path]:
+class Tile(NamedTuple):
+    """Rays of some tokens, `[rows, padded]`: whole groups, filled up by entries of no probability and no slope."""
+
+    log_probs: Tensor
+    """ln p0."""
+    centred: Tensor
+    """S − E0[S]."""
+    probs0: Tensor
+    """p0."""
+    probs: Tensor
+    """Scratch."""
+    scratch: Tensor
+    """Scratch."""
+    vocab: int
+    """Entries that are none of those filled up."""
+
+
+Follow = Callable[[Tile, Tensor, Sequence[float]], Path]
+"""From a tile, the argmax `[rows]` of its unmoved states, and radii to the moved states."""
+
+
+def reduce_path(ray: Ray, radii: Sequence[float], follow: Follow) -> tuple[Start, Path]:
     """Reduce the rays of some tokens at the given radii, a cacheful of tokens at a time."""
     padded = _GROUP * max(2, math.ceil(ray.logits.shape[1] / _GROUP))
     tiles = list(cache_tiles(ray.logits))
     rows = tiles[0].stop
     buffers = ray.logits.new_empty((5, rows, padded))
-    reduced = [_reduce_tile(ray.logits[tile], ray.slope[tile], radii, buffers) for tile in tiles]
-    starts, paths = zip(*reduced, strict=True)
+    starts, paths = [], []
+    for rows_of_tile in tiles:
+        start, tile = _open_tile(ray.logits[rows_of_tile], ray.slope[rows_of_tile], buffers)
+        starts.append(start)
+        paths.append(follow(tile, start.argmax, radii))
     return (
         Start(*(torch.cat(column) for column in zip(*starts, strict=True))),
         Path(*(torch.cat(column) for column in zip(*paths, strict=True))),
     )
 
 
-def _reduce_tile(logits: Tensor, slope: Tensor, radii: Sequence[float], buffers: Tensor) -> tuple[Start, Path]:
-    """Reduce one tile, its vocabulary padded to whole groups by entries of no probability and no slope."""
+def _open_tile(logits: Tensor, slope: Tensor, buffers: Tensor) -> tuple[Start, Tile]:
+    """Reduce the unmoved states of one tile, and lay out what the moved ones are made of."""
     rows, vocab = logits.shape
     log_probs, centred, probs0, probs, scratch = buffers[:, :rows]
     within = scratch[:, :vocab]
@@ -94,22 +118,28 @@ def _reduce_tile(logits: Tensor, slope: Tensor, radii: Sequence[float], buffers:
 
     log_probs[:, :vocab] = logits
     log_probs[:, vocab:] = -torch.inf
-    best = _grouped(log_probs).amax(2)
-    top, second, argmax = _top_two(best, _grouped(log_probs)[_rows(best), best.argmax(1)])
+    best = grouped(log_probs).amax(2)
+    top, second, argmax = _top_two(best, grouped(log_probs)[_rows(best), best.argmax(1)])
     normalizer, entropy = _look(probs0.copy_(log_probs), top, scratch)
     log_probs -= normalizer[:, None]
-    log_probs[:, vocab:] = _PADDING
+    log_probs[:, vocab:] = PADDING
 
     mean_slope = torch.mul(probs0[:, :vocab], slope, out=within).sum(1)
     torch.sub(slope, mean_slope[:, None], out=centred[:, :vocab])
     centred[:, vocab:] = 0.0
     start = Start(normalizer, argmax, top, second, entropy, logits.norm(dim=1), std, slope.norm(dim=1), dot, mean_slope)
+    return start, Tile(log_probs, centred, probs0, probs, scratch, vocab)
 
-    best = best.new_empty((rows, len(radii), best.shape[1]))
+
+def follow_exactly(tile: Tile, argmax: Tensor, radii: Sequence[float]) -> Path:
+    """Reduce the whole vocabulary at every radius."""
+    log_probs, centred, probs0, probs, scratch, _ = tile
+    groups = grouped(probs).shape[1]
+    best = probs.new_empty((len(probs), len(radii), groups))
     sums = []
     for step, radius in enumerate(radii):
         torch.add(log_probs, centred, alpha=radius, out=probs)
-        torch.amax(_grouped(probs), dim=2, out=best[:, step])
+        torch.amax(grouped(probs), dim=2, out=best[:, step])
         divergence, entropy = _look(probs, best[:, step].amax(1), scratch)
         mixture = probs.add_(probs0)  # 2M
         terms = torch.log(mixture, out=scratch).sub_(log_probs).add_(centred, alpha=-radius / 2).mul_(mixture)
@@ -118,10 +148,10 @@ def _reduce_tile(logits: Tensor, slope: Tensor, radii: Sequence[float], buffers:
 
     where = _rows(best)[:, None], best.argmax(2)
     r = best.new_tensor(radii)[:, None]
-    group = torch.addcmul(_grouped(log_probs)[where], r, _grouped(centred)[where])
+    group = torch.addcmul(grouped(log_probs)[where], r, grouped(centred)[where])
     top, second, index = _top_two(best, group)
     changed = index != argmax[:, None]
-    return start, Path(divergence, mixture_divergence, top, second, entropy, changed)
+    return Path(divergence, mixture_divergence, top, second, entropy, changed)
 
 
 def _look(logits: Tensor, top: Tensor, scratch: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,7 +163,8 @@ def _look(logits: Tensor, top: Tensor, scratch: Tensor) -> tuple[Tensor, Tensor]
     return top + total.log(), entropy
 
 
-def _grouped(values: Tensor) -> Tensor:
+def grouped(values: Tensor) -> Tensor:
+    """See the last axis as groups of 256."""
     return values.view(*values.shape[:-1], -1, _GROUP)
 
 

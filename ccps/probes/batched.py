@@ -1,6 +1,8 @@
 """Fitting many probes at once: all grid points, seeds and folds of one recipe as one batched problem."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import NamedTuple
 
 import torch
@@ -9,9 +11,14 @@ from numpy.typing import ArrayLike
 from ccps.errors import expected
 from ccps.perturbation import FEATURE_NAMES
 from ccps.probes.config import Accelerator, ProbeConfig, check_config
+from ccps.probes.curve import CurvePoint
+from ccps.probes.encoders import ProbeNetwork
 from ccps.probes.fitted import FittedProbe, build_network
-from ccps.probes.preparation import prepare, reproducibly
+from ccps.probes.preparation import PreparedTable, prepare, reproducibly
 from ccps.probes.stacked_training import naming_task, train_stacked
+
+STACKED = 100
+"""Probes that are fitted as one stack, if nothing else is said."""
 
 
 class ProbeTask(NamedTuple):
@@ -32,7 +39,8 @@ def fit_probes(
     config: ProbeConfig,
     *,
     feature_names: Sequence[str] = FEATURE_NAMES,
-    at_once: int = 100,
+    at_once: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> list[FittedProbe]:
     """Fit one probe to each task, by the recipe of `fit_probe` and with its result up to rounding.
 
@@ -40,11 +48,17 @@ def fit_probes(
     takes for its seed, also when a GPU computes. Weights are stacked `[probes, …]`, and one optimiser updates them
     all. Tables may have different numbers of rows.
 
+    On the CPU, convolutions gain nothing from being stacked: their arithmetic takes the time, not the calls. There
+    each probe is a stack of its own, and as many are fitted at a time as torch has threads.
+
     Args:
         tasks: tables, seeds and radii.
         config: the recipe.
         feature_names: names of the columns of every table.
-        at_once: probes that are fitted together, whose scaled rows are in memory at the same time.
+        at_once: probes whose scaled rows are in memory at the same time; without it 100, or as many as torch has
+            threads if each is fitted on a thread of its own.
+        on_progress: called after evaluations, by one thread at a time, with the updates made so far and those in all,
+            summed over probes and stages.
 
     Returns:
         Probes in the order of the tasks, on the CPU.
@@ -55,22 +69,64 @@ def fit_probes(
         ValueError: `at_once` is below 1.
     """
     check_config(config)
-    if at_once < 1:
+    device, threads = _device(config.accelerator), torch.get_num_threads()
+    apart = bool(config.encoder.kernels) and device.type == "cpu"
+    size = (threads if apart else STACKED) if at_once is None else at_once
+    if size < 1:
         raise ValueError(f"Expected `at_once` to be at least 1, but got {at_once}.")
-    device = _device(config.accelerator)
+    advance = _Progress(len(tasks) * (config.contrastive.steps + config.classifier.steps), on_progress)
     probes: list[FittedProbe] = []
-    for first in range(0, len(tasks), at_once):
+    for first in range(0, len(tasks), size):
         tables, networks = [], []
-        for number, task in enumerate(tasks[first : first + at_once], start=first):
+        for number, task in enumerate(tasks[first : first + size], start=first):
             with naming_task(number), reproducibly(task.seed):
                 rows = task.features, task.labels, task.question_ids
                 tables.append(prepare(*rows, config, task.seed, task.radius, feature_names))
                 networks.append(build_network(config, len(feature_names)))
         # Every probe has random sources of its own; this is for the one thread.
         with reproducibly(seed=0):
-            curves = train_stacked(networks, tables, config, device, first)
+            if apart:
+                curves = _train_apart(networks, tables, config, first, advance, threads)
+            else:
+                curves = train_stacked(networks, tables, config, device, first, advance)
         probes += [table.fitted(network, curve) for table, network, curve in zip(tables, networks, curves, strict=True)]
     return probes
+
+
+def _train_apart(
+    networks: Sequence[ProbeNetwork],
+    tables: Sequence[PreparedTable],
+    config: ProbeConfig,
+    first_task: int,
+    advance: Callable[[int], None],
+    threads: int,
+) -> list[list[CurvePoint]]:
+    """Run `train_stacked` for each network alone, so many at a time; which thread takes it does not matter."""
+
+    def train(number: int) -> list[CurvePoint]:
+        here = slice(number, number + 1)
+        cpu = torch.device("cpu")
+        return train_stacked(networks[here], tables[here], config, cpu, first_task + number, advance)[0]
+
+    # The number of torch's own threads is a thread's own affair.
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        return list(pool.map(train, range(len(networks))))
+
+
+class _Progress:
+    """Adds up the updates made by all threads, and passes on the sum."""
+
+    def __init__(self, total: int, listener: Callable[[int, int], None] | None) -> None:
+        self._total = total
+        self._listener = listener
+        self._done = 0
+        self._lock = Lock()
+
+    def __call__(self, updates: int) -> None:
+        with self._lock:
+            self._done += updates
+            if self._listener is not None:
+                self._listener(self._done, self._total)
 
 
 def _device(accelerator: Accelerator) -> torch.device:

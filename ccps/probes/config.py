@@ -7,21 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ccps.errors import UserError, expected
-
-ACTIVATIONS = (
-    "ELU",
-    "GELU",
-    "LeakyReLU",
-    "Mish",
-    "PReLU",
-    "ReLU",
-    "SELU",
-    "SiLU",
-    "Sigmoid",
-    "Softplus",
-    "Tanh",
-)
+from ccps.errors import UserError
+from ccps.probes.ranges import fault, faults, refuse
 
 
 class Checkpoint(StrEnum):
@@ -60,8 +47,17 @@ class Optimizer(StrEnum):
     """AdamW: decoupled from the gradient, `learning_rate · weight_decay` of the weights at each step."""
 
 
+class Fitting(StrEnum):
+    """How one recipe is fitted from several seeds; the probes are the same up to rounding."""
+
+    batched = "batched"
+    """All at once: their weights are stacked, and one optimiser updates them together."""
+    lightning = "lightning"
+    """One after the other, each by Lightning trainers of its own, as the logger and callbacks see them."""
+
+
 class Accelerator(StrEnum):
-    """Where Lightning trains."""
+    """Where a probe is trained."""
 
     cpu = "cpu"
     gpu = "gpu"
@@ -83,7 +79,7 @@ class EncoderConfig:
     embed_dim: int = 8
     """Width of the embedding."""
     activation: str = "ELU"
-    """Class name in `torch.nn`, one of `ACTIVATIONS`; follows every hidden layer."""
+    """Class name in `torch.nn`, one of `ccps.probes.ranges.ACTIVATIONS`; follows every hidden layer."""
 
 
 @dataclass
@@ -93,7 +89,7 @@ class HeadConfig:
     hidden: list[int] = field(default_factory=lambda: [48, 24, 12])
     """Widths of the hidden layers."""
     activation: str = "ELU"
-    """Class name in `torch.nn`, one of `ACTIVATIONS`; follows every hidden layer."""
+    """Class name in `torch.nn`, one of `ccps.probes.ranges.ACTIVATIONS`; follows every hidden layer."""
 
 
 @dataclass
@@ -136,53 +132,28 @@ class ProbeConfig:
     """Which weights each stage hands on."""
     never_flips: NeverFlips = NeverFlips.strict
     """What an infinite `epsilon_to_flip_token` becomes at evaluation; in training it is always the radius."""
+    fitting: Fitting = Fitting.batched
+    """Whether the seeds of a method are fitted together."""
     accelerator: Accelerator = Accelerator.cpu
     """One seed gives the same bytes on one kind of device; the networks are too small to gain from a GPU."""
 
 
-def check_config(config: ProbeConfig) -> None:
+def check_config(config: ProbeConfig, name: str = "probe") -> None:
     """Refuse settings that cannot be trained, all faults in one message.
+
+    Args:
+        config: the recipe.
+        name: where it stands in an experiment.
 
     Raises:
         UserError: naming every setting that is out of range.
     """
-    faults = list(_faults(config))
-    if faults:
-        raise UserError("\n".join(str(fault) for fault in faults))
+    refuse(_faults(config, name))
 
 
-def _faults(config: ProbeConfig) -> Iterator[UserError]:
-    def fault(name: str, wanted: str, got: object) -> UserError:
-        return expected(f"`probe.{name}`", wanted, got, "Change it in conf/probe or on the command line.")
-
+def _faults(config: ProbeConfig, name: str) -> Iterator[UserError]:
+    yield from faults(config, name)
     encoder = config.encoder
-    if encoder.embed_dim < 1:
-        yield fault("encoder.embed_dim", "a positive integer", encoder.embed_dim)
-    if any(width < 1 or width % 2 == 0 for width in encoder.kernels):
-        yield fault("encoder.kernels", "odd positive integers", encoder.kernels)
     if encoder.kernels and len(encoder.kernels) != len(encoder.hidden):
-        yield fault("encoder.kernels", f"as many as `encoder.hidden` ({len(encoder.hidden)}) or none", encoder.kernels)
-    if encoder.max_tokens < 1:
-        yield fault("encoder.max_tokens", "a positive integer", encoder.max_tokens)
-    for part, network in (("encoder", encoder), ("head", config.head)):
-        if any(width < 1 for width in network.hidden):
-            yield fault(f"{part}.hidden", "positive integers", network.hidden)
-        if network.activation not in ACTIVATIONS:
-            yield fault(f"{part}.activation", f"one of {', '.join(ACTIVATIONS)}", network.activation)
-    if config.margin <= 0:
-        yield fault("margin", "above 0", config.margin)
-    if not 0 < config.validation_fraction < 1:
-        yield fault("validation_fraction", "between 0 and 1", config.validation_fraction)
-    for part, stage in (("contrastive", config.contrastive), ("classifier", config.classifier)):
-        if stage.steps < 0:
-            yield fault(f"{part}.steps", "0 or more", stage.steps)
-        if stage.batch_size < 1:
-            yield fault(f"{part}.batch_size", "a positive integer", stage.batch_size)
-        if stage.learning_rate <= 0:
-            yield fault(f"{part}.learning_rate", "above 0", stage.learning_rate)
-        if stage.weight_decay < 0:
-            yield fault(f"{part}.weight_decay", "0 or more", stage.weight_decay)
-        if not 0 <= stage.encoder_dropout < 1:
-            yield fault(f"{part}.encoder_dropout", "in [0, 1)", stage.encoder_dropout)
-        if stage.eval_every < 1:
-            yield fault(f"{part}.eval_every", "a positive integer", stage.eval_every)
+        wanted = f"as many as `encoder.hidden` ({len(encoder.hidden)}) or none"
+        yield fault(f"{name}.encoder.kernels", wanted, encoder.kernels)

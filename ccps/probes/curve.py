@@ -1,11 +1,15 @@
 """What validation showed during training, and the weights it liked best."""
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.loggers import Logger
 from torch import nn
 
+from ccps.errors import expected
 from ccps.probes.modules import VAL_ACCURACY, VAL_LOSS
 
 
@@ -27,6 +31,27 @@ class CurvePoint(NamedTuple):
     def score(self) -> float:
         """What `checkpoint: best` goes by, higher = better: the accuracy, or minus the loss if there is none."""
         return -self.val_loss if self.val_accuracy is None else self.val_accuracy
+
+
+def log_point(logger: Logger, prefix: str, point: CurvePoint) -> None:
+    """Pass an evaluation to a logger, as `<prefix>/<stage>/<metric>`."""
+    values = {name: value for name, value in point._asdict().items() if isinstance(value, float)}
+    logger.log_metrics({f"{prefix}/{point.stage}/{name}": value for name, value in values.items()}, step=point.step)
+
+
+def check_best(points: Sequence[CurvePoint]) -> None:
+    """Refuse to choose the best of evaluations if none is finite.
+
+    Raises:
+        UserError: none is.
+    """
+    if not any(math.isfinite(point.score) for point in points):
+        raise expected(
+            f"an evaluation of the {points[0].stage} stage",
+            "finite, for `checkpoint: best` to choose by",
+            f"none among {len(points)}",
+            "Set `checkpoint` to `last`, or look for features out of all proportion.",
+        )
 
 
 class CurveRecorder(pl.Callback):
@@ -72,8 +97,4 @@ class CurveRecorder(pl.Callback):
             # `state_dict` refers to the live parameters: without a copy the best would follow the last.
             self.best_weights = {name: value.clone() for name, value in self._module.state_dict().items()}
         if trainer.logger is not None:
-            values = {name: value for name, value in point._asdict().items() if isinstance(value, float)}
-            trainer.logger.log_metrics(
-                {f"{self._log_prefix}/{self._stage}/{name}": value for name, value in values.items()},
-                step=point.step,
-            )
+            log_point(trainer.logger, self._log_prefix, point)

@@ -105,6 +105,11 @@ def set_dropout(module: nn.Module, probability: float) -> None:
             layer.p = probability
 
 
+def count_parameters(module: nn.Module) -> int:
+    """Count the numbers that training sets: weights, biases, slopes that are learnt."""
+    return sum(value.numel() for value in module.parameters())
+
+
 def _perceptron(widths: list[int], activation: str, dropout: float | None) -> nn.Sequential:
     layers: list[nn.Module] = []
     for width, next_width in pairwise(widths):

@@ -1,6 +1,5 @@
 """A probe that has been fitted: predict, save, load."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,12 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from ccps.probes.config import EncoderConfig, ProbeConfig
 from ccps.probes.curve import CurvePoint
-from ccps.probes.encoders import ProbeNetwork, build_encoder, build_head
+from ccps.probes.encoders import ProbeNetwork, build_encoder, build_head, count_parameters
 from ccps.probes.preprocess import EvaluationRows, Standardizer, clean_for_evaluation
 from ccps.probes.sequences import check_lengths, count_truncated, read_answers
 from ccps.probes.stored import read_config, read_settings, read_tensors
+from ccps.stored import write_json
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 WEIGHTS_FILE = "probe.safetensors"
 SETTINGS_FILE = "probe.json"
 
@@ -40,6 +40,16 @@ class TrainingRecord:
     curve: tuple[CurvePoint, ...]
     """All evaluations of both stages, in order."""
 
+    def summary(self) -> dict[str, int]:
+        """Rows used, and those left out and why."""
+        return {
+            "train_rows": self.train_rows,
+            "validation_rows": self.validation_rows,
+            "truncated": self.truncated,
+            "left_out": self.left_out,
+            **{f"dropped ({reason})": number for reason, number in self.dropped.items()},
+        }
+
 
 @dataclass(frozen=True)
 class FittedProbe:
@@ -54,6 +64,11 @@ class FittedProbe:
     network: ProbeNetwork
     """Encoder and head, on the CPU and in evaluation mode."""
     training: TrainingRecord
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that training has set: weights and biases of encoder and head."""
+        return count_parameters(self.network)
 
     def clean(self, features: ArrayLike) -> EvaluationRows:
         """Return the rows as `predict` sees them before scaling, with the count of values it sets to 0."""
@@ -81,6 +96,12 @@ class FittedProbe:
             probabilities: NDArray[np.float64] = self.network(inputs).double().softmax(dim=1)[:, 1].numpy()
         return probabilities
 
+    def notes(self, features: ArrayLike, lengths: Sequence[int]) -> dict[str, int]:
+        """Count what `predict` changes: values set to 0, by reason, and answers whose end it does not read."""
+        notes = {f"set to 0 ({reason})": number for reason, number in self.clean(features).zeroed.items()}
+        truncated = self.truncated(lengths)
+        return notes | ({"truncated": truncated} if truncated else {})
+
     def truncated(self, lengths: Sequence[int]) -> int:
         """Count the answers, of lengths `[answers]`, of which `predict` reads only the first `max_tokens` tokens."""
         return count_truncated(np.asarray(lengths, dtype=np.int64), self.config.encoder)
@@ -90,7 +111,6 @@ class FittedProbe:
         folder.mkdir(parents=True, exist_ok=True)
         safetensors.torch.save_file(_tensors(self.network, self.scaler), folder / WEIGHTS_FILE)
         settings = {
-            "format_version": FORMAT_VERSION,
             "feature_names": self.feature_names,
             "radius": self.radius,
             "config": asdict(self.config),
@@ -99,8 +119,7 @@ class FittedProbe:
                 "curve": [point._asdict() for point in self.training.curve],
             },
         }
-        text = json.dumps(settings, indent=2, sort_keys=True, allow_nan=False)
-        (folder / SETTINGS_FILE).write_text(text + "\n", encoding="utf-8")
+        write_json(folder / SETTINGS_FILE, FORMAT_VERSION, settings)
 
     @classmethod
     def load(cls, folder: Path) -> "FittedProbe":

@@ -86,7 +86,7 @@ def _check_strata(strata: NDArray[np.int64], fraction: float) -> None:
         raise UserError(
             f"A probe cannot be fitted: {right} questions answered right and {questions - right} wrong are "
             f"too few to hold out {fraction:g} of them stratified by label, which takes two of each label "
-            "and two on each side. Add questions, or change `probe.validation_fraction`."
+            "and two on each side. Add questions, or hold out another share."
         )
 
 

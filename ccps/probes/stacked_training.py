@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ccps.errors import UserError
 from ccps.probes.config import Checkpoint, ProbeConfig, StageConfig
-from ccps.probes.curve import CurvePoint
+from ccps.probes.curve import CurvePoint, check_best
 from ccps.probes.encoders import ProbeNetwork
 from ccps.probes.losses import pair_losses
 from ccps.probes.modules import OPTIMIZERS
@@ -67,6 +67,7 @@ def train_stacked(
     config: ProbeConfig,
     device: torch.device,
     first_task: int,
+    advance: Callable[[int], None],
 ) -> list[list[CurvePoint]]:
     """Run both stages on `networks`, which are of one shape, in place; they end in evaluation mode.
 
@@ -76,17 +77,18 @@ def train_stacked(
         config: the recipe.
         device: where to compute.
         first_task: number of the first probe in error messages.
+        advance: called after each evaluation with the updates made since the one before, over all networks.
 
     Returns:
         The curve of each probe.
 
     Raises:
-        UserError: the training of a probe diverges.
+        UserError: the training of a probe diverges, or its best weights are asked for and no evaluation is finite.
     """
     stacked = StackedNetworks(networks, device)
     data = _lay_out(tables, device)
     stages = (_contrastive(stacked, tables, data, config), _classifier(stacked, tables, data, config))
-    curves = [_run_stage(stage, data, config.checkpoint, first_task) for stage in stages]
+    curves = [_run_stage(stage, data, config.checkpoint, first_task, advance) for stage in stages]
     stacked.copy_to(networks)
     for network in networks:
         network.eval()
@@ -168,7 +170,9 @@ def _move(examples: Examples, device: torch.device) -> Examples:
     return Examples(examples.inputs.to(device), examples.labels.to(device))
 
 
-def _run_stage(stage: _Stage, data: _Data, checkpoint: Checkpoint, first_task: int) -> list[list[CurvePoint]]:
+def _run_stage(
+    stage: _Stage, data: _Data, checkpoint: Checkpoint, first_task: int, advance: Callable[[int], None]
+) -> list[list[CurvePoint]]:
     settings = stage.settings
     optimizer = OPTIMIZERS[settings.optimizer](
         stage.weights.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
@@ -184,9 +188,12 @@ def _run_stage(stage: _Stage, data: _Data, checkpoint: Checkpoint, first_task: i
         best.update(points)
         for curve, point in zip(curves, points, strict=True):
             curve.append(point)
+        advance(losses.numel())
     for probe in range(len(curves)):
         with naming_task(first_task + probe):
             check_finite(stage.name, (value[probe] for value in stage.weights.values()))
+            if checkpoint is Checkpoint.best:
+                check_best(curves[probe])
     if checkpoint is Checkpoint.best:
         best.restore()
     return curves

@@ -1,10 +1,9 @@
 """What a probe on hidden states is made of and how it is fitted: the schema behind `conf/state_probe/*.yaml`."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ccps.errors import UserError, expected
-from ccps.probes.config import ACTIVATIONS, Accelerator
+from ccps.probes.config import Accelerator
+from ccps.probes.ranges import faults, refuse
 
 
 @dataclass
@@ -18,7 +17,7 @@ class StateProbeConfig:
     hidden: list[int] = field(default_factory=lambda: [512, 128])
     """Widths of the hidden layers."""
     activation: str = "ReLU"
-    """Class name in `torch.nn`, one of `ACTIVATIONS`; follows every hidden layer."""
+    """Class name in `torch.nn`, one of `ccps.probes.ranges.ACTIVATIONS`; follows every hidden layer."""
     dropout: float = 0.2
     """Dropout after each hidden layer."""
     learning_rate: float = 1e-3
@@ -41,39 +40,14 @@ class StateProbeConfig:
     """One seed gives the same bytes on one kind of device."""
 
 
-def check_state_config(config: StateProbeConfig) -> None:
+def check_state_config(config: StateProbeConfig, name: str = "state_probe") -> None:
     """Refuse settings that cannot be trained, all faults in one message.
+
+    Args:
+        config: the recipe.
+        name: where it stands in an experiment.
 
     Raises:
         UserError: naming every setting that is out of range.
     """
-    faults = list(_faults(config))
-    if faults:
-        raise UserError("\n".join(str(fault) for fault in faults))
-
-
-def _faults(config: StateProbeConfig) -> Iterator[UserError]:
-    def fault(name: str, wanted: str) -> UserError:
-        return expected(
-            f"`state_probe.{name}`",
-            wanted,
-            getattr(config, name),
-            "Change it in conf/state_probe or on the command line.",
-        )
-
-    if any(width < 1 for width in config.hidden):
-        yield fault("hidden", "positive integers")
-    if config.activation not in ACTIVATIONS:
-        yield fault("activation", f"one of {', '.join(ACTIVATIONS)}")
-    if not 0 <= config.dropout < 1:
-        yield fault("dropout", "in [0, 1)")
-    for name in ("learning_rate", "clip_norm"):
-        if not getattr(config, name) > 0:
-            yield fault(name, "above 0")
-    if not config.weight_decay >= 0:
-        yield fault("weight_decay", "0 or more")
-    for name in ("batch_size", "max_epochs", "patience"):
-        if getattr(config, name) < 1:
-            yield fault(name, "a positive integer")
-    if not 0 < config.validation_fraction < 1:
-        yield fault("validation_fraction", "between 0 and 1")
+    refuse(faults(config, name))

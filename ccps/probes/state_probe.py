@@ -1,6 +1,5 @@
 """Probes that read one hidden state per answer as the probability that the answer is correct: P(IK) and SAPLMA."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ from torch.nn import functional
 from ccps.errors import UserError, expected
 from ccps.probes.config import Checkpoint, EncoderConfig, ProbeConfig, StageConfig
 from ccps.probes.curve import CurvePoint
-from ccps.probes.encoders import build_encoder
+from ccps.probes.encoders import build_encoder, count_parameters
 from ccps.probes.modules import VAL_LOSS, StageModule
 from ccps.probes.pairs import Examples, row_batches
 from ccps.probes.preparation import reproducibly
@@ -27,6 +26,7 @@ from ccps.probes.split import check_labels, split_by_question
 from ccps.probes.state_config import StateProbeConfig, check_state_config
 from ccps.probes.stored import read_config, read_settings, read_tensors
 from ccps.probes.training import SILENT, Reporting, run_stage
+from ccps.stored import write_json
 
 FORMAT_VERSION = 1
 WEIGHTS_FILE = "state_probe.safetensors"
@@ -51,6 +51,10 @@ class StateTrainingRecord:
     curve: tuple[CurvePoint, ...]
     """Before training and after each epoch, in order."""
 
+    def summary(self) -> dict[str, int]:
+        """Answers used."""
+        return {"train_rows": self.train_rows, "validation_rows": self.validation_rows}
+
 
 @dataclass(frozen=True)
 class FittedStateProbe:
@@ -64,6 +68,11 @@ class FittedStateProbe:
     network: nn.Module
     """From `[answers, width]` to logits `[answers, 1]`, on the CPU and in evaluation mode."""
     training: StateTrainingRecord
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that training has set: the network's weights and biases."""
+        return count_parameters(self.network)
 
     def predict(self, states: ArrayLike) -> NDArray[np.float64]:
         """Return the probability that each answer is correct.
@@ -90,18 +99,20 @@ class FittedStateProbe:
         probabilities: NDArray[np.float64] = logits.squeeze(1).double().sigmoid().numpy()
         return probabilities
 
+    def notes(self, states: ArrayLike) -> dict[str, int]:
+        """Nothing is changed on the way."""
+        return {}
+
     def save(self, folder: Path) -> None:
         """Write `state_probe.safetensors` and `state_probe.json` into `folder`, which is made if need be."""
         folder.mkdir(parents=True, exist_ok=True)
         safetensors.torch.save_file(_tensors(self.network, self.scaler), folder / WEIGHTS_FILE)
         settings = {
-            "format_version": FORMAT_VERSION,
             "width": self.width,
             "config": asdict(self.config),
             "training": {**asdict(self.training), "curve": [point._asdict() for point in self.training.curve]},
         }
-        text = json.dumps(settings, indent=2, sort_keys=True, allow_nan=False)
-        (folder / SETTINGS_FILE).write_text(text + "\n", encoding="utf-8")
+        write_json(folder / SETTINGS_FILE, FORMAT_VERSION, settings)
 
     @classmethod
     def load(cls, folder: Path) -> "FittedStateProbe":

@@ -1,6 +1,5 @@
 """Files of a fitted probe: JSON settings and safetensors weights, read back as strictly as they were written."""
 
-import json
 from collections.abc import Collection
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors import SafetensorError
 
 from ccps.errors import expected
 from ccps.probes.curve import CurvePoint
+from ccps.stored import check_keys, read_json
 
 WAY_OUT = "Fit the probe again, or load a folder that its `save` wrote."
 
@@ -32,18 +32,11 @@ def read_settings(path: Path, format_version: int, keys: Collection[str], traini
     Raises:
         UserError: the file cannot be read, is of another format version, or holds other keys.
     """
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise expected(f"`{path}`", "a probe's settings", str(error), WAY_OUT) from error
-    version = settings.get("format_version") if isinstance(settings, dict) else None
-    if version != format_version:
-        raise expected(f"`format_version` in {path}", str(format_version), version, WAY_OUT)
-    _check_keys(settings, {"format_version", "training", *keys}, path)
-    _check_keys(settings["training"], {item.name for item in fields(training)}, path)
+    settings = read_json(path, "a probe's settings", format_version, {"training", *keys}, WAY_OUT)
+    check_keys(settings["training"], {item.name for item in fields(training)}, path, WAY_OUT)
     for point in settings["training"]["curve"]:
-        _check_keys(point, set(CurvePoint._fields), path)
-    return dict(settings)
+        check_keys(point, CurvePoint._fields, path, WAY_OUT)
+    return settings
 
 
 def read_config(stored: dict[str, Any], kind: type[ConfigT], path: Path) -> ConfigT:
@@ -77,8 +70,3 @@ def read_tensors(path: Path, like: dict[str, torch.Tensor]) -> dict[str, torch.T
         differing = sorted(name for name in wanted.keys() | got.keys() if wanted.get(name) != got.get(name))
         raise expected(f"the tensors in {path}", "those of the settings", f"others for {differing}", WAY_OUT)
     return tensors
-
-
-def _check_keys(record: dict[str, Any], names: set[str], path: Path) -> None:
-    if set(record) != names:
-        raise expected(f"the keys in {path}", str(sorted(names)), sorted(record), WAY_OUT)

@@ -1,7 +1,7 @@
 """Fitting a probe: the contrastive stage, then encoder and classifier together."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import lightning.pytorch as pl
@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from ccps.errors import UserError, expected
 from ccps.perturbation import FEATURE_NAMES
 from ccps.probes.config import Accelerator, Checkpoint, ProbeConfig, StageConfig, check_config
-from ccps.probes.curve import CurvePoint, CurveRecorder
+from ccps.probes.curve import CurvePoint, CurveRecorder, check_best
 from ccps.probes.encoders import ProbeNetwork, set_dropout
 from ccps.probes.fitted import FittedProbe, build_network
 from ccps.probes.modules import BatchT, ClassifierModule, ContrastiveModule, StageModule
@@ -36,6 +36,17 @@ class Reporting(NamedTuple):
     """Further Lightning callbacks, for both stages."""
     progress: bool = False
     """Show Lightning's progress bar."""
+    on_progress: Callable[[int, int], None] | None = None
+    """Called now and then with how much of a fit is done and how much it is in all, in units of the fit's own."""
+
+    def for_seed(self, seed: int) -> "Reporting":
+        """The same for one of several fits, whose metrics are named by its seed."""
+        return self._replace(log_prefix=f"{self.log_prefix}/seed{seed}")
+
+    def say(self, done: int, total: int) -> None:
+        """Tell whoever listens to the progress."""
+        if self.on_progress is not None:
+            self.on_progress(done, total)
 
 
 SILENT = Reporting()
@@ -150,7 +161,8 @@ def run_stage(
         reporting: logger, callbacks, progress bar.
 
     Raises:
-        UserError: the accelerator is not there, or training diverges.
+        UserError: the accelerator is not there, training diverges, or the best weights are asked for and no
+            evaluation is finite.
     """
     stage, trained = module.config, module.trained
     recorder = CurveRecorder(name, trained, reporting.log_prefix)
@@ -166,6 +178,7 @@ def run_stage(
         trainer.fit(module, in_blocks(batches, stage.steps, stage.eval_every), whole)
     check_finite(name, trained.state_dict().values())
     if config.checkpoint is Checkpoint.best:
+        check_best(recorder.points)
         trained.load_state_dict(recorder.best_weights)
     return recorder.points
 

@@ -1,29 +1,20 @@
-"""The claims ledger: published figures as data, beside what this run measured. Nothing is filled in."""
+"""Published figures as data: one file of the group `conf/claims` for each publication. Nothing is filled in."""
 
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from pathlib import Path
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
-import pandas as pd
-
 from ccps.errors import expected
+from ccps.report.records import Setting
 from ccps.report.terms import BY_NAME
 
-CLAIM_KEYS = ("id", "source", "quantity", "metric", "scale", "value", "tolerance", "note")
-SCALES = ("relative", "points")
-
-
-class ClaimVerdict(StrEnum):
-    """How a published figure stands to the measured one."""
-
-    MATCH = "match"
-    DIFFERS = "differs"
-    NOT_MEASURED = "not measured"
-    UNKNOWN = "unknown"
+FILE_KEYS = ("source", "note", "convention", "models", "benchmarks")
+PART_KEYS = ("gaps", "averages", "cells")
+GAP_KEYS = ("method", "metric", "scale", "value", "tolerance", "note")
+GAP_SCALES = ("relative", "points")
+_WAY_OUT = "Compare it with the files in conf/claims."
 
 
 @dataclass(frozen=True)
@@ -31,148 +22,200 @@ class Claim:
     """One published figure.
 
     Attributes:
-        id: short name, unique in its set.
-        source: where it was published.
+        id: name of its set, then what is particular to it, unique in all sets.
         quantity: what it states, in words.
-        metric: metric name it is about.
-        scale: "relative" ((a − b) / b) or "points" (a − b), both as fractions.
+        method: the method it is about.
+        metric: the metric it is about.
+        scale: "value" (the metric itself), or the gap to the strongest other method as "relative" ((a − b) / b) or
+            "points" (a − b); all as fractions.
+        models: the models it is averaged over.
+        benchmarks: the benchmarks it is averaged over.
         value: the published figure, or None when it is not known.
+        spread: the standard deviation published with it, or None.
         tolerance: largest distance that counts as a match.
         note: anything a reader should know.
     """
 
     id: str
-    source: str
     quantity: str
+    method: str
     metric: str
     scale: str
+    models: tuple[str, ...]
+    benchmarks: tuple[str, ...]
     value: float | None
+    spread: float | None
     tolerance: float
     note: str
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """All pairs of model and benchmark it is averaged over."""
+        return tuple(Setting(*pair) for pair in product(self.models, self.benchmarks))
 
 
 @dataclass(frozen=True)
 class ClaimSet:
-    """Figures published for one set of models and benchmarks."""
+    """The figures of one publication.
 
+    Attributes:
+        name: short name.
+        source: where they were published.
+        note: anything a reader should know about all of them.
+        convention: how their ECE was measured, a name in `ccps.metrics.CONVENTIONS`.
+        models: the models it covers.
+        benchmarks: the benchmarks it covers.
+        claims: the figures.
+    """
+
+    name: str
+    source: str
+    note: str
+    convention: str
     models: tuple[str, ...]
     benchmarks: tuple[str, ...]
     claims: tuple[Claim, ...]
 
 
-@dataclass(frozen=True)
-class LedgerEntry:
-    """A claim, what was measured, and the verdict; `reason` says why there is no comparison."""
+def parse_claims(content: Mapping[str, Any]) -> tuple[ClaimSet, ...]:
+    """Read published figures, given as a mapping from the name of each set to the content of its file.
 
-    claim: Claim
-    got: float | None
-    verdict: ClaimVerdict
-    reason: str
-
-
-def parse_claims(content: Mapping[str, Any]) -> ClaimSet:
-    """Read published figures from a file of the group `conf/claims` (models, benchmarks and claims).
+    A file names `models` and `benchmarks`, and holds one or more parts: `gaps`, a list of mappings with
+    method, metric, scale, value, tolerance and note; `averages` over all models and benchmarks, `values` being
+    method → metric → value or [value, standard deviation]; and `cells`, one for every model, benchmark and entry of its
+    `methods` and `metrics`, `values` being model → benchmark → method → metric → value. A cell without a value is not
+    known.
 
     Raises:
-        UserError: when a key is missing or unknown, an id occurs twice or a scale is unknown.
+        UserError: when a key is missing or unknown, or a value is of the wrong kind.
     """
-    way_out = "Compare it with conf/claims/ccps_headline.yaml."
-    if set(content) != {"models", "benchmarks", "claims"}:
-        raise expected("`claims`", "a mapping with models, benchmarks and claims", list(content), way_out)
-    rows = content["claims"]
-    for row in rows:
-        if not isinstance(row, Mapping) or set(row) != set(CLAIM_KEYS):
-            raise expected("an entry of `claims.claims`", f"a mapping with {list(CLAIM_KEYS)}", row, way_out)
-        if row["metric"] not in BY_NAME:
-            raise expected(f"`metric` of the claim {row['id']}", f"one of {list(BY_NAME)}", row["metric"], way_out)
-        if not all(isinstance(row[key], int | float) or row[key] is None for key in ("value", "tolerance")):
-            raise expected(f"`value` and `tolerance` of the claim {row['id']}", "numbers", row, way_out)
-        if row["scale"] not in SCALES:
-            raise expected(f"`scale` of the claim {row['id']}", f"one of {list(SCALES)}", row["scale"], way_out)
-    claims = tuple(Claim(**row) for row in rows)
+    return tuple(_parse_set(str(name), file) for name, file in content.items())
+
+
+def _parse_set(name: str, file: Any) -> ClaimSet:
+    here = f"`claims.{name}`"
+    if not isinstance(file, Mapping) or not set(FILE_KEYS) <= set(file) <= {*FILE_KEYS, *PART_KEYS}:
+        wanted = f"a mapping with {', '.join(FILE_KEYS)} and one or more of {', '.join(PART_KEYS)}"
+        raise expected(here, wanted, list(file) if isinstance(file, Mapping) else file, _WAY_OUT)
+    claims = (
+        *_gaps(name, file, file.get("gaps", ())),
+        *_averages(name, file, file.get("averages", {})),
+        *_cells(name, file, file.get("cells", {})),
+    )
     ids = [claim.id for claim in claims]
     if len(set(ids)) != len(ids):
-        raise expected("the ids of `claims.claims`", "all different", ids, way_out)
-    return ClaimSet(tuple(content["models"]), tuple(content["benchmarks"]), claims)
+        raise expected(f"the figures of {here}", "all different", ids, _WAY_OUT)
+    source, note, convention = (str(file[key]) for key in FILE_KEYS[:3])
+    return ClaimSet(name, source, note, convention, tuple(file["models"]), tuple(file["benchmarks"]), claims)
 
 
-def judge_claim(claim: Claim, got: float | None, reason: str = "") -> LedgerEntry:
-    """Compare one published figure with a measured one.
-
-    Args:
-        claim: the published figure.
-        got: the measured figure, or None when there is none.
-        reason: why there is none.
-    """
-    if claim.value is None:
-        known = None if got is None or math.isnan(got) else got
-        return LedgerEntry(claim, known, ClaimVerdict.UNKNOWN, "no published value")
-    if got is None or math.isnan(got):
-        return LedgerEntry(claim, None, ClaimVerdict.NOT_MEASURED, reason)
-    near = abs(got - claim.value) <= claim.tolerance + 1e-12
-    return LedgerEntry(claim, got, ClaimVerdict.MATCH if near else ClaimVerdict.DIFFERS, "")
-
-
-def mean_gap(results: pd.DataFrame, metric: str, scale: str, reference: str) -> float:
-    """Mean gap of the reference method to the strongest other one, over all models and benchmarks.
-
-    Seeds are averaged first; the strongest method is chosen anew for each model and benchmark.
-
-    Args:
-        results: columns model, benchmark, method, metric and value (fractions).
-        metric: name of the metric.
-        scale: "relative" or "points".
-        reference: the method whose gap is measured.
-
-    Returns:
-        The gap as a fraction; NaN when any model and benchmark lacks a value to compare.
-    """
-    rows = results[results["metric"] == metric]
-    by_method = rows.groupby(["model", "benchmark", "method"])["value"]
-    means = by_method.agg(lambda values: values.mean(skipna=False)).unstack("method")
-    if reference not in means:
-        return math.nan
-    others = means.drop(columns=reference)
-    best = others.min(axis=1) if BY_NAME[metric].lower_is_better else others.max(axis=1)
-    gaps = means[reference] - best
-    if scale == "relative":
-        gaps = gaps / best
-    return float(gaps.mean(skipna=False))
+def _gaps(name: str, file: Mapping[str, Any], rows: Any) -> Iterator[Claim]:
+    here = f"`claims.{name}.gaps`"
+    for row in rows:
+        if not isinstance(row, Mapping) or set(row) != set(GAP_KEYS):
+            raise expected(f"an entry of {here}", f"a mapping with {list(GAP_KEYS)}", row, _WAY_OUT)
+        if row["scale"] not in GAP_SCALES:
+            raise expected(f"`scale` in {here}", f"one of {list(GAP_SCALES)}", row["scale"], _WAY_OUT)
+        metric, scale = _metric(here, row["metric"]), str(row["scale"])
+        how = "relative to" if scale == "relative" else "minus"
+        yield Claim(
+            id=f"{name}/{row['method']}/{metric}_{scale}",
+            quantity=f"{BY_NAME[metric].label} of {row['method']} {how} that of the strongest other method",
+            method=str(row["method"]),
+            metric=metric,
+            scale=scale,
+            models=tuple(file["models"]),
+            benchmarks=tuple(file["benchmarks"]),
+            value=_number(here, row["value"]),
+            spread=None,
+            tolerance=_tolerance(here, row),
+            note=" ".join(text for text in (row["note"], file["note"]) if text),
+        )
 
 
-def ledger(claim_set: ClaimSet, results: pd.DataFrame, reference: str) -> tuple[LedgerEntry, ...]:
-    """Compare a set of published figures with a run.
-
-    The run is compared only when its models and benchmarks are exactly those of the publication.
-    """
-    reason = _why_not_comparable(claim_set, results)
-    if reason:
-        return tuple(judge_claim(claim, None, reason) for claim in claim_set.claims)
-    missing = "a value is missing for one of the models and benchmarks, or there is no other method"
-    return tuple(
-        judge_claim(claim, mean_gap(results, claim.metric, claim.scale, reference), missing)
-        for claim in claim_set.claims
-    )
-
-
-def _why_not_comparable(claim_set: ClaimSet, results: pd.DataFrame) -> str:
-    published = {(model, benchmark) for model in claim_set.models for benchmark in claim_set.benchmarks}
-    ours = set(results[["model", "benchmark"]].itertuples(index=False, name=None))
-    if ours == published:
-        return ""
-    models, benchmarks = sorted({pair[0] for pair in ours}), sorted({pair[1] for pair in ours})
-    return (
-        f"this run covers {', '.join(models)} on {', '.join(benchmarks)}; the published figure is an average "
-        f"over {', '.join(claim_set.models)} on {', '.join(claim_set.benchmarks)}; they are not comparable"
-    )
+def _averages(name: str, file: Mapping[str, Any], part: Mapping[str, Any]) -> Iterator[Claim]:
+    here = f"`claims.{name}.averages`"
+    if not part:
+        return
+    _check_keys(here, part, ("tolerance", "values"))
+    for method, metrics in part["values"].items():
+        for metric, given in metrics.items():
+            pair = given if isinstance(given, list | tuple) else (given, None)
+            if len(pair) != 2:
+                raise expected(here, "a value, or a value and its standard deviation", given, _WAY_OUT)
+            yield Claim(
+                id=f"{name}/{method}/{metric}",
+                quantity=f"{BY_NAME[_metric(here, metric)].label} of {method}",
+                method=str(method),
+                metric=str(metric),
+                scale="value",
+                models=tuple(file["models"]),
+                benchmarks=tuple(file["benchmarks"]),
+                value=_number(here, pair[0]),
+                spread=_number(here, pair[1]),
+                tolerance=_tolerance(here, part),
+                note=str(file["note"]),
+            )
 
 
-def write_claims(entries: Sequence[LedgerEntry], path: Path) -> Path:
-    """Write the ledger as a JSON list; a missing figure is null."""
-    rows: list[Mapping[str, object]] = [
-        {**asdict(entry.claim), "got": entry.got, "verdict": entry.verdict.value, "reason": entry.reason}
-        for entry in entries
-    ]
-    text = json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
-    return path
+def _cells(name: str, file: Mapping[str, Any], part: Mapping[str, Any]) -> Iterator[Claim]:
+    here = f"`claims.{name}.cells`"
+    if not part:
+        return
+    _check_keys(here, part, ("tolerance", "methods", "metrics", "values"))
+    keys = list(product(file["models"], file["benchmarks"], part["methods"], part["metrics"]))
+    known = dict(_leaves(part["values"], 4))
+    if astray := [key for key in known if key not in set(keys)]:
+        wanted = "of a model, benchmark, method and metric that are named there"
+        raise expected(f"the values of {here}", wanted, astray, _WAY_OUT)
+    for key in keys:
+        model, benchmark, method, metric = key
+        yield Claim(
+            id="/".join((name, *key)),
+            quantity=f"{BY_NAME[_metric(here, metric)].label} of {method}, {model} on {benchmark}",
+            method=method,
+            metric=metric,
+            scale="value",
+            models=(model,),
+            benchmarks=(benchmark,),
+            value=_number(here, known.get(key)),
+            spread=None,
+            tolerance=_tolerance(here, part),
+            note=str(file["note"]),
+        )
+
+
+def _leaves(tree: Any, depth: int, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if len(path) == depth:
+        yield path, tree
+        return
+    if not isinstance(tree, Mapping):
+        raise expected("`values` of cells", f"nested {depth} deep", f"{tree} at {path}", _WAY_OUT)
+    for key, below in tree.items():
+        yield from _leaves(below, depth, (*path, str(key)))
+
+
+def _check_keys(here: str, part: Any, keys: Collection[str]) -> None:
+    if not isinstance(part, Mapping) or set(part) != set(keys):
+        raise expected(here, f"a mapping with {list(keys)}", part, _WAY_OUT)
+
+
+def _metric(here: str, metric: Any) -> str:
+    if metric not in BY_NAME:
+        raise expected(f"`metric` in {here}", f"one of {list(BY_NAME)}", metric, _WAY_OUT)
+    return str(metric)
+
+
+def _number(here: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise expected(f"a value of {here}", "a number or null", value, _WAY_OUT)
+    return float(value)
+
+
+def _tolerance(here: str, part: Mapping[str, Any]) -> float:
+    value = _number(here, part["tolerance"])
+    if value is None or value < 0:
+        raise expected(f"`tolerance` in {here}", "a number of at least 0", part["tolerance"], _WAY_OUT)
+    return value

@@ -1,15 +1,16 @@
 """What a report is made of: one frozen record, checked before anything is drawn or written."""
 
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from ccps.errors import expected
 from ccps.metrics import CONVENTIONS
 from ccps.report.claims import ClaimSet
+from ccps.report.records import Audit, Example, Fact, Importance, LeftOutMethod, Setting, check_columns, empty
 from ccps.report.terms import METRICS
 
 RESULT_COLUMNS = (
@@ -27,6 +28,17 @@ RESULT_COLUMNS = (
 SCORE_COLUMNS = ("question_id", "subject", "model", "benchmark", "method", "seed", "p_correct", "correct")
 DIFFERENCE_COLUMNS = ("model", "benchmark", "metric", "method", "other", "value", "ci_low", "ci_high")
 COST_COLUMNS = ("stage", "seconds", "tokens", "bytes", "peak_memory", "n", "reused")
+METHOD_COST_COLUMNS = (
+    "model",
+    "benchmark",
+    "method",
+    "seconds",
+    "shared",
+    "tokens",
+    "parameters",
+    "bytes",
+    "training_seconds",
+)
 COUNT_COLUMNS = ("what", "number", "reason")
 CURVE_COLUMNS = ("model", "seed", "stage", "step", "loss", "accuracy")
 PAIR_COLUMNS = ("model", "benchmark", "grader", "other")
@@ -62,50 +74,6 @@ DISAGREEMENT_COLUMNS = (
 )
 
 
-class Setting(NamedTuple):
-    """One language model answering one benchmark."""
-
-    model: str
-    benchmark: str
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One line of the box at the head of the report, already in words ("Test questions", "14,042")."""
-
-    name: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Example:
-    """One question shown in full.
-
-    Attributes:
-        kind: heading it stands under, for instance "Surest and wrong".
-        question: text of the question.
-        options: the options in order, empty when open-ended.
-        answer: what the language model answered.
-        truth: what is accepted, several answers joined by " | "; None when nothing is to be shown.
-        correct: whether the answer was graded right.
-        p_ccps: P(correct) by CCPS, in [0, 1].
-        p_own: the model's own probability of its answer, in [0, 1], or None when not measured.
-    """
-
-    kind: str
-    question: str
-    options: tuple[str, ...]
-    answer: str
-    truth: str | None
-    correct: bool
-    p_ccps: float
-    p_own: float | None
-
-
-def _empty(columns: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame({column: [] for column in columns})
-
-
 @dataclass(frozen=True)
 class ReportData:
     """Everything a report shows. All values are fractions; percent are made when shown.
@@ -130,9 +98,22 @@ class ReportData:
         level: level of all intervals.
         results_other: further conventions, `RESULT_COLUMNS` and `convention`.
         convention_notes: one sentence per convention that `ccps.metrics` does not know.
-        curves: probe training curves, columns `CURVE_COLUMNS`; `accuracy` may be missing.
+        curves: probe training curves, columns `CURVE_COLUMNS`; `accuracy` may be missing. An optional column `format`
+            tells the probes of one model apart.
         examples: questions shown in full.
-        claims: published figures to compare with, or None.
+        claims: published figures to compare with.
+        controls: methods that show what chance or a cut would give: they stand apart, are never the strongest other
+            method and never bold.
+        chance_control: the control that learnt from shuffled labels, whose AUROC ought to be that of chance; or None.
+        resamples: how often subjects and seeds are drawn for the intervals of means.
+        resampling_seed: seed of these draws.
+        left_out_methods: methods that were not run, and why.
+        method_costs: what each method needs by itself, columns `METHOD_COST_COLUMNS`, per question: `seconds` of
+            answering, extraction and scoring; `shared`, the part of them that other methods of the run need as well;
+            `tokens` read and written by the language model; `bytes` stored. `parameters` are the trained numbers and
+            `training_seconds` the time of the training as a whole, for one seed. Missing where not measured.
+        audit: what tells of leaks between training and test.
+        importance: which features a probe listens to.
         agreement: one row per setting and pair of graders, columns `AGREEMENT_COLUMNS`. `grader` made the labels used
             everywhere else, `other` judged the same answers; `benchmark` may also name the training questions. The
             four cells count the `n` answers that both have judged; `agreement` and `kappa` are fractions, missing
@@ -162,13 +143,21 @@ class ReportData:
     aggregate: str = "macro"
     mode: str = "parity"
     level: float = 0.95
-    results_other: pd.DataFrame = field(default_factory=lambda: _empty((*RESULT_COLUMNS, "convention")))
+    results_other: pd.DataFrame = field(default_factory=lambda: empty((*RESULT_COLUMNS, "convention")))
     convention_notes: Mapping[str, str] = field(default_factory=dict)
-    curves: pd.DataFrame = field(default_factory=lambda: _empty(CURVE_COLUMNS))
-    agreement: pd.DataFrame = field(default_factory=lambda: _empty(AGREEMENT_COLUMNS))
-    disagreements: pd.DataFrame = field(default_factory=lambda: _empty(DISAGREEMENT_COLUMNS))
+    curves: pd.DataFrame = field(default_factory=lambda: empty(CURVE_COLUMNS))
+    agreement: pd.DataFrame = field(default_factory=lambda: empty(AGREEMENT_COLUMNS))
+    disagreements: pd.DataFrame = field(default_factory=lambda: empty(DISAGREEMENT_COLUMNS))
     examples: Sequence[Example] = ()
-    claims: ClaimSet | None = None
+    claims: Sequence[ClaimSet] = ()
+    controls: Sequence[str] = ()
+    chance_control: str | None = None
+    resamples: int = 1000
+    resampling_seed: int = 0
+    left_out_methods: Sequence[LeftOutMethod] = ()
+    method_costs: pd.DataFrame = field(default_factory=lambda: empty(METHOD_COST_COLUMNS))
+    audit: Audit = field(default_factory=Audit)
+    importance: Importance = field(default_factory=Importance)
 
     def __post_init__(self) -> None:
         for name, columns in (
@@ -176,15 +165,14 @@ class ReportData:
             ("scores", SCORE_COLUMNS),
             ("differences", DIFFERENCE_COLUMNS),
             ("costs", COST_COLUMNS),
+            ("method_costs", METHOD_COST_COLUMNS),
             ("counts", COUNT_COLUMNS),
             ("results_other", (*RESULT_COLUMNS, "convention")),
             ("curves", CURVE_COLUMNS),
             ("agreement", AGREEMENT_COLUMNS),
             ("disagreements", DISAGREEMENT_COLUMNS),
         ):
-            missing = [column for column in columns if column not in getattr(self, name).columns]
-            if missing:
-                raise ValueError(f"Expected `{name}` to have the columns {list(columns)}, but it lacks {missing}.")
+            check_columns(name, getattr(self, name), columns)
         for name, table in (("results", self.results), ("scores", self.scores)):
             if table.empty:
                 raise expected(
@@ -239,8 +227,13 @@ class ReportData:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """All methods, the reference first, the others in the order of `results`."""
-        return ordered_methods(self.results, self.reference)
+        """All methods: the reference, the others in the order of `results`, the controls."""
+        return ordered_methods(self.results, self.reference, self.controls)
+
+    @property
+    def rivals(self) -> tuple[str, ...]:
+        """The methods that the reference is measured against: all others save the controls."""
+        return tuple(method for method in self.methods if method not in (self.reference, *self.controls))
 
     @property
     def settings(self) -> tuple[Setting, ...]:
@@ -249,7 +242,7 @@ class ReportData:
         return tuple(Setting(str(model), str(benchmark)) for model, benchmark in pairs.itertuples(index=False))
 
 
-def ordered_methods(results: pd.DataFrame, reference: str) -> tuple[str, ...]:
-    """Methods of a results table, the reference first, the others in order of appearance."""
+def ordered_methods(results: pd.DataFrame, reference: str, controls: Collection[str] = ()) -> tuple[str, ...]:
+    """Methods of a results table: the reference, the others in order of appearance, the controls in theirs."""
     methods = [str(method) for method in results["method"].drop_duplicates()]
-    return tuple(sorted(methods, key=lambda method: method != reference))
+    return tuple(sorted(methods, key=lambda method: (method != reference, method in controls)))

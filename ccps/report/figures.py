@@ -10,11 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ccps.report.data import Setting
+from ccps.report.data import ReportData
+from ccps.report.records import Setting
 
 DPI = 150
 PANEL_SIZE = (3.4, 3.7)
 WIDE = 4.8
+_BROAD = 6.0
+# A page with all panels of more settings than this grows beyond what is comfortable to open or send.
+_SETTINGS_IN_FULL = 3
 INK, SOFT, GRID = "#1d2329", "#5a636d", "#e3e7eb"
 
 STYLE: dict[Any, Any] = {
@@ -66,7 +70,7 @@ class Picture:
         png: the file.
         width: of the image, in pixels.
         height: of the image, in pixels.
-        method: the one method that it shows, or None when it shows several.
+        extra: left in the folder of figures when a report covers many settings.
     """
 
     section: str
@@ -77,7 +81,12 @@ class Picture:
     png: bytes
     width: int
     height: int
-    method: str | None
+    extra: bool = False
+
+    @property
+    def broad(self) -> bool:
+        """Whether it wants the whole width of a page."""
+        return self.width > DPI * _BROAD
 
 
 def method_styles(methods: Sequence[str]) -> dict[str, MethodStyle]:
@@ -88,9 +97,9 @@ def method_styles(methods: Sequence[str]) -> dict[str, MethodStyle]:
     }
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure (inches) that belongs to no global state."""
-    return Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+def new_figure(width: float, height: float, *, arranged: bool = True) -> Figure:
+    """An empty figure (inches) that belongs to no global state; unless `arranged`, its margins are to be set."""
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained" if arranged else None, facecolor="white")
 
 
 def title_left(axes: Axes, title: str, below: str = "") -> None:
@@ -118,16 +127,31 @@ def png_bytes(figure: Figure) -> tuple[bytes, int, int]:
 
 
 def picture(
-    figure: Figure, section: str, heading: str, name: str, caption: str, alt: str, method: str | None = None
+    figure: Figure, section: str, heading: str, name: str, caption: str, alt: str, extra: bool = False
 ) -> Picture:
     """Finish a figure; the arguments are those of `Picture`."""
     png, width, height = png_bytes(figure)
-    return Picture(section, heading, f"{name}.png", caption, alt, png, width, height, method)
+    return Picture(section, heading, f"{name}.png", caption, alt, png, width, height, extra)
 
 
 def heading_of(setting: Setting) -> str:
     """A setting as a heading."""
     return f"{setting.model} · {setting.benchmark}"
+
+
+def main_methods(data: ReportData, setting: Setting) -> tuple[str, ...]:
+    """The methods drawn in full: the reference, the own probability, and the rival with the lowest Brier score."""
+    here = (data.results["model"] == setting.model) & (data.results["benchmark"] == setting.benchmark)
+    brier = data.results[here & (data.results["metric"] == "brier")].groupby("method")["value"].mean().dropna()
+    rivals = [method for method in data.rivals if method in brier and method != data.own_method]
+    strongest = min(rivals, key=lambda method: brier[method]) if rivals else None
+    wanted = (data.reference, data.own_method, strongest)
+    return tuple(method for method in data.methods if method in wanted)
+
+
+def of_page(pictures: Sequence[Picture], n_settings: int) -> list[Picture]:
+    """The figures that a page shows: without the extra ones where it covers many settings."""
+    return [image for image in pictures if n_settings <= _SETTINGS_IN_FULL or not image.extra]
 
 
 def first_seed(scores: pd.DataFrame, setting: Setting, method: str) -> pd.DataFrame:

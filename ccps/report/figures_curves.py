@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ccps.metrics import risk_coverage
-from ccps.report.data import ReportData, Setting
+from ccps.report.data import ReportData
 from ccps.report.figures import (
     INK,
     SOFT,
@@ -14,15 +14,21 @@ from ccps.report.figures import (
     Picture,
     first_seed,
     heading_of,
+    main_methods,
     method_styles,
     new_figure,
     picture,
     seed_words,
 )
+from ccps.report.records import Setting
 from ccps.report.text import percent, slug
 
 # The error rate of fewer answers than this swings too widely to be worth a line.
 _FEWEST_ANSWERS = 20
+# More lines than this cannot be told apart; the others are then drawn grey.
+_MOST_LINES = 7
+_GREY = "#c3cad0"
+_LONG_LABEL = 32
 _SUBJECT_METRIC = "brier"
 
 
@@ -35,6 +41,7 @@ def _risk_coverage(data: ReportData, setting: Setting) -> Picture:
     figure = new_figure(WIDE, 4.2)
     axes = figure.subplots()
     words, highest, seeded = [], 0.0, set()
+    named = data.methods if len(data.methods) <= _MOST_LINES else main_methods(data, setting)
     for method, style in reversed(method_styles(data.methods).items()):
         rows = first_seed(data.scores, setting, method)
         scored = rows.dropna(subset=["p_correct"])
@@ -47,10 +54,11 @@ def _risk_coverage(data: ReportData, setting: Setting) -> Picture:
         axes.plot(
             curve.coverage[shown],
             curve.risk[shown],
-            color=style.colour,
-            linestyle=style.dashes,
-            linewidth=2.2 if method == data.reference else 1.5,
-            label=text,
+            color=style.colour if method in named else _GREY,
+            linestyle=style.dashes if method in named else "-",
+            linewidth=2.2 if method == data.reference else 1.5 if method in named else 0.8,
+            zorder=2.5 if method in named else 1.5,
+            label=text if method in named else "_",
         )
         words.append(text)
         seeded.add(seed_words(rows))
@@ -59,9 +67,11 @@ def _risk_coverage(data: ReportData, setting: Setting) -> Picture:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles[::-1], labels[::-1], loc="outside lower left", ncols=2, handlelength=2.6)
+    columns = 1 if max(map(len, labels), default=0) > _LONG_LABEL else 2
+    figure.legend(handles[::-1], labels[::-1], loc="outside lower left", ncols=columns, handlelength=2.6)
     seeds = " ".join(sorted(seeded - {""}))
-    caption = f"Area: mean error rate over all shares. Drawn from answer {_FEWEST_ANSWERS} on. {seeds}".strip()
+    grey = f"Grey: {len(data.methods) - len(named)} other methods. " if len(named) < len(data.methods) else ""
+    caption = f"Area: mean error rate over all shares. Drawn from answer {_FEWEST_ANSWERS} on. {grey}{seeds}".strip()
     alt = f"Risk–coverage curves on {heading_of(setting)}: {', '.join(reversed(words))}."
     name = f"risk-coverage-{slug(*setting)}"
     return picture(figure, "risk_coverage", heading_of(setting), name, caption, alt)
@@ -120,11 +130,12 @@ def _subject_label(name: object, n: int) -> str:
 
 def training(data: ReportData) -> list[Picture]:
     """Loss, and accuracy where it was recorded, over the steps of each training stage; one line per seed."""
-    models = data.curves.groupby("model", sort=False)
-    return [_training(str(model), curves) for model, curves in models]
+    keys = ["model", "format"] if "format" in data.curves else ["model"]
+    probes = data.curves.groupby(keys, sort=False)
+    return [_training(" · ".join(str(part) for part in key), curves) for key, curves in probes]
 
 
-def _training(model: str, curves: pd.DataFrame) -> Picture:
+def _training(probe: str, curves: pd.DataFrame) -> Picture:
     stages = [str(stage) for stage in curves["stage"].drop_duplicates()]
     measures = [name for name in ("loss", "accuracy") if curves[name].notna().any()]
     figure = new_figure(WIDE, 0.5 + 1.9 * len(measures))
@@ -147,5 +158,5 @@ def _training(model: str, curves: pd.DataFrame) -> Picture:
         grid[0, column].set_title(stage, loc="left", fontweight="bold")
     figure.supxlabel("step", fontsize=9)
     seeds = curves["seed"].dropna().nunique()
-    alt = f"Training of the probe of {model}: {' and '.join(measures)} over steps in {len(stages)} stages."
-    return picture(figure, "training", model, f"training-{slug(model)}", f"One line per seed ({seeds}).", alt)
+    alt = f"Training of the probe of {probe}: {' and '.join(measures)} over steps in {len(stages)} stages."
+    return picture(figure, "training", probe, f"training-{slug(probe)}", f"One line per seed ({seeds}).", alt)

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from ccps.data.sampling import shares
-from ccps.report.data import PAIR_COLUMNS, ReportData, Setting
+from ccps.report.data import PAIR_COLUMNS, ReportData
 from ccps.report.figures import heading_of
+from ccps.report.records import Setting
 from ccps.report.terms import KAPPA
 from ccps.report.text import count, decimal, listed, percent
 

@@ -12,21 +12,30 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ccps.report import graders
-from ccps.report.claims import LedgerEntry
-from ccps.report.data import COST_COLUMNS, COUNT_COLUMNS, Example, ReportData
-from ccps.report.figures import Picture, heading_of
+from ccps.report.data import COST_COLUMNS, COUNT_COLUMNS, ReportData
+from ccps.report.figures import Picture, heading_of, of_page
+from ccps.report.records import Example
+from ccps.report.sections import Section
 from ccps.report.summary import Block
-from ccps.report.tables import other_conventions, table_note
+from ccps.report.tables import CONTROLS, first_control, other_conventions, table_note
 from ccps.report.terms import BY_NAME, FORMATS, KAPPA, METRICS
-from ccps.report.text import DASH, byte_size, count, duration, excerpt, percent, plain_number, signed_points
-from ccps.report.verdict import Comparison, Standing, Verdict
+from ccps.report.text import (
+    DASH,
+    byte_size,
+    count,
+    duration,
+    excerpt,
+    percent,
+    plain_number,
+    seconds_each,
+    signed_points,
+)
+from ccps.report.verdict import MARKS, Comparison, Verdict
 
 _HERE = Path(__file__).parent
-_SECTIONS = ("reliability", "risk_coverage", "histograms", "subjects", "training")
-# A page with all panels of more settings than this grows beyond what is comfortable to open or send.
-_SETTINGS_IN_FULL = 3
+# Tables of more rows than this are folded, save the first of them.
+_ROWS_OPEN = 40
 _DISAGREEMENTS_SHOWN = 12
-_MARKS = {Standing.BETTER.value: "▲", Standing.WORSE.value: "▼", Standing.LEVEL.value: "·"}
 
 
 def render(
@@ -34,7 +43,7 @@ def render(
     blocks: Sequence[Block],
     verdict: Verdict,
     pictures: Sequence[Picture],
-    ledger: Sequence[LedgerEntry],
+    sections: Mapping[str, Section],
     subjects: pd.DataFrame,
 ) -> str:
     """Fill the page.
@@ -43,23 +52,26 @@ def render(
         data: everything the report shows.
         blocks: the headline results.
         verdict: the verdict on them.
-        pictures: all figures; they are embedded, save panels of further methods when there are many settings.
-        ledger: published figures beside measured ones.
+        pictures: all figures; they are embedded, save the extra ones when there are many settings.
+        sections: the parts made of words and tables, by anchor.
         subjects: the table of `ccps.report.tables.per_subject`.
     """
     template = _environment().get_template("template.html.j2")
     others = other_conventions(data)
-    shown = _embedded(data, pictures)
+    shown = of_page(pictures, len(data.settings))
     return template.render(
         css=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
         data=data,
         metrics=METRICS,
+        controls=CONTROLS,
+        first_control=first_control,
         blocks=blocks,
+        fold=sum(len(block.rows) for block in blocks) > _ROWS_OPEN,
         verdict=verdict,
         note=table_note(data),
         level=f"{data.level:.0%}".replace("%", " %"),
-        marks=_MARKS,
-        differences=_differences(verdict.comparisons),
+        marks={kind.value: mark for kind, mark in MARKS.items()},
+        differences=_differences(data, verdict.comparisons),
         figures=_figures(shown),
         left_in_folder=len(pictures) - len(shown),
         subjects=_records(subjects),
@@ -71,10 +83,10 @@ def render(
         counts=_records(data.counts[list(COUNT_COLUMNS)]),
         others=others,
         examples=_examples(data.examples),
-        ledger=ledger,
+        parts=sections,
         terms=[FORMATS, *([] if data.agreement.empty else [KAPPA])],
         run={str(name): _plain(value) for name, value in data.run.items()},
-        sections=_navigation(data, verdict, bool(others), bool(ledger)),
+        sections=_navigation(data, verdict, bool(others), sections),
     )
 
 
@@ -94,8 +106,6 @@ def _environment() -> Environment:
         "count": count,
         "duration": duration,
         "bytes": byte_size,
-        "claim": _claim_figure,
-        "published": _published_figure,
         "plain_number": plain_number,
         "excerpt": excerpt,
     }
@@ -108,29 +118,24 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(zip(table.columns, row, strict=True)) for row in rows]
 
 
-def _differences(comparisons: Sequence[Comparison]) -> Mapping[str, Mapping[str, list[Comparison | None]]]:
+def _differences(
+    data: ReportData, comparisons: Sequence[Comparison]
+) -> Mapping[str, Mapping[str, list[Comparison | None]]]:
     """Setting, then other method, then one entry per metric."""
     found = {(c.setting, c.other, c.metric): c for c in comparisons}
     pairs = dict.fromkeys((c.setting, c.other) for c in comparisons)
     tables: dict[str, dict[str, list[Comparison | None]]] = {}
-    for setting, other in pairs:
+    for setting, other in sorted(pairs, key=lambda pair: data.methods.index(pair[1])):
         cells = [found.get((setting, other, metric.name)) for metric in METRICS]
         tables.setdefault(heading_of(setting), {})[other] = cells
     return tables
 
 
-def _embedded(data: ReportData, pictures: Sequence[Picture]) -> list[Picture]:
-    """The figures of the page: with many settings only those panels that show the two main methods."""
-    if len(data.settings) <= _SETTINGS_IN_FULL:
-        return list(pictures)
-    return [image for image in pictures if image.method in (None, data.reference, data.own_method)]
-
-
 def _figures(pictures: Sequence[Picture]) -> Mapping[str, Mapping[str, list[Picture]]]:
     """Section, then setting or model, then its figures."""
-    sections: dict[str, dict[str, list[Picture]]] = {name: {} for name in _SECTIONS}
+    sections: dict[str, dict[str, list[Picture]]] = {}
     for image in pictures:
-        sections[image.section].setdefault(image.heading, []).append(image)
+        sections.setdefault(image.section, {}).setdefault(image.heading, []).append(image)
     return sections
 
 
@@ -143,21 +148,7 @@ def _per_item(row: Mapping[str, Any]) -> str:
     seconds, items = row["seconds"], row["n"]
     if math.isnan(seconds) or math.isnan(items) or items == 0:
         return DASH
-    each = seconds / items
-    if each >= 1:
-        return f"{each:.2f} s"
-    return f"{1000 * each:.0f} ms" if each >= 0.01 else f"{1000 * each:.2f} ms"
-
-
-def _claim_figure(value: float | None, scale: str) -> str:
-    if value is None:
-        return DASH
-    return f"{signed_points(value)} {'%' if scale == 'relative' else 'points'}"
-
-
-def _published_figure(value: float | None, scale: str) -> str:
-    """A published figure with no more digits than were published."""
-    return _claim_figure(value, scale).replace(".0 ", " ")
+    return seconds_each(seconds / items)
 
 
 def _examples(examples: Sequence[Example]) -> Mapping[str, list[Example]]:
@@ -174,20 +165,27 @@ def _plain(value: object) -> str:
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
 
 
-def _navigation(data: ReportData, verdict: Verdict, others: bool, ledger: bool) -> list[tuple[str, str]]:
+def _navigation(
+    data: ReportData, verdict: Verdict, others: bool, parts: Mapping[str, Section]
+) -> list[tuple[str, str]]:
     entries = [
         ("results", "Results", True),
+        ("headline", "Headline", "headline" in parts),
         ("differences", "Differences", bool(verdict.comparisons)),
         ("reliability", "Reliability", True),
         ("coverage", "Risk and coverage", True),
         ("histograms", "Confidence", True),
         ("subjects", "Subjects", True),
         ("graders", "Graders", not data.agreement.empty),
+        ("importance", "Features", "importance" in parts),
+        ("method_cost", "Cost of a method", "method_cost" in parts),
         ("cost", "Cost", True),
+        ("left_out", "Methods left out", "left_out" in parts),
         ("counts", "Left out", True),
+        ("audit", "Leak audit", "audit" in parts),
         ("conventions", "Other conventions", others),
         ("examples", "Examples", bool(data.examples)),
-        ("published", "Published figures", ledger),
+        ("published", "Published figures", "published" in parts),
         ("making", "How it was made", True),
         ("glossary", "Glossary", True),
     ]

@@ -1,29 +1,37 @@
 """The report as one Markdown page, to commit beside code; its figures are linked, not embedded."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ccps.report import graders
 from ccps.report.data import ReportData
-from ccps.report.figures import Picture
+from ccps.report.figures import Picture, heading_of, of_page
+from ccps.report.sections import Section
 from ccps.report.summary import Block
 from ccps.report.tables import main_markdown
+from ccps.report.terms import METRICS
 from ccps.report.text import byte_size, count, duration, excerpt, markdown_escape, percent, plain_number
-from ccps.report.verdict import Verdict
+from ccps.report.verdict import MARKS, Comparison, Verdict
 
 _DISAGREEMENTS_SHOWN = 6
 
 
 def markdown_report(
-    data: ReportData, blocks: Sequence[Block], verdict: Verdict, pictures: Sequence[Picture], figures: str = "figures"
+    data: ReportData,
+    blocks: Sequence[Block],
+    verdict: Verdict,
+    pictures: Sequence[Picture],
+    parts: Mapping[str, Section],
+    figures: str = "figures",
 ) -> str:
-    """Lay out verdict, tables, figures, graders, costs and counts.
+    """Lay out verdict, tables, figures, graders, costs, counts and all other parts.
 
     Args:
         data: everything the report shows.
         blocks: the headline results.
         verdict: the verdict on them.
         pictures: the figures, which lie in the folder `figures` beside the page.
+        parts: the parts made of words and tables, by anchor.
         figures: that folder, as it is linked.
     """
     facts = [f"**{markdown_escape(fact.name)}**: {markdown_escape(fact.text)}" for fact in data.facts]
@@ -34,21 +42,74 @@ def markdown_report(
         _bullets(facts),
         "## Results",
         main_markdown(blocks, data).strip(),
-        f"## {markdown_escape(data.label(data.reference))} against every other method",
-        _bullets(markdown_escape(line) for line in verdict.lines),
+        _part(parts, "headline"),
+        _differences(data, verdict.comparisons),
         "## Figures",
-        *(f"![{markdown_escape(image.alt)}]({figures}/{image.name})" for image in pictures),
+        *(
+            f"![{markdown_escape(image.alt)}]({figures}/{image.name})"
+            for image in of_page(pictures, len(data.settings))
+        ),
         _graders(data),
+        _part(parts, "importance"),
+        _part(parts, "method_cost"),
         "## What it cost",
         _costs(data),
+        _part(parts, "left_out"),
         "## Counts, and what was left out",
         _counts(data),
+        _part(parts, "audit"),
         "## The calibration error under other conventions",
         _conventions(data),
+        _part(parts, "published"),
         "## How it was made",
         _making(data),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _part(parts: Mapping[str, Section], anchor: str) -> str:
+    """A part of words and tables; empty where there is none of this name."""
+    if anchor not in parts:
+        return ""
+    part = parts[anchor]
+    tables = []
+    for table in part.tables:
+        rows = [[markdown_escape(cell) for cell in row] for row in table.rows]
+        caption = [f"**{markdown_escape(table.caption)}**"] if table.caption else []
+        tables += [*caption, _table([markdown_escape(name) for name in table.head], rows, table.text_columns)]
+    words = [markdown_escape(line) for line in part.words]
+    notes = [_bullets(markdown_escape(note) for note in part.notes)] if part.notes else []
+    return "\n\n".join([f"## {markdown_escape(part.title)}", *words, *tables, *notes])
+
+
+def _differences(data: ReportData, comparisons: Sequence[Comparison]) -> str:
+    """A table of paired differences for each setting, a row for each other method, the controls last."""
+    if not comparisons:
+        return ""
+    name = data.label(data.reference)
+    sections = [
+        f"## {markdown_escape(name)} against every other method",
+        markdown_escape(
+            f"Paired differences, {name} minus the other, in percentage points, with {data.level:.0%} intervals: "
+            f"{', '.join(f'{mark} {kind.value}' for kind, mark in MARKS.items())}. "
+            "They are not corrected for the number of comparisons.".replace("%", " %")
+        ),
+    ]
+    found = {(c.setting, c.other, c.metric): c for c in comparisons}
+    for setting in dict.fromkeys(c.setting for c in comparisons):
+        others = dict.fromkeys(c.other for c in comparisons if c.setting == setting)
+        rows = []
+        for other in sorted(others, key=data.methods.index):
+            cells = [found.get((setting, other, metric.name)) for metric in METRICS]
+            texts = [cell.marked if cell else "–" for cell in cells]
+            suffix = " (control)" if other in data.controls else ""
+            rows.append([markdown_escape(text) for text in (data.label(other) + suffix, *texts)])
+        sections += [f"**{markdown_escape(heading_of(setting))}**", _table(("Against", *_metric_heads()), rows)]
+    return "\n\n".join(sections)
+
+
+def _metric_heads() -> list[str]:
+    return [f"{metric.label} {'↓' if metric.lower_is_better else '↑'}" for metric in METRICS]
 
 
 def _graders(data: ReportData) -> str:
@@ -103,15 +164,21 @@ def _counts(data: ReportData) -> str:
 def _conventions(data: ReportData) -> str:
     """ECE by convention, means over seeds; `tables/other_conventions.md` holds all metrics with intervals."""
     ece = data.results_other[data.results_other["metric"] == "ece"]
-    rows = []
-    for (convention, model, benchmark), group in ece.groupby(["convention", "model", "benchmark"], sort=False):
-        means = group.groupby("method")["value"].mean()
-        cells = [percent(float(means.get(method, math.nan))) for method in data.methods]
-        rows.append((markdown_escape(str(convention)), markdown_escape(f"{model} · {benchmark}"), *cells))
-    labels = [markdown_escape(data.label(method)) for method in data.methods]
-    names = data.results_other["convention"].drop_duplicates()
-    notes = (f"**{markdown_escape(str(name))}**: {markdown_escape(data.convention_note(str(name)))}" for name in names)
-    return f"{_table(('Convention', 'Setting', *labels), rows)}\n\n{_bullets(notes)}".strip()
+    names = [str(name) for name in ece["convention"].drop_duplicates()]
+    sections = []
+    for (model, benchmark), group in ece.groupby(["model", "benchmark"], sort=False):
+        means = group.groupby(["method", "convention"])["value"].mean()
+        rows = [
+            (
+                markdown_escape(data.label(method)),
+                *(percent(float(means.get((method, name), math.nan))) for name in names),
+            )
+            for method in data.methods
+        ]
+        head = ("Method", *(markdown_escape(name) for name in names))
+        sections += [f"**{markdown_escape(f'{model} · {benchmark}')}**", _table(head, rows)]
+    notes = (f"**{markdown_escape(name)}**: {markdown_escape(data.convention_note(name))}" for name in names)
+    return "\n\n".join([*sections, _bullets(notes)]).strip() or "None."
 
 
 def _making(data: ReportData) -> str:

@@ -1,16 +1,18 @@
 """Results gathered into the blocks of the main table: one block per setting, one row per method."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from ccps.report.data import ordered_methods
+from ccps.report.records import Setting
+from ccps.report.resamples import Resamples
 from ccps.report.terms import METRICS, Metric
 from ccps.report.text import DASH, count_range, interval, percent
 
-NOT_RUN = "not run"
+NOT_RUN = "not run, or it scored no answer"
 NO_REASON = "no value was recorded, and no reason"
 
 
@@ -20,8 +22,8 @@ class Cell:
 
     Attributes:
         value: mean over seeds, a fraction; NaN when missing.
-        low: mean over seeds of the lower ends of the intervals; NaN when missing.
-        high: the same of the upper ends.
+        low: lower end of its interval; NaN when missing.
+        high: upper end.
         seed_values: the value of each seed, in the order of the table.
         bold: best of its column, and clearly so.
         reason: why the value is missing; empty when it is not.
@@ -52,12 +54,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One method; `cells` in the order of `METRICS`, `seeds` how many trainings are averaged (0 for none)."""
+    """One method; `cells` in the order of `METRICS`, `seeds` how many trainings are averaged (0 for none).
+
+    A `control` is not among those that are compared for the best.
+    """
 
     method: str
     cells: tuple[Cell, ...]
     seeds: int
     n: str
+    control: bool
 
 
 @dataclass(frozen=True)
@@ -79,54 +85,86 @@ class Block:
         ]
 
 
-def summarise(results: pd.DataFrame, differences: pd.DataFrame, reference: str) -> tuple[Block, ...]:
+def summarise(
+    results: pd.DataFrame,
+    differences: pd.DataFrame,
+    reference: str,
+    controls: Collection[str] = (),
+    resamples: Resamples | None = None,
+) -> tuple[Block, ...]:
     """Average the results over seeds and mark the best of each column.
 
     A mean over seeds is missing when any seed is. The best of a column is bold only where the paired interval
-    of its difference to the reference, or for the reference to every other method, excludes 0.
+    of its difference to the reference, or for the reference to every other method, excludes 0. Controls come last and
+    are left out of this.
 
     Args:
         results: columns `RESULT_COLUMNS`, optionally `reason`.
         differences: columns `DIFFERENCE_COLUMNS`, reference − other; empty for no bold.
         reference: method the differences are taken from.
+        controls: methods that are no rivals.
+        resamples: where the intervals of means over several seeds come from; without it their ends are means.
     """
-    methods = ordered_methods(results, reference)
+    methods = ordered_methods(results, reference, controls)
     blocks = []
     for (model, benchmark), table in results.groupby(["model", "benchmark"], sort=False):
-        clear = _clear_gaps(differences, str(model), str(benchmark))
-        columns = [_column(table, metric, methods, clear, reference) for metric in METRICS]
-        rows = tuple(
-            _row(table[table["method"] == method], method, tuple(column[method] for column in columns))
+        setting = Setting(str(model), str(benchmark))
+        clear = _clear_gaps(differences, setting)
+        columns = []
+        for metric in METRICS:
+            rows = table[table["metric"] == metric.name]
+            cells = {method: _cell(rows[rows["method"] == method]) for method in methods}
+            if resamples is not None:
+                cells = _redrawn(cells, resamples, setting, metric)
+            columns.append(_marked(cells, metric, clear, reference, controls))
+        row_of = {method: table[table["method"] == method] for method in methods}
+        rows_ = tuple(
+            Row(
+                method,
+                tuple(column[method] for column in columns),
+                int(row_of[method]["seed"].nunique()),
+                count_range(row_of[method]["n"].tolist()),
+                method in controls,
+            )
             for method in methods
         )
-        blocks.append(Block(str(model), str(benchmark), str(table["format"].iloc[0]), rows))
+        blocks.append(Block(*setting, str(table["format"].iloc[0]), rows_))
     return tuple(blocks)
 
 
-def _row(table: pd.DataFrame, method: str, cells: tuple[Cell, ...]) -> Row:
-    return Row(method, cells, int(table["seed"].nunique()), count_range(table["n"].tolist()))
-
-
-def _clear_gaps(differences: pd.DataFrame, model: str, benchmark: str) -> set[tuple[str, str]]:
+def _clear_gaps(differences: pd.DataFrame, setting: Setting) -> set[tuple[str, str]]:
     """(metric, other) of each difference whose interval excludes 0."""
-    here = differences[(differences["model"] == model) & (differences["benchmark"] == benchmark)]
+    here = differences[(differences["model"] == setting.model) & (differences["benchmark"] == setting.benchmark)]
     clear = here[(here["ci_low"] > 0) | (here["ci_high"] < 0)]
     return {(str(metric), str(other)) for metric, other in clear[["metric", "other"]].itertuples(index=False)}
 
 
-def _column(
-    table: pd.DataFrame, metric: Metric, methods: Sequence[str], clear: set[tuple[str, str]], reference: str
+def _redrawn(cells: Mapping[str, Cell], resamples: Resamples, setting: Setting, metric: Metric) -> dict[str, Cell]:
+    """The intervals of means over several seeds replaced by ones that cover the seeds as well as the questions."""
+    new = dict(cells)
+    for method, cell in cells.items():
+        if len(cell.seed_values) > 1 and not cell.reason:
+            low, high = resamples.ends(resamples.of(setting, method, metric.name))
+            new[method] = replace(cell, low=low, high=high)
+    return new
+
+
+def _marked(
+    cells: Mapping[str, Cell],
+    metric: Metric,
+    clear: set[tuple[str, str]],
+    reference: str,
+    controls: Collection[str],
 ) -> Mapping[str, Cell]:
-    rows = table[table["metric"] == metric.name]
-    cells = {method: _cell(rows[rows["method"] == method]) for method in methods}
-    values = {method: cell.value for method, cell in cells.items() if not cell.reason}
+    """The best of a column bold, if it is clearly so."""
+    values = {method: cell.value for method, cell in cells.items() if not cell.reason and method not in controls}
     if len(values) < 2:
         return cells
     best = (min if metric.lower_is_better else max)(values, key=lambda method: values[method])
     rivals = [method for method in values if method != best] if best == reference else [best]
-    if all((metric.name, rival) in clear for rival in rivals):
-        cells[best] = Cell(**{**vars(cells[best]), "bold": True})
-    return cells
+    if not all((metric.name, rival) in clear for rival in rivals):
+        return cells
+    return {**cells, best: replace(cells[best], bold=True)}
 
 
 def _cell(rows: pd.DataFrame) -> Cell:

@@ -1,17 +1,23 @@
 """The tables as files: CSV for machines, Markdown and LaTeX (booktabs) for readers."""
 
 import csv
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from ccps.metrics import evaluate
-from ccps.report.data import AGREEMENT_COLUMNS, DISAGREEMENT_COLUMNS, RESULT_COLUMNS, ReportData
+from ccps.report.data import (
+    AGREEMENT_COLUMNS,
+    DISAGREEMENT_COLUMNS,
+    RESULT_COLUMNS,
+    ReportData,
+)
 from ccps.report.summary import Block, Cell, Row, summarise
 from ccps.report.terms import METRICS
 from ccps.report.text import latex_escape, markdown_escape
 
+CONTROLS = "Controls"
 COST_FILE_COLUMNS = ("stage", "seconds", "tokens", "bytes", "peak_memory")
 
 
@@ -62,8 +68,8 @@ def table_note(data: ReportData) -> str:
     return (
         f"Percent, {how}; in brackets {data.level:.0%} intervals. Mode {data.mode}; "
         f"ECE by convention {data.convention}{f' ({about})' if about else ''}. "
-        "Where a method is trained with several seeds, value and ends of the interval are means over them, "
-        "and the line below gives the lowest and highest seed. "
+        "Where a method is trained with several seeds, the value is their mean, the interval covers the seeds as well "
+        "as the questions, and the line below gives the lowest and highest seed. "
         f"Bold: best of its column, and its paired difference to {data.label(data.reference)} "
         f"(for {data.label(data.reference)} itself: to every other method) has an interval that excludes 0."
     ).replace("%", " %")
@@ -91,12 +97,19 @@ def _markdown_block(block: Block, data: ReportData) -> str:
         _markdown_row(head),
         _markdown_row([":--", *("--:" for _ in head[1:])]),
     ]
-    for row in block.rows:
+    for place, row in enumerate(block.rows):
+        if first_control(block, place):
+            lines.append(_markdown_row([f"*{CONTROLS}*", *("" for _ in head[1:])]))
         cells = [_markdown_cell(cell) for cell in row.cells]
         lines.append(_markdown_row([markdown_escape(data.label(row.method)), *cells, row.n]))
         if row.seeds > 1:
             lines.append(_markdown_row([f"*{_seed_line(row)}*", *(c.range_text for c in row.cells), ""]))
     return "\n".join([*lines, ""])
+
+
+def first_control(block: Block, place: int) -> bool:
+    """Whether the controls of a block begin in this row."""
+    return block.rows[place].control and not (place and block.rows[place - 1].control)
 
 
 def _markdown_row(cells: Sequence[str]) -> str:
@@ -131,7 +144,9 @@ def main_latex(blocks: Sequence[Block], data: ReportData) -> str:
     for block in blocks:
         heading = latex_escape(f"{block.model} · {block.benchmark} ({block.format})")
         lines += [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{\textit{{{heading}}}}} \\"]
-        for row in block.rows:
+        for place, row in enumerate(block.rows):
+            if first_control(block, place):
+                lines += [r"\addlinespace", rf"\multicolumn{{{width}}}{{l}}{{\scriptsize {CONTROLS}}} \\"]
             cells = [_latex_cell(cell) for cell in row.cells]
             lines.append(_latex_row([latex_escape(data.label(row.method)), *cells, latex_escape(row.n)]))
             if row.seeds > 1:
@@ -159,7 +174,7 @@ def other_conventions(data: ReportData) -> dict[str, tuple[Block, ...]]:
     """Blocks of every further convention; without bold, as the paired differences are of the headline one."""
     nothing = data.differences.iloc[:0]
     return {
-        str(name): summarise(table, nothing, data.reference)
+        str(name): summarise(table, nothing, data.reference, data.controls)
         for name, table in data.results_other.groupby("convention", sort=False)
     }
 
@@ -175,36 +190,26 @@ def other_markdown(data: ReportData) -> str:
     return "\n".join(sections) or "No further convention was computed.\n"
 
 
-def per_subject(data: ReportData) -> pd.DataFrame:
+def per_subject(data: ReportData, measured: pd.DataFrame) -> pd.DataFrame:
     """Every metric of every method within each subject, means over seeds, under the headline convention.
+
+    Args:
+        data: scores, and the methods in order.
+        measured: the table of `ccps.report.resamples.by_subject`.
 
     Returns:
         Columns model, benchmark, subject, n (distinct questions), llm_accuracy, then `<metric>_<method>`;
         a metric that is not defined on a subject, or was not measured there, is missing.
     """
-    rows = []
     keys = ["model", "benchmark", "subject"]
-    for (model, benchmark, subject), table in data.scores.groupby(keys, sort=True):
-        questions = table.drop_duplicates("question_id")
-        row: dict[str, object] = {
-            "model": model,
-            "benchmark": benchmark,
-            "subject": subject,
-            "n": len(questions),
-            "llm_accuracy": questions["correct"].mean(),
-        }
-        for method in data.methods:
-            means = _subject_means(table[table["method"] == method], data.convention)
-            row |= {f"{metric.name}_{method}": means[metric.name] for metric in METRICS}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _subject_means(table: pd.DataFrame, convention: str) -> pd.Series:
-    scored = table.dropna(subset=["p_correct"])
-    values = [
-        evaluate(seed["p_correct"].to_numpy(), seed["correct"].to_numpy(), convention=convention)
-        for _, seed in scored.groupby("seed", dropna=False)
-    ]
+    questions = data.scores.drop_duplicates([*keys, "question_id"]).groupby(keys, sort=True)["correct"]
+    table = pd.DataFrame({"n": questions.size(), "llm_accuracy": questions.mean()})
     names = [metric.name for metric in METRICS]
-    return pd.DataFrame(values, columns=names, dtype=float).mean(skipna=False)
+    means = measured.groupby([*keys, "method"])[names].agg(lambda seeds: seeds.mean(skipna=False))
+    known = set(measured["method"])
+    columns = {
+        f"{name}_{method}": means[name].xs(method, level="method") if method in known else math.nan
+        for method in data.methods
+        for name in names
+    }
+    return table.join(pd.DataFrame(columns, index=table.index)).reset_index()

@@ -54,6 +54,23 @@ def interval(low: float, high: float) -> str:
     return f"[{percent(low)}, {percent(high)}]"
 
 
+def scaled(value: float, scale: str) -> str:
+    """A fraction as its scale reads: "−55.0 %" (relative), "+5.0 points" or "12.3 %" (value)."""
+    if math.isnan(value):
+        return DASH
+    if scale == "value":
+        return f"{percent(value)} %"
+    return f"{signed_points(value)} {'%' if scale == 'relative' else 'points'}"
+
+
+def scaled_interval(low: float, high: float, scale: str) -> str:
+    """An interval of such figures without their unit; empty when an end is missing."""
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    written = percent if scale == "value" else signed_points
+    return f"[{written(low)}, {written(high)}]"
+
+
 def count(number: float) -> str:
     """A count with thousands commas."""
     return DASH if math.isnan(number) else f"{number:,.0f}"
@@ -98,6 +115,17 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes = round(seconds / 60)
     return f"{seconds / 60:.1f} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def seconds_each(seconds: float) -> str:
+    """The time for one item: seconds, milliseconds or microseconds."""
+    if math.isnan(seconds):
+        return DASH
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    if seconds >= 0.01:
+        return f"{1000 * seconds:.0f} ms"
+    return f"{1000 * seconds:.2f} ms" if seconds >= 1e-5 or seconds == 0 else f"{1e6 * seconds:.2f} µs"
 
 
 def listed(names: Sequence[str]) -> str:

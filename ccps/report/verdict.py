@@ -1,15 +1,18 @@
 """The verdict in plain words, computed from the paired differences alone."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import pandas as pd
 
-from ccps.report.data import Setting
+from ccps.report.records import Setting
 from ccps.report.terms import BY_NAME, METRICS
 from ccps.report.text import listed, signed_points
+
+# More methods than these make a sentence that nobody reads to its end.
+_NAMED = 3
 
 
 class Standing(StrEnum):
@@ -19,6 +22,9 @@ class Standing(StrEnum):
     WORSE = "worse"
     LEVEL = "not distinguishable"
     MISSING = "not measured"
+
+
+MARKS = {Standing.BETTER: "▲", Standing.WORSE: "▼", Standing.LEVEL: "·"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,11 @@ class Comparison:
             return signed_points(math.nan)
         return f"{signed_points(self.value)} [{signed_points(self.low)}, {signed_points(self.high)}]"
 
+    @property
+    def marked(self) -> str:
+        """The same, with a mark that says what it means."""
+        return f"{MARKS.get(self.standing, '')} {self.text}".strip()
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -47,12 +58,10 @@ class Verdict:
 
     Attributes:
         conclusion: one sentence.
-        lines: one sentence per setting and other method, with all differences.
         comparisons: the differences behind them.
     """
 
     conclusion: str
-    lines: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
 
 
@@ -82,7 +91,9 @@ def compare(differences: pd.DataFrame) -> tuple[Comparison, ...]:
     )
 
 
-def decide(differences: pd.DataFrame, reference: str, label: Callable[[str], str] = str) -> Verdict:
+def decide(
+    differences: pd.DataFrame, reference: str, label: Callable[[str], str] = str, controls: Collection[str] = ()
+) -> Verdict:
     """Say whether the reference method is better, worse or not distinguishable, and where.
 
     Against all others together it is "better" on a metric when it is better than each, "worse" when it is
@@ -92,8 +103,10 @@ def decide(differences: pd.DataFrame, reference: str, label: Callable[[str], str
         differences: paired differences reference − other, columns `DIFFERENCE_COLUMNS`; may be empty.
         reference: method the differences are taken from.
         label: how a method is named to readers.
+        controls: methods that the conclusion leaves out.
     """
-    comparisons = compare(differences)
+    everything = compare(differences)
+    comparisons = [comparison for comparison in everything if comparison.other not in controls]
     settings = list(dict.fromkeys(comparison.setting for comparison in comparisons))
     name = label(reference)
     if not comparisons:
@@ -102,12 +115,7 @@ def decide(differences: pd.DataFrame, reference: str, label: Callable[[str], str
         sentence = _conclusion_of_one(comparisons, name, label)
     else:
         sentence = _conclusion_of_many(comparisons, settings, name)
-    lines = [
-        _line(setting, other, comparisons, label, many=len(settings) > 1)
-        for setting in settings
-        for other in dict.fromkeys(c.other for c in comparisons if c.setting == setting)
-    ]
-    return Verdict(sentence, tuple(lines), comparisons)
+    return Verdict(sentence, everything)
 
 
 def _overall(comparisons: Sequence[Comparison]) -> Standing:
@@ -177,10 +185,13 @@ def _opening(better: bool, worse: bool, name: str) -> str:
 def _beaters(comparisons: Sequence[Comparison], metrics: Sequence[str], label: Callable[[str], str]) -> str:
     """Who beats the reference, and on what: `P(True) on ECE and ACC and P(IK) on ACC`."""
     beaten = [c for c in comparisons if c.standing is Standing.WORSE and c.metric in metrics]
+    others = list(dict.fromkeys(comparison.other for comparison in beaten))
+    if len(others) > _NAMED:
+        return f"one or more of {len(others)} other methods on {_labels(metrics)}"
     return listed(
         [
             f"{label(other)} on {_labels([metric for metric in metrics if _has(beaten, other, metric)])}"
-            for other in dict.fromkeys(comparison.other for comparison in beaten)
+            for other in others
         ]
     )
 
@@ -205,25 +216,3 @@ def _conclusion_of_many(comparisons: Sequence[Comparison], settings: Sequence[Se
         f"worse than at least one in {worse}, and neither in {level}"
     )
     return f"{text}; {missing} could not be compared." if missing else f"{text}."
-
-
-def _line(
-    setting: Setting,
-    other: str,
-    comparisons: Sequence[Comparison],
-    label: Callable[[str], str],
-    *,
-    many: bool,
-) -> str:
-    here = [c for c in comparisons if c.setting == setting and c.other == other]
-    clauses = []
-    for kind in Standing:
-        parts = [
-            BY_NAME[c.metric].label if kind is Standing.MISSING else f"{BY_NAME[c.metric].label} ({c.text})"
-            for c in here
-            if c.standing is kind
-        ]
-        if parts:
-            clauses.append(f"{kind.value} on {listed(parts)}")
-    place = f"{setting.model}, {setting.benchmark}: against" if many else "Against"
-    return f"{place} {label(other)}, {'; '.join(clauses)}."

@@ -1,17 +1,24 @@
 """Write a whole report: tables, figures, page, ledger, costs and the record of the run."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
 import pandas as pd
 
-from ccps.report import figures_curves, figures_panels
-from ccps.report.claims import ledger, write_claims
-from ccps.report.data import ReportData
+from ccps.report import averages, figures_curves, figures_panels
+from ccps.report.audit import audit_section, transfer_figures
+from ccps.report.costs import cost_figures, left_out_section, method_cost_section
+from ccps.report.data import METHOD_COST_COLUMNS, ReportData
 from ccps.report.figures import STYLE, Picture
 from ccps.report.html import render
+from ccps.report.importance import importance_figures, importance_section
+from ccps.report.ledger import LedgerEntry, headline_lines, ledger, ledger_lines, ledger_section, write_claims
 from ccps.report.markdown import markdown_report
+from ccps.report.records import DROP_COLUMNS, SHAP_COLUMNS, SHARED_COLUMNS, TRANSFER_COLUMNS
+from ccps.report.resamples import Resamples, by_subject, resample
+from ccps.report.sections import Section
 from ccps.report.summary import summarise
 from ccps.report.tables import (
     main_latex,
@@ -23,7 +30,7 @@ from ccps.report.tables import (
     write_disagreements_csv,
     write_results_csv,
 )
-from ccps.report.verdict import decide
+from ccps.report.verdict import Verdict, compare, decide
 
 
 def write_report(data: ReportData, folder: Path) -> list[Path]:
@@ -34,18 +41,26 @@ def write_report(data: ReportData, folder: Path) -> list[Path]:
         folder: made when missing; files of the same name are replaced, others are left.
 
     Returns:
-        The files: tables/, figures/, report.html, report.md, claims.json, costs.csv and run.json. The tables
-        agreement.csv and disagreements.csv are among them only where graders are compared.
+        The files: tables/, figures/, report.html, report.md, claims.json, claims.txt, costs.csv and run.json. A
+        table of what was not measured (graders compared, costs of methods, audit, importance) is not among them.
     """
     tables, figures = folder / "tables", folder / "figures"
     for place in (tables, figures):
         place.mkdir(parents=True, exist_ok=True)
-    blocks = summarise(data.results, data.differences, data.reference)
-    subjects = per_subject(data)
+    measured = by_subject(data.scores, data.convention)
+    resamples = resample(data, data.convention, measured)
+    mean, mean_differences = averages.average_results(data, resamples), averages.average_differences(data, resamples)
+    blocks = (
+        *summarise(mean, mean_differences, data.reference, data.controls),
+        *summarise(data.results, data.differences, data.reference, data.controls, resamples),
+    )
+    found = decide(data.differences, data.reference, data.label, data.controls)
+    verdict = Verdict(found.conclusion, (*compare(mean_differences), *found.comparisons))
+    subjects = per_subject(data, measured)
     pictures = draw_all(data, subjects)
-    entries = ledger(data.claims, data.results, data.reference) if data.claims else ()
-    verdict = decide(data.differences, data.reference, data.label)
-    page = render(data, blocks, verdict, pictures, entries, subjects)
+    headlines, entries = averages.headlines(data, resamples), ledger(data, resamples)
+    sections = _sections(data, resamples, headlines, entries)
+    page = render(data, blocks, verdict, pictures, sections, subjects)
     subjects.to_csv(tables / "per_subject.csv", index=False, lineterminator="\n")
     return [
         write_results_csv(data.results, tables / "results.csv"),
@@ -54,13 +69,15 @@ def write_report(data: ReportData, folder: Path) -> list[Path]:
         _write(tables / "main.md", main_markdown(blocks, data)),
         _write(tables / "main.tex", main_latex(blocks, data)),
         _write(tables / "other_conventions.md", other_markdown(data)),
+        *_write_tables(data, averages.averages_table(data, mean), tables),
         *_write_agreement(data, tables),
         *_write_pictures(pictures, figures),
         write_claims(entries, folder / "claims.json"),
+        _write_lines(folder / "claims.txt", [*headline_lines(headlines, data.reference), *ledger_lines(entries)]),
         write_costs_csv(data.costs, folder / "costs.csv"),
         _write(folder / "run.json", json.dumps(data.run, indent=2, sort_keys=True, allow_nan=False) + "\n"),
         _write(folder / "report.html", page),
-        _write(folder / "report.md", markdown_report(data, blocks, verdict, pictures)),
+        _write(folder / "report.md", markdown_report(data, blocks, verdict, pictures, sections)),
     ]
 
 
@@ -73,12 +90,55 @@ def draw_all(data: ReportData, subjects: pd.DataFrame) -> tuple[Picture, ...]:
             *figures_panels.histograms(data),
             *figures_curves.subjects(data, subjects),
             *figures_curves.training(data),
+            *cost_figures(data),
+            *transfer_figures(data),
+            *importance_figures(data),
         )
 
 
 def _write(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8", newline="\n")
     return path
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> Path:
+    return _write(path, "".join(f"{line}\n" for line in lines))
+
+
+def _sections(
+    data: ReportData,
+    resamples: Resamples,
+    headlines: Sequence[averages.Headline],
+    entries: Sequence[LedgerEntry],
+) -> dict[str, Section]:
+    """The parts made of words and tables that have something to say, by anchor."""
+    parts = (
+        averages.headline_section(data, headlines),
+        importance_section(data),
+        method_cost_section(data),
+        left_out_section(data),
+        audit_section(data, resamples),
+        ledger_section(entries),
+    )
+    return {part.anchor: part for part in parts if part is not None}
+
+
+def _write_tables(data: ReportData, means: pd.DataFrame, folder: Path) -> list[Path]:
+    """The long tables that hold a row, with the columns they must have."""
+    tables = {
+        "averages": (means, averages.AVERAGE_COLUMNS),
+        "method_costs": (data.method_costs, METHOD_COST_COLUMNS),
+        "shared": (data.audit.shared, SHARED_COLUMNS),
+        "transfer": (data.audit.transfer, TRANSFER_COLUMNS),
+        "importance": (data.importance.shap, SHAP_COLUMNS),
+        "importance_groups": (data.importance.drops, DROP_COLUMNS),
+    }
+    paths = []
+    for name, (table, columns) in tables.items():
+        if not table.empty:
+            paths.append(folder / f"{name}.csv")
+            table.loc[:, list(columns)].to_csv(paths[-1], index=False, lineterminator="\n")
+    return paths
 
 
 def _write_agreement(data: ReportData, folder: Path) -> list[Path]:

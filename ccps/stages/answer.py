@@ -1,6 +1,6 @@
 """Ask the model, and keep the final state of every answer token from the same forward pass."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from ccps.artifacts import ROWS, TENSORS, Artifact
 from ccps.data.records import Question, asked_hash
+from ccps.follow_up import Aside, Collected
 from ccps.grading import is_option_letter
 from ccps.interview import Answer, Interview, Manner
 from ccps.stages.model import SharedModel
@@ -41,14 +42,21 @@ class AnswerStage(Stage):
     """The model's answers, or those given with the questions, as `Interview` has them.
 
     Writes rows (question id, prompt and answer token ids, text) and `states` `[answer tokens, d]` in the model's
-    dtype, in the order of the rows. An empty answer has a row and no states.
+    dtype, in the order of the rows; and, if they are collected, `layer_states` `[answers, 3, d]` and `self_evaluation`
+    `[answers, 2]`, see `ccps.follow_up`. An empty answer has a row and nothing else.
     """
 
     name = "answer"
-    version = 2
+    version = 3
 
     def __init__(
-        self, questions: Sequence[Question], label: str, model: SharedModel, manner: Manner, shard_questions: int
+        self,
+        questions: Sequence[Question],
+        label: str,
+        model: SharedModel,
+        manner: Manner,
+        shard_questions: int,
+        collect: Collection[Collected] = (),
     ) -> None:
         super().__init__()
         self.questions = list(questions)
@@ -56,6 +64,7 @@ class AnswerStage(Stage):
         self.shared = model
         self.manner = manner
         self.shard_questions = shard_questions
+        self.collect = sorted(collect)
 
     @property
     def title(self) -> str:
@@ -69,11 +78,13 @@ class AnswerStage(Stage):
             "questions": asked_hash(self.questions),
             **asdict(self.manner),
             "shard_questions": self.shard_questions,
+            "collect": self.collect,
         }
 
     def prepare(self, device: torch.device) -> None:
         """Load the model, build all prompts, and compute what they share."""
-        self.interview = Interview(self.shared.get(device), self.questions, self.manner)
+        self.interview = Interview(self.shared.get(device), self.questions, self.manner, self.collect)
+        self.accounted = (0.0, 0)
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """Batches of like length, gathered into shards."""
@@ -92,8 +103,22 @@ class AnswerStage(Stage):
         ]
         answers = [answer for output in outputs for answer in output.answers]
         pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), folder / ROWS)
-        save_file({"states": torch.cat([answer.states for answer in answers])}, folder / TENSORS)
-        return {"tokens": sum(answer.cost for answer in answers), "n": len(rows)}
+        save_file(_tensors(answers), folder / TENSORS)
+        seconds, tokens = self._follow_up_cost()
+        return {
+            "tokens": sum(answer.cost for answer in answers) + tokens,
+            "n": len(rows),
+            "follow_up_seconds": seconds,
+            "follow_up_tokens": tokens,
+        }
+
+    def _follow_up_cost(self) -> tuple[float, int]:
+        """Seconds and tokens of reading on since the last shard."""
+        follow_up = self.interview.follow_up
+        if follow_up is None:
+            return 0.0, 0
+        before, self.accounted = self.accounted, (follow_up.seconds, follow_up.tokens_read)
+        return follow_up.seconds - before[0], follow_up.tokens_read - before[1]
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Count the answers, and those that are empty, cut off, given with the data, or an option letter."""
@@ -110,12 +135,20 @@ class AnswerStage(Stage):
             "cut": sum(rows["is_cut"].to_pylist()),
             "mean_answer_tokens": sum(lengths) / n,
             "most_answer_tokens": max(lengths),
+            **self._after_answer(),
             "shared_prefix_tokens": self.interview.shared,
             "mean_prompt_tokens": sum(map(len, self.interview.prompts)) / n,
             "template": "chat"
             if self.interview.lm.tokenizer.chat_template
             else "plain (the tokenizer has no chat template)",
         }
+
+    def _after_answer(self) -> dict[str, int]:
+        """How many tokens are read after each answer: up to the end of its turn, and altogether."""
+        follow_up = self.interview.follow_up
+        if follow_up is None:
+            return {}
+        return {"tokens_to_end_of_turn": 1 + follow_up.end, "tokens_after_answer": 1 + len(follow_up.tokens)}
 
     def _row(self, index: int, answer: Answer) -> dict[str, Any]:
         question = self.questions[index]
@@ -128,3 +161,13 @@ class AnswerStage(Stage):
             "is_empty": not answer.text,
             "is_cut": answer.is_cut,
         }
+
+
+def _tensors(answers: Sequence[Answer]) -> dict[str, torch.Tensor]:
+    """The states of all answer tokens, and what was collected after each answer that has any."""
+    tensors = {"states": torch.cat([answer.states for answer in answers])}
+    for name in Aside._fields:
+        found = [getattr(answer.aside, name) for answer in answers if getattr(answer.aside, name) is not None]
+        if found:
+            tensors[name] = torch.stack(found)
+    return tensors

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, get_args
 
+from ccps.calibrators import Kind
 from ccps.data.benchmarks import BenchmarkSpec
 from ccps.data.prompts import SystemRole
 from ccps.errors import UserError
@@ -12,11 +13,17 @@ from ccps.grading import GRADERS, GraderConfig, check_grader
 from ccps.llm.config import DTYPES, SOURCES
 from ccps.methods import METHODS
 from ccps.metrics import CONVENTIONS
+from ccps.probes import StateProbeConfig
 from ccps.probes.config import ProbeConfig, check_config
+from ccps.probes.state_config import check_state_config
 from ccps.report import parse_claims
+from ccps.samples import SamplesConfig, check_samples_config
 from ccps.stages.config import STAGES, Config
 from ccps.stages.mirror import MODES
+from ccps.stages.runs import train_label
 from ccps.stages.schema import build, nearest, typed
+from ccps.tuning.config import TuningConfig, check_tuning
+from ccps.tuning.litcab_config import LitCabConfig, check_litcab
 
 _ONE_OF: Mapping[str, Sequence[str]] = {
     "sampling.order": ("shuffled", "first"),
@@ -32,6 +39,15 @@ _MODEL_ONE_OF: Mapping[str, Sequence[str]] = {
     "dtype": DTYPES,
     "system_role": get_args(SystemRole),
 }
+# A training benchmark of each format, to name in messages.
+_FOR_TRAINING = {"mc": "arc_easy", "oe": "trivia_qa"}
+# Parts that know their own faults.
+_PARTS: Sequence[tuple[str, Any, Callable[[Any], object]]] = (
+    ("samples", SamplesConfig, check_samples_config),
+    ("state_probe", StateProbeConfig, check_state_config),
+    ("tuning", TuningConfig, check_tuning),
+    ("litcab", LitCabConfig, check_litcab),
+)
 _POSITIVE = (
     "sampling.train_total",
     "sampling.test_per_subject",
@@ -40,6 +56,10 @@ _POSITIVE = (
     "answering.shard_questions",
     "perturbation.radius",
     "perturbation.steps",
+    "audit.repeats",
+    "audit.explained",
+    "audit.background",
+    "audit.permutations",
     "evaluation.resamples",
     "trainer.threads",
 )
@@ -92,16 +112,26 @@ def _value_faults(settings: Mapping[str, Any]) -> Iterator[str]:
     yield from _benchmark_faults(settings)
     yield from _grader_faults(settings)
     yield from _fitting_faults(settings)
-    yield from _own_faults("probe", lambda: check_config(build(settings.get("probe", {}), ProbeConfig)))
+    for form in sorted(_tested(settings)):
+        recipe = settings.get("probe", {}).get(form, {})
+        yield from _own_faults(
+            f"probe.{form}", partial(_check_part, recipe, ProbeConfig, partial(check_config, name=f"probe.{form}"))
+        )
+    yield from _own_faults("samples", lambda: check_samples_config(build(settings.get("samples", {}), SamplesConfig)))
+    yield from _own_faults(
+        "state_probe", lambda: check_state_config(build(settings.get("state_probe", {}), StateProbeConfig))
+    )
 
 
 def _method_faults(methods: Mapping[str, Any]) -> Iterator[str]:
-    names = [method["name"] for method in methods.values()]
-    for key, name in zip(methods, names, strict=True):
+    chosen = [(method["name"], method.get("calibrator")) for method in methods.values()]
+    for key, (name, calibrator) in zip(methods, chosen, strict=True):
         if name not in METHODS:
             yield f"unknown method `{name}` in `method.{key}`: {nearest(name, list(METHODS))}"
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"expected each method once, but got `{name}` {names.count(name)} times in `method`"
+        if calibrator is not None and calibrator not in list(Kind):
+            yield f"expected `method.{key}.calibrator` to be one of {', '.join(Kind)}, or null, but got {calibrator!r}"
+    for one in sorted({one for one in chosen if chosen.count(one) > 1}, key=str):
+        yield f"expected each method once, but got `{one[0]}` {chosen.count(one)} times in `method`"
 
 
 def _model_faults(models: Mapping[str, Any]) -> Iterator[str]:
@@ -112,8 +142,8 @@ def _model_faults(models: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _benchmark_faults(settings: Mapping[str, Any]) -> Iterator[str]:
-    if "train" in settings.get("test", {}):
-        yield "expected `test` to have no benchmark called `train`, which names the training questions: rename it"
+    for name in sorted({train_label(form) for form in _FOR_TRAINING} & set(settings.get("test", {}))):
+        yield f"expected `test` to have no benchmark called `{name}`, which names the training questions: rename it"
     for side in ("train", "test"):
         specs = settings.get(side, {})
         names = [spec["name"] for spec in specs.values()]
@@ -122,31 +152,35 @@ def _benchmark_faults(settings: Mapping[str, Any]) -> Iterator[str]:
         for key, spec in specs.items():
             yield from _own_faults(f"{side}.{key}", partial(build, spec, BenchmarkSpec))
 
-    formats = _formats(settings)
-    if len(set(formats.values())) > 1:
-        listed = ", ".join(f"{path} {name}" for path, name in formats.items())
-        yield f"expected all benchmarks to have one format, mc or oe, for which one probe is fitted, but got {listed}"
+    for form in sorted(_tested(settings) - _trained(settings)):
+        others = ", ".join(settings.get("train", {})) or "none"
+        yield (
+            f"expected `train` to have a benchmark of every format that is tested, but got none of format {form} "
+            f"({others}): add one, for instance benchmark@train=[{_FOR_TRAINING[form]}]"
+        )
 
 
 def _grader_faults(settings: Mapping[str, Any]) -> Iterator[str]:
-    formats = set(_formats(settings).values())
-    for key, grader in settings.get("grader", {}).items():
+    graders = settings.get("grader", {})
+    for key, grader in graders.items():
         yield from _own_faults(f"grader.{key}", partial(_check_grader, grader))
-        known = GRADERS.get(grader["name"])
-        if known and not formats <= known.formats:
-            fitting = [name for name, other in GRADERS.items() if formats <= other.formats]
-            wanted, got = (" and ".join(sorted(names)) for names in (formats, known.formats))
+    for form in sorted(_tested(settings)):
+        fitting = [name for name, other in GRADERS.items() if form in other.formats]
+        names = [grader["name"] for grader in graders.values()]
+        if names and not set(names) & set(fitting):
             yield (
-                f"expected `grader.{key}` to be for the format of the benchmarks ({wanted}), but got "
-                f"{grader['name']}, which is for {got}: choose of {', '.join(fitting)}"
+                f"expected `grader` to have one for every format that is tested, but got none for {form} "
+                f"({', '.join(names)}): choose of {', '.join(fitting)}"
             )
 
 
 def _fitting_faults(settings: Mapping[str, Any]) -> Iterator[str]:
     """What goes together only with something else: open-ended answers, and labels that the data hold."""
-    formats = set(_formats(settings).values())
-    if formats == {"oe"} and not _at(settings, "probe.encoder.kernels"):
-        yield "expected `probe` to read all tokens of open-ended answers, but it reads one: choose probe=oe_released"
+    if "oe" in _tested(settings) and not _at(settings, "probe.oe.encoder.kernels"):
+        yield (
+            "expected `probe.oe` to read all tokens of open-ended answers, but it reads one: "
+            "choose probe@probe.oe=oe_released"
+        )
     graders = [grader["name"] for grader in settings.get("grader", {}).values()]
     for side in ("train", "test"):
         for key, spec in settings.get(side, {}).items():
@@ -157,14 +191,22 @@ def _fitting_faults(settings: Mapping[str, Any]) -> Iterator[str]:
                 )
 
 
+def _check_part(part: Mapping[str, Any], wanted: Any, check: Callable[[Any], object]) -> None:
+    check(build(part, wanted))
+
+
 def _check_grader(grader: Mapping[str, Any]) -> None:
     check_grader(build(grader, GraderConfig))
 
 
-def _formats(settings: Mapping[str, Any]) -> dict[str, str]:
-    """The format of every benchmark."""
-    sides = {side: settings.get(side, {}) for side in ("train", "test")}
-    return {f"{side}.{key}": spec.get("format", "mc") for side, specs in sides.items() for key, spec in specs.items()}
+def _trained(settings: Mapping[str, Any]) -> set[str]:
+    """The formats of the training benchmarks."""
+    return {spec.get("format", "mc") for spec in settings.get("train", {}).values()}
+
+
+def _tested(settings: Mapping[str, Any]) -> set[str]:
+    """The formats of the test benchmarks."""
+    return {spec.get("format", "mc") for spec in settings.get("test", {}).values()}
 
 
 def _own_faults(path: str, check: Callable[[], object]) -> Iterator[str]:

@@ -9,8 +9,25 @@ from ccps.data.benchmarks import BenchmarkSpec
 from ccps.grading import GraderConfig
 from ccps.llm.config import ModelConfig
 from ccps.probes import ProbeConfig, StateProbeConfig
+from ccps.samples import SamplesConfig
+from ccps.tuning import TuningConfig
+from ccps.tuning.litcab_config import LitCabConfig
 
-STAGES = ("answer", "self_evaluate", "grade", "extract", "fit", "score", "evaluate", "report")
+STAGES = (
+    "answer",
+    "grade",
+    "sample",
+    "verbalise",
+    "reference",
+    "tune",
+    "ask_tuned",
+    "extract",
+    "fit",
+    "score",
+    "evaluate",
+    "audit",
+    "report",
+)
 
 
 @dataclass
@@ -18,7 +35,7 @@ class SamplingConfig:
     """How many questions are used.
 
     Attributes:
-        train_total: training questions over all sources, equal shares; empty means all.
+        train_total: training questions of each format over all sources, equal shares; empty means all.
         test_per_subject: test questions per subject; empty means all.
         order: `shuffled` (by a hash of seed and question) or `first` (rows as they stand).
         remainder: what becomes of a share that a source is too small to fill: `deal` it to the other sources, or
@@ -68,14 +85,29 @@ class PerturbationConfig:
 
 
 @dataclass
+class ProbesConfig:
+    """The probe of CCPS for each format of answers.
+
+    Attributes:
+        mc: for multiple choice, reads one token.
+        oe: for open-ended answers, reads all tokens.
+    """
+
+    mc: ProbeConfig = field(default_factory=ProbeConfig)
+    oe: ProbeConfig = field(default_factory=ProbeConfig)
+
+
+@dataclass
 class MethodConfig:
     """A confidence method of the comparison.
 
     Attributes:
         name: which one, a name in `ccps.methods.METHODS`.
+        calibrator: `temperature`, `platt` or `isotonic`, fitted on top of it; empty for none.
     """
 
     name: str = MISSING
+    calibrator: str | None = None
 
 
 @dataclass
@@ -93,6 +125,23 @@ class EvaluationConfig:
     resamples: int = 1000
     level: float = 0.95
     seed: int = 23
+
+
+@dataclass
+class AuditConfig:
+    """How the probe of CCPS is audited.
+
+    Attributes:
+        repeats: how often each group of features is permuted.
+        explained: test answers whose Shapley values are averaged.
+        background: training answers that stand for an absent feature.
+        permutations: orders in which features are taken away, for each answer.
+    """
+
+    repeats: int = 20
+    explained: int = 100
+    background: int = 25
+    permutations: int = 2
 
 
 @dataclass
@@ -145,12 +194,13 @@ class Config:
     Attributes:
         experiment: its name.
         stages: which stages to run, of those in `STAGES`.
-        seeds: one probe is fitted for each.
+        seeds: every method that learns is trained from each.
         model: language models by key.
-        train: benchmarks whose questions the probe is fitted on.
-        test: benchmarks it is tested on.
-        grader: what says whether an answer is right; the first one decides, the others are compared with it.
-        claims: published figures that a comparable run is held against; empty for none.
+        train: benchmarks whose questions methods are trained on; both formats may be among them.
+        test: benchmarks they are tested on, each after training on the questions of its own format.
+        grader: what says whether an answer is right; of those that know a format the first one decides, the others are
+            compared with it.
+        claims: published figures that a comparable run is held against, by the name of the set; empty for none.
     """
 
     experiment: str = MISSING
@@ -163,10 +213,14 @@ class Config:
     answering: AnsweringConfig = field(default_factory=AnsweringConfig)
     grader: dict[str, GraderConfig] = field(default_factory=dict)
     perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
-    probe: ProbeConfig = field(default_factory=ProbeConfig)
+    probe: ProbesConfig = field(default_factory=ProbesConfig)
     state_probe: StateProbeConfig = field(default_factory=StateProbeConfig)
     method: dict[str, MethodConfig] = field(default_factory=dict)
+    samples: SamplesConfig = field(default_factory=SamplesConfig)
+    tuning: TuningConfig = field(default_factory=TuningConfig)
+    litcab: LitCabConfig = field(default_factory=LitCabConfig)
     claims: dict[str, Any] = field(default_factory=dict)
+    audit: AuditConfig = field(default_factory=AuditConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     logger: LoggerConfig = field(default_factory=LoggerConfig)

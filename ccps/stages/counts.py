@@ -9,27 +9,33 @@ import pandas as pd
 from ccps.artifacts import Artifact
 from ccps.grading import GraderConfig, judging_cost
 from ccps.report.data import COUNT_COLUMNS
+from ccps.stages.questions import AllQuestions
 from ccps.stages.runs import Count, ModelRun, Side, Tested
+from ccps.stages.score import SILENT
 
 TRUNCATED = "longer than the probe reads: kept whole, but only their first tokens are read"
 
 
 def count_all(
-    runs: Sequence[ModelRun], left_out: Sequence[Count], convention: str, graders: Mapping[str, GraderConfig]
+    runs: Sequence[ModelRun], questions: AllQuestions, convention: str, graders: Mapping[str, GraderConfig]
 ) -> pd.DataFrame:
     """Everything that was dropped, skipped or undefined, and why."""
-    rows = list(left_out)
-    sources = Counter(question.source for question in runs[0].train.questions)
+    rows = list(questions.left_out)
+    sources = Counter(question.source for group in questions.trains.values() for question in group)
+    rows += [
+        Count(f"training questions much like one of {overlap.benchmark}", overlap.alike, "half of the wording; kept")
+        for overlap in questions.overlaps
+    ]
     rows += [
         Count(f"training questions from {source}", n, "equal shares, unless one is used up")
         for source, n in sorted(sources.items())
     ]
     for run in runs:
-        for side in (run.train, *(test.side for test in run.tested)):
+        for side in run.all_sides:
             rows += _side_counts(run.model, side, graders)
-        for method, by_seed in run.trained.items():
-            for seed, fitted in by_seed.items():
-                rows += _training_counts(f"{run.model}, {method}, seed {seed}", fitted)
+        for form, by_method in run.trained.items():
+            for method, fitted in by_method.items():
+                rows += _training_counts(f"{run.model}, {form}, {method}", fitted)
         for test in run.tested:
             rows += _evaluation_counts(run.model, test, convention)
     return pd.DataFrame(rows, columns=list(COUNT_COLUMNS))
@@ -109,8 +115,15 @@ def _evaluation_counts(model: str, test: Tested, convention: str) -> list[Count]
     rows = rows[rows["convention"] == convention]
     where = f"{model} on {test.side.label}"
     auroc, ece = rows[rows["metric"] == "auroc"], rows[rows["metric"] == "ece"]
-    summary = test.scored[0].scores.summary
-    counts = [Count(f"answers not scored, {where}", n, reason) for reason, n in _by_reason(summary, "not scored")]
+    counts = []
+    for item in test.scored:
+        reasons = _by_reason(item.scores.summary, "not scored")
+        # What no method can score is said once; what one of them leaves out, under its name.
+        counts += [
+            Count(f"answers not scored{f' by {item.method}' if reason == SILENT else ''}, {where}", n, reason)
+            for reason, n in reasons
+            if reason == SILENT or item is test.scored[0]
+        ]
     if truncated := max(item.scores.summary.get("truncated", 0) for item in test.scored):
         counts.append(Count(f"long answers, {where}", truncated, TRUNCATED))
     counts.append(

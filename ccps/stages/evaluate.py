@@ -21,13 +21,19 @@ class Scored(NamedTuple):
 
     Attributes:
         method: its name.
-        seed: of its probe; None if it is not trained.
-        scores: the score artifact.
+        scores: the score artifact, which holds all seeds.
     """
 
     method: str
-    seed: int | None
     scores: Artifact
+
+
+class _Item(NamedTuple):
+    """The scores of one method from one seed, with the subject of each question, in the order of the ids."""
+
+    method: str
+    seed: int | None
+    table: pd.DataFrame
 
 
 class _Judged(NamedTuple):
@@ -44,8 +50,8 @@ class EvaluateStage(Stage):
     """
 
     name = "evaluate"
-    version = 2
-    unit = "methods"
+    version = 3
+    unit = "scores"
 
     def __init__(
         self, scored: Sequence[Scored], grades: Artifact, label: str, reference: str, config: EvaluationConfig
@@ -65,7 +71,7 @@ class EvaluateStage(Stage):
     def inputs(self) -> Mapping[str, Any]:
         """Scores, grades and settings."""
         return {
-            "scores": [[item.method, item.seed, item.scores.key] for item in self.scored],
+            "scores": [[item.method, item.scores.key] for item in self.scored],
             "grades": self.grades.key,
             "reference": self.reference,
             "convention": self.config.convention,
@@ -77,28 +83,32 @@ class EvaluateStage(Stage):
     def prepare(self, device: torch.device) -> None:
         """Read all scores, in the order of the question ids."""
         grades = self.grades.rows().select(["question_id", "subject"]).to_pandas()
-        self.tables = [
-            item.scores.rows()
-            .to_pandas()
-            .merge(grades, on="question_id", validate="one_to_one")
-            .sort_values("question_id")
-            for item in self.scored
-        ]
+        self.items = []
+        for item in self.scored:
+            rows = item.scores.rows().to_pandas().sort_values("question_id")
+            for seed, table in rows.groupby("seed", dropna=False):
+                merged = table.merge(grades, on="question_id", validate="one_to_one")
+                self.items.append(_Item(item.method, None if pd.isna(seed) else int(seed), merged))
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """One step for each method and seed; all in one shard."""
-        return [[Work(index) for index in range(len(self.scored))]]
+        return [[Work(index) for index in range(len(self.items))]]
 
     def step(self, content: int) -> _Judged:
         """Judge one method, alone and against the reference."""
-        table, item = self.tables[content], self.scored[content]
-        results = [row for variant in self._variants() for row in self._results(table, item, *variant)]
+        item = self.items[content]
+        results = [row for variant in self._variants() for row in self._results(item, *variant)]
         differences: list[dict[str, Any]] = []
         if item.method != self.reference:
-            for reference, other in zip(self.scored, self.tables, strict=True):
-                if reference.method == self.reference:
-                    differences += self._differences(other, table, item, reference.seed)
+            for reference in self._partners(item):
+                differences += self._differences(reference, item)
         return _Judged(results, differences)
+
+    def _partners(self, item: _Item) -> list[_Item]:
+        """The reference from the same seed; from every seed if the method is not trained, or from other seeds."""
+        references = [one for one in self.items if one.method == self.reference]
+        same = [one for one in references if one.seed == item.seed]
+        return same or references
 
     def save_shard(self, outputs: list[_Judged], folder: Path) -> Mapping[str, float]:
         """Write results and differences."""
@@ -132,9 +142,8 @@ class EvaluateStage(Stage):
             *((f"pooled {name}", name, "pooled") for name in others),
         ]
 
-    def _results(
-        self, table: pd.DataFrame, item: Scored, name: str, convention: str, aggregate: str
-    ) -> list[dict[str, Any]]:
+    def _results(self, item: _Item, name: str, convention: str, aggregate: str) -> list[dict[str, Any]]:
+        table = item.table
         p, correct, subjects = table["p_correct"], table["correct"], table["subject"]
         measured = evaluate(p, correct, convention, groups=subjects if aggregate == "macro" else None)
         intervals = bootstrap(
@@ -163,11 +172,10 @@ class EvaluateStage(Stage):
             for metric, value in measured.items()
         ]
 
-    def _differences(
-        self, reference: pd.DataFrame, table: pd.DataFrame, item: Scored, seed: int | None
-    ) -> list[dict[str, Any]]:
+    def _differences(self, reference: _Item, item: _Item) -> list[dict[str, Any]]:
+        table = item.table.merge(reference.table[["question_id", "p_correct"]], on="question_id", suffixes=("", "_ref"))
         paired = paired_difference(
-            reference["p_correct"],
+            table["p_correct_ref"],
             table["p_correct"],
             table["correct"],
             **_drawn(table, "macro"),
@@ -180,7 +188,7 @@ class EvaluateStage(Stage):
             {
                 "method": self.reference,
                 "other": item.method,
-                "seed": seed,
+                "seed": reference.seed,
                 "metric": metric,
                 "value": difference.value,
                 "ci_low": difference.low,

@@ -1,9 +1,10 @@
-"""Train one method from one seed."""
+"""Train one method, from every seed."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from omegaconf import OmegaConf
 
@@ -16,17 +17,23 @@ from ccps.stages.stage import Stage, Work
 
 
 class FitStage(Stage):
-    """Trains a method on the graded answers to the training questions, from one seed.
+    """Trains a method on the graded answers to the training questions, once from each seed.
 
-    Writes the method's own files, and the training curve as rows.
+    Writes the method's own files into a folder for each seed (`seed23`), and the training curves as rows.
     """
 
     name = "fit"
-    version = 2
-    unit = "probes"
+    version = 3
+    unit = "methods"
 
     def __init__(
-        self, method: TrainedMethod, train: Side, head: Artifact, model: str, settings: TrainingSettings, seed: int
+        self,
+        method: TrainedMethod,
+        train: Side,
+        head: Artifact,
+        model: str,
+        settings: TrainingSettings,
+        seeds: Sequence[int],
     ) -> None:
         super().__init__()
         self.method = method
@@ -34,52 +41,61 @@ class FitStage(Stage):
         self.head = head
         self.model = model
         self.settings = settings
-        self.seed = seed
+        self.seeds = list(seeds)
 
     @property
     def title(self) -> str:
-        """What the probe is for, and its seed."""
-        return f"{self.model}, {self.method.name}, seed {self.seed}"
+        """What is trained, and how often."""
+        return f"{self.model}, {self.train_side.format}, {self.method.name}, {len(self.seeds)} seeds"
 
     def inputs(self) -> Mapping[str, Any]:
-        """What the method reads, grades, recipe and seed."""
+        """What the method reads, grades, recipe and seeds."""
         recipe = self.method.recipe(self.settings)
         return {
             "method": [self.method.name, self.method.version],
-            "evidence": self.train_side.evidence_keys(self.method),
+            "evidence": self.train_side.evidence_keys(self.method, for_training=True),
             "grades": self.train_side.labels.key,
             "recipe": OmegaConf.to_container(OmegaConf.structured(recipe), enum_to_str=True),
-            "seed": self.seed,
+            "seeds": self.seeds,
         }
 
     def plan(self) -> Sequence[Sequence[Work]]:
-        """One probe."""
+        """All seeds at once."""
         return [[Work(None)]]
 
-    def step(self, content: None) -> Fitted:
+    def step(self, content: None) -> list[Fitted]:
         """Train."""
-        answers = graded_answers(self.train_side, self.method, int(self.head.summary["vocabulary"]))
+        answers = graded_answers(self.train_side, self.method, self.head, for_training=True)
         known = TrainingAnswers(answers.evidence, answers.correct, answers.question_ids)
-        prefix = f"fit/{self.model}/{self.method.name}/seed{self.seed}"
-        reporting = Reporting(logger=self.trainer.logger, log_prefix=prefix)
+        prefix = f"fit/{self.model}/{self.train_side.format}/{self.method.name}"
+        reporting = Reporting(self.trainer.logger, prefix, on_progress=self.progress_within)
         with torch.enable_grad():  # the surrounding pass over the stage's work is a prediction
-            return self.method.fit(known, self.settings, self.seed, reporting)
+            return self.method.fit(known, self.settings, self.seeds, reporting)
 
-    def save_shard(self, outputs: list[Fitted], folder: Path) -> Mapping[str, float]:
-        """Write what was learnt, and its training curve."""
-        fitted = outputs[0]
-        folder.mkdir(parents=True, exist_ok=True)
-        fitted.save(folder)
-        fitted.curve().to_parquet(folder / ROWS, index=False)
-        return {"n": fitted.summary()["train_rows"]}
+    def save_shard(self, outputs: list[list[Fitted]], folder: Path) -> Mapping[str, float]:
+        """Write what was learnt, and the training curves."""
+        curves = []
+        for seed, fitted in zip(self.seeds, outputs[0], strict=True):
+            own = folder / _folder(seed)
+            own.mkdir(parents=True)
+            fitted.save(own)
+            curves.append(fitted.curve().assign(seed=seed))
+        pd.concat(curves, ignore_index=True).to_parquet(folder / ROWS, index=False)
+        return {"n": outputs[0][0].summary()["train_rows"]}
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
-        """Rows used, and those dropped and why."""
-        return self.method.load(artifact.folder / "00000").summary()
+        """Numbers that are trained, rows used, and those dropped and why; of the first seed, the others are alike."""
+        fitted = self.method.load(artifact.folder / "00000" / _folder(self.seeds[0]))
+        return {"parameters": fitted.parameters, **fitted.summary()}
 
 
-def load_fitted(method: TrainedMethod, artifact: Artifact) -> Fitted:
-    """Read what a complete fit artifact holds, its files checked."""
-    folders = {artifact.path(name.partition("/")[2]).parent for name in artifact.manifest["files"]}
-    (folder,) = folders
-    return method.load(folder)
+def seed_folder(fitted: Artifact, seed: int) -> Path:
+    """The folder of a complete fit artifact that holds what was learnt from one seed, its files checked."""
+    start = f"{_folder(seed)}/"
+    inside = [name.partition("/")[2] for name in fitted.manifest["files"]]
+    folders = {fitted.path(name).parent for name in inside if name.startswith(start)}
+    return min(folders, key=lambda folder: len(folder.parts))
+
+
+def _folder(seed: int) -> str:
+    return f"seed{seed}"

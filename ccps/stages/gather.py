@@ -10,7 +10,10 @@ from ccps.data.records import Question
 from ccps.metrics import agreement
 from ccps.report import Example
 from ccps.report.data import AGREEMENT_COLUMNS, CURVE_COLUMNS, DISAGREEMENT_COLUMNS
+from ccps.report.records import SHARED_COLUMNS, Audit, Importance
+from ccps.stages.audit import IMPORTANCE, SHAP, TRANSFER
 from ccps.stages.evaluate import DIFFERENCES
+from ccps.stages.questions import Overlap
 from ccps.stages.runs import OWN, REFERENCE, ModelRun, Side, all_tests
 from ccps.stages.stage import total_cost
 
@@ -50,7 +53,7 @@ def scores(runs: Sequence[ModelRun]) -> pd.DataFrame:
         subjects = test.side.labels.rows().select(["question_id", "subject"]).to_pandas()
         for item in test.scored:
             table = item.scores.rows().to_pandas().merge(subjects, on="question_id")
-            tables.append(table.assign(model=run.model, benchmark=test.side.label, method=item.method, seed=item.seed))
+            tables.append(table.assign(model=run.model, benchmark=test.side.label, method=item.method))
     return pd.concat([table.astype({"seed": "Int64"}) for table in tables], ignore_index=True)
 
 
@@ -81,11 +84,35 @@ def costs(runs: Sequence[ModelRun], reused: Collection[Path]) -> pd.DataFrame:
 def curves(runs: Sequence[ModelRun]) -> pd.DataFrame:
     """Training curves of the reference method's probes."""
     tables = [
-        probe.rows().to_pandas().assign(model=run.model, seed=seed)
+        by_method[REFERENCE].rows().to_pandas().assign(model=run.model, format=form)
         for run in runs
-        for seed, probe in run.trained.get(REFERENCE, {}).items()
+        for form, by_method in run.trained.items()
+        if REFERENCE in by_method
     ]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(CURVE_COLUMNS))
+
+
+def audit(runs: Sequence[ModelRun], overlaps: Sequence[Overlap]) -> Audit:
+    """What tests share with the training benchmarks, and how probes do on benchmarks they were not trained on."""
+    shared = pd.DataFrame([overlap[:3] for overlap in overlaps], columns=list(SHARED_COLUMNS))
+    transfer = _of_audits(runs, TRANSFER)
+    return Audit(shared) if transfer.empty else Audit(shared, transfer)
+
+
+def importance(runs: Sequence[ModelRun]) -> Importance:
+    """Which features the probe of each model and format listens to."""
+    shap, drops = _of_audits(runs, SHAP), _of_audits(runs, IMPORTANCE)
+    return Importance() if shap.empty else Importance(shap, drops)
+
+
+def _of_audits(runs: Sequence[ModelRun], name: str) -> pd.DataFrame:
+    """One file of every audit, with its model and format."""
+    tables = [
+        pd.read_parquet(artifact.path(f"{name}.parquet")).assign(model=run.model, format=form)
+        for run in runs
+        for form, artifact in run.audits.items()
+    ]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def agreements(runs: Sequence[ModelRun], level: float) -> pd.DataFrame:
@@ -144,7 +171,7 @@ def disagreements(runs: Sequence[ModelRun]) -> pd.DataFrame:
 def _compared(runs: Sequence[ModelRun]) -> Iterator[tuple[ModelRun, Side, str, pd.DataFrame]]:
     """Each model, side and further grader, with the deciding verdicts in `correct` and its own in `other`."""
     for run in runs:
-        for side in (run.train, *(test.side for test in run.tested)):
+        for side in run.all_sides:
             decided = side.labels.rows().to_pandas()
             for name, grades in list(side.grades.items())[1:]:
                 theirs = grades.rows().select(["question_id", "correct"]).to_pandas()
@@ -159,9 +186,11 @@ def _verdicts(column: "pd.Series[Any]") -> list[bool | None]:
 def examples(runs: Sequence[ModelRun]) -> list[Example]:
     """The answers CCPS was surest of and wrong, and least sure of and right, of the first model and benchmark."""
     _, test = next(all_tests(runs))
-    scores = {item.method: item.scores.rows().to_pandas().set_index("question_id") for item in reversed(test.scored)}
-    if REFERENCE not in scores:
+    tables = {item.method: item.scores.rows().to_pandas() for item in test.scored}
+    if REFERENCE not in tables:
         return []
+    # Of the first seed, where there are several.
+    scores = {name: rows.drop_duplicates("question_id").set_index("question_id") for name, rows in tables.items()}
     table = scores[REFERENCE].copy()
     if OWN in scores:
         table["own"] = scores[OWN]["p_correct"]

@@ -1,14 +1,18 @@
 """What is known about answers, joined with their grades: what methods are trained on and score."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 
 from ccps.artifacts import Artifact
 from ccps.methods import Evidence, Method, TrainedMethod
+from ccps.methods.base import AnswerStates
 from ccps.perturbation import FEATURE_NAMES
+from ccps.stages.model import load_head
+from ccps.stages.needs import NEEDS
 from ccps.stages.runs import Side
 
 UNKNOWN = "correctness unknown"
@@ -31,8 +35,17 @@ class GradedAnswers(NamedTuple):
     left_out: dict[str, int]
 
 
-def graded_answers(side: Side, method: Method | TrainedMethod, vocabulary: int) -> GradedAnswers:
-    """Join what a method reads with the grades of the answers, in the order of the features."""
+def graded_answers(
+    side: Side, method: Method | TrainedMethod, head: Artifact, *, for_training: bool = False
+) -> GradedAnswers:
+    """Join what a method reads with the grades of the answers, in the order of the features.
+
+    Args:
+        side: the answers.
+        method: whose needs are read.
+        head: the model's output head.
+        for_training: whether what it needs only when it is fitted is read too.
+    """
     rows = side.features[method.direction].rows().to_pandas()
     graded = side.labels.rows().select(["question_id", "correct"]).to_pandas()
     correct = graded.dropna(subset="correct").set_index("question_id")["correct"].astype(bool)
@@ -43,33 +56,61 @@ def graded_answers(side: Side, method: Method | TrainedMethod, vocabulary: int) 
         NO_TOKEN: int((~correct.index.isin(lengths.index)).sum()),
     }
     ids = kept.index.tolist()
+    texts = side.answers.rows().select(["question_id", "text"]).to_pandas().set_index("question_id")["text"]
+    wanted = set(method.needs)
+    if for_training and isinstance(method, TrainedMethod):
+        wanted |= method.training_needs
     evidence = Evidence(
         features=rows.loc[rows["question_id"].isin(kept.index), list(FEATURE_NAMES)].to_numpy(dtype=np.float32),
         lengths=kept.to_numpy(dtype=np.int64),
-        vocabulary=vocabulary,
-        prompt_states=prompt_states(side.answers, ids) if "prompt_states" in method.needs else None,
-        self_evaluation=_self_evaluation(side, ids) if "self_evaluation" in method.needs else None,
+        vocabulary=int(head.summary["vocabulary"]),
+        texts=texts.loc[ids].tolist(),
+        **{need: _read(need, side, head, ids) for need in sorted(wanted)},
     )
     left_out = {reason: number for reason, number in left_out.items() if number}
     return GradedAnswers(ids, correct.loc[kept.index].to_numpy(), evidence, left_out)
 
 
-def prompt_states(answers: Artifact, question_ids: list[str]) -> npt.NDArray[np.float32]:
-    """The states from which the first token of each answer was predicted, `[answers, d]` float32."""
+def _read(need: str, side: Side, head: Artifact, question_ids: list[str]) -> Any:
+    """One field of the evidence about some questions, in their order."""
+    if need in side.needs:
+        return NEEDS[need].read(side.needs[need], question_ids)
+    if need == "prompt_states":
+        return np.stack([states[0] for states in _token_states(side.answers, question_ids)])
+    if need == "answer_states":
+        return _answer_states(side.answers, head, question_ids)
+    return _after_answers(side.answers, need, question_ids)
+
+
+def _token_states(answers: Artifact, question_ids: list[str]) -> list[npt.NDArray[np.float32]]:
+    """The states from which the tokens of each answer were predicted, `[tokens, d]` float32 each."""
     found = {}
     for shard in range(answers.manifest["shards"]):
         rows = answers.rows(shard).select(["question_id", "answer_ids"]).to_pydict()
         states = answers.tensors(shard)["states"]
         start = 0
         for name, tokens in zip(rows["question_id"], rows["answer_ids"], strict=True):
-            if tokens:
-                found[name] = states[start].float().numpy()
+            found[name] = states[start : start + len(tokens)].float().numpy()
             start += len(tokens)
-    return np.stack([found[name] for name in question_ids])
+    return [found[name] for name in question_ids]
 
 
-def _self_evaluation(side: Side, question_ids: list[str]) -> npt.NDArray[np.float32]:
-    assert side.self_evaluation is not None
-    rows = side.self_evaluation.rows().to_pandas().set_index("question_id")
-    logits: npt.NDArray[np.float32] = rows.loc[question_ids, ["no", "yes"]].to_numpy(dtype=np.float32)
-    return logits
+def _answer_states(answers: Artifact, head: Artifact, question_ids: list[str]) -> AnswerStates:
+    rows = answers.rows().select(["question_id", "answer_ids"]).to_pydict()
+    tokens = dict(zip(rows["question_id"], rows["answer_ids"], strict=True))
+    return AnswerStates(
+        states=torch.from_numpy(np.concatenate(_token_states(answers, question_ids))),
+        token_ids=torch.tensor([token for name in question_ids for token in tokens[name]]),
+        head=load_head(head),
+    )
+
+
+def _after_answers(answers: Artifact, name: str, question_ids: list[str]) -> npt.NDArray[np.float32]:
+    """What was collected after each answer, `[answers, …]` float32."""
+    found: dict[str, npt.NDArray[np.float32]] = {}
+    for shard in range(answers.manifest["shards"]):
+        rows = answers.rows(shard).select(["question_id", "answer_ids"]).to_pydict()
+        answered = [row for row, tokens in zip(rows["question_id"], rows["answer_ids"], strict=True) if tokens]
+        if answered:
+            found |= zip(answered, answers.tensors(shard)[name].float().numpy(), strict=True)
+    return np.stack([found[question_id] for question_id in question_ids])

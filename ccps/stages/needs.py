@@ -2,36 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from ccps.artifacts import Artifact
-from ccps.data.records import Question
-from ccps.interview import Manner
-from ccps.stages.config import Config
-from ccps.stages.model import SharedModel
+from ccps.stages.ask_tuned import AskTunedStage, read_no_yes
+from ccps.stages.asked import Asked
+from ccps.stages.reference import ReferenceStage, read_references
+from ccps.stages.sample import SampleStage, read_samples
 from ccps.stages.stage import Stage
-
-
-class Asked(NamedTuple):
-    """Questions that one model has answered.
-
-    Attributes:
-        label: benchmark name, or "train".
-        questions: what was asked.
-        answers: artifact of the answer stage.
-        grades: of the grader that decides.
-        model: the model, which a stage may load.
-        manner: how the questions were put.
-        config: the experiment.
-    """
-
-    label: str
-    questions: Sequence[Question]
-    answers: Artifact
-    grades: Artifact
-    model: SharedModel
-    manner: Manner
-    config: Config
+from ccps.stages.tune import TuneStage
+from ccps.stages.verbalise import VerbaliseStage, read_verbalised
+from ccps.tuning.config import unregularised
 
 
 @dataclass(frozen=True)
@@ -49,5 +30,28 @@ class Need:
     training: Callable[[Asked], Stage] | None = None
 
 
-NEEDS: Mapping[str, Need] = {}
+def _sample(asked: Asked, _: Artifact | None) -> Stage:
+    config, size = asked.config.samples, asked.config.answering.shard_questions
+    return SampleStage(asked.answers, asked.questions, asked.label, asked.model, asked.manner, config, size)
+
+
+def _verbalise(asked: Asked, _: Artifact | None) -> Stage:
+    size = asked.config.answering.shard_questions
+    return VerbaliseStage(asked.answers, asked.questions, asked.label, asked.model, asked.manner, size)
+
+
+def _ask_tuned(asked: Asked, tuned: Artifact | None) -> Stage:
+    assert tuned is not None
+    return AskTunedStage(asked, tuned)
+
+
+NEEDS: Mapping[str, Need] = {
+    "samples": Need(_sample, read_samples),
+    "verbalised": Need(_verbalise, read_verbalised),
+    "references": Need(lambda asked, _: ReferenceStage(asked, asked.config.litcab.wrong_seed), read_references),
+    "instruction_tuned": Need(
+        _ask_tuned, read_no_yes, lambda asked: TuneStage(asked, unregularised(asked.config.tuning))
+    ),
+    "calibration_tuned": Need(_ask_tuned, read_no_yes, lambda asked: TuneStage(asked, asked.config.tuning)),
+}
 """By the field of `Evidence` that they fill."""

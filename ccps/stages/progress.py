@@ -41,7 +41,7 @@ class StageProgress(pl.Callback):
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.completed}/{task.total} " + self.unit + " {task.fields[rate]}"),
+            TextColumn("{task.fields[done]}/{task.total} " + self.unit + " {task.fields[rate]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
@@ -49,7 +49,7 @@ class StageProgress(pl.Callback):
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task(self.label, total=self.total, completed=self.done, rate="")
+        self._task = self._bar.add_task(self.label, total=self.total, completed=self.done, done=self.done, rate="")
         self._bar.start()
 
     def on_predict_batch_end(
@@ -63,15 +63,26 @@ class StageProgress(pl.Callback):
     ) -> None:
         """Move on by the units of one step."""
         self.done += batch.work.size
-        now = time.perf_counter()
-        per_second = (self.done - self._at_start) / max(now - self._started, 1e-9)
+        per_second = (self.done - self._at_start) / max(time.perf_counter() - self._started, 1e-9)
         rate = f"{per_second:.2f}/s"
-        self._bar.update(self._task, completed=self.done, rate=rate)
-        is_due = self.done < self.total and now - self._last_line > _SECONDS_BETWEEN_LINES
-        if is_due and not console.is_terminal:
+        self._bar.update(self._task, completed=self.done, done=self.done, rate=rate)
+        if self.done < self.total:
+            self._say(f"{self.done}/{self.total} {self.unit}, {rate}", (self.total - self.done) / per_second)
+
+    def within(self, done: int, total: int) -> None:
+        """Show how far the present step is, one that takes long by itself."""
+        share = done / total
+        self._bar.update(self._task, completed=self.done + share, rate=f"{share:.0%}")
+        if share:
+            spent = time.perf_counter() - self._started
+            self._say(f"{share:.0%}", spent / share - spent)
+
+    def _say(self, how_far: str, seconds_left: float) -> None:
+        """A line for a log file, now and then."""
+        now = time.perf_counter()
+        if not console.is_terminal and now - self._last_line > _SECONDS_BETWEEN_LINES:
             self._last_line = now
-            left = duration((self.total - self.done) / per_second)
-            console.print(f"{self.label} · {self.done}/{self.total} {self.unit}, {rate}, {left} left", markup=False)
+            console.print(f"{self.label} · {how_far}, {duration(seconds_left)} left", markup=False)
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take the bar away."""

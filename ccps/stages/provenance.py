@@ -14,6 +14,8 @@ _PACKAGES = (
     "torch",
     "transformers",
     "lightning",
+    "peft",
+    "shap",
     "hydra-core",
     "omegaconf",
     "wandb",

@@ -4,14 +4,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ccps.methods import METHODS
+from ccps.grading import GRADERS
+from ccps.methods import METHODS, find_method
 from ccps.metrics import CONVENTIONS
 from ccps.report import Fact, ReportData, parse_claims, write_report
+from ccps.report.records import LeftOutMethod
 from ccps.stages import gather
 from ccps.stages.config import Config
 from ccps.stages.counts import count_all
-from ccps.stages.runs import OWN, Count, ModelRun, all_tests, reference_of
+from ccps.stages.method_costs import method_costs
+from ccps.stages.questions import AllQuestions
+from ccps.stages.runs import CHANCE, OWN, ModelRun, all_tests, reference_of
 from ccps.stages.stage import Stage, Work
+
+FORMATS = {"mc": "multiple choice", "oe": "open-ended"}
 
 
 class ReportStage(Stage):
@@ -23,7 +29,7 @@ class ReportStage(Stage):
     def __init__(
         self,
         runs: Sequence[ModelRun],
-        left_out: Sequence[Count],
+        questions: AllQuestions,
         reused: set[Path],
         config: Config,
         settings: Mapping[str, Any],
@@ -31,7 +37,7 @@ class ReportStage(Stage):
     ) -> None:
         super().__init__()
         self.runs = list(runs)
-        self.left_out = list(left_out)
+        self.questions = questions
         self.reused = reused
         self.config = config
         self.settings = settings
@@ -46,7 +52,8 @@ class ReportStage(Stage):
         """Every artifact the report speaks of, and the settings it prints."""
         return {
             "artifacts": [artifact.key for run in self.runs for _, artifact in run.artifacts()],
-            "left_out": self.left_out,
+            "left_out": self.questions.left_out,
+            "overlaps": self.questions.overlaps,
             "settings": self.settings,
             "made": self.made,
         }
@@ -58,7 +65,8 @@ class ReportStage(Stage):
     def step(self, content: None) -> ReportData:
         """Gather the data."""
         convention = self.config.evaluation.convention
-        methods = [method.name for method in self.config.method.values()]
+        chosen = [find_method(method.name, method.calibrator) for method in self.config.method.values()]
+        methods = [method.name for method in chosen]
         return ReportData(
             title=f"CCPS · {self.config.experiment}",
             question=(
@@ -70,21 +78,29 @@ class ReportStage(Stage):
             scores=gather.scores(self.runs),
             differences=gather.differences(self.runs),
             costs=gather.costs(self.runs, self.reused),
-            counts=count_all(self.runs, self.left_out, convention, self.config.grader),
+            counts=count_all(self.runs, self.questions, convention, self.config.grader),
             agreement=gather.agreements(self.runs, self.config.evaluation.level),
             disagreements=gather.disagreements(self.runs),
             run=self._run(),
             facts=self._facts(),
             reference=reference_of(methods),
             own_method=OWN if OWN in methods else None,
-            method_labels={name: method.label for name, method in METHODS.items()},
+            method_labels={method.name: method.label for method in [*METHODS.values(), *chosen]},
+            controls=[method.name for method in chosen if method.is_control],
+            chance_control=CHANCE if CHANCE in methods else None,
+            left_out_methods=[*_left_out(methods), *self._silent()],
+            method_costs=method_costs(self.runs, list(self.config.method.values())),
+            audit=gather.audit(self.runs, self.questions.overlaps),
+            importance=gather.importance(self.runs),
+            resamples=self.config.evaluation.resamples,
+            resampling_seed=self.config.evaluation.seed,
             convention=convention,
             convention_notes=_convention_notes(),
             mode=self._modes(),
             level=self.config.evaluation.level,
             curves=gather.curves(self.runs),
             examples=gather.examples(self.runs),
-            claims=parse_claims(self.config.claims) if self.config.claims else None,
+            claims=parse_claims(self.config.claims),
         )
 
     def save_shard(self, outputs: list[ReportData], folder: Path) -> Mapping[str, float]:
@@ -93,12 +109,11 @@ class ReportStage(Stage):
         return {"n": 1}
 
     def _facts(self) -> list[Fact]:
-        train = self.runs[0].train
-        n_sources = len({question.source for question in train.questions})
-        facts = [
-            Fact("Language models", ", ".join(run.model for run in self.runs)),
-            Fact("Training questions", f"{len(train.questions):,} from {n_sources} benchmarks"),
-        ]
+        facts = [Fact("Language models", ", ".join(run.model for run in self.runs))]
+        for form, questions in self.questions.trains.items():
+            n_sources = len({question.source for question in questions})
+            name = f"Training questions, {FORMATS[form]}"
+            facts.append(Fact(name, f"{len(questions):,} from {n_sources} benchmarks"))
         for test in self.runs[0].tested:
             subjects = len({question.subject for question in test.side.questions})
             facts.append(
@@ -113,7 +128,7 @@ class ReportStage(Stage):
             facts.append(Fact(f"{run.model} on {test.side.label}", right))
         radius = f"radius {self.config.perturbation.radius:g} in {self.config.perturbation.steps} steps"
         facts.append(Fact("Perturbation", radius))
-        facts.append(Fact("Probes", f"one for each of {len(self.config.seeds)} seeds"))
+        facts.append(Fact("Whatever learns", f"is trained from each of {len(self.config.seeds)} seeds"))
         return facts
 
     def _run(self) -> dict[str, Any]:
@@ -121,7 +136,7 @@ class ReportStage(Stage):
         for run in self.runs:
             for label, artifact in run.artifacts():
                 inputs.setdefault(f"{run.model}/{label}/{artifact.stage}", []).append(artifact.key)
-        models = {run.model: run.train.answers.inputs["model"] for run in self.runs}
+        models = {run.model: run.sides.head.inputs["model"] for run in self.runs}
         return {
             "config": self.settings,
             "seeds": list(self.config.seeds),
@@ -131,17 +146,40 @@ class ReportStage(Stage):
 
     def _modes(self) -> str:
         """Every choice between the released way and another, by name."""
-        asked, probe = self.config.answering, self.config.probe
+        asked, formats = self.config.answering, list(self.questions.trains)
+        deciding = {
+            form: next(name for name, one in self.config.grader.items() if form in GRADERS[one.name].formats)
+            for form in formats
+        }
+        probes = {form: getattr(self.config.probe, form) for form in formats}
         return ", ".join(
             [
                 f"prompt {asked.prompt}",
-                *([f"answers {asked.method}"] if self.runs[0].train.format == "mc" else []),
-                f"grader {next(iter(self.config.grader))}",
-                f"checkpoint {probe.checkpoint}",
-                f"never_flips {probe.never_flips}",
-                *([f"padding {probe.encoder.padding}"] if probe.encoder.kernels else []),
+                *([f"answers {asked.method}"] if "mc" in formats else []),
+                *(f"grader of {form} {name}" for form, name in deciding.items()),
+                *(f"checkpoint of {form} {probe.checkpoint}" for form, probe in probes.items()),
+                *(f"never_flips of {form} {probe.never_flips}" for form, probe in probes.items()),
+                *(f"padding {probe.encoder.padding}" for probe in probes.values() if probe.encoder.kernels),
             ]
         )
+
+    def _silent(self) -> list[LeftOutMethod]:
+        """Every method that had nothing to say of any answer to a test."""
+        return [
+            LeftOutMethod(item.method, f"it scored no answer of {run.model} to {test.side.label}")
+            for run, test in all_tests(self.runs)
+            for item in test.scored
+            if not item.scores.summary["scored"]
+        ]
+
+
+def _left_out(chosen: Sequence[str]) -> list[LeftOutMethod]:
+    """Every method that was not run; without a reason of its own it was just not asked for."""
+    return [
+        LeftOutMethod(method.label, method.takes or f"not asked for; add it with method=[…,{name}]")
+        for name, method in METHODS.items()
+        if name not in chosen
+    ]
 
 
 def _convention_notes() -> dict[str, str]:

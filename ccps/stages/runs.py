@@ -8,7 +8,7 @@ from ccps.data.records import Question
 from ccps.methods import Method, TrainedMethod
 from ccps.stages.evaluate import Scored
 
-REFERENCE, OWN = "ccps", "answer_probability"
+REFERENCE, OWN, CHANCE = "ccps", "answer_probability", "ccps_shuffled"
 
 
 class Count(NamedTuple):
@@ -20,30 +20,32 @@ class Count(NamedTuple):
 
 
 class Side(NamedTuple):
-    """Questions answered, graded and featurised by one model.
+    """Questions of one format, answered, graded and featurised by one model.
 
     Attributes:
-        label: benchmark name, or "train".
+        label: benchmark name, or `train_label` of the format.
         questions: what was asked.
         answers: artifact of the answer stage.
         grades: of the grade stage, by grader; the first one's labels decide.
+        needs: of stages that ask the model more, by the field of `Evidence` they fill.
         features: of the extract stage, by direction of the perturbation.
-        self_evaluation: of the stage that asks the model about its answers; None if no method needs it.
     """
 
     label: str
     questions: Sequence[Question]
     answers: Artifact
     grades: Mapping[str, Artifact]
+    needs: Mapping[str, Artifact]
     features: Mapping[str, Artifact]
-    self_evaluation: Artifact | None = None
 
-    def evidence_keys(self, method: Method | TrainedMethod) -> dict[str, str]:
+    def evidence_keys(self, method: Method | TrainedMethod, *, for_training: bool = False) -> dict[str, str]:
         """Keys of the artifacts that a method reads; those of the answers stand in those of the features."""
-        keys = {"features": self.features[method.direction].key}
-        if "self_evaluation" in method.needs and self.self_evaluation is not None:
-            keys["self_evaluation"] = self.self_evaluation.key
-        return keys
+        wanted = set(method.needs)
+        if for_training and isinstance(method, TrainedMethod):
+            wanted |= method.training_needs
+        found = {"features": self.features[method.direction]}
+        found |= {need: self.needs[need] for need in sorted(wanted) if need in self.needs}
+        return {name: artifact.key for name, artifact in found.items()}
 
     @property
     def labels(self) -> Artifact:
@@ -55,6 +57,31 @@ class Side(NamedTuple):
         """Multiple choice ("mc") or open-ended ("oe")."""
         return self.questions[0].format
 
+    def artifacts(self) -> Iterator[Artifact]:
+        """All artifacts in the order in which they were made."""
+        yield self.answers
+        yield from self.grades.values()
+        yield from self.needs.values()
+        yield from self.features.values()
+
+
+class ModelSides(NamedTuple):
+    """What one model has answered.
+
+    Attributes:
+        model: key of the model in the configuration.
+        head: its output head.
+        trains: training questions by format.
+        tests: test questions by benchmark.
+        learnt: what was learnt from the training questions to ask it more, by format and need.
+    """
+
+    model: str
+    head: Artifact
+    trains: Mapping[str, Side]
+    tests: Mapping[str, Side]
+    learnt: Mapping[tuple[str, str], Artifact]
+
 
 class Tested(NamedTuple):
     """One model on one test benchmark."""
@@ -65,32 +92,52 @@ class Tested(NamedTuple):
 
 
 class ModelRun(NamedTuple):
-    """Everything about one model; what was trained, by method and seed."""
+    """Everything about one model.
 
-    model: str
-    head: Artifact
-    train: Side
-    trained: Mapping[str, Mapping[int, Artifact]]
+    Attributes:
+        sides: what it was asked.
+        trained: artifacts of the fit stage, by format and method.
+        tested: by benchmark.
+        audits: artifacts of the audit stage, by format.
+    """
+
+    sides: ModelSides
+    trained: Mapping[str, Mapping[str, Artifact]]
     tested: Sequence[Tested]
+    audits: Mapping[str, Artifact]
+
+    @property
+    def model(self) -> str:
+        """Key of the model in the configuration."""
+        return self.sides.model
+
+    @property
+    def all_sides(self) -> list[Side]:
+        """Training sides, then tests."""
+        return [*self.sides.trains.values(), *(test.side for test in self.tested)]
 
     def artifacts(self) -> Iterator[tuple[str, Artifact]]:
         """All artifacts with the benchmark they are about, in the order in which they were made."""
-        yield "head", self.head
-        for side in (self.train, *(test.side for test in self.tested)):
-            yield side.label, side.answers
-            for grades in side.grades.values():
-                yield side.label, grades
-            if side.self_evaluation is not None:
-                yield side.label, side.self_evaluation
-            for features in side.features.values():
-                yield side.label, features
-        for by_seed in self.trained.values():
-            for fitted in by_seed.values():
-                yield self.train.label, fitted
+        yield "head", self.sides.head
+        for (form, _), artifact in self.sides.learnt.items():
+            yield train_label(form), artifact
+        for side in self.all_sides:
+            for artifact in side.artifacts():
+                yield side.label, artifact
+        for form, by_method in self.trained.items():
+            for fitted in by_method.values():
+                yield train_label(form), fitted
         for test in self.tested:
             for item in test.scored:
                 yield test.side.label, item.scores
             yield test.side.label, test.evaluation
+        for form, audit in self.audits.items():
+            yield train_label(form), audit
+
+
+def train_label(form: str) -> str:
+    """What the training questions of a format are called."""
+    return f"train_{form}"
 
 
 def reference_of(methods: Iterable[str]) -> str:

@@ -4,23 +4,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pandas as pd
 import torch
 
 from ccps.artifacts import ROWS, Artifact
 from ccps.methods import Fitted, Method, TrainedMethod
-from ccps.stages.fit import load_fitted
+from ccps.stages.fit import seed_folder
 from ccps.stages.graded import graded_answers
 from ccps.stages.runs import Side
 from ccps.stages.stage import Stage, Work
 
+SILENT = "the method says nothing of them"
+
 
 class ScoreStage(Stage):
-    """Rows of question id, P(correct) and `correct`, for one method and, if it is trained, one seed."""
+    """Rows of question id, P(correct), `correct` and, if the method is trained, seed; all questions for each seed."""
 
     name = "score"
-    version = 2
+    version = 3
 
     def __init__(
         self, method: Method | TrainedMethod, side: Side, head: Artifact, trained: Artifact | None, model: str
@@ -34,9 +35,8 @@ class ScoreStage(Stage):
 
     @property
     def title(self) -> str:
-        """What is scored, by which method, and from which seed it was trained."""
-        seed = f", seed {self.trained.inputs['seed']}" if self.trained else ""
-        return f"{self.side.label}, {self.model}, {self.method.name}{seed}"
+        """What is scored, and by which method."""
+        return f"{self.side.label}, {self.model}, {self.method.name}"
 
     def inputs(self) -> Mapping[str, Any]:
         """Method, what it reads, grades, and what it has learnt if it is trained."""
@@ -48,38 +48,46 @@ class ScoreStage(Stage):
         }
 
     def prepare(self, device: torch.device) -> None:
-        """Read the evidence."""
-        self.answers = graded_answers(self.side, self.method, int(self.head.summary["vocabulary"]))
-        self.fitted: Fitted | None = None
-        if isinstance(self.method, TrainedMethod):
+        """Read the evidence, and what the method has learnt."""
+        self.answers = graded_answers(self.side, self.method, self.head)
+        self.scorers: dict[int | None, Fitted | Method] = {}
+        if isinstance(self.method, Method):
+            self.scorers[None] = self.method
+        else:
             assert self.trained is not None
-            self.fitted = load_fitted(self.method, self.trained)
+            for seed in self.trained.inputs["seeds"]:
+                self.scorers[seed] = self.method.load(seed_folder(self.trained, seed))
 
     def plan(self) -> Sequence[Sequence[Work]]:
-        """All answers at once."""
-        return [[Work(None, len(self.answers.question_ids))]]
+        """All answers at once, seed by seed."""
+        return [[Work(seed, len(self.answers.question_ids)) for seed in self.scorers]]
 
-    def step(self, content: None) -> pa.Table:
+    def step(self, content: int | None) -> pd.DataFrame:
         """Score every answer."""
-        scorer = self.method if isinstance(self.method, Method) else self.fitted
-        assert scorer is not None
-        return pa.table(
+        return pd.DataFrame(
             {
                 "question_id": self.answers.question_ids,
-                "p_correct": scorer.p_correct(self.answers.evidence),
+                "p_correct": self.scorers[content].p_correct(self.answers.evidence),
                 "correct": self.answers.correct,
+                "seed": pd.array([content] * len(self.answers.question_ids), dtype="Int64"),
             }
         )
 
-    def save_shard(self, outputs: list[pa.Table], folder: Path) -> Mapping[str, float]:
-        """Write the scores."""
-        pq.write_table(outputs[0], folder / ROWS)
-        return {"n": outputs[0].num_rows}
+    def save_shard(self, outputs: list[pd.DataFrame], folder: Path) -> Mapping[str, float]:
+        """Write the scores; an answer of which the method says nothing has none."""
+        rows = pd.concat(outputs, ignore_index=True)
+        rows.dropna(subset="p_correct").to_parquet(folder / ROWS, index=False)
+        return {"n": len(self.answers.question_ids)}
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Count the scores and what could not be scored, and what a trained method had to change to score them."""
+        rows = pd.read_parquet(artifact.folder / "00000" / ROWS)
+        scored = rows["question_id"].nunique()
+        silent = len(self.answers.question_ids) - scored
+        first = next(iter(self.scorers.values()))
         return {
-            "scored": len(self.answers.question_ids),
+            "scored": scored,
             **{f"not scored ({reason})": number for reason, number in self.answers.left_out.items()},
-            **(self.fitted.notes(self.answers.evidence) if self.fitted else {}),
+            **({f"not scored ({SILENT})": silent} if silent else {}),
+            **({} if isinstance(first, Method) else first.notes(self.answers.evidence)),
         }

@@ -102,6 +102,12 @@ class Stage(pl.LightningModule):
         """Do one step of the work."""
         raise NotImplementedError
 
+    def progress_within(self, done: int, total: int) -> None:
+        """Show how far a long step is; to be called by it."""
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, StageProgress):
+                callback.within(done, total)
+
     def predict_step(self, batch: "_Item", batch_idx: int = 0) -> Any:
         """Do one step, as Lightning calls it."""
         return self.step(batch.work.content)

@@ -13,7 +13,7 @@ from ccps.stages.provenance import provenance
 from experiments.benchmarks.timing import Spread
 
 # Titles of all sections, as they follow each other.
-ORDER = ("Features", "Open-ended answers", "Forward pass", "Extraction", "Storage", "A whole experiment")
+ORDER = ("Features", "Sweep", "Open-ended answers", "Forward pass", "Extraction", "Storage", "A whole experiment")
 
 
 class Target(NamedTuple):

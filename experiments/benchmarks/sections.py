@@ -8,7 +8,7 @@ import torch
 from ccps.console import say
 from ccps.data.benchmarks import load_questions
 from ccps.errors import UserError
-from experiments.benchmarks import features, forward, open_ended, stored
+from experiments.benchmarks import features, forward, open_ended, stored, sweep
 from experiments.benchmarks.model import ModelFigures, answer_states, measure_model, open_model
 from experiments.benchmarks.page import Figure, Section
 from experiments.benchmarks.reproduced import read_reproduced
@@ -21,6 +21,7 @@ def measure(config: BenchConfig) -> list[Section]:
     """Measure everything that the settings ask for and this machine has."""
     parts = {
         "features": lambda: [_features(config)],
+        "sweep": lambda: [_sweep(config)],
         "answers": lambda: [_open_ended(config)],
         "models": lambda: _models(config),
         "experiment": lambda: [read_reproduced(Path(config.reproduced))],
@@ -55,6 +56,25 @@ def _features(config: BenchConfig) -> Section:
     section = features.measure_features(states, config.perturbation, config.repetitions)
     say("features", name, f"{len(states.hidden)} tokens, {states.shape}, {states.origin}")
     return section
+
+
+def _sweep(config: BenchConfig) -> Section:
+    """On the heads of all models; probes need none."""
+    figures: list[Figure] = []
+    names = list(config.model)[:1] if config.quick else list(config.model)
+    for name in names:
+        try:
+            questions = load_questions(next(iter(config.test.values()))).questions
+            lm = open_model(name, config).get(torch.device("cpu"))
+            states = answer_states(lm, forward.representative(questions, sweep.TOKENS), config)
+        except UserError as error:
+            say("sweep", name, str(error), state="not measured")
+            figures += sweep.missing(name, str(error))
+            continue
+        del lm
+        figures += sweep.measure_sweep(name, states, config.perturbation, config.repetitions, (1, config.threads))
+        say("sweep", name, f"{len(sweep.RADII) * len(sweep.STEPS)} strengths, {states.shape}")
+    return sweep.sweep_section([*figures, *sweep.measure_fitting(config.repetitions)])
 
 
 def _open_ended(config: BenchConfig) -> Section:

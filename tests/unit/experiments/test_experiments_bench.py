@@ -9,6 +9,7 @@ from ccps.data.records import Question
 from ccps.errors import UserError
 from ccps.llm import Passage, final_states
 from ccps.perturbation import FEATURE_NAMES
+from ccps.stages.config import PerturbationConfig
 from experiments.benchmarks.features import largest_difference, measure_features, random_states
 from experiments.benchmarks.forward import Prompts, representative
 from experiments.benchmarks.model import measure_model, open_model
@@ -28,6 +29,7 @@ from experiments.benchmarks.page import (
 from experiments.benchmarks.reproduced import read_reproduced
 from experiments.benchmarks.settings import to_bench
 from experiments.benchmarks.stored import released_bytes, write_answers
+from experiments.benchmarks.sweep import measure_fitting, measure_sweep
 from experiments.benchmarks.timing import Spread, ratios, spread, take_turns
 
 MACHINE = {
@@ -280,3 +282,22 @@ class TestSettings:
         assert "repetitions" in str(caught.value)
         with pytest.raises(UserError, match=r"`repetitions` to be above 0(?s:.*)exactly one benchmark"):
             to_bench(settings(repetitions=0, test={}))
+
+
+class TestSweep:
+    def test_measures_the_sweep_at_every_number_of_threads(self):
+        before = torch.get_num_threads()
+        states = random_states(3)
+        states = states._replace(weight=states.weight[:500], token_ids=states.token_ids % 500)
+        figures = measure_sweep("a head", states, PerturbationConfig(), repetitions=2, threads=(1, 2))
+        assert torch.get_num_threads() == before
+        over = [figure for figure in figures if figure.what == "Sweep over one extraction"]
+        assert ["1 thread" in figure.subject for figure in over] == [True, False]
+        assert all(figure.value > 0 and figure.target.bound == 3 for figure in over)
+        assert figures[-1].value < 1e-4
+
+    def test_compares_fits_probe_by_probe(self, monkeypatch):
+        for name, value in (("_PROBES", 4), ("_ALONE", 2), ("_ROWS", 40), ("_UPDATES", 2)):
+            monkeypatch.setattr(f"experiments.benchmarks.sweep.{name}", value)
+        together, alone, ratio = measure_fitting(1)
+        assert ratio.value == pytest.approx(alone.value / together.value)

@@ -13,10 +13,11 @@ from ccps.probes.config import Accelerator, Checkpoint, EncoderConfig, HeadConfi
 from ccps.probes.encoders import build_encoder
 from ccps.probes.fitted import build_network
 from ccps.probes.pairs import Examples, pair_batches, pair_indices
-from ccps.probes.preparation import prepare
+from ccps.probes.preparation import prepare, reproducibly
 from ccps.probes.stacked_training import train_stacked
 from ccps.probes.stacking import GivenDropout, StackedNetworks, call_stacked, dropout_sites
 from ccps.probes.streams import open_stream, stacked_batches
+from ccps.probes.training import SILENT, train_network
 
 
 def as_task(table, seed=0, radius=20.0):
@@ -123,9 +124,8 @@ def test_the_best_checkpoint_is_chosen_for_each_probe(tasks, config):
     assert best_steps != {8}
 
 
-@pytest.mark.parametrize("padding", list(Padding))
-@pytest.mark.parametrize("dropout", [0.0, 0.2])
-def test_encoders_of_whole_answers(padding, dropout):
+def of_sequences(padding=Padding.masked, dropout=0.2):
+    """A recipe for whole answers, and tasks of different sizes."""
     stage = StageConfig(steps=12, batch_size=16, encoder_dropout=dropout, eval_every=5)
     config = ProbeConfig(
         encoder=EncoderConfig([12, 8], [3, 3], 6, padding, 4, "ReLU"),
@@ -134,14 +134,76 @@ def test_encoders_of_whole_answers(padding, dropout):
         classifier=stage,
     )
     tasks = []
-    for count, seed in ((60, 0), (43, 1)):
+    for count, seed in ((60, 0), (43, 1), (50, 2)):
         rng = np.random.default_rng(seed)
         lengths = rng.integers(3, 9, size=count)
         labels = np.repeat(rng.integers(2, size=count), lengths)
         questions = np.repeat(np.arange(count), lengths).tolist()
         tasks.append(ProbeTask(rng.normal(size=(len(labels), 75)) + labels[:, None], labels, questions, seed, 20.0))
+    return config, tasks
+
+
+@pytest.mark.parametrize("padding", list(Padding))
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_encoders_of_whole_answers(padding, dropout):
+    config, tasks = of_sequences(padding, dropout)
     for probe, task in zip(fit_probes(tasks, config), tasks, strict=True):
         assert_equal_up_to_rounding(probe, fit_alone(task, config))
+
+
+def test_a_stack_of_encoders_of_whole_answers_computes_each():
+    # On a CPU `fit_probes` does not stack them; a GPU does.
+    config, tasks = of_sequences()
+    with reproducibly(0):
+        tables = [prepare(*task[:3], config, task.seed, task.radius, FEATURE_NAMES) for task in tasks]
+        networks = []
+        for task in tasks:
+            with reproducibly(task.seed):
+                networks.append(build_network(config, 75))
+        curves = train_stacked(networks, tables, config, torch.device("cpu"), 0, lambda updates: None)
+    for table, network, curve, apart in zip(tables, networks, curves, fit_probes(tasks, config), strict=True):
+        assert_equal_up_to_rounding(table.fitted(network, curve), apart)
+
+
+def test_the_number_of_threads_changes_no_byte(tmp_path):
+    config, tasks = of_sequences()
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            for number, probe in enumerate(fit_probes(tasks, config, at_once=3)):
+                probe.save(tmp_path / str(threads) / str(number))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    for number in range(len(tasks)):
+        one, two = (tmp_path / str(threads) / str(number) / "probe.safetensors" for threads in (1, 2))
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_progress_counts_the_updates_of_all_probes(tasks, config):
+    for recipe, some in ((config, tasks), of_sequences()):
+        heard = []
+        fit_probes(some, recipe, at_once=2, on_progress=lambda *update: heard.append(update))  # noqa: B023
+        total = len(some) * (recipe.contrastive.steps + recipe.classifier.steps)
+        assert {in_all for _, in_all in heard} == {total}
+        done = [made for made, _ in heard]
+        assert done == sorted(done)
+        assert done[0] < done[-1] == total
+
+
+def test_best_of_evaluations_that_are_not_finite_is_an_error(config):
+    # Distances between rows this far apart overflow in float32 while the weights stay as they are.
+    config = replace(config, checkpoint=Checkpoint.best, contrastive=StageConfig(steps=0))
+    rng = np.random.default_rng(0)
+    task = ProbeTask(rng.normal(size=(100, 75)), rng.integers(2, size=100), list(range(100)), 0, 20.0)
+    table = prepare(*task[:3], config, task.seed, task.radius, FEATURE_NAMES)
+    table = replace(table, validation=table.validation._replace(inputs=table.validation.inputs * 1e30))
+    message = r"Expected an evaluation of the contrastive stage to be finite.*but got none among 1\. Set `checkpoint`"
+    with pytest.raises(UserError, match="Task 4: " + message):
+        train_stacked([build_network(config, 75)], [table], config, torch.device("cpu"), 4, lambda updates: None)
+    with pytest.raises(UserError, match=message):
+        train_network(build_network(config, 75), table.train, table.validation, config, 0, SILENT)
 
 
 @settings(max_examples=5, deadline=None)
@@ -188,6 +250,9 @@ def test_errors_are_those_of_the_fit_alone_and_name_the_task(tasks, config):
         fit_probes([tasks[0], tasks[0]._replace(question_ids=tasks[0].question_ids[1:])], config)
     with pytest.raises(UserError, match=r"^Expected `probe\.margin`"):
         fit_probes(tasks, replace(config, margin=-1.0))
+    recipe, sequences = of_sequences()
+    with pytest.raises(UserError, match=r"^Task 2: .* are answered right"):
+        fit_probes([*sequences[:2], sequences[2]._replace(labels=np.ones(len(sequences[2].labels)))], recipe)
     with pytest.raises(ValueError, match="Expected `at_once` to be at least 1, but got 0"):
         fit_probes(tasks, config, at_once=0)
 
@@ -202,7 +267,7 @@ def test_a_probe_that_diverges_leaves_the_others_alone(tasks, config):
     tables[1] = replace(tables[1], train=tables[1].train._replace(inputs=tables[1].train.inputs * 1e30))
     networks = [build_network(config, 75) for _ in tables]
     with pytest.raises(UserError, match=r"^Task 6: Expected the contrastive stage to end with finite weights"):
-        train_stacked(networks, tables, config, torch.device("cpu"), first_task=5)
+        train_stacked(networks, tables, config, torch.device("cpu"), 5, lambda updates: None)
 
 
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="needs a machine without a GPU")

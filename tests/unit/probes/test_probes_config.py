@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,6 @@ from omegaconf.errors import OmegaConfBaseException
 from ccps.errors import UserError
 from ccps.probes import ProbeConfig
 from ccps.probes.config import (
-    ACTIVATIONS,
     EncoderConfig,
     HeadConfig,
     Optimizer,
@@ -17,6 +17,7 @@ from ccps.probes.config import (
     check_config,
 )
 from ccps.probes.encoders import build_encoder
+from ccps.probes.ranges import ACTIVATIONS
 
 CONF = Path(__file__).parents[3] / "conf" / "probe"
 
@@ -108,22 +109,34 @@ def test_all_faults_come_in_one_message():
         check_config(config)
     faults = [line.split("`")[1] for line in str(caught.value).splitlines()]
     assert faults == [
-        "probe.encoder.embed_dim",
-        "probe.encoder.kernels",
+        "probe.encoder.hidden",
         "probe.encoder.kernels",
         "probe.encoder.max_tokens",
-        "probe.encoder.hidden",
+        "probe.encoder.embed_dim",
         "probe.encoder.activation",
         "probe.margin",
-        "probe.validation_fraction",
         "probe.contrastive.steps",
         "probe.contrastive.batch_size",
         "probe.contrastive.learning_rate",
         "probe.classifier.weight_decay",
         "probe.classifier.encoder_dropout",
         "probe.classifier.eval_every",
+        "probe.validation_fraction",
+        "probe.encoder.kernels",
     ]
     check_config(ProbeConfig())
+
+
+def test_a_fault_is_named_by_the_place_of_the_recipe_and_its_group():
+    with pytest.raises(UserError, match=r"^Expected `probe\.oe\.margin` .* Change it in conf/probe or on the command"):
+        check_config(ProbeConfig(margin=0.0), "probe.oe")
+
+
+def test_nan_is_within_no_range():
+    stage = StageConfig(learning_rate=math.nan, weight_decay=math.nan, encoder_dropout=math.nan)
+    with pytest.raises(UserError) as caught:
+        check_config(ProbeConfig(margin=math.nan, contrastive=stage, validation_fraction=math.nan))
+    assert len(str(caught.value).splitlines()) == 5
 
 
 @pytest.mark.parametrize(

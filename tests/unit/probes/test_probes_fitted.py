@@ -61,6 +61,28 @@ def test_the_perceptron_reads_the_last_token_of_each_answer(probe, table):
         probe.predict(rows, [1, 3, 3])
 
 
+def test_what_prediction_changes_is_counted(probe, table):
+    rows = table.features[:5].copy()
+    rows[:2, 0] = np.nan
+    rows[3, 1] = np.inf
+    assert probe.notes(table.features, [1] * 400) == {}
+    assert probe.notes(rows, [5]) == {
+        "set to 0 (original_log_prob_actual is NaN)": 2,
+        "set to 0 (original_prob_actual is infinite)": 1,
+    }
+
+
+def test_parameters_are_those_of_the_paper_and_rows_are_summed_up(probe):
+    assert probe.parameters == 7608 + 1934
+    assert probe.training.summary() == {
+        "train_rows": 359,
+        "validation_rows": 40,
+        "truncated": 0,
+        "left_out": 0,
+        "dropped (original_log_prob_actual is NaN)": 1,
+    }
+
+
 def test_save_and_load_return_the_same_probe(probe, table, tmp_path):
     probe.save(tmp_path / "new" / "folder")
     loaded = FittedProbe.load(tmp_path / "new" / "folder")
@@ -82,8 +104,8 @@ def test_same_seed_same_files(table, config, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda s: s.update(format_version=1), "Expected `format_version` .* to be 2, but got 1"),
-        (lambda s: s.pop("format_version"), "Expected `format_version` .* to be 2, but got None"),
+        (lambda s: s.update(format_version=2), "Expected `format_version` .* to be 3, but got 2"),
+        (lambda s: s.pop("format_version"), "Expected `format_version` .* to be 3, but got None"),
         (lambda s: s.pop("radius"), "Expected the keys in"),
         (lambda s: s.update(colour="red"), "Expected the keys in"),
         (lambda s: s["training"].pop("seed"), "Expected the keys in"),

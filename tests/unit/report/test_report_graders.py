@@ -17,6 +17,7 @@ from ccps.report.data import AGREEMENT_COLUMNS, DISAGREEMENT_COLUMNS
 from ccps.report.graders import agreement_table, disagreements_shown
 from ccps.report.html import render
 from ccps.report.markdown import markdown_report
+from ccps.report.resamples import by_subject
 from ccps.report.summary import summarise
 from ccps.report.tables import write_disagreements_csv
 
@@ -41,8 +42,10 @@ def _pages(data: ReportData) -> dict[str, str]:
     blocks = summarise(data.results, data.differences, data.reference)
     verdict = decide(data.differences, data.reference, data.label)
     return {
-        "report.html": render(data, blocks, verdict, (), (), per_subject(data)),
-        "report.md": markdown_report(data, blocks, verdict, ()),
+        "report.html": render(
+            data, blocks, verdict, (), {}, per_subject(data, by_subject(data.scores, data.convention))
+        ),
+        "report.md": markdown_report(data, blocks, verdict, (), {}),
     }
 
 

@@ -30,7 +30,10 @@ def test_markdown_report_holds_verdict_tables_and_figures(make_data: Callable[..
     assert "- Commit abc, seeds 0, 1\n- cores 2\n" in page
 
     # Methods in the order of the table, CCPS first: its two seeds average 15 %, the other method has 30 %.
-    assert "| pooled ct | lab/tiny\\_model · MMLU-CHOICE | 15.0 | 30.0 |\n\n- **pooled ct**: over all questions" in page
+    assert "| Method | pooled ct |\n| :-- | --: |\n| CCPS | 15.0 |\n| Own p\\_100% | 30.0 |\n\n- **pooled ct**" in page
+
+    # A row of paired differences for the one other method.
+    assert "| Own p\\_100% | ▲ −1.5 \\[−2.0, −1.0\\] | · −1.5 \\[−2.0, +1.0\\] | ▼ −1.5" in page
 
     linked = re.findall(r"!\[.+?\]\(figures/(.+?)\)", page)
     assert sorted(linked) == sorted(path.name for path in (tmp_path / "figures").iterdir())

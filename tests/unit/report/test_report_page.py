@@ -173,12 +173,14 @@ def test_optional_parts(make_data: Make, tmp_path: Path) -> None:
         ],
         columns=["model", "seed", "stage", "step", "loss", "accuracy"],
     )
-    claims = ClaimSet(("big",), ("b",), (Claim("x", "a paper", "ECE gap", "ece", "relative", -0.55, 0.05, ""),))
+    claim = Claim("x/gap", "ECE gap", "ccps", "ece", "relative", ("big",), ("b",), -0.55, None, 0.05, "")
+    claims = [ClaimSet("x", "a paper", "", "ct", ("big",), ("b",), (claim,))]
     other = make_data().results.assign(convention="equal_mass")
     page = _page(make_data(curves=curves, claims=claims, results_other=other), tmp_path)
     assert (tmp_path / "figures/training-m.png").is_file()
-    assert "ECE gap a paper −55 % – not measured" in page.text
-    assert "This run covers lab/tiny_model on MMLU-CHOICE" in page.text
+    assert "x: a paper 1 0 0 1 0" in page.text
+    assert "ECE gap (x) −55 % – not measured" in page.text
+    assert "x: this run covers lab/tiny_model on MMLU-CHOICE, the publication big on b." in page.text
     assert "P(correct), ten bins of equal count" in page.text
 
 
@@ -203,7 +205,7 @@ def test_open_ended_examples(make_data: Make, tmp_path: Path) -> None:
 def test_with_many_settings_the_page_says_what_it_leaves_in_the_folder(
     make_data: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ccps.report.html._SETTINGS_IN_FULL", 1)
+    monkeypatch.setattr("ccps.report.figures._SETTINGS_IN_FULL", 1)
     data = make_data()
     names = ["B0", "B1"]
     page = _page(
@@ -218,7 +220,7 @@ def test_with_many_settings_the_page_says_what_it_leaves_in_the_folder(
     # Per setting two panels of each of two methods, risk and coverage, and subjects.
     assert len(list((tmp_path / "figures").iterdir())) == 2 * (2 * 2 + 2)
     assert len(page.of("img")) == 2 * (2 + 2)
-    assert "4 panels of the other methods" in page.text
+    assert "4 figures of the other methods" in page.text
 
 
 def test_a_method_has_one_colour_whatever_else_is_shown() -> None:

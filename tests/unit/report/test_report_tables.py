@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from ccps.report import ReportData, per_subject, write_costs_csv, write_results_csv
+from ccps.report.resamples import by_subject
 from ccps.report.summary import Block, summarise
 from ccps.report.tables import main_latex, main_markdown, other_markdown
 
@@ -52,6 +53,10 @@ def test_main_table_in_latex(make_data: Make) -> None:
     assert LATEX in text
     assert text.startswith("% needs \\usepackage{booktabs}\n\\begin{tabular}{lrrrrrr}\n\\toprule\n")
     assert "95 \\% intervals" in text
+
+
+def _per_subject(data: ReportData) -> pd.DataFrame:
+    return per_subject(data, by_subject(data.scores, data.convention))
 
 
 def _bold(data: ReportData) -> set[tuple[str, int]]:
@@ -119,7 +124,7 @@ def test_costs_csv_leaves_what_is_unknown_empty(make_data: Make, tmp_path: Path)
 
 def test_per_subject_averages_seeds(make_data: Make) -> None:
     data = make_data()
-    table = per_subject(data).set_index("subject")
+    table = _per_subject(data).set_index("subject")
     assert list(table["n"]) == [4, 4]
     assert list(table["llm_accuracy"]) == [0.75, 0.25]
     correct = np.array([1, 0, 1, 1])
@@ -133,7 +138,7 @@ def test_per_subject_averages_seeds(make_data: Make) -> None:
 
 def test_per_subject_leaves_undefined_metrics_missing(make_data: Make) -> None:
     scores = make_data().scores
-    table = per_subject(make_data(scores=scores[scores["correct"] & (scores["method"] == "ccps")]))
+    table = _per_subject(make_data(scores=scores[scores["correct"] & (scores["method"] == "ccps")]))
     assert table["auroc_ccps"].isna().all()
     assert table["brier_ccps"].notna().all()
     assert table["brier_own"].isna().all()

@@ -72,10 +72,24 @@ def test_mixed(differences: Frame) -> None:
         "Mixed: CCPS is better than every other method on ECE and Brier; worse than own probability on ACC "
         "and AUROC; not distinguishable from at least one other method on AUCPR."
     )
-    assert verdict.lines[0] == (
-        "Against own probability, better on ECE (−10.0 [−12.0, −8.0]) and Brier (−5.0 [−7.0, −3.0]); "
-        "worse on ACC (−5.0 [−7.0, −3.0]) and AUROC (−5.0 [−7.0, −3.0]); "
-        "not distinguishable on AUCPR (0.0 [−2.0, +2.0])."
+    texts = {c.metric: c.marked for c in verdict.comparisons if c.other == "own"}
+    assert texts["ece"] == "▲ −10.0 [−12.0, −8.0]"
+    assert texts["acc"] == "▼ −5.0 [−7.0, −3.0]"
+    assert texts["aucpr"] == "· 0.0 [−2.0, +2.0]"
+
+
+def test_controls_are_compared_but_conclude_nothing(differences: Frame) -> None:
+    table = differences(*_rows("own", _everywhere(0.05)), *_rows("p_true", _everywhere(-0.1)))
+    verdict = decide(table, "ccps", _label, controls=["p_true"])
+    assert verdict.conclusion == "CCPS wins: it is better than own probability on all 5 metrics."
+    assert {c.other for c in verdict.comparisons} == {"own", "p_true"}
+
+
+def test_many_that_are_ahead_are_counted_and_not_named(differences: Frame) -> None:
+    rows = [row for name in "abcd" for row in _rows(name, _everywhere(0.05) | {"acc": -0.05})]
+    assert decide(differences(*rows), "ccps").conclusion == (
+        "Mixed: ccps is better than every other method on ECE, Brier, AUCPR and AUROC; "
+        "worse than one or more of 4 other methods on ACC."
     )
 
 
@@ -95,7 +109,7 @@ def test_missing_difference_is_neither_won_nor_tied(differences: Frame) -> None:
         "CCPS is ahead in part: it is better than own probability on ECE, Brier, ACC and AUCPR; "
         "not compared with own probability on AUROC."
     )
-    assert verdict.lines[0].endswith("; not measured on AUROC.")
+    assert verdict.comparisons[-1].marked == "–"
 
 
 def test_nothing_to_compare_with(differences: Frame) -> None:
@@ -103,7 +117,7 @@ def test_nothing_to_compare_with(differences: Frame) -> None:
     assert verdict.conclusion == (
         "CCPS was compared with no other method, so nothing can be said about whether it is better."
     )
-    assert verdict.lines == ()
+    assert verdict.comparisons == ()
 
 
 def test_many_settings_are_counted(differences: Frame) -> None:
@@ -114,6 +128,5 @@ def test_many_settings_are_counted(differences: Frame) -> None:
         "Mixed: CCPS is better than every other method in 5 of 10 contests (5 metrics on 2 pairs of model "
         "and benchmark), worse than at least one in 1, and neither in 4."
     )
-    assert verdict.lines[1].startswith("lab/tiny_model, MMLU-OE: against own probability, worse on ECE")
     both = decide(pd.concat([won, won.assign(benchmark="MMLU-OE")]), "ccps", _label)
     assert both.conclusion.startswith("CCPS wins: it is better than every other method in 10 of 10 contests")

@@ -1,0 +1,88 @@
+"""What the model has in mind once it has answered: read on from its answers, without reading their prompts again."""
+
+import time
+from collections.abc import Collection, Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ccps.llm import Context, LanguageModel, common_prefix, follow, ids_after_answer, letter_tokens, number_of_layers
+
+Collected = Literal["layer_states", "self_evaluation"]
+
+# The self-evaluation query of the code released with CCPS (arXiv 2505.21772).
+QUERY = "Is the proposed answer correct?\nChoices:\na) no\nb) yes\nAnswer: "
+
+
+class Aside(NamedTuple):
+    """What was read after one answer; None where it was not asked for, or there is no answer.
+
+    Attributes:
+        layer_states: `[3, d]` states of the answer's last token, what the chat template puts after it included, at the
+            layers of `probed_layers`; in the model's dtype, on the CPU.
+        self_evaluation: `[2]` float32 logits of "no" and "yes" after `QUERY`, in a turn of its own.
+    """
+
+    layer_states: Tensor | None = None
+    self_evaluation: Tensor | None = None
+
+
+class FollowUp:
+    """What is read after every answer to some questions: the same tokens, whatever the answer.
+
+    Args:
+        lm: the model.
+        messages: the conversation before an answer; which one does not matter.
+        collect: what is wanted.
+
+    Attributes:
+        tokens: token ids that are read after the last one of an answer.
+        seconds: time that reading has taken so far.
+        tokens_read: tokens that were read so far.
+
+    Raises:
+        UserError: the decoder's layers are not found, or an option letter is not one token of the model.
+    """
+
+    def __init__(self, lm: LanguageModel, messages: Sequence[dict[str, str]], collect: Collection[Collected]) -> None:
+        self.lm = lm
+        self.letters = letter_tokens(lm, 2) if "self_evaluation" in collect else []
+        self.layers = probed_layers(number_of_layers(lm)) if "layer_states" in collect else ()
+        closing = ids_after_answer(lm.tokenizer, messages)
+        query = [{"role": "user", "content": QUERY}] if self.letters else []
+        self.tokens = ids_after_answer(lm.tokenizer, messages, query)
+        # Where the answer's turn ends, counted from the answer's last token.
+        self.end = len(closing) if self.tokens[: len(closing)] == closing else common_prefix([closing, self.tokens])
+        self.seconds = 0.0
+        self.tokens_read = 0
+
+    def read(self, last_tokens: Sequence[int], context: Context) -> list[Aside]:
+        """Read on after a batch of answers.
+
+        Args:
+            last_tokens: the last token id of each answer.
+            context: what the model has read before that token, row by row.
+        """
+        started = time.perf_counter()
+        tokens = torch.tensor([[last, *self.tokens] for last in last_tokens])
+        followed = follow(self.lm, context, tokens, self.layers)
+        rows = len(tokens)
+        layers = followed.layers[:, self.end].cpu() if self.layers else [None] * rows
+        logits = self._yes_or_no(followed.final[:, -1]) if self.letters else [None] * rows
+        self.seconds += time.perf_counter() - started
+        self.tokens_read += tokens.numel()
+        return [Aside(*found) for found in zip(layers, logits, strict=True)]
+
+    def _yes_or_no(self, states: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return self.lm.own_logits(states.contiguous())[:, self.letters].float().cpu()
+
+
+def probed_layers(n_layers: int) -> tuple[int, int, int]:
+    """The entries of a model's hidden states that SAPLMA is said to read: middle, upper middle and last but one.
+
+    They are L//2, int(0.75 L) and L−1 of L + 1 entries, of which the first are the embeddings: the last is what goes
+    into the last layer. So the authors of CCPS have it in later work; what CCPS (arXiv 2505.21772) has is not known.
+    """
+    return n_layers // 2, int(0.75 * n_layers), n_layers - 1

@@ -1,0 +1,195 @@
+"""Answers drawn at random: several after each prompt, which is read once."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ccps.errors import expected
+from ccps.llm.forward import Prefix, copied_cache
+from ccps.llm.load import LanguageModel
+
+_LIKELIEST = 1024
+_PAD = 0  # masked or cut off, so its id does not matter
+
+
+class Sampled(NamedTuple):
+    """An answer drawn at random.
+
+    Attributes:
+        tokens: token ids, without the token that ends the turn.
+        log_prob: natural logarithm of its probability under the model as it is, neither tempered nor cut to a nucleus:
+            the sum over its tokens and over the token that ends the turn, if it was drawn.
+        ended: whether the model ended its turn; if not, it was cut off at the limit.
+    """
+
+    tokens: list[int]
+    log_prob: float
+    ended: bool
+
+
+def draw(logits: Tensor, uniforms: Tensor, temperature: float, top_p: float) -> Tensor:
+    """Draw tokens by inverting the cumulative distribution over the vocabulary.
+
+    What is drawn is a function of the logits and the uniform numbers alone. The tokens stand in the order of their ids,
+    not of their probabilities, so that rounding, which may swap two tokens of like probability, seldom changes a draw.
+
+    Args:
+        logits: `[rows, vocab]` float32.
+        uniforms: `[rows, draws]` float64 in [0, 1).
+        temperature: logits are divided by it, above 0.
+        top_p: tokens are drawn from the nucleus, in (0, 1]: the fewest that have so much of the probability together,
+            and all others as probable as the least of them (Holtzman et al. 2019, arXiv 1904.09751).
+
+    Returns:
+        Token ids `[rows, draws]`.
+    """
+    probabilities = (logits / temperature).softmax(dim=-1)
+    if top_p < 1:
+        least = _least_of_nucleus(probabilities, top_p)
+        probabilities = probabilities.masked_fill(probabilities < least, 0.0)
+    total = probabilities.cumsum(dim=-1, dtype=torch.float64)
+    # The first token at which the sum exceeds the number: never one of probability 0.
+    return torch.searchsorted(total, uniforms * total[:, -1:], right=True)
+
+
+def _least_of_nucleus(probabilities: Tensor, top_p: float, width: int = _LIKELIEST) -> Tensor:
+    """The smallest probability within each row's nucleus, `[rows, 1]`; looked for among the likeliest tokens first."""
+    vocabulary = probabilities.shape[1]
+    falling = probabilities.topk(min(width, vocabulary), dim=-1).values
+    total = falling.cumsum(dim=-1)
+    place = (total < top_p).sum(dim=-1, keepdim=True)
+    least = falling.gather(-1, place.clamp(max=falling.shape[1] - 1))
+    wider = total[:, -1] < top_p
+    if width < vocabulary and wider.any():
+        least[wider] = _least_of_nucleus(probabilities[wider], top_p, 8 * width)
+    return least
+
+
+def log_probs(logits: Tensor, tokens: Tensor) -> Tensor:
+    """Natural logarithms of the probabilities of `tokens` `[rows, draws]` under `logits` `[rows, vocab]`."""
+    return logits.gather(-1, tokens) - logits.logsumexp(dim=-1, keepdim=True)
+
+
+def check_logits(lm: LanguageModel, logits: Tensor) -> None:
+    """Refuse logits `[rows, vocab]` of which any is NaN or infinite.
+
+    Raises:
+        UserError: naming how many rows there are.
+    """
+    broken = int((~torch.isfinite(logits)).any(dim=-1).sum())
+    if broken:
+        raise expected(
+            f"the logits of model `{lm.files.name}`",
+            "finite numbers",
+            f"NaN or infinity in {broken} of {len(logits)} rows",
+            f"It overflows in {lm.files.config.dtype}: try model.{lm.files.name}.dtype=float32.",
+        )
+
+
+@torch.inference_mode()
+def sample(
+    lm: LanguageModel,
+    prompts: Sequence[Sequence[int]],
+    uniforms: npt.NDArray[np.float64],
+    temperature: float,
+    top_p: float,
+    prefix: Prefix | None = None,
+) -> list[list[Sampled]]:
+    """Continue each prompt several times with tokens drawn at random.
+
+    All samples of a prompt share its key-value cache: of every prompt all tokens but the last are read once, then the
+    cache is repeated and each sample goes on from the last. Nothing of the checkpoint's sampling settings applies.
+
+    Args:
+        lm: the model.
+        prompts: token ids; all begin with the prefix and go on after it.
+        uniforms: `[prompts, samples, limit]` in [0, 1), one for each token that may be drawn, see `draw`; after `limit`
+            tokens a sample is cut off.
+        temperature: see `draw`.
+        top_p: see `draw`.
+        prefix: tokens that all prompts share, already computed.
+
+    Returns:
+        For each prompt its samples.
+
+    Raises:
+        UserError: a logit is NaN or infinite.
+    """
+    from transformers import GenerationConfig, LogitsProcessorList
+
+    count, limit = uniforms.shape[1:]
+    ids, mask = _padded(prompts)
+    cache = _prompt_cache(lm, ids, prefix)
+    cache.batch_repeat_interleave(count)
+    drawing = _Drawing(lm, torch.from_numpy(uniforms.reshape(-1, limit)).to(lm.device), temperature, top_p)
+    written = lm.model.generate(
+        input_ids=ids.repeat_interleave(count, dim=0).to(lm.device),
+        attention_mask=mask.repeat_interleave(count, dim=0).to(lm.device),
+        past_key_values=cache,
+        logits_processor=LogitsProcessorList([drawing]),
+        generation_config=GenerationConfig(
+            max_new_tokens=limit, do_sample=False, eos_token_id=list(lm.end_tokens) or None, pad_token_id=_PAD
+        ),
+    )[:, ids.shape[1] :]
+    logarithms = torch.cat(drawing.log_probs, dim=1).double().cpu()
+    rows = [
+        _until_end(tokens, own, lm.end_tokens)
+        for tokens, own in zip(written.tolist(), logarithms.tolist(), strict=True)
+    ]
+    return [rows[start : start + count] for start in range(0, len(rows), count)]
+
+
+class _Drawing:
+    """Puts the token that is drawn for each row in the place of the most probable one, which `generate` then takes."""
+
+    def __init__(self, lm: LanguageModel, uniforms: Tensor, temperature: float, top_p: float) -> None:
+        self.lm = lm
+        self.uniforms = uniforms
+        self.temperature = temperature
+        self.top_p = top_p
+        self.log_probs: list[Tensor] = []
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        check_logits(self.lm, scores)
+        step = len(self.log_probs)
+        tokens = draw(scores, self.uniforms[:, step : step + 1], self.temperature, self.top_p)
+        self.log_probs.append(log_probs(scores, tokens))
+        return torch.full_like(scores, -torch.inf).scatter_(1, tokens, 0.0)
+
+
+def _padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Token ids and mask `[prompts, width]`: the last token at the right end, padding just before it.
+
+    So the cache of all columns but the last is that of right-padded rows, and every row goes on from the last.
+    """
+    width = max(map(len, prompts))
+    ids = torch.full((len(prompts), width), _PAD)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        for place, tokens in ((slice(0, len(prompt) - 1), prompt[:-1]), (slice(width - 1, width), prompt[-1:])):
+            ids[row, place] = torch.tensor(list(tokens), dtype=torch.long)
+            mask[row, place] = 1
+    return ids, mask
+
+
+def _prompt_cache(lm: LanguageModel, ids: Tensor, prefix: Prefix | None) -> Any:
+    """The cache of all columns but the last; under causal attention no token sees the padding to its right."""
+    from transformers import DynamicCache
+
+    cache = copied_cache(prefix, len(ids))
+    if cache is None:
+        cache = DynamicCache(config=lm.model.config)
+    own = ids[:, prefix.length if prefix else 0 : -1]
+    if own.shape[1]:
+        lm.model.get_decoder()(input_ids=own.to(lm.device), past_key_values=cache, use_cache=True)
+    return cache
+
+
+def _until_end(tokens: list[int], logarithms: list[float], end_tokens: Sequence[int]) -> Sampled:
+    end = next((place for place, token in enumerate(tokens) if token in end_tokens), None)
+    drawn = len(tokens) if end is None else end + 1
+    return Sampled(tokens[:end], sum(logarithms[:drawn]), ended=end is not None)

@@ -1,0 +1,218 @@
+"""Any method with a post-hoc calibrator on top."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ccps.calibrators import Calibrator, Kind, fit_calibrator
+from ccps.errors import expected
+from ccps.methods.base import Evidence, Fitted, FloatArray, Method, TrainedMethod, TrainingAnswers, TrainingSettings
+from ccps.methods.subset import select
+from ccps.probes import Reporting
+from ccps.probes.split import split_by_question
+from ccps.stored import read_json, write_json
+
+HELD_OUT = 0.2
+"""Share of the training questions, if nothing else is said."""
+
+SPLIT_SEED = 23
+
+WORDS: Mapping[Kind, str] = {
+    Kind.temperature: "temperature scaling",
+    Kind.platt: "Platt",
+    Kind.isotonic: "isotonic",
+}
+
+FORMAT_VERSION = 1
+FILE = "calibrated.json"
+
+
+@dataclass
+class CalibratedRecipe:
+    """What decides the result of a calibrated method."""
+
+    kind: str
+    """Of the calibrator."""
+    held_out: float
+    """Share of the questions that only the calibrator learns from; all, if the method itself learns nothing."""
+    split_seed: int
+    """Of the split."""
+    method: Any
+    """Recipe of the method itself; None if it learns nothing."""
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """A method that learns nothing, in the place of one that has."""
+
+    method: Method
+    parameters: int = 0
+
+    def p_correct(self, evidence: Evidence) -> FloatArray:
+        """The method's."""
+        return self.method.p_correct(evidence)
+
+    def save(self, folder: Path) -> None:
+        """There is nothing to write."""
+
+    def summary(self) -> Mapping[str, Any]:
+        """There is nothing to say."""
+        return {}
+
+    def curve(self) -> pd.DataFrame:
+        """There is no training, so that no row has the columns of a training curve."""
+        kinds = {"stage": "str", "step": "int64", "train_loss": "float64", "loss": "float64", "accuracy": "float64"}
+        return pd.DataFrame(columns=list(kinds)).astype(kinds)
+
+    def notes(self, evidence: Evidence) -> Mapping[str, int]:
+        """Nothing is changed on the way."""
+        return {}
+
+
+@dataclass(frozen=True)
+class FittedCalibrated:
+    """A method and the calibrator of its P(correct)."""
+
+    method: Fitted
+    calibrator: Calibrator
+    unscored: int
+    """Answers that the method could not score, and the calibrator was not fitted to."""
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that training has set: the method's own and the calibrator's."""
+        return self.method.parameters + self.calibrator.parameters
+
+    def p_correct(self, evidence: Evidence) -> FloatArray:
+        """The method's P(correct), calibrated; NaN where the method has none."""
+        confidence = np.array(self.method.p_correct(evidence))
+        known = np.isfinite(confidence)
+        if known.any():
+            confidence[known] = self.calibrator.predict(confidence[known])
+        return confidence
+
+    def save(self, folder: Path) -> None:
+        """Write the method's own files, `calibrator.json`, and `calibrated.json`."""
+        self.method.save(folder)
+        self.calibrator.save(folder)
+        write_json(folder / FILE, FORMAT_VERSION, {"unscored": self.unscored})
+
+    def summary(self) -> Mapping[str, Any]:
+        """The method's own, and the answers that the calibrator was fitted to."""
+        answers = self.calibrator.answers
+        counts = {"calibration_rows": answers, "calibration_rows_right": self.calibrator.right}
+        left_out = {"left out of calibration (no confidence)": self.unscored} if self.unscored else {}
+        return {"train_rows": answers, **self.method.summary(), **counts, **left_out}
+
+    def curve(self) -> pd.DataFrame:
+        """The method's own; the calibrator has none."""
+        return self.method.curve()
+
+    def notes(self, evidence: Evidence) -> Mapping[str, int]:
+        """The method's own."""
+        return self.method.notes(evidence)
+
+
+class Calibrated(TrainedMethod):
+    """A method whose P(correct) is mapped to a better calibrated one by a map that keeps the order.
+
+    If the method learns nothing, the calibrator is fitted to all training answers. If it learns, a share of the
+    training questions is held out for the calibrator, and the method is fitted to the others: confidence in answers
+    that it has learnt from would say nothing. The held-out questions are the same for every seed.
+
+    Args:
+        method: what is calibrated.
+        kind: form of the map.
+        held_out: share of the questions that are held out, in (0, 1).
+    """
+
+    def __init__(self, method: Method | TrainedMethod, kind: Kind, held_out: float = HELD_OUT) -> None:
+        self.method = method
+        self.kind = kind
+        self.held_out = held_out
+
+    def recipe(self, settings: TrainingSettings) -> CalibratedRecipe:
+        """The calibrator's and the method's."""
+        if isinstance(self.method, Method):
+            return CalibratedRecipe(self.kind, 1.0, SPLIT_SEED, None)
+        return CalibratedRecipe(self.kind, self.held_out, SPLIT_SEED, self.method.recipe(settings))
+
+    def fit(
+        self, answers: TrainingAnswers, settings: TrainingSettings, seeds: Sequence[int], reporting: Reporting
+    ) -> list[Fitted]:
+        """Fit the method from each seed, if it learns, and a calibrator to each.
+
+        Raises:
+            UserError: the questions are too few to hold some out, or the calibrator cannot be fitted (the answers are
+                all right or all wrong, or have one confidence or none); and whatever the method raises.
+        """
+        if isinstance(self.method, Method):
+            return [self._calibrate(Untrained(self.method), answers)] * len(seeds)
+        labels = answers.correct.astype(np.int64)
+        split = split_by_question(labels, answers.question_ids, self.held_out, SPLIT_SEED)
+        known, held_out = (_select(answers, side) for side in split)
+        return [self._calibrate(fitted, held_out) for fitted in self.method.fit(known, settings, seeds, reporting)]
+
+    def load(self, folder: Path) -> Fitted:
+        """Read method and calibrator."""
+        method = Untrained(self.method) if isinstance(self.method, Method) else self.method.load(folder)
+        way_out = "Fit the method again."
+        stored = read_json(folder / FILE, "what was counted in calibration", FORMAT_VERSION, ["unscored"], way_out)
+        return FittedCalibrated(method, Calibrator.load(folder), stored["unscored"])
+
+    def _calibrate(self, fitted: Fitted, answers: TrainingAnswers) -> FittedCalibrated:
+        confidence = fitted.p_correct(answers.evidence)
+        known = np.isfinite(confidence)
+        if not known.any():
+            raise expected(
+                f"P(correct) of `{self.method.name}`",
+                "known for some of the answers that it is calibrated on",
+                f"none for {len(known)}",
+                "Leave this method uncalibrated, or out.",
+            )
+        calibrator = fit_calibrator(self.kind, confidence[known], answers.correct[known])
+        return FittedCalibrated(fitted, calibrator, int(np.count_nonzero(~known)))
+
+
+def calibrated(method: Method | TrainedMethod, kind: str, held_out: float = HELD_OUT) -> TrainedMethod:
+    """Put a calibrator on top of a method; the result is named `<method>_<kind>`.
+
+    Args:
+        method: any method.
+        kind: `temperature`, `platt` or `isotonic`.
+        held_out: share of the training questions that the calibrator is fitted to, if the method learns from the
+            others.
+
+    Raises:
+        UserError: the kind is unknown.
+    """
+    if kind not in list(Kind):
+        raise expected("`calibrator`", f"one of {', '.join(Kind)}", repr(kind), "Choose one of these, or none.")
+    words = WORDS[Kind(kind)]
+
+    class Wrapped(Calibrated):
+        name = f"{method.name}_{kind}"
+        label = f"{method.label}, {words}"
+        source = f"{method.source}; {words} on training answers"
+        version = 1000 + method.version
+        direction = method.direction
+        needs = method.needs
+        training_needs = method.training_needs if isinstance(method, TrainedMethod) else frozenset()
+        reads_features = method.reads_features
+        is_control = method.is_control
+        takes = method.takes
+
+    return Wrapped(method, Kind(kind), held_out)
+
+
+def _select(answers: TrainingAnswers, index: npt.NDArray[np.int64]) -> TrainingAnswers:
+    return TrainingAnswers(
+        evidence=select(answers.evidence, index),
+        correct=answers.correct[index],
+        question_ids=[answers.question_ids[number] for number in index],
+    )

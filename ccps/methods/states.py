@@ -1,0 +1,43 @@
+"""Methods that read one hidden state per answer by a perceptron."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ccps.methods.base import Evidence, Fitted, TrainedMethod, TrainingAnswers, TrainingSettings
+from ccps.methods.fitted import FittedByProbe
+from ccps.probes import FittedStateProbe, Reporting, StateProbeConfig, fit_state_probe
+
+
+class StateMethod(TrainedMethod):
+    """A state probe on states that a subclass chooses."""
+
+    @abstractmethod
+    def states(self, evidence: Evidence) -> npt.NDArray[np.float32]:
+        """The state of each answer that is read, `[answers, d]`."""
+
+    def recipe(self, settings: TrainingSettings) -> StateProbeConfig:
+        """The state probe's."""
+        return settings.state_probe
+
+    def fit(
+        self, answers: TrainingAnswers, settings: TrainingSettings, seeds: Sequence[int], reporting: Reporting
+    ) -> list[Fitted]:
+        """Fit a probe to one state per answer, from each seed in turn."""
+        states, fitted = self.states(answers.evidence), list[Fitted]()
+        for seed in seeds:
+            own = reporting.for_seed(seed)
+            rows = states, answers.correct, answers.question_ids
+            fitted.append(self._wrap(fit_state_probe(*rows, settings.state_probe, seed, own)))
+            reporting.say(len(fitted), len(seeds))
+        return fitted
+
+    def load(self, folder: Path) -> Fitted:
+        """Read the probe."""
+        return self._wrap(FittedStateProbe.load(folder))
+
+    def _wrap(self, probe: FittedStateProbe) -> Fitted:
+        return FittedByProbe(probe, lambda evidence: (self.states(evidence),))

@@ -1,0 +1,25 @@
+import numpy as np
+
+from ccps.methods.base import Evidence, FloatArray, Method
+
+
+class Verbalised(Method):
+    """What the model says in words when it is asked how probable it is that its answer is correct.
+
+    Source: two-stage verbalised confidence, Tian et al. 2023 (arXiv 2305.14975). Ours: the wording of the query, see
+    `ccps.verbalise`. A reply that names no probability is not given one: P(correct) is NaN, and the answer is not
+    scored. Settings: none.
+    """
+
+    name = "verbalised"
+    label = "Verbalised"
+    source = "the percentage that the model names when asked how probable it is that its answer is correct"
+    needs = frozenset({"verbalised"})
+
+    def p_correct(self, evidence: Evidence) -> FloatArray:
+        """P(correct) as the model named it, NaN where it named none.
+
+        Raises:
+            ValueError: the evidence holds no replies.
+        """
+        return np.asarray(evidence.read("verbalised"), dtype=np.float64)

@@ -1,0 +1,219 @@
+"""Draw further answers to every question that has one, and tell which of them mean the same."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+
+from ccps.artifacts import ROWS, Artifact
+from ccps.data.records import Question
+from ccps.entailment import Entailment, find_entailment_model
+from ccps.errors import UserError, expected
+from ccps.interview import Manner
+from ccps.llm.checkpoint import fingerprint
+from ccps.meaning import Entails, in_same_words
+from ccps.methods.base import Samples
+from ccps.samples import ChosenSamples, SampledAnswer, SamplesConfig, WrittenSamples, check_samples_config
+from ccps.stages.model import SharedModel
+from ccps.stages.stage import Stage, Work, in_shards
+
+_SCHEMA = pa.schema(
+    [
+        ("question_id", pa.string()),
+        ("sample", pa.int32()),
+        ("text", pa.string()),
+        ("meaning", pa.string()),
+        ("log_prob", pa.float64()),
+        ("tokens", pa.list_(pa.int32())),
+        ("is_cut", pa.bool_()),
+    ]
+)
+
+
+class _Asked(NamedTuple):
+    """A question with its answer, and what it takes to draw others."""
+
+    question: Question
+    answer: str
+    prompt: list[int]
+    state: Tensor
+
+
+class _Drawn(NamedTuple):
+    batch: list[int]
+    answers: list[list[SampledAnswer]]
+
+
+class SampleStage(Stage):
+    """Rows of question id, sample, text, meaning, log-probability and token ids; empty answers get no samples.
+
+    `meaning` is the sample in the words of the first that means the same, the answer itself being the very first. An
+    open-ended question is asked again with the prompt that was used for its answer; the samples of a multiple-choice
+    question come out of the state stored with it.
+
+    Args:
+        answers: artifact of the answer stage.
+        questions: what was asked, all of one format.
+        label: benchmark name, or "train".
+        model: which answered.
+        manner: how the questions were put.
+        config: how to draw.
+        shard_questions: questions per shard.
+    """
+
+    name = "sample"
+
+    def __init__(
+        self,
+        answers: Artifact,
+        questions: Sequence[Question],
+        label: str,
+        model: SharedModel,
+        manner: Manner,
+        config: SamplesConfig,
+        shard_questions: int,
+    ) -> None:
+        super().__init__()
+        check_samples_config(config)
+        self.answers = answers
+        self.questions = {question.id: question for question in questions}
+        self.is_choice = bool(questions[0].options)
+        self.label = label
+        self.shared = model
+        self.manner = manner
+        self.config = config
+        self.shard_questions = shard_questions
+
+    @property
+    def title(self) -> str:
+        """Benchmark and model."""
+        return f"{self.label}, {self.shared.name}"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """The answers, which say how they came about, and how to draw; batching too, which decides the last bits."""
+        return {
+            "answers": self.answers.key,
+            **asdict(self.config),
+            "nli_model": fingerprint(self._nli_folder) if self._nli_folder else None,
+            "max_batch_tokens": self.manner.max_batch_tokens,
+            "shard_questions": self.shard_questions,
+        }
+
+    @cached_property
+    def _nli_folder(self) -> Path | None:
+        """Where the model of entailment lies; option letters entail nothing."""
+        return find_entailment_model(self.config.nli_model) if self.config.nli_model and not self.is_choice else None
+
+    def prepare(self, device: torch.device) -> None:
+        """Load the model and lay out what is asked.
+
+        Raises:
+            UserError: all answers are empty.
+        """
+        lm = self.shared.get(device)
+        self.asked = self._asked()
+        if not self.asked:
+            raise all_empty(self.label)
+        self.drawer: ChosenSamples | WrittenSamples
+        if self.is_choice:
+            states = torch.stack([asked.state for asked in self.asked])
+            questions = [asked.question for asked in self.asked]
+            self.drawer = ChosenSamples(lm, questions, states, self.manner, self.config)
+        else:
+            ids, prompts = [asked.question.id for asked in self.asked], [asked.prompt for asked in self.asked]
+            self.drawer = WrittenSamples(lm, ids, prompts, self.manner, self.config)
+        self.entailment = Entailment(self._nli_folder, device) if self._nli_folder else None
+
+    def _asked(self) -> list[_Asked]:
+        """The questions whose answers are not empty, in the order of the answers."""
+        asked = []
+        for shard in range(self.answers.manifest["shards"]):
+            rows = self.answers.rows(shard).select(["question_id", "text", "prompt_ids", "answer_ids"]).to_pylist()
+            states = self.answers.tensors(shard)["states"]
+            start = 0
+            for row in rows:
+                if row["answer_ids"]:
+                    question = self.questions[row["question_id"]]
+                    asked.append(_Asked(question, row["text"], row["prompt_ids"], states[start].clone()))
+                start += len(row["answer_ids"])
+        return asked
+
+    def plan(self) -> Sequence[Sequence[Work]]:
+        """Batches of like length, gathered into shards."""
+        return in_shards(self.drawer.batches, self.shard_questions)
+
+    def step(self, content: list[int]) -> _Drawn:
+        """Draw answers to one batch of questions, given by their positions."""
+        return _Drawn(content, self.drawer.draw(content))
+
+    def save_shard(self, outputs: list[_Drawn], folder: Path) -> Mapping[str, float]:
+        """Write the samples."""
+        rows = [
+            row
+            for output in outputs
+            for index, answers in zip(output.batch, output.answers, strict=True)
+            for row in self._rows(self.asked[index], answers)
+        ]
+        pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), folder / ROWS)
+        return {
+            "n": sum(len(output.batch) for output in outputs),
+            "tokens": sum(self.drawer.cost(output.batch, output.answers) for output in outputs),
+        }
+
+    def _rows(self, asked: _Asked, samples: Sequence[SampledAnswer]) -> list[dict[str, Any]]:
+        texts = [asked.answer, *(one.text for one in samples)]
+        meanings = in_same_words(texts, self._entails(asked.question))[1:]
+        return [
+            {"question_id": asked.question.id, "sample": index, "meaning": meaning, **one._asdict()}
+            for index, (one, meaning) in enumerate(zip(samples, meanings, strict=True))
+        ]
+
+    def _entails(self, question: Question) -> Entails | None:
+        """Entailment of answers with their question before them, as semantic entropy has it."""
+        if self.entailment is None:
+            return None
+        model = self.entailment
+
+        def entails(pairs: Sequence[tuple[str, str]]) -> list[bool]:
+            return model.entails([(f"{question.text} {one}", f"{question.text} {other}") for one, other in pairs])
+
+        return entails
+
+    def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
+        """Count the samples and those cut off; say how many agree with the answer, and how many meanings there are."""
+        shards = [pq.read_table(artifact.folder / f"{index:05d}" / ROWS) for index in range(len(self.plan()))]
+        rows = pa.concat_tables(shards).to_pandas()
+        answers = {asked.question.id: asked.answer for asked in self.asked}
+        return {
+            "asked": len(self.asked),
+            "samples": len(rows),
+            "cut": int(rows["is_cut"].sum()),
+            "agree": float((rows["meaning"] == rows["question_id"].map(answers)).mean()),
+            "mean_meanings": float(rows.groupby("question_id")["meaning"].nunique().mean()),
+        }
+
+
+def all_empty(label: str) -> UserError:
+    """The refusal to go on from nothing but empty answers to the questions of a benchmark."""
+    return expected(
+        f"the answers to {label}",
+        "texts of at least one token",
+        "only empty ones",
+        "Look at `text` in the rows of the answer stage: the model may want another chat template.",
+    )
+
+
+def read_samples(artifact: Artifact, question_ids: Sequence[str]) -> Samples:
+    """The samples of some questions, in their order; texts in the words of the first that means the same."""
+    rows = artifact.rows().to_pandas()
+    texts, logs = (
+        rows.pivot(index="question_id", columns="sample", values=column).loc[list(question_ids)]
+        for column in ("meaning", "log_prob")
+    )
+    return Samples(texts.to_numpy().tolist(), logs.to_numpy())

@@ -1,0 +1,68 @@
+"""Answers followed by the self-evaluation query, as token ids."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch import Tensor
+
+from ccps.data.prompts import chat_messages
+from ccps.data.records import Question
+from ccps.follow_up import QUERY
+from ccps.interview import Manner
+from ccps.llm import LanguageModel, Passage, check_context_window, ids_after_answer
+
+
+class Answered(NamedTuple):
+    """A question as the model read it, and its answer.
+
+    Attributes:
+        question_id: which question.
+        prompt: token ids.
+        answer: token ids, at least one.
+        states: `[answer tokens, d]` final-normed states from which the model predicted them, in its dtype.
+    """
+
+    question_id: str
+    prompt: Sequence[int]
+    answer: Sequence[int]
+    states: Tensor
+
+
+class Example(NamedTuple):
+    """An answer that the model learns to judge.
+
+    Attributes:
+        tokens: ids of prompt, answer and query.
+        start: position of the answer's first token.
+        states: `[answer tokens, d]` final-normed states from which the untuned model predicted it.
+        is_right: whether the answer is.
+    """
+
+    tokens: Sequence[int]
+    start: int
+    states: Tensor
+    is_right: bool
+
+
+def ask_about(lm: LanguageModel, answered: Sequence[Answered], question: Question, manner: Manner) -> list[list[int]]:
+    """Lay out the conversations in which the model is asked about its answers.
+
+    Args:
+        lm: the model.
+        answered: questions and answers, at least one.
+        question: one of the questions; which one does not matter.
+        manner: how they were put.
+
+    Returns:
+        Token ids of prompt, answer and what comes after it, up to where "a" (no) or "b" (yes) is to follow: the same
+        that P(True) is read after.
+
+    Raises:
+        UserError: a conversation is too long, or the model's chat template refuses the query.
+    """
+    messages = chat_messages(question, system_role=manner.system_role)
+    after = ids_after_answer(lm.tokenizer, messages, [{"role": "user", "content": QUERY}])
+    conversations = [[*one.prompt, *one.answer, *after] for one in answered]
+    passages = [Passage(tokens) for tokens in conversations]
+    check_context_window(lm, [one.question_id for one in answered], passages)
+    return conversations

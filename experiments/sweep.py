@@ -1,0 +1,40 @@
+"""How far to push: every strength of a grid from states that are stored once, judged like the experiment itself.
+
+python -m experiments.sweep                                the embedded experiment, multiple choice and open-ended
+python -m experiments.sweep experiment=smoke sweep=smoke   every stage in minutes
+python -m experiments.sweep sweep.mc.directions=[gradient]
+"""
+
+from pathlib import Path
+from typing import Any
+
+from experiments.launch import launch
+
+
+def check(settings: dict[str, Any]) -> None:
+    """Refuse settings that do not fit the schema."""
+    from ccps.stages.sweep_config import to_sweep
+
+    to_sweep(settings)
+
+
+def main(settings: dict[str, Any]) -> None:
+    """Run the sweep that the settings describe."""
+    from ccps.stages import Run
+    from ccps.stages.mirror import close_logger, open_logger
+    from ccps.stages.sweep import run_sweep
+    from ccps.stages.sweep_config import to_sweep
+
+    swept = to_sweep(settings)
+    config = swept.experiment
+    logger = open_logger(config.logger, Path(config.paths.wandb), f"{config.experiment}_sweep", settings)
+    failed = True
+    try:
+        run_sweep(swept, settings, Run(Path(config.paths.artifacts), config.trainer.accelerator, logger))
+        failed = False
+    finally:
+        close_logger(logger, failed=failed)
+
+
+if __name__ == "__main__":
+    launch(main, check, config_name="sweep")

@@ -1,0 +1,282 @@
+"""The stages of a sweep on invented states, whose answers are right where the model was sure."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from safetensors.torch import save_file
+from tiny import Tiny
+
+from ccps.artifacts import ROWS, TENSORS, Artifact
+from ccps.data.records import Question
+from ccps.llm import Head
+from ccps.perturbation import FEATURE_NAMES, flip_radius, stability_features
+from ccps.probes import fit_probe
+from ccps.stages import Run
+from ccps.stages.model import HEAD
+from ccps.stages.runs import ModelSides, Side
+from ccps.stages.schema import SettingsError
+from ccps.stages.stage import run_stage
+from ccps.stages.sweep import run_sweep, sweep_format
+from ccps.stages.sweep_config import Swept, all_points, to_sweep
+from ccps.stages.sweep_evaluate import best_point
+from ccps.stages.sweep_extract import read_sweep
+from ccps.stages.sweep_fit import CROSS_VALIDATION, folds_of
+from ccps.stages.sweep_report import SweepReportStage
+from experiments.launch import CONF, checked_overrides
+
+VOCABULARY, WIDTH = 120, 12
+LENGTHS = (1, 1, 2)
+
+
+def settings(*overrides: str) -> dict:
+    given = ["experiment=smoke", "sweep=smoke", "trainer=cpu", "logger=none", "evaluation.resamples=20", *overrides]
+    checked = checked_overrides(given, "sweep", to_sweep)
+    with initialize_config_dir(str(CONF), version_base=None):
+        composed = OmegaConf.to_container(compose("sweep", overrides=checked), resolve=True)
+    assert isinstance(composed, dict)
+    return {str(key): value for key, value in composed.items()}
+
+
+def fill(artifact: Artifact, rows: dict, tensors: dict | None = None, summary: dict | None = None) -> Artifact:
+    with artifact.writing():
+        with artifact.shard(0) as folder:
+            pq.write_table(pa.table(rows), folder / ROWS)
+            if tensors:
+                save_file(tensors, folder / TENSORS)
+        artifact.finish(1, summary or {})
+    return artifact
+
+
+def make_side(root: Path, label: str, n: int, weight: torch.Tensor, seed: int) -> Side:
+    generator = torch.Generator().manual_seed(seed)
+    lengths = [LENGTHS[index % len(LENGTHS)] for index in range(n)]
+    ids = [f"{label}-{index}" for index in range(n)]
+    states = torch.randn(sum(lengths), WIDTH, generator=generator) * 3
+    logits = states @ weight.T
+    tokens = logits.argmax(1).split(lengths)
+    last = torch.tensor(np.cumsum(lengths)) - 1
+    margin = logits[last].topk(2).values.diff().abs()[:, 0]
+    noise = torch.randn(n, generator=generator) * 0.3
+    correct = (margin + noise > margin.median()).tolist()
+    correct[0] = None  # nobody knows
+    answers = fill(
+        Artifact.at(root, "answer", {"label": label, "seed": seed}),
+        {"question_id": ids, "answer_ids": [answer.tolist() for answer in tokens]},
+        {"states": states},
+    )
+    subjects = [("botany", "sailing")[index % 2] for index in range(n)]
+    grades = fill(
+        Artifact.at(root, "grade", {"label": label, "seed": seed}),
+        {"question_id": ids, "subject": subjects, "correct": pa.array(correct, pa.bool_())},
+        summary={"accuracy": 0.5, "unknown (no accepted answer)": 1},
+    )
+    asked = [Question(id=name, source=label, subject=subject, text=name, options=("a", "b"), accepted=("a",),
+                      split="test") for name, subject in zip(ids, subjects, strict=True)]  # fmt: skip
+    return Side(label=label, questions=asked, answers=answers, grades={"g": grades}, needs={}, features={})
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sweep")
+
+
+@pytest.fixture(scope="module")
+def sides(root: Path) -> ModelSides:
+    weight = torch.randn(VOCABULARY, WIDTH, generator=torch.Generator().manual_seed(0))
+    head = Artifact.at(root, "head", {"model": "invented"})
+    with head.writing():
+        with head.shard(0) as folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            Head(weight).save(folder / HEAD)
+        head.finish(1, {"vocabulary": VOCABULARY, "width": WIDTH})
+    train, test = make_side(root, "train_mc", 60, weight, 1), make_side(root, "boats", 40, weight, 2)
+    return ModelSides("invented", head, {"mc": train}, {"boats": test})
+
+
+@pytest.fixture(scope="module")
+def swept() -> Swept:
+    return to_sweep(settings())
+
+
+@pytest.fixture(scope="module")
+def done(sides: ModelSides, swept: Swept, root: Path):
+    return sweep_format(swept, sides, "mc", Run(root, "cpu"))
+
+
+def states_of(side: Side) -> tuple[torch.Tensor, torch.Tensor]:
+    tokens = [token for answer in side.answers.rows()["answer_ids"].to_pylist() for token in answer]
+    return side.answers.tensors(0)["states"], torch.tensor(tokens)
+
+
+def test_features_of_every_point_are_those_of_single_extractions(done, sides, swept) -> None:
+    weight = Head.load(sides.head.path(HEAD)).weight.float()
+    states, tokens = states_of(done.train)
+    for run in done.directions:
+        found = read_sweep(run.features[0])
+        assert len(found.question_ids) == len(tokens)
+        for index, point in enumerate(all_points(swept.sweep.mc, swept.experiment.perturbation)):
+            wanted = stability_features(states, weight, tokens, *point, direction=run.direction)
+            np.testing.assert_array_equal(found.at(index), wanted.numpy())
+
+
+def test_every_answer_is_scored_once_by_a_probe_that_has_not_seen_it(done, swept) -> None:
+    points = all_points(swept.sweep.mc, swept.experiment.perturbation)
+    for run in done.directions:
+        scores = run.scores[0].rows().to_pandas().astype({"sample": str})
+        folded = scores[scores["sample"] == CROSS_VALIDATION]
+        assert (folded.groupby(["radius", "steps", "question_id"], observed=True).size() == 1).all()
+        assert len(folded) == 59 * len(points)  # one answer's correctness is unknown
+        assert len(scores) - len(folded) == 39 * len(points)
+
+
+def test_cross_validation_is_a_fit_to_the_other_folds(done, swept) -> None:
+    """The same probe, fitted alone by Lightning to the questions of the other fold."""
+    run = done.directions[0]
+    point = all_points(swept.sweep.mc, swept.experiment.perturbation)[1]
+    features = read_sweep(run.features[0])
+    grades = done.train.labels.rows().to_pandas().set_index("question_id")["correct"]
+    table = pd.DataFrame(features.at(1), columns=list(FEATURE_NAMES)).assign(question_id=features.question_ids)
+    table = table[table["question_id"].map(grades).notna()]
+    ids = table["question_id"].drop_duplicates().tolist()
+    fold = dict(zip(ids, folds_of(np.array([grades[name] for name in ids], dtype=bool), 2), strict=True))
+    held = table["question_id"].map(fold) == 0
+    recipe = swept.experiment.probe.mc
+    stages = {name: getattr(recipe, name) for name in ("contrastive", "classifier")}
+    recipe = type(recipe)(**{**vars(recipe), **{k: type(v)(**{**vars(v), "steps": 50}) for k, v in stages.items()}})
+    rest = table[~held]
+    correct = rest["question_id"].map(grades).astype(bool).to_numpy()
+    probe = fit_probe(
+        rest[list(FEATURE_NAMES)].to_numpy(), correct, rest["question_id"].tolist(), recipe, 23, radius=point.radius
+    )
+    kept = table[held]
+    lengths = kept.groupby("question_id", sort=False).size()
+    wanted = pd.Series(probe.predict(kept[list(FEATURE_NAMES)].to_numpy(), lengths.tolist()), index=lengths.index)
+    scores = run.scores[0].rows().to_pandas().astype({"sample": str, "question_id": str})
+    here = scores[(scores["radius"] == point.radius) & (scores["steps"] == point.steps)]
+    found = here[here["sample"] == CROSS_VALIDATION].set_index("question_id")["p_correct"]
+    np.testing.assert_allclose(found.loc[wanted.index], wanted, atol=1e-4)
+
+
+def test_the_choice_is_made_on_the_training_side_alone(done, sides, swept, root) -> None:
+    """With all test labels turned over, the same strengths are chosen."""
+    test = sides.tests["boats"]
+    rows = test.labels.rows().to_pandas()
+    turned = fill(
+        Artifact.at(root, "grade", {"label": "turned"}),
+        {**rows.to_dict("list"), "correct": pa.array([None if x is None else not x for x in rows["correct"]])},
+        summary=test.labels.summary,
+    )
+    other = sides._replace(tests={"boats": test._replace(grades={"g": turned})})
+    again = sweep_format(swept, other, "mc", Run(root, "cpu"))
+    assert [run.chosen for run in again.directions] == [run.chosen for run in done.directions]
+    first, second = (form.directions[0].grid.rows().to_pandas() for form in (done, again))
+    assert not first.equals(second)
+
+
+def test_best_point_knows_which_way_is_better() -> None:
+    rows = pd.DataFrame(
+        [
+            (radius, 5, seed, "boats", metric, value + (0.01 if seed else 0))
+            for radius, value in ((1.0, 0.3), (2.0, 0.2), (4.0, 0.2), (8.0, float("nan")))
+            for seed in (0, 1)
+            for metric in ("brier", "auroc")
+        ],
+        columns=["radius", "steps", "seed", "sample", "metric", "value"],
+    )
+    assert best_point(rows, "boats", "brier") == (2.0, 5)
+    assert best_point(rows, "boats", "auroc") == (1.0, 5)
+    with pytest.raises(ValueError, match="Expected `ece` to be defined"):
+        best_point(rows, "boats", "ece")
+
+
+def test_the_report_holds_all_that_is_promised(done, swept, sides, root) -> None:
+    stage = SweepReportStage([done], [], swept, {"seeds": [23]}, {"commit": None})
+    folder = run_stage(stage, Run(root, "cpu")).folder / "00000"
+    table = pd.read_csv(folder / "tables" / "sweep.csv")
+    assert list(table.columns) == [
+        "model", "benchmark", "format", "direction", "radius", "steps", "seed", "metric", "value"
+    ]  # fmt: skip
+    points = all_points(swept.sweep.mc, swept.experiment.perturbation)
+    assert len(table) == 2 * 2 * 5 * len(points)  # directions, samples, metrics
+    best = pd.read_csv(folder / "tables" / "best.csv")
+    chosen = best[best["choice"] == "chosen on training folds"]
+    assert (chosen["seeds"] == 2).all()
+    assert chosen[["ci_low", "ci_high"]].notna().all(axis=None)
+    hindsight = best[(best["choice"] == "best on the test") & (best["metric"] == "brier")].set_index("direction")
+    on_test = table[(table["benchmark"] == "boats") & (table["metric"] == "brier")]
+    for direction, value in on_test.groupby("direction")["value"].min().items():
+        assert hindsight.loc[direction, "value"] == pytest.approx(value)
+    figures = {path.name for path in (folder / "figures").iterdir()}
+    assert figures == {
+        "curves-invented-boats.png",
+        "heat-invented-boats-gradient.png",
+        "heat-invented-boats-random.png",
+        "flips-invented-boats.png",
+    }
+    page, text = (folder / "report.html").read_text(), (folder / "report.md").read_text()
+    assert page.count("data:image/png;base64,") == 4
+    assert "http" not in page
+    for words in ("chosen on 2 training folds by Brier", "With hindsight", "invented · boats"):
+        assert words in page
+        assert words in text
+
+
+def test_flip_radii_are_the_exact_ones(done, sides) -> None:
+    states, tokens = states_of(done.tests[0])
+    wanted = flip_radius(states, Head.load(sides.head.path(HEAD)).weight.float(), tokens)
+    np.testing.assert_array_equal(done.flips[0].rows()["flip_radius"].to_numpy(), wanted.numpy())
+
+
+def test_all_faults_of_experiment_and_grid_come_in_one_message() -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings(
+            "sweep.mc.radii=[0,1]",
+            "sweep.folds=1",
+            "sweep.choose_by=brie",
+            "sweep.fold=3",
+            "evaluation.level=2",
+        )
+    # Unknown keys come before values that are out of range.
+    assert "unknown setting `sweep.fold`" in str(caught.value)
+    assert "evaluation.level" in str(caught.value)
+    with pytest.raises(SettingsError) as caught:
+        settings("sweep.mc.radii=[0,1]", "sweep.mc.directions=[gradiant]", "sweep.folds=1", "sweep.choose_by=brie")
+    assert len(caught.value.faults) == 4
+    for words in ("sweep.mc.radii", "did you mean `gradient`", "sweep.folds", "did you mean `brier`"):
+        assert words in str(caught.value)
+    with pytest.raises(SettingsError, match=r"expected `sweep\.mc` or `sweep\.oe` to be a grid"):
+        settings("sweep.mc=null")
+    with pytest.raises(SettingsError, match=r"expected `sweep\.oe` to be a grid"):
+        settings("benchmark@test=[mmlu_oe]")
+
+
+def test_folds_are_alike_and_hold_every_answer_once() -> None:
+    correct = np.arange(31) % 5 == 0
+    fold = folds_of(correct, 3)
+    for number in range(3):
+        assert abs((fold == number).sum() - 31 / 3) < 1
+        assert abs((correct & (fold == number)).sum() - 7 / 3) < 1
+    assert (folds_of(correct, 0) == 0).all()
+
+
+def test_an_experiment_is_swept_from_its_answers_on_and_found_again(tiny: Tiny) -> None:
+    swept_settings = settings(*tiny.overrides("sweep.mc.directions=[gradient]", "sweep.mc.training_steps=4")[1:])
+    run = Run(tiny.artifacts, "cpu")
+    folder = run_sweep(to_sweep(swept_settings), swept_settings, run)
+    assert folder == tiny.output
+    rows = pd.read_csv(folder / "tables" / "sweep.csv")
+    assert set(rows["benchmark"]) == {CROSS_VALIDATION, "boats"}
+    assert {path.name for path in tiny.artifacts.iterdir()} >= {"answer", "grade", "sweep_extract", "sweep_fit"}
+    assert not (tiny.artifacts / "extract").exists()
+    page = (folder / "report.html").read_bytes()
+    written = {path: path.stat().st_mtime_ns for path in tiny.artifacts.rglob("*") if path.is_file()}
+    run_sweep(to_sweep(swept_settings), swept_settings, run)
+    assert {path: path.stat().st_mtime_ns for path in tiny.artifacts.rglob("*") if path.is_file()} == written
+    assert (folder / "report.html").read_bytes() == page

@@ -1,0 +1,134 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from lightning.pytorch.loggers.logger import DummyLogger
+from sklearn.metrics import roc_auc_score
+
+from ccps.methods.base import LAYERS
+from ccps.methods.ccps import CCPS
+from ccps.methods.controls import RandomDirections, ShuffledLabels
+from ccps.methods.p_ik import PIK
+from ccps.methods.saplma import SAPLMAFinal, SAPLMAMiddle, SAPLMAUpperMiddle
+from ccps.probes.config import EncoderConfig, Fitting
+from ccps.probes.training import SILENT, Reporting
+
+ON_STATES = [PIK(), SAPLMAMiddle(), SAPLMAUpperMiddle(), SAPLMAFinal()]
+ALL = [CCPS(), RandomDirections(), ShuffledLabels(), *ON_STATES]
+
+
+class Notes(DummyLogger):
+    def __init__(self):
+        super().__init__()
+        self.lines = []
+
+    def log_metrics(self, metrics, step=None):
+        self.lines.append((step, dict(metrics)))
+
+
+@pytest.mark.parametrize("method", ALL, ids=lambda method: method.name)
+def test_a_method_learns_saves_and_loads_once_for_each_seed(method, answers, settings, tmp_path):
+    one, other = method.fit(answers, settings, [3, 4], SILENT)
+    p = one.p_correct(answers.evidence)
+    assert p.shape == (80,)
+    assert (roc_auc_score(answers.correct, p) > 0.9) == (method.name != "ccps_shuffled")
+    assert p.tolist() != other.p_correct(answers.evidence).tolist()
+    one.save(tmp_path)
+    loaded = method.load(tmp_path)
+    assert loaded.p_correct(answers.evidence).tolist() == p.tolist()
+    assert loaded.summary() == one.summary()
+    assert (one.summary()["train_rows"], one.summary()["validation_rows"]) == (72, 8)
+    assert {"stage", "step", "loss", "accuracy"} <= set(one.curve().columns)
+    assert one.notes(answers.evidence) == {}
+
+
+def test_parameters_are_counted_by_hand(answers, settings):
+    (ccps,) = CCPS().fit(answers, settings, [0], SILENT)
+    assert ccps.parameters == (75 * 8 + 8) + (8 * 4 + 4) + (4 * 2 + 2)
+    (p_ik,) = PIK().fit(answers, settings, [0], SILENT)
+    assert p_ik.parameters == (5 * 8 + 8) + (8 + 1)
+
+
+def test_the_fit_of_a_seed_does_not_depend_on_the_other_seeds(answers, settings):
+    for method in (CCPS(), ShuffledLabels(), SAPLMAFinal()):
+        together = method.fit(answers, settings, [1, 2, 3], SILENT)
+        alone = method.fit(answers, settings, [3], SILENT)
+        expected = alone[0].p_correct(answers.evidence)
+        np.testing.assert_allclose(together[2].p_correct(answers.evidence), expected, atol=1e-5)
+
+
+def test_lightning_fits_the_same_probes(answers, settings):
+    in_turn = settings._replace(probe=replace(settings.probe, fitting=Fitting.lightning))
+    batched, lightning = (CCPS().fit(answers, given, [1, 2], SILENT) for given in (settings, in_turn))
+    for one, other in zip(batched, lightning, strict=True):
+        np.testing.assert_allclose(one.p_correct(answers.evidence), other.p_correct(answers.evidence), atol=1e-4)
+
+
+@pytest.mark.parametrize("fitting", list(Fitting))
+def test_every_probe_is_heard_of_under_its_seed(fitting, answers, settings):
+    given, notes, progress = settings._replace(probe=replace(settings.probe, fitting=fitting)), Notes(), []
+    reporting = Reporting(logger=notes, log_prefix="fit/tiny", on_progress=lambda *update: progress.append(update))
+    fitted = CCPS().fit(answers, given, [1, 2], reporting)
+    for seed, probe in zip((1, 2), fitted, strict=True):
+        name = f"fit/tiny/seed{seed}/classifier/val_loss"
+        logged = [(step, metrics[name]) for step, metrics in notes.lines if name in metrics]
+        curve = probe.curve().query("stage == 'classifier'")
+        assert logged == list(zip(curve["step"], curve["loss"], strict=True))
+        assert [step for step, _ in logged] == [0, 100, 200]
+    total = 400 if fitting is Fitting.batched else 2
+    assert progress[-1] == (total, total)
+
+
+def test_state_probes_are_heard_of_under_their_seed(answers, settings):
+    notes, progress = Notes(), []
+    reporting = Reporting(logger=notes, log_prefix="fit", on_progress=lambda *update: progress.append(update))
+    PIK().fit(answers, settings, [1, 2], reporting)
+    assert {name for _, metrics in notes.lines for name in metrics if "val" in name} == {
+        "fit/seed1/state/val_loss",
+        "fit/seed2/state/val_loss",
+    }
+    assert progress == [(1, 2), (2, 2)]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_saplma_reads_its_own_layer_and_no_other(layer, answers, settings):
+    (method,) = (method for method in ON_STATES[1:] if method.layer == layer)
+    (fitted,) = method.fit(answers, settings, [0], SILENT)
+    p = fitted.p_correct(answers.evidence)
+    for number, name in enumerate(LAYERS):
+        states = answers.evidence.layer_states.copy()
+        states[:, number] += 1.0
+        changed = fitted.p_correct(answers.evidence._replace(layer_states=states))
+        assert (changed.tolist() != p.tolist()) == (name == layer)
+
+
+def test_what_a_method_needs_is_asked_for(answers, settings):
+    bare = answers._replace(evidence=answers.evidence._replace(prompt_states=None, layer_states=None))
+    for method in ON_STATES:
+        (need,) = method.needs
+        with pytest.raises(ValueError, match=rf"Expected `evidence\.{need}` to be given"):
+            method.fit(bare, settings, [0], SILENT)
+
+
+def test_shuffling_keeps_the_share_of_right_answers_and_differs_by_seed(answers):
+    first, again, other = (ShuffledLabels().labels(answers.correct, seed) for seed in (1, 1, 2))
+    assert first.tolist() == again.tolist() != other.tolist()
+    assert first.sum() == answers.correct.sum()
+    assert first.tolist() != answers.correct.tolist()
+    assert CCPS().labels(answers.correct, 1) is answers.correct
+
+
+def test_answers_of_several_tokens(answers, settings):
+    # Only the last token of an answer tells; the perceptron reads that one, the convolutions find it.
+    known = answers.evidence
+    noise = np.random.default_rng(1).normal(size=known.features.shape).astype(np.float32)
+    features = np.stack([noise, known.features], axis=1).reshape(160, -1)
+    longer = answers._replace(evidence=known._replace(features=features, lengths=known.lengths * 2))
+    sequences = replace(settings.probe, encoder=EncoderConfig([8], [3], 2, embed_dim=4))
+    for probe, rows in ((settings.probe, 144), (sequences, 72)):
+        (fitted,) = CCPS().fit(longer, settings._replace(probe=probe), [0], SILENT)
+        assert fitted.summary()["train_rows"] == rows
+        if probe is sequences:
+            assert roc_auc_score(answers.correct, fitted.p_correct(longer.evidence)) > 0.9
+            cut = longer.evidence._replace(lengths=np.full(40, 4))
+            assert fitted.notes(cut) == {"truncated": 40}

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from ccps.probes.resampled import auroc, percentile_interval, resampled_auroc, why_undefined
+
+
+def scores(answers, seed=0):
+    rng = np.random.default_rng(seed)
+    correct = rng.integers(2, size=answers).astype(bool)
+    # Two decimals, so that there are ties.
+    return np.round(rng.uniform(size=(2, answers)), 2), correct
+
+
+def test_auroc_is_that_of_scikit_learn():
+    p, correct = scores(60)
+    np.testing.assert_allclose(auroc(p, correct), [roc_auc_score(correct, row) for row in p], rtol=1e-12)
+
+
+def test_resamples_are_auroc_of_drawn_answers_the_same_for_all_rows():
+    p, correct = scores(40)
+    found = resampled_auroc(np.stack([p[0], p[1], p[0]]), correct, resamples=50, seed=3)
+    np.testing.assert_array_equal(found[0], found[2])
+    times = np.random.default_rng(3).multinomial(40, np.full(40, 1 / 40), size=50)
+    wanted = [[roc_auc_score(np.repeat(correct, drawn), np.repeat(row, drawn)) for drawn in times] for row in p]
+    np.testing.assert_allclose(found[:2], wanted, rtol=1e-12)
+
+
+def test_a_resample_of_one_class_is_undefined_and_left_out_of_the_interval():
+    found = resampled_auroc(np.array([[0.2, 0.8]]), [False, True], resamples=200, seed=0)[0]
+    assert set(found[~np.isnan(found)]) == {1.0}
+    assert np.isnan(found).mean() == pytest.approx(0.5, abs=0.15)
+    assert percentile_interval(found, 0.95) == (1.0, 1.0)
+    assert np.isnan(percentile_interval(np.array([np.nan]), 0.95)).all()
+
+
+def test_interval_holds_the_middle():
+    assert percentile_interval(np.arange(101.0), 0.9) == pytest.approx((5.0, 95.0))
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_a_level_that_is_none_is_refused(level):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        percentile_interval(np.arange(3.0), level)
+
+
+def test_no_resamples_are_refused():
+    with pytest.raises(ValueError, match="at least 1"):
+        resampled_auroc(*scores(5), resamples=0, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("correct", "reason"),
+    [
+        ([], "no answers"),
+        ([True, True], "all 2 answers are right"),
+        ([0, 0, 0], "all 3 answers are wrong"),
+        ([1, 0], None),
+    ],
+)
+def test_why_there_is_no_auroc(correct, reason):
+    assert why_undefined(correct) == reason
