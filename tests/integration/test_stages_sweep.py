@@ -97,7 +97,7 @@ def sides(root: Path) -> ModelSides:
             Head(weight).save(folder / HEAD)
         head.finish(1, {"vocabulary": VOCABULARY, "width": WIDTH})
     train, test = make_side(root, "train_mc", 60, weight, 1), make_side(root, "boats", 40, weight, 2)
-    return ModelSides("invented", head, {"mc": train}, {"boats": test})
+    return ModelSides(model="invented", head=head, trains={"mc": train}, tests={"boats": test}, learnt={})
 
 
 @pytest.fixture(scope="module")
