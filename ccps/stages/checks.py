@@ -113,14 +113,10 @@ def _value_faults(settings: Mapping[str, Any]) -> Iterator[str]:
     yield from _grader_faults(settings)
     yield from _fitting_faults(settings)
     for form in sorted(_tested(settings)):
-        recipe = settings.get("probe", {}).get(form, {})
-        yield from _own_faults(
-            f"probe.{form}", partial(_check_part, recipe, ProbeConfig, partial(check_config, name=f"probe.{form}"))
-        )
-    yield from _own_faults("samples", lambda: check_samples_config(build(settings.get("samples", {}), SamplesConfig)))
-    yield from _own_faults(
-        "state_probe", lambda: check_state_config(build(settings.get("state_probe", {}), StateProbeConfig))
-    )
+        recipe, check = settings.get("probe", {}).get(form, {}), partial(check_config, name=f"probe.{form}")
+        yield from _own_faults(f"probe.{form}", partial(_check_part, recipe, ProbeConfig, check))
+    for path, wanted, check_part in _PARTS:
+        yield from _own_faults(path, partial(_check_part, settings.get(path, {}), wanted, check_part))
 
 
 def _method_faults(methods: Mapping[str, Any]) -> Iterator[str]:

@@ -28,17 +28,19 @@ def judge(root: Path, correct: Sequence[bool], methods: dict[tuple[str, int | No
     ids = [f"q{index:03d}" for index in range(n)]
     subjects = [SUBJECTS[index % len(SUBJECTS)] for index in range(n)]
     grades = pd.DataFrame({"question_id": ids, "subject": subjects, "text": "a", "correct": correct})
-    scored = [
-        Scored(
-            method,
-            seed,
-            # Rows in another order than the grades: they belong together by their ids.
-            artifact(
-                root, "score", pd.DataFrame({"question_id": ids, "p_correct": p, "correct": correct}).sample(frac=1)
-            ),
+    rows = [
+        pd.DataFrame({"method": method, "question_id": ids, "p_correct": p, "correct": correct}).assign(
+            seed=pd.array([seed] * n, dtype="Int64")
         )
         for (method, seed), p in methods.items()
     ]
+    # Rows in another order than the grades: they belong together by their ids. None where a method says nothing.
+    scores = pd.concat(rows, ignore_index=True).dropna(subset="p_correct").sample(frac=1, random_state=0)
+    scored = [
+        Scored(str(method), artifact(root, "score", table.drop(columns="method")))
+        for method, table in scores.groupby("method", sort=False)
+    ]
+    scored.sort(key=lambda item: list(dict.fromkeys(method for method, _ in methods)).index(item.method))
     stage = EvaluateStage(scored, artifact(root, "grade", grades), "toy", "ccps", CONFIG)
     return run_stage(stage, Run(root, "cpu"))
 
@@ -85,6 +87,39 @@ def test_differences_pair_the_reference_with_every_other(
         assert first.loc[metric, ["value", "ci_low", "ci_high"]].tolist() == pytest.approx(
             [difference.value, difference.low, difference.high]
         )
+
+
+def test_methods_of_the_same_seeds_are_paired_seed_by_seed(tmp_path: Path, correct: list[bool]) -> None:
+    rng = np.random.default_rng(2)
+    p = {(method, seed): rng.uniform(size=60).tolist() for method in ("ccps", "p_ik") for seed in (1, 2)}
+    table = pd.read_parquet(judge(tmp_path, correct, p).path(DIFFERENCES))
+    assert len(table) == 2 * 5
+    subjects = [SUBJECTS[index % 3] for index in range(60)]
+    for seed in (1, 2):
+        wanted = paired_difference(
+            p["ccps", seed], p["p_ik", seed], correct, subjects, "ct", seed=23, n_resamples=20, level=0.95
+        )
+        found = table[table["seed"] == seed].set_index("metric")["value"]
+        assert found.to_dict() == pytest.approx({metric: difference.value for metric, difference in wanted.items()})
+
+
+def test_answers_of_which_a_method_says_nothing_are_left_out_of_its_figures(
+    tmp_path: Path, correct: list[bool]
+) -> None:
+    rng = np.random.default_rng(3)
+    whole, part = rng.uniform(size=60), rng.uniform(size=60)
+    part[::4] = np.nan
+    made = judge(tmp_path, correct, {("ccps", None): whole.tolist(), ("verbalised", None): part.tolist()})
+    rows = made.rows().to_pandas()
+    assert rows.groupby("method")["n"].unique().map(list).to_dict() == {"ccps": [60], "verbalised": [45]}
+    known = ~np.isnan(part)
+    subjects = np.array([SUBJECTS[index % 3] for index in range(60)])[known]
+    right = np.array(correct)[known]
+    wanted = paired_difference(
+        whole[known], part[known], right, subjects, "ct", seed=23, n_resamples=20, level=0.95
+    )
+    found = pd.read_parquet(made.path(DIFFERENCES)).set_index("metric")["value"]
+    assert found.to_dict() == pytest.approx({metric: difference.value for metric, difference in wanted.items()})
 
 
 def test_the_summary_is_the_mean_over_seeds(

@@ -49,8 +49,9 @@ def test_defaults_fit(base: dict[str, Any]) -> None:
     config = to_config(base)
     assert isinstance(config, Config)
     assert config.experiment == "embedded"
-    assert config.probe.classifier.steps == 5000
-    assert list(config.test) == ["mmlu"]
+    assert config.probe.mc.classifier.steps == 5000
+    assert config.probe.oe.encoder.kernels == [3, 3, 3]
+    assert list(config.test) == ["mmlu", "mmlu_oe"]
 
 
 def test_every_experiment_composes_and_fits() -> None:
@@ -63,8 +64,8 @@ def test_every_experiment_composes_and_fits() -> None:
 
 # Groups of which several files are chosen at once, and those of which one is.
 MANY = ("model", "method")
-FITTING = ("benchmark", "grader")  # which go together depends on the format of the benchmarks
-ONE = ("perturbation", "probe", "state_probe", "trainer", "logger", "paths")
+FITTING = ("benchmark", "grader", "probe")  # which go together depends on the format of the benchmarks
+ONE = ("perturbation", "state_probe", "tuning", "litcab", "trainer", "logger", "paths")
 
 
 def files(group: str) -> list[str]:
@@ -77,8 +78,11 @@ def test_every_file_of_groups_to_choose_several_from_fits() -> None:
     assert sorted(config.method) == files("method")
 
 
-# An experiment of each format.
-EXPERIMENTS = {"mc": "embedded", "oe": "embedded_oe"}
+# Benchmarks of each format.
+ALONE = {
+    "mc": ("benchmark@train=[arc_easy]", "benchmark@test=[mmlu]"),
+    "oe": ("benchmark@train=[trivia_qa]", "benchmark@test=[mmlu_oe]"),
+}
 
 
 @pytest.mark.parametrize("name", files("benchmark"))
@@ -87,8 +91,7 @@ def test_every_benchmark_fits(name: str) -> None:
     assert isinstance(specs, dict)
     spec = next(iter(specs.values()))
     more = ["grader=[given]"] if "given_label" in spec else []
-    experiment = f"experiment={EXPERIMENTS[spec.get('format', 'mc')]}"
-    config = to_config(composed(experiment, f"benchmark@train=[{name}]", f"benchmark@test=[{name}]", *more))
+    config = to_config(composed(f"benchmark@train=[{name}]", f"benchmark@test=[{name}]", *more))
     assert config.test == config.train
     assert list(config.test) == list(specs)
 
@@ -98,14 +101,37 @@ def test_every_grader_fits_a_format(name: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("CCPS_JUDGE_BASE_URL", "http://localhost:1/v1")
     monkeypatch.setenv("CCPS_JUDGE_MODEL", "some-model")
     fitting = []
-    for format, experiment in EXPERIMENTS.items():
-        settings = composed(f"experiment={experiment}", f"grader=[{name}]")
-        if format in GRADERS[name].formats:
+    for form, benchmarks in ALONE.items():
+        settings = composed(*benchmarks, f"grader=[{name}]")
+        if form in GRADERS[name].formats:
             assert list(to_config(settings).grader) == [name]
-            fitting.append(format)
+            fitting.append(form)
         else:
-            assert "to be for the format of the benchmarks" in faults(settings)[0]
+            assert f"to have one for every format that is tested, but got none for {form}" in faults(settings)[0]
     assert fitting
+
+
+@pytest.mark.parametrize("name", files("probe"))
+def test_every_probe_fits_its_format(name: str) -> None:
+    form = "oe" if name.startswith("oe") else "mc"
+    to_config(composed(f"probe@probe.{form}={name}"))
+
+
+def test_a_probe_of_one_token_is_refused_for_open_ended_answers() -> None:
+    (fault,) = faults(composed("probe@probe.oe=mc"))
+    assert "choose probe@probe.oe=oe_released" in fault
+
+
+def test_a_format_that_is_tested_must_be_trained() -> None:
+    (fault,) = faults(composed("benchmark@train=[trivia_qa]"))
+    assert "none of format mc (trivia_qa): add one, for instance benchmark@train=[arc_easy]" in fault
+
+
+def test_a_method_with_a_calibrator_is_another_method() -> None:
+    config = to_config(composed("+method.second={name:p_true,calibrator:platt}"))
+    assert config.method["second"].calibrator == "platt"
+    (fault,) = faults(composed("+method.second={name:p_true,calibrator:plat}"))
+    assert "`method.second.calibrator` to be one of temperature, platt, isotonic" in fault
 
 
 @pytest.mark.parametrize("choice", [f"{group}={name}" for group in ONE for name in files(group)])
@@ -115,7 +141,7 @@ def test_every_file_of_groups_to_choose_one_from_fits(choice: str) -> None:
 
 def test_no_group_is_forgotten_above() -> None:
     folders = {path.name for path in CONF.iterdir() if path.is_dir()}
-    assert folders - {*MANY, *FITTING, *ONE} == {"experiment", "claims"}  # claims is data, not a group
+    assert folders - {*MANY, *FITTING, *ONE} == {"experiment", "claims", "sweep"}  # claims is data; sweep is of another entry point
 
 
 @pytest.mark.parametrize(
@@ -123,7 +149,7 @@ def test_no_group_is_forgotten_above() -> None:
     [
         ({"sampling__trian_total": 5}, "unknown setting `sampling.trian_total`: did you mean `train_total`?"),
         ({"zzz": 5}, "unknown setting `zzz`: known here: answering, "),
-        ({"probe__classifier__step": 5}, "unknown setting `probe.classifier.step`: did you mean `steps`?"),
+        ({"probe__mc__classifier__step": 5}, "unknown setting `probe.mc.classifier.step`: did you mean `steps`?"),
         ({"sampling__seed": "x"}, "expected `sampling.seed` to be a whole number, but got 'x'"),
         ({"sampling__seed": True}, "expected `sampling.seed` to be a whole number, but got True"),
         ({"sampling__train_total": 1.5}, "expected `sampling.train_total` to be a whole number or null, but got 1.5"),
@@ -138,7 +164,7 @@ def test_no_group_is_forgotten_above() -> None:
             "expected `test.mmlu.location` to be set, but it is not",
         ),
         ({"experiment": "???"}, "expected `experiment` to be set, but it is not"),
-        ({"probe__checkpoint": "first"}, "expected `probe.checkpoint` to be one of last, best, but got 'first'"),
+        ({"probe__oe__checkpoint": "first"}, "expected `probe.oe.checkpoint` to be one of last, best, but got 'first'"),
         ({"sampling__order": "random"}, "expected `sampling.order` to be one of shuffled, first, but got 'random'"),
         ({"logger__mode": "on"}, "expected `logger.mode` to be one of auto, online, offline, disabled, but got 'on'"),
         ({"perturbation__radius": 0}, "expected `perturbation.radius` to be above 0 and finite, but got 0"),
@@ -164,9 +190,12 @@ def test_no_group_is_forgotten_above() -> None:
             "expected `model.qwen25_coder_1b5.system_role` to be one of system, omit, prepend, but got 'drop'",
         ),
         ({"test__mmlu__loader": "csv"}, "in `test.mmlu`: `loader` to be one of arrow, requests, table, but got 'csv'"),
-        ({"test__mmlu__format": "oe"}, "expected all benchmarks to have one format, mc or oe"),
         ({"train__piqa__name": "arc_easy"}, "expected each benchmark in `train` to have a `name` of its own"),
-        ({"probe__margin": -1.0}, "in `probe`: expected `probe.margin` to be above 0, but got -1.0"),
+        ({"probe__mc__margin": -1.0}, "in `probe.mc`: expected `probe.mc.margin` to be above 0, but got -1.0"),
+        ({"state_probe__patience": 0}, "in `state_probe`: expected `state_probe.patience` to be"),
+        ({"samples__k": 1}, "in `samples`: expected `samples.k` to be"),
+        ({"tuning__rank": 0}, "in `tuning`: expected `tuning.rank` to be"),
+        ({"litcab__epochs": 0}, "in `litcab`: expected `litcab.epochs` to be"),
     ],
 )
 def test_each_fault_alone_is_named(base: dict[str, Any], values: dict[str, Any], fault: str) -> None:
@@ -176,7 +205,7 @@ def test_each_fault_alone_is_named(base: dict[str, Any], values: dict[str, Any],
 
 
 def test_a_test_benchmark_cannot_be_called_like_the_training_questions(base: dict[str, Any]) -> None:
-    assert "rename it" in faults(changed(base, test={"train": base["test"]["mmlu"]}))[0]
+    assert "rename it" in faults(changed(base, test={"train_mc": base["test"]["mmlu"]}))[0]
 
 
 def test_several_faults_come_in_one_message(base: dict[str, Any]) -> None:
@@ -195,7 +224,12 @@ def test_several_faults_come_in_one_message(base: dict[str, Any]) -> None:
 
 def test_values_are_judged_together_too(base: dict[str, Any]) -> None:
     wrong = changed(
-        base, sampling__order="up", perturbation__steps=0, stages=[], probe__margin=0.0, probe__head__hidden=[0]
+        base,
+        sampling__order="up",
+        perturbation__steps=0,
+        stages=[],
+        probe__mc__margin=0.0,
+        probe__oe__head__hidden=[0],
     )
     assert len(faults(wrong)) == 5
 
