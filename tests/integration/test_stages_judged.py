@@ -77,7 +77,7 @@ def test_verdicts_are_labels_and_the_report_says_what_they_cost(
         f"altogether: 230 sent, 46 received; {cost:.4f} USD",
     )
     # The first reply, about a training answer, came without a count.
-    assert found["tokens of llm_judge, tiny_random on train"] == (
+    assert found["tokens of llm_judge, tiny_random on train_oe"] == (
         "552",
         "altogether: 460 sent, 92 received; cost unknown: judgements whose tokens the endpoint did not count: 1",
     )

@@ -49,7 +49,7 @@ def open_overrides(folder: Path, *more: str, given: bool = True, labels: bool = 
     return [
         f"train.trees={benchmark(folder / 'trees.jsonl', **spec)}",
         f"test.boats={benchmark(folder / 'boats.jsonl', **spec)}",
-        "probe=oe_smoke",
+        "probe@probe.oe=oe_smoke",
         "answering.max_new_tokens=6",
         "answering.method=greedy",
         *more,
@@ -91,7 +91,7 @@ def test_nothing_is_left_out_in_silence(judged: Tiny) -> None:
 
 def test_graders_are_compared_on_the_same_answers(judged: Tiny) -> None:
     agreement = pd.read_csv(judged.output / "tables" / "agreement.csv").set_index(["benchmark", "other"])
-    assert set(agreement.index) == {(side, other) for side in ("train", "boats") for other in ("normalised", "f1")}
+    assert set(agreement.index) == {(side, other) for side in ("train_oe", "boats") for other in ("normalised", "f1")}
     row = agreement.loc[("boats", "normalised")]
     assert row["grader"] == "given"
     # 24 answers, 2 without a label; what is right is counted here anew from the file.
@@ -109,7 +109,8 @@ def test_graders_are_compared_on_the_same_answers(judged: Tiny) -> None:
 def test_a_second_run_changes_nothing(judged: Tiny, open_questions: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (judged.output / "report.html").read_bytes()
     judged.run(*open_overrides(open_questions, "grader=[given,normalised,f1]"))
-    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(("questions", "output"))]
+    said = [line for line in capsys.readouterr().out.splitlines() if " · " in line]
+    lines = [line for line in said if not line.startswith(("questions", "output"))]
     assert all(" · reused" in line for line in lines)
     assert (judged.output / "report.html").read_bytes() == before
 
@@ -139,13 +140,13 @@ def test_the_models_own_answers_have_a_state_for_every_token(tiny: Tiny, open_qu
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("grader=[letter]", "expected `grader.letter` to be for the format of the benchmarks (oe)"),
+        ("grader=[letter]", "to have one for every format that is tested, but got none for oe (letter)"),
         ("grader=[]", "expected `grader` to hold at least one entry"),
         ("grader.f1.threshold=2", "`threshold` to be above 0"),
         ("answering.max_new_tokens=0", "expected `answering.max_new_tokens` to be above 0"),
         ("test.boats.format=mc", "`options` (columns) or `option_texts` for multiple choice"),
-        ("probe.encoder.kernels=[2,3,3]", "probe.encoder.kernels"),
-        ("probe=mc", "choose probe=oe_released"),
+        ("probe.oe.encoder.kernels=[2,3,3]", "probe.oe.encoder.kernels"),
+        ("probe@probe.oe=mc", "choose probe@probe.oe=oe_released"),
         ("grader=[f1]", "put it first to use them"),
     ],
 )
@@ -164,10 +165,21 @@ def test_settings_that_do_not_fit_are_refused(
     assert message in capsys.readouterr().err
 
 
-def test_formats_are_not_mixed(
-    tiny: Tiny, open_questions: Path, command_line: Callable[..., int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    test = open_overrides(open_questions)[1]
-    by_key = {text.split("=", 1)[0]: text for text in tiny.overrides(test, "grader=[substring]")}
-    assert command_line(*by_key.values()) == 2
-    assert "expected all benchmarks to have one format" in capsys.readouterr().err
+def test_both_formats_in_one_experiment(tiny: Tiny, open_questions: Path, questions: Path) -> None:
+    train, test = open_overrides(open_questions)[:2]
+    tiny.run(
+        train.replace("train.trees", "train.bushes").replace('"trees"', '"bushes"'),
+        test.replace("test.boats", "test.ships").replace('"boats"', '"ships"'),
+        f"train.trees={benchmark(questions / 'trees.jsonl')}",
+        f"test.boats={benchmark(questions / 'boats.jsonl')}",
+        "grader=[given,substring]",
+        "probe@probe.oe=oe_smoke",
+        "answering.max_new_tokens=6",
+    )
+    table = pd.read_csv(tiny.output / "tables" / "results.csv")
+    assert table.groupby("benchmark")["format"].unique().map(list).to_dict() == {"boats": ["mc"], "ships": ["oe"]}
+    methods = table.groupby("benchmark")["method"].unique().map(set)
+    assert methods["boats"] == methods["ships"]
+    averages = pd.read_csv(tiny.output / "tables" / "averages.csv")
+    assert averages["n_settings"].eq(2).all()
+    assert sorted(path.name for path in (tiny.output / "scorers" / "tiny_random").iterdir()) == ["mc", "oe"]

@@ -14,10 +14,11 @@ from tiny import SUBJECTS, Tiny, benchmark, write_questions
 from wandb_file import history, records
 
 from ccps.artifacts import Artifact
+from ccps.methods import METHODS
 
 COLUMNS = ["model", "benchmark", "format", "method", "seed", "metric", "value", "ci_low", "ci_high", "n"]
-TRAINED = ("ccps", "p_ik", "ccps_random", "ccps_shuffled")
-UNTRAINED = ("p_true", "answer_probability", "entropy")
+TRAINED = ("ccps", "p_ik", "saplma_m", "lts", "ccps_random", "ccps_shuffled")
+UNTRAINED = ("p_true", "answer_probability", "entropy", "self_consistency")
 METRICS = ["ece", "brier", "acc", "aucpr", "auroc"]
 
 
@@ -40,13 +41,16 @@ def test_output_holds_all_that_is_promised(finished: Tiny) -> None:
         "tables/main.md",
         "tables/main.tex",
         "report.html",
+        "tables/method_costs.csv",
+        "tables/importance.csv",
         "claims.json",
+        "claims.txt",
         "costs.csv",
         "run.json",
     } <= files
     pictures = {name for name in files if name.startswith("figures/") and name.endswith(".png")}
-    for kind in ("reliability", "risk-coverage", "histogram", "subjects", "training"):
-        assert any(name.startswith(f"figures/{kind}-tiny-random") for name in pictures)
+    for kind in ("reliability", "risk-coverage", "histogram", "subjects", "training", "cost", "importance"):
+        assert any(name.startswith(f"figures/{kind}-tiny-random") for name in pictures), kind
     page = (finished.output / "report.html").read_text()
     assert "http" not in page.replace("http://www.w3.org", "").replace("https://arxiv.org", "")
 
@@ -78,10 +82,11 @@ def test_costs_and_record_of_the_run(finished: Tiny) -> None:
         "answer",
         "grade",
         "extract",
-        "self_evaluate",
+        "sample",
         "fit",
         "score",
         "evaluate",
+        "audit",
     ]
     assert (costs["seconds"] > 0).all()
     run = json.loads((finished.output / "run.json").read_text())
@@ -109,19 +114,21 @@ def test_a_second_run_finds_everything_and_changes_no_byte(
     assert finished.run() == finished.output
     assert time.perf_counter() - started < 20
     lines = capsys.readouterr().out.splitlines()
-    stages = [line for line in lines if not line.startswith(("questions", "output"))]
-    assert len(stages) == 2 + 1 + 2 + 4 + 8 + 11 + 1 + 1
+    stages = [line for line in lines if " · " in line and not line.startswith(("questions", "output"))]
+    # answers, samples, grades, features, trainings, scores, evaluation, audit, report
+    assert len(stages) == 2 + 1 + 4 + 4 + len(TRAINED) + len(TRAINED + UNTRAINED) + 1 + 1 + 1
     assert all(" · reused" in line for line in stages)
     assert contents(finished.artifacts) == artifacts
     assert contents(finished.output) == output
 
 
-def test_the_lines_say_which_model_benchmark_and_seed(finished: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
-    finished.run("stages=[answer,grade,extract,fit,score,evaluate]")
+def test_the_lines_say_which_model_benchmark_and_method(finished: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
+    finished.run("stages=[answer,grade,sample,extract,fit,score,evaluate]")
     said = [line.split(" · ")[0] for line in capsys.readouterr().out.splitlines()]
     assert len(set(said)) == len(said)
-    assert "score     boats, tiny_random, ccps, seed 23" in said
-    assert "extract   train, tiny_random, radius 20 in 5 steps" in said
+    assert "score     boats, tiny_random, ccps" in said
+    assert "fit       tiny_random, mc, ccps, 2 seeds" in said
+    assert "extract   train_mc, tiny_random, radius 20 in 5 steps" in said
 
 
 def test_offline_wandb_run_holds_what_the_files_hold(finished: Tiny) -> None:
@@ -136,7 +143,7 @@ def test_offline_wandb_run_holds_what_the_files_hold(finished: Tiny) -> None:
     assert logged["evaluate/boats, tiny_random, ct/entropy auroc"] == pytest.approx(table["value"].item(), abs=1e-9)
     for name in ("answer", "grade", "extract", "fit", "score", "evaluate"):
         assert any(key.startswith(f"{name}/") for key in logged)
-    assert logged["fit/tiny_random/ccps/seed23/classifier/val_loss"] > 0
+    assert logged["fit/tiny_random/mc/ccps/seed23/classifier/val_loss"] > 0
     assert logged["evaluate/boats, tiny_random, ct/rows/nrows"] == len(
         pd.read_parquet(evaluation.parent / "00000" / "rows.parquet")
     )
@@ -156,12 +163,12 @@ def test_parts_give_what_the_whole_gives(
 ) -> None:
     assert command_line(*tiny.overrides("stages=[extract]")) == 2
     error = capsys.readouterr().err
-    assert "Expected the stage `answer` (train, tiny_random) to have been run before" in error
+    assert "Expected the stage `answer` (train_mc, tiny_random) to have been run before" in error
     assert "Add `answer` to `stages`" in error
 
     assert command_line(*tiny.overrides("stages=[answer,grade]")) == 0
     assert sorted(path.name for path in tiny.artifacts.iterdir()) == ["answer", "grade", "head"]
-    tiny.run("stages=[self_evaluate,extract,fit,score,evaluate]")
+    tiny.run("stages=[sample,extract,fit,score,evaluate]")
     assert not tiny.output.exists()
     assert not tiny.wandb.exists()
     for stage in ("answer", "grade", "head", "extract", "fit", "score", "evaluate"):
@@ -232,6 +239,25 @@ def test_one_method_alone_replaces_the_figures_of_three(tiny: Tiny, finished: Ti
     assert not [name for name in pictures if "entropy" in name or "answer-probability" in name]
     assert (tiny.output / "notes.txt").exists()
     assert set(results(tiny.output)["method"]) == {"ccps"}
+
+
+def test_every_method_of_the_comparison_runs(tiny: Tiny) -> None:
+    names = list(METHODS)
+    tiny.run(f"method=[{','.join(names)}]", "+method.second={name:ccps,calibrator:isotonic}")
+    table = results(tiny.output)
+    # The model is random: asked for a probability in words, it names none, and the report says so.
+    assert set(table["method"]) == {*names, "ccps_isotonic"} - {"verbalised"}
+    report = (tiny.output / "report.md").read_text()
+    assert "it scored no answer of tiny\\_random to boats" in report
+    costs = pd.read_csv(tiny.output / "tables" / "method_costs.csv").set_index("method")
+    assert costs.loc["ccps", "parameters"] == 9542
+    assert costs.loc["ccps_isotonic", "parameters"] > 9542
+    assert costs.loc["ct", "parameters"] > 0
+    assert costs.loc["entropy", "parameters"] == 0
+    # Each is charged with what it needs, on top of what all need.
+    assert (costs["seconds"] >= costs["shared"]).all()
+    tokens = costs["tokens"]
+    assert tokens["answer_probability"] < tokens["saplma_m"] < tokens["p_true"] < tokens["ct"]
 
 
 # --- Bad input: one message, exit code 2, no traceback, nothing lost. ---

@@ -34,15 +34,17 @@ def smoke(tmp_path_factory: pytest.TempPathFactory, smollm2_files: ModelFiles) -
 def test_each_stage_says_one_line(smoke: Path) -> None:
     lines = (smoke / "said.txt").read_text().splitlines()
     done = [line for line in lines if not line.endswith(" left")]  # which lines of progress do
-    steps = [line.split()[0] for line in done]
+    steps = [line.split()[0] for line in done if " · " in line]
     for step, times in {
-        "answer": 2,
-        "self_evaluate": 1,
-        "grade": 2,
-        "extract": 2 * 2,  # along the gradient and along random directions
-        "fit": 4 * 2,  # four trained methods, two seeds
-        "score": 4 * 2 + 3,
-        "evaluate": 1,
+        "answer": 4,  # two formats, training and test
+        "grade": 2 * 2 + 2 * 4,  # graders that know the format
+        "sample": 2,
+        "verbalise": 2,
+        "extract": 4 * 2,  # along the gradient and along random directions
+        "fit": 8 * 2,
+        "score": 15 * 2,
+        "evaluate": 2,
+        "audit": 2,
         "report": 1,
     }.items():
         assert steps.count(step) == times
@@ -61,15 +63,18 @@ def test_the_report_is_there_and_stands_alone(smoke: Path) -> None:
 
 def test_results_are_fractions_over_all_subjects(smoke: Path) -> None:
     table = pd.read_csv(smoke / "output" / "tables" / "results.csv")
-    assert {"ccps", "p_ik", "p_true", "answer_probability", "ccps_random", "ccps_shuffled"} <= set(table["method"])
-    assert (table["n"] == 114).all()
-    assert table["value"].between(0, 1).all()
-    assert (table["ci_low"] <= table["ci_high"]).all()
+    assert {"ccps", "p_ik", "saplma_f", "p_true", "lts", "ccps_random", "ccps_shuffled"} <= set(table["method"])
+    assert table.groupby("benchmark")["n"].max().to_dict() == {"mmlu": 114, "mmlu_oe": 101}
+    assert table["value"].dropna().between(0, 1).all()
+    known = table.dropna(subset=["ci_low", "ci_high"])
+    assert (known["ci_low"] <= known["ci_high"]).all()
+    assert known.query("metric == 'brier'")["benchmark"].nunique() == 2
 
 
 def test_the_prompts_share_a_prefix_and_answers_are_letters(smoke: Path) -> None:
     rows = pd.concat([pd.read_parquet(path) for path in (smoke / "artifacts" / "answer").glob("*/0*/rows.parquet")])
-    assert len(rows) == 174
-    assert rows["is_letter"].all()
-    heads = {tuple(prompt[:50]) for prompt in rows["prompt_ids"]}
+    choice = rows[rows["is_letter"].notna()]
+    assert len(choice) == 60 + 114
+    assert choice["is_letter"].astype(bool).all()
+    heads = {tuple(prompt[:50]) for prompt in choice["prompt_ids"]}
     assert len(heads) == 1

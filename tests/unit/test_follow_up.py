@@ -66,9 +66,12 @@ def test_only_what_is_asked_for_is_read(tiny_model: Callable[..., LanguageModel]
     layers = Interview(lm, OPEN, Manner(max_new_tokens=3), ("layer_states",))
     evaluation = Interview(lm, OPEN, Manner(max_new_tokens=3), ("self_evaluation",))
     for first, second in zip(layers.answer_all(), evaluation.answer_all(), strict=True):
-        assert first.aside.self_evaluation is None and first.aside.layer_states is not None
-        assert second.aside.layer_states is None and second.aside.self_evaluation is not None
-    assert layers.follow_up is not None and evaluation.follow_up is not None
+        assert first.aside.self_evaluation is None
+        assert first.aside.layer_states is not None
+        assert second.aside.layer_states is None
+        assert second.aside.self_evaluation is not None
+    assert layers.follow_up is not None
+    assert evaluation.follow_up is not None
     assert layers.follow_up.tokens == ids_after_answer(lm.tokenizer, chat_messages(OPEN[0]))
     assert evaluation.follow_up.tokens[: len(layers.follow_up.tokens)] == layers.follow_up.tokens
     assert layers.follow_up.tokens_read == len(OPEN) * (1 + len(layers.follow_up.tokens))

@@ -115,9 +115,7 @@ def test_answers_of_which_a_method_says_nothing_are_left_out_of_its_figures(
     known = ~np.isnan(part)
     subjects = np.array([SUBJECTS[index % 3] for index in range(60)])[known]
     right = np.array(correct)[known]
-    wanted = paired_difference(
-        whole[known], part[known], right, subjects, "ct", seed=23, n_resamples=20, level=0.95
-    )
+    wanted = paired_difference(whole[known], part[known], right, subjects, "ct", seed=23, n_resamples=20, level=0.95)
     found = pd.read_parquet(made.path(DIFFERENCES)).set_index("metric")["value"]
     assert found.to_dict() == pytest.approx({metric: difference.value for metric, difference in wanted.items()})
 

@@ -81,5 +81,7 @@ def test_a_format_that_is_not_tested_is_not_trained(tmp_path: Path) -> None:
 
 
 def test_nothing_left_to_train_on_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"training questions \(oe\) to be at least one question, but got none \(2 stand"):
+    with pytest.raises(
+        UserError, match=r"training questions \(oe\) to be at least one question, but got none \(2 stand"
+    ):
         all_questions(config(tmp_path, {"oe_a": OE_TEST}, {"oe_b": OE_TEST}), judged=True)

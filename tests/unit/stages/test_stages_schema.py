@@ -141,7 +141,11 @@ def test_every_file_of_groups_to_choose_one_from_fits(choice: str) -> None:
 
 def test_no_group_is_forgotten_above() -> None:
     folders = {path.name for path in CONF.iterdir() if path.is_dir()}
-    assert folders - {*MANY, *FITTING, *ONE} == {"experiment", "claims", "sweep"}  # claims is data; sweep is of another entry point
+    assert folders - {*MANY, *FITTING, *ONE} == {
+        "experiment",
+        "claims",
+        "sweep",
+    }  # claims is data; sweep is of another entry point
 
 
 @pytest.mark.parametrize(
