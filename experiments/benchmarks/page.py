@@ -13,7 +13,16 @@ from ccps.stages.provenance import provenance
 from experiments.benchmarks.timing import Spread
 
 # Titles of all sections, as they follow each other.
-ORDER = ("Features", "Sweep", "Open-ended answers", "Forward pass", "Extraction", "Storage", "A whole experiment")
+ORDER = (
+    "Features",
+    "Sweep",
+    "Open-ended answers",
+    "Methods",
+    "Forward pass",
+    "Extraction",
+    "Storage",
+    "A whole experiment",
+)
 
 
 class Target(NamedTuple):

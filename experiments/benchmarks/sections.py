@@ -8,7 +8,7 @@ import torch
 from ccps.console import say
 from ccps.data.benchmarks import load_questions
 from ccps.errors import UserError
-from experiments.benchmarks import features, forward, open_ended, stored, sweep
+from experiments.benchmarks import features, forward, methods, open_ended, stored, sweep
 from experiments.benchmarks.model import ModelFigures, answer_states, measure_model, open_model
 from experiments.benchmarks.page import Figure, Section
 from experiments.benchmarks.reproduced import read_reproduced
@@ -23,6 +23,7 @@ def measure(config: BenchConfig) -> list[Section]:
         "features": lambda: [_features(config)],
         "sweep": lambda: [_sweep(config)],
         "answers": lambda: [_open_ended(config)],
+        "methods": lambda: [_methods(config)],
         "models": lambda: _models(config),
         "experiment": lambda: [read_reproduced(Path(config.reproduced))],
     }
@@ -89,6 +90,22 @@ def _open_ended(config: BenchConfig) -> Section:
         return open_ended.missing(name, str(error))
     say("answers", name, f"{config.answers} of {open_ended.ANSWER_TOKENS} tokens, read and generated")
     return section
+
+
+def _methods(config: BenchConfig) -> Section:
+    """On the last model, the largest; both formats."""
+    name = next(iter(config.model)) if config.quick else list(config.model)[-1]
+    figures: list[Figure] = []
+    try:
+        lm = open_model(name, config).get(torch.device("cpu"))
+        for benchmark in (config.test, config.open_ended):
+            questions = load_questions(next(iter(benchmark.values()))).questions
+            figures += methods.measure_methods(lm, questions, config.questions, config.repetitions)
+    except UserError as error:
+        say("methods", name, str(error), state="not measured")
+        return methods.methods_section(methods.missing(name, str(error)))
+    say("methods", name, f"{config.questions} questions of each format")
+    return methods.methods_section(figures)
 
 
 def _model(name: str, config: BenchConfig) -> ModelFigures:

@@ -9,7 +9,7 @@ from ccps.llm import ModelConfig
 from ccps.stages.config import PerturbationConfig
 from ccps.stages.schema import nearest, typed
 
-PARTS = ("features", "sweep", "answers", "models", "experiment")
+PARTS = ("features", "sweep", "answers", "methods", "models", "experiment")
 
 
 @dataclass
