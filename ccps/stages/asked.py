@@ -1,4 +1,4 @@
-"""What a stage that asks the language model more, once it has answered, gets to know."""
+"""Stages that ask the language model more, once it has answered, and what they get to know."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,6 +8,7 @@ from ccps.data.records import Question
 from ccps.interview import Manner
 from ccps.stages.config import Config
 from ccps.stages.model import SharedModel
+from ccps.stages.stage import Stage
 
 
 class Asked(NamedTuple):
@@ -30,3 +31,22 @@ class Asked(NamedTuple):
     model: SharedModel
     manner: Manner
     config: Config
+
+
+class AskedStage(Stage):
+    """A stage that asks the model more about its answers, in shards of as many questions as those had.
+
+    Args:
+        asked: the answers.
+    """
+
+    def __init__(self, asked: Asked) -> None:
+        super().__init__()
+        self.about = asked
+        self.questions = {question.id: question for question in asked.questions}
+        self.shard_questions = asked.config.answering.shard_questions
+
+    @property
+    def title(self) -> str:
+        """Benchmark and model."""
+        return f"{self.about.label}, {self.about.model.name}"

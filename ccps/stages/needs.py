@@ -30,24 +30,14 @@ class Need:
     training: Callable[[Asked], Stage] | None = None
 
 
-def _sample(asked: Asked, _: Artifact | None) -> Stage:
-    config, size = asked.config.samples, asked.config.answering.shard_questions
-    return SampleStage(asked.answers, asked.questions, asked.label, asked.model, asked.manner, config, size)
-
-
-def _verbalise(asked: Asked, _: Artifact | None) -> Stage:
-    size = asked.config.answering.shard_questions
-    return VerbaliseStage(asked.answers, asked.questions, asked.label, asked.model, asked.manner, size)
-
-
 def _ask_tuned(asked: Asked, tuned: Artifact | None) -> Stage:
     assert tuned is not None
     return AskTunedStage(asked, tuned)
 
 
 NEEDS: Mapping[str, Need] = {
-    "samples": Need(_sample, read_samples),
-    "verbalised": Need(_verbalise, read_verbalised),
+    "samples": Need(lambda asked, _: SampleStage(asked), read_samples),
+    "verbalised": Need(lambda asked, _: VerbaliseStage(asked), read_verbalised),
     "references": Need(lambda asked, _: ReferenceStage(asked, asked.config.litcab.wrong_seed), read_references),
     "instruction_tuned": Need(
         _ask_tuned, read_no_yes, lambda asked: TuneStage(asked, unregularised(asked.config.tuning))

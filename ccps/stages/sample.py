@@ -15,13 +15,12 @@ from ccps.artifacts import ROWS, Artifact
 from ccps.data.records import Question
 from ccps.entailment import Entailment, find_entailment_model
 from ccps.errors import UserError, expected
-from ccps.interview import Manner
 from ccps.llm.checkpoint import fingerprint
 from ccps.meaning import Entails, in_same_words
 from ccps.methods.base import Samples
-from ccps.samples import ChosenSamples, SampledAnswer, SamplesConfig, WrittenSamples, check_samples_config
-from ccps.stages.model import SharedModel
-from ccps.stages.stage import Stage, Work, in_shards
+from ccps.samples import ChosenSamples, SampledAnswer, WrittenSamples, check_samples_config
+from ccps.stages.asked import Asked, AskedStage
+from ccps.stages.stage import Work, in_shards
 
 _SCHEMA = pa.schema(
     [
@@ -50,58 +49,29 @@ class _Drawn(NamedTuple):
     answers: list[list[SampledAnswer]]
 
 
-class SampleStage(Stage):
+class SampleStage(AskedStage):
     """Rows of question id, sample, text, meaning, log-probability and token ids; empty answers get no samples.
 
     `meaning` is the sample in the words of the first that means the same, the answer itself being the very first. An
     open-ended question is asked again with the prompt that was used for its answer; the samples of a multiple-choice
     question come out of the state stored with it.
-
-    Args:
-        answers: artifact of the answer stage.
-        questions: what was asked, all of one format.
-        label: benchmark name, or "train".
-        model: which answered.
-        manner: how the questions were put.
-        config: how to draw.
-        shard_questions: questions per shard.
     """
 
     name = "sample"
 
-    def __init__(
-        self,
-        answers: Artifact,
-        questions: Sequence[Question],
-        label: str,
-        model: SharedModel,
-        manner: Manner,
-        config: SamplesConfig,
-        shard_questions: int,
-    ) -> None:
-        super().__init__()
-        check_samples_config(config)
-        self.answers = answers
-        self.questions = {question.id: question for question in questions}
-        self.is_choice = bool(questions[0].options)
-        self.label = label
-        self.shared = model
-        self.manner = manner
-        self.config = config
-        self.shard_questions = shard_questions
-
-    @property
-    def title(self) -> str:
-        """Benchmark and model."""
-        return f"{self.label}, {self.shared.name}"
+    def __init__(self, asked: Asked) -> None:
+        super().__init__(asked)
+        self.config = asked.config.samples
+        check_samples_config(self.config)
+        self.is_choice = bool(asked.questions[0].options)
 
     def inputs(self) -> Mapping[str, Any]:
         """The answers, which say how they came about, and how to draw; batching too, which decides the last bits."""
         return {
-            "answers": self.answers.key,
+            "answers": self.about.answers.key,
             **asdict(self.config),
             "nli_model": fingerprint(self._nli_folder) if self._nli_folder else None,
-            "max_batch_tokens": self.manner.max_batch_tokens,
+            "max_batch_tokens": self.about.manner.max_batch_tokens,
             "shard_questions": self.shard_questions,
         }
 
@@ -116,26 +86,26 @@ class SampleStage(Stage):
         Raises:
             UserError: all answers are empty.
         """
-        lm = self.shared.get(device)
+        lm = self.about.model.get(device)
         self.asked = self._asked()
         if not self.asked:
-            raise all_empty(self.label)
+            raise all_empty(self.about.label)
         self.drawer: ChosenSamples | WrittenSamples
         if self.is_choice:
             states = torch.stack([asked.state for asked in self.asked])
             questions = [asked.question for asked in self.asked]
-            self.drawer = ChosenSamples(lm, questions, states, self.manner, self.config)
+            self.drawer = ChosenSamples(lm, questions, states, self.about.manner, self.config)
         else:
             ids, prompts = [asked.question.id for asked in self.asked], [asked.prompt for asked in self.asked]
-            self.drawer = WrittenSamples(lm, ids, prompts, self.manner, self.config)
+            self.drawer = WrittenSamples(lm, ids, prompts, self.about.manner, self.config)
         self.entailment = Entailment(self._nli_folder, device) if self._nli_folder else None
 
     def _asked(self) -> list[_Asked]:
         """The questions whose answers are not empty, in the order of the answers."""
-        asked = []
-        for shard in range(self.answers.manifest["shards"]):
-            rows = self.answers.rows(shard).select(["question_id", "text", "prompt_ids", "answer_ids"]).to_pylist()
-            states = self.answers.tensors(shard)["states"]
+        asked, answers = [], self.about.answers
+        for shard in range(answers.manifest["shards"]):
+            rows = answers.rows(shard).select(["question_id", "text", "prompt_ids", "answer_ids"]).to_pylist()
+            states = answers.tensors(shard)["states"]
             start = 0
             for row in rows:
                 if row["answer_ids"]:

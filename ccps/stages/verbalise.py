@@ -11,12 +11,10 @@ import pyarrow.parquet as pq
 import torch
 
 from ccps.artifacts import ROWS, Artifact
-from ccps.data.records import Question
-from ccps.interview import Manner
 from ccps.methods.base import FloatArray
-from ccps.stages.model import SharedModel
+from ccps.stages.asked import AskedStage
 from ccps.stages.sample import all_empty
-from ccps.stages.stage import Stage, Work, in_shards
+from ccps.stages.stage import Work, in_shards
 from ccps.verbalise import MAX_NEW_TOKENS, QUERY, Reply, Verbalisation
 
 _SCHEMA = pa.schema(
@@ -30,51 +28,21 @@ _SCHEMA = pa.schema(
 )
 
 
-class VerbaliseStage(Stage):
+class VerbaliseStage(AskedStage):
     """Rows of question id, the model's words, the probability they name (NaN if none) and why they name none.
 
     Empty answers are not asked about.
-
-    Args:
-        answers: artifact of the answer stage.
-        questions: what was asked.
-        label: benchmark name, or "train".
-        model: which answered.
-        manner: how the questions were put.
-        shard_questions: questions per shard.
     """
 
     name = "verbalise"
 
-    def __init__(
-        self,
-        answers: Artifact,
-        questions: Sequence[Question],
-        label: str,
-        model: SharedModel,
-        manner: Manner,
-        shard_questions: int,
-    ) -> None:
-        super().__init__()
-        self.answers = answers
-        self.questions = {question.id: question for question in questions}
-        self.label = label
-        self.shared = model
-        self.manner = manner
-        self.shard_questions = shard_questions
-
-    @property
-    def title(self) -> str:
-        """Benchmark and model."""
-        return f"{self.label}, {self.shared.name}"
-
     def inputs(self) -> Mapping[str, Any]:
         """The answers, which say how they came about, and the query; batching too, which decides the last bits."""
         return {
-            "answers": self.answers.key,
+            "answers": self.about.answers.key,
             "query": QUERY,
             "max_new_tokens": MAX_NEW_TOKENS,
-            "max_batch_tokens": self.manner.max_batch_tokens,
+            "max_batch_tokens": self.about.manner.max_batch_tokens,
             "shard_questions": self.shard_questions,
         }
 
@@ -84,13 +52,15 @@ class VerbaliseStage(Stage):
         Raises:
             UserError: all answers are empty.
         """
-        rows = self.answers.rows().select(["question_id", "text", "is_empty"]).to_pylist()
+        rows = self.about.answers.rows().select(["question_id", "text", "is_empty"]).to_pylist()
         asked = [row for row in rows if not row["is_empty"]]
         if not asked:
-            raise all_empty(self.label)
+            raise all_empty(self.about.label)
         self.ids = [row["question_id"] for row in asked]
         questions = [self.questions[name] for name in self.ids]
-        self.asked = Verbalisation(self.shared.get(device), questions, [row["text"] for row in asked], self.manner)
+        self.asked = Verbalisation(
+            self.about.model.get(device), questions, [row["text"] for row in asked], self.about.manner
+        )
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """Batches of like length, gathered into shards."""

@@ -18,6 +18,8 @@ from ccps.meaning import meaning
 from ccps.samples import SamplesConfig, WrittenSamples
 from ccps.stages import sample as sample_module
 from ccps.stages.answer import AnswerStage
+from ccps.stages.asked import Asked
+from ccps.stages.config import AnsweringConfig, Config
 from ccps.stages.model import SharedModel
 from ccps.stages.sample import SampleStage, read_samples
 from ccps.stages.stage import Run, run_device, run_stage, total_cost
@@ -43,9 +45,16 @@ def answered(questions: Sequence[Question], shared: SharedModel, run: Run) -> Ar
     return run_stage(AnswerStage(questions, "boats", shared, MANNER, 2), run)
 
 
+def about(
+    answers: Artifact, questions: Sequence[Question], shared: SharedModel, samples: SamplesConfig = SETTINGS
+) -> Asked:
+    config = Config(experiment="x", samples=samples, answering=AnsweringConfig(shard_questions=2))
+    return Asked("boats", questions, answers, answers, shared, MANNER, config)
+
+
 def sampled(questions: Sequence[Question], shared: SharedModel, run: Run, config: SamplesConfig) -> Artifact:
     answers = answered(questions, shared, run)
-    return run_stage(SampleStage(answers, questions, "boats", shared, MANNER, config, 2), run)
+    return run_stage(SampleStage(about(answers, questions, shared, config)), run)
 
 
 def files(artifact: Artifact) -> dict[str, bytes]:
@@ -79,7 +88,7 @@ def test_choices_are_drawn_without_a_pass_of_the_model(shared: SharedModel, tmp_
     calls = []
     handle = decoder.register_forward_pre_hook(lambda *_: calls.append(1))
     try:
-        run_stage(SampleStage(answers, CHOICES, "boats", shared, MANNER, SETTINGS, 2), run)
+        run_stage(SampleStage(about(answers, CHOICES, shared, SETTINGS)), run)
     finally:
         handle.remove()
     assert not calls
@@ -149,7 +158,7 @@ def test_entailment_is_part_of_the_key_for_texts_and_not_for_letters(
         answers = answered(questions, shared, run)
         with_model = replace(SETTINGS, nli_model=str(tmp_path / "nli"))
         keys = {
-            SampleStage(answers, questions, "boats", shared, MANNER, config, 2).artifact(run).key
+            SampleStage(about(answers, questions, shared, config)).artifact(run).key
             for config in (SETTINGS, with_model)
         }
         assert (len(keys) == 2) == differs
@@ -181,15 +190,14 @@ def test_an_interrupted_stage_goes_on_with_the_same_bytes(
 def test_nothing_but_empty_answers_is_refused(stage: type, shared: SharedModel, tmp_path: Path) -> None:
     run, questions = Run(tmp_path, "cpu"), OPEN[2:3]
     answers = answered(questions, shared, run)
-    more = (SETTINGS, 2) if stage is SampleStage else (2,)
     with pytest.raises(UserError, match="only empty ones"):
-        run_stage(stage(answers, questions, "boats", shared, MANNER, *more), run)
+        run_stage(stage(about(answers, questions, shared)), run)
 
 
 def test_settings_are_checked_before_anything_is_loaded(shared: SharedModel, tmp_path: Path) -> None:
     answers = answered(CHOICES, shared, Run(tmp_path, "cpu"))
     with pytest.raises(UserError, match=r"samples\.k"):
-        SampleStage(answers, CHOICES, "boats", shared, MANNER, SamplesConfig(k=1), 2)
+        SampleStage(about(answers, CHOICES, shared, SamplesConfig(k=1)))
 
 
 def test_what_the_model_says_is_kept_and_what_names_no_probability_is_counted(
@@ -200,7 +208,7 @@ def test_what_the_model_says_is_kept_and_what_names_no_probability_is_counted(
     monkeypatch.setattr(Verbalisation, "ask", lambda self, batch: [next(replies, last) for _ in batch])
     run = Run(tmp_path, "cpu")
     answers = answered(OPEN, shared, run)
-    artifact = run_stage(VerbaliseStage(answers, OPEN, "boats", shared, MANNER, 2), run)
+    artifact = run_stage(VerbaliseStage(about(answers, OPEN, shared)), run)
     assert artifact.summary == {
         "asked": 4,
         "named": 2,
@@ -217,7 +225,7 @@ def test_what_the_model_says_is_kept_and_what_names_no_probability_is_counted(
 
 def test_a_random_model_names_nothing_and_is_not_given_anything(shared: SharedModel, tmp_path: Path) -> None:
     run = Run(tmp_path, "cpu")
-    artifact = run_stage(VerbaliseStage(answered(CHOICES, shared, run), CHOICES, "boats", shared, MANNER, 2), run)
+    artifact = run_stage(VerbaliseStage(about(answered(CHOICES, shared, run), CHOICES, shared)), run)
     rows = artifact.rows().to_pandas()
     assert (rows["probability"].isna() == (rows["reason"] != "")).all()
     assert artifact.summary["asked"] == 5
