@@ -34,11 +34,15 @@ def prompt_ids(tokenizer: Any, messages: Messages, mode: PromptMode = "strict") 
             return list(tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False))
         rendered = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
     except TemplateError as error:
-        raise UserError(
-            f"The chat template of {tokenizer.name_or_path or 'the model'} refuses the messages ({error}). "
-            "If it knows no system message, set the model's `system_role` to `prepend` or `omit`."
-        ) from error
+        raise _refused(tokenizer, error) from error
     return list(tokenizer(rendered)["input_ids"])
+
+
+def _refused(tokenizer: Any, error: TemplateError) -> UserError:
+    return UserError(
+        f"The chat template of {tokenizer.name_or_path or 'the model'} refuses the messages ({error}). "
+        "If it knows no system message, set the model's `system_role` to `prepend` or `omit`."
+    )
 
 
 def answer_ids(tokenizer: Any, messages: Messages, answer: str, mode: PromptMode = "strict") -> list[int]:
@@ -73,16 +77,22 @@ def ids_after_answer(tokenizer: Any, messages: Messages, following: Messages = (
     Returns:
         What the chat template puts at the end of the answer's turn, then all that follows up to where the next answer
         begins. Without a chat template nothing ends a turn.
+
+    Raises:
+        UserError: the chat template refuses the messages.
     """
     if not tokenizer.chat_template:
         text = "\n\n" + plain_text(following) if following else ""
     else:
         mark = "(answer)"
-        rendered = tokenizer.apply_chat_template(
-            [*messages, {"role": "assistant", "content": mark}, *following],
-            add_generation_prompt=bool(following),
-            tokenize=False,
-        )
+        try:
+            rendered = tokenizer.apply_chat_template(
+                [*messages, {"role": "assistant", "content": mark}, *following],
+                add_generation_prompt=bool(following),
+                tokenize=False,
+            )
+        except TemplateError as error:
+            raise _refused(tokenizer, error) from error
         text = rendered.rpartition(mark)[2]
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 

@@ -55,6 +55,7 @@ def letter_tokens(lm: LanguageModel, n_options: int) -> list[int]:
                 f"option letter `{letter}`",
                 f"one token of model `{lm.files.name}`",
                 f"{len(tokens)} tokens",
-                "Use answering.method=greedy with this model.",
+                "With this model, use answering.method=greedy and leave out the methods that have it judge its answers "
+                "(p_true, lts, it, ct).",
             )
     return [tokens[0] for tokens in ids]

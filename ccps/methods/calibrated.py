@@ -30,6 +30,7 @@ WORDS: Mapping[Kind, str] = {
 
 FORMAT_VERSION = 1
 FILE = "calibrated.json"
+METHOD = "method"
 
 
 @dataclass
@@ -97,8 +98,9 @@ class FittedCalibrated:
         return confidence
 
     def save(self, folder: Path) -> None:
-        """Write the method's own files, `calibrator.json`, and `calibrated.json`."""
-        self.method.save(folder)
+        """Write `calibrator.json`, `calibrated.json`, and the method's own files into a folder `method`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.method.save(folder / METHOD)
         self.calibrator.save(folder)
         write_json(folder / FILE, FORMAT_VERSION, {"unscored": self.unscored})
 
@@ -160,7 +162,7 @@ class Calibrated(TrainedMethod):
 
     def load(self, folder: Path) -> Fitted:
         """Read method and calibrator."""
-        method = Untrained(self.method) if isinstance(self.method, Method) else self.method.load(folder)
+        method = Untrained(self.method) if isinstance(self.method, Method) else self.method.load(folder / METHOD)
         way_out = "Fit the method again."
         stored = read_json(folder / FILE, "what was counted in calibration", FORMAT_VERSION, ["unscored"], way_out)
         return FittedCalibrated(method, Calibrator.load(folder), stored["unscored"])

@@ -16,7 +16,7 @@ class CalibrationTuning(Method):
     label = "Calibration-Tuning"
     source = 'softmax over "no" and "yes" of a self-evaluation query, after tuning with LoRA (arXiv 2406.08391)'
     needs = frozenset({"calibration_tuned"})
-    takes = "tuning the language model, for which a CPU takes a week or more"
+    takes = "tuning the language model, a week or more on a CPU"
 
     def p_correct(self, evidence: Evidence) -> FloatArray:
         """P(correct) = softmax over the logits of the two option letters, at "yes".

@@ -14,7 +14,7 @@ class InstructionTuning(Method):
     label = "Instruction tuning"
     source = 'softmax over "no" and "yes" of a self-evaluation query, after tuning with LoRA, without a regulariser'
     needs = frozenset({"instruction_tuned"})
-    takes = "tuning the language model, for which a CPU takes a week or more"
+    takes = "tuning the language model, a week or more on a CPU"
 
     def p_correct(self, evidence: Evidence) -> FloatArray:
         """P(correct) = softmax over the logits of the two option letters, at "yes".

@@ -17,6 +17,7 @@ class SelfConsistency(Method):
     label = "Self-consistency"
     source = "share of sampled answers that mean the same as the answer"
     needs = frozenset({"samples"})
+    takes = "several times as long as answering, for open-ended questions"
 
     def p_correct(self, evidence: Evidence) -> FloatArray:
         """P(correct) = samples that agree with the answer / samples.

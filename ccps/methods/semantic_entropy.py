@@ -21,6 +21,7 @@ class SemanticEntropy(Method):
     label = "Semantic entropy"
     source = "1 − entropy of the meanings of k sampled answers / ln k"
     needs = frozenset({"samples"})
+    takes = "several times as long as answering, for open-ended questions"
 
     def p_correct(self, evidence: Evidence) -> FloatArray:
         """P(correct) = 1 − H / ln k, H the entropy of the shares of the meanings among k samples.

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from ccps.artifacts import ROWS, TENSORS, Artifact
 from ccps.data.records import Question, asked_hash
-from ccps.follow_up import Aside, Collected
+from ccps.follow_up import QUERY, Aside, Collected
 from ccps.grading import is_option_letter
 from ccps.interview import Answer, Interview, Manner
 from ccps.stages.model import SharedModel
@@ -79,6 +79,7 @@ class AnswerStage(Stage):
             **asdict(self.manner),
             "shard_questions": self.shard_questions,
             "collect": self.collect,
+            **({"query": QUERY} if "self_evaluation" in self.collect else {}),
         }
 
     def prepare(self, device: torch.device) -> None:

@@ -1,6 +1,7 @@
 """Everything that takes the language model: its answers, their grades, and what methods need from it beyond them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,16 +78,25 @@ class Answering:
         )
 
     def _answer(self, label: str) -> Artifact:
-        needs = {need for method in self.pipeline.methods for need in method.needs}
-        return self.pipeline.do(
-            AnswerStage(
-                self.questions.by_label[label],
-                label,
-                self.model,
-                manner_of(self.config, self.model.name),
-                self.config.answering.shard_questions,
-                [name for name in Aside._fields if name in needs],  # type: ignore[misc]
-            )
+        """The answers, with what methods need to have read after them; answers that hold more will do as well."""
+        wanted = {need for method in self.pipeline.methods for need in method.needs} & set(Aside._fields)
+        further = [name for name in Aside._fields if name not in wanted]
+        stages = [
+            self._answer_stage(label, [*wanted, *more])
+            for size in range(len(further) + 1)
+            for more in combinations(further, size)
+        ]
+        there = (stage for stage in stages if stage.artifact(self.pipeline.run_settings).complete)
+        return self.pipeline.do(next(there, stages[0]))
+
+    def _answer_stage(self, label: str, collect: Sequence[str]) -> AnswerStage:
+        return AnswerStage(
+            self.questions.by_label[label],
+            label,
+            self.model,
+            manner_of(self.config, self.model.name),
+            self.config.answering.shard_questions,
+            collect,  # type: ignore[arg-type]
         )
 
     def _grade(self, label: str, answers: Artifact) -> dict[str, Artifact]:
@@ -125,12 +135,15 @@ class Answering:
                     continue
                 learnt = None
                 if need.training is not None:
-                    learnt = self.pipeline.do(need.training(train))
-                    self.learnt[form, name] = learnt
+                    training = need.training(train)
+                    if not self.pipeline.reaches(training):
+                        continue
+                    learnt = self.learnt[form, name] = self.pipeline.do(training)
                 for one in sides:
                     stage = need.stage(one, learnt)
                     # Only scores need the tests': a run that ends before them need not name the stage.
-                    if one is train or not self.pipeline.ends_with("fit") or stage.name in self.config.stages:
+                    is_needed = one is train or not self.pipeline.ends_with("fit") or stage.name in self.config.stages
+                    if is_needed and self.pipeline.reaches(stage):
                         found[one.label][name] = self.pipeline.do(stage)
         return found
 

@@ -15,7 +15,7 @@ class Asked(NamedTuple):
     """Questions that one model has answered.
 
     Attributes:
-        label: benchmark name, or "train".
+        label: benchmark name, or that of the training questions.
         questions: what was asked.
         answers: artifact of the answer stage.
         grades: of the grader that decides.

@@ -20,6 +20,7 @@ from ccps.report import parse_claims
 from ccps.samples import SamplesConfig, check_samples_config
 from ccps.stages.config import STAGES, Config
 from ccps.stages.mirror import MODES
+from ccps.stages.needs import NEEDS
 from ccps.stages.runs import train_label
 from ccps.stages.schema import build, nearest, typed
 from ccps.tuning.config import TuningConfig, check_tuning
@@ -121,13 +122,26 @@ def _value_faults(settings: Mapping[str, Any]) -> Iterator[str]:
 
 def _method_faults(methods: Mapping[str, Any]) -> Iterator[str]:
     chosen = [(method["name"], method.get("calibrator")) for method in methods.values()]
+    for key, method in methods.items():
+        if method.get("seeds") is not None and method["seeds"] < 1:
+            yield f"expected `method.{key}.seeds` to be above 0, but got {method['seeds']}"
     for key, (name, calibrator) in zip(methods, chosen, strict=True):
         if name not in METHODS:
             yield f"unknown method `{name}` in `method.{key}`: {nearest(name, list(METHODS))}"
         if calibrator is not None and calibrator not in list(Kind):
             yield f"expected `method.{key}.calibrator` to be one of {', '.join(Kind)}, or null, but got {calibrator!r}"
+        if calibrator is not None and name in METHODS and _is_tuned(name):
+            yield (
+                f"expected no `method.{key}.calibrator` on `{name}`, but got {calibrator!r}: the model was tuned on "
+                "the answers that the calibrator would be fitted to"
+            )
     for one in sorted({one for one in chosen if chosen.count(one) > 1}, key=str):
         yield f"expected each method once, but got `{one[0]}` {chosen.count(one)} times in `method`"
+
+
+def _is_tuned(method: str) -> bool:
+    """Whether the model itself learns from the training answers for this method."""
+    return any(need in NEEDS and NEEDS[need].training is not None for need in METHODS[method].needs)
 
 
 def _model_faults(models: Mapping[str, Any]) -> Iterator[str]:

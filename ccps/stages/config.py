@@ -104,10 +104,12 @@ class MethodConfig:
     Attributes:
         name: which one, a name in `ccps.methods.METHODS`.
         calibrator: `temperature`, `platt` or `isotonic`, fitted on top of it; empty for none.
+        seeds: from how many of the seeds it is trained, the first ones; empty for all.
     """
 
     name: str = MISSING
     calibrator: str | None = None
+    seeds: int | None = None
 
 
 @dataclass

@@ -9,11 +9,14 @@ import pandas as pd
 import torch
 
 from ccps.artifacts import ROWS, Artifact
+from ccps.errors import expected
 from ccps.metrics import CONVENTIONS, bootstrap, evaluate, paired_difference
 from ccps.stages.config import EvaluationConfig
 from ccps.stages.stage import Stage, Work
 
 DIFFERENCES = "differences.parquet"
+LEAST_ANSWERS = 2
+"""Of fewer there is no interval; a method that scores fewer is left out."""
 
 
 class Scored(NamedTuple):
@@ -88,7 +91,17 @@ class EvaluateStage(Stage):
             rows = item.scores.rows().to_pandas().sort_values("question_id")
             for seed, table in rows.groupby("seed", dropna=False):
                 merged = table.merge(grades, on="question_id", validate="one_to_one")
+                if len(merged) < LEAST_ANSWERS:
+                    continue
                 self.items.append(_Item(item.method, None if pd.isna(seed) else int(seed), merged))
+
+        if not self.items:
+            raise expected(
+                f"some method to score {LEAST_ANSWERS} answers ({self.label})",
+                "among those chosen",
+                ", ".join(item.method for item in self.scored),
+                "Add other methods.",
+            )
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """One step for each method and seed; all in one shard."""
@@ -174,6 +187,8 @@ class EvaluateStage(Stage):
 
     def _differences(self, reference: _Item, item: _Item) -> list[dict[str, Any]]:
         table = item.table.merge(reference.table[["question_id", "p_correct"]], on="question_id", suffixes=("", "_ref"))
+        if len(table) < LEAST_ANSWERS:
+            return []
         paired = paired_difference(
             table["p_correct_ref"],
             table["p_correct"],

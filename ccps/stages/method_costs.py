@@ -8,7 +8,7 @@ from ccps.artifacts import Artifact
 from ccps.methods import Method, TrainedMethod, find_method
 from ccps.report.data import METHOD_COST_COLUMNS
 from ccps.stages.config import MethodConfig
-from ccps.stages.evaluate import Scored
+from ccps.stages.evaluate import LEAST_ANSWERS, Scored
 from ccps.stages.runs import ModelRun, Side, all_tests
 from ccps.stages.stage import total_cost
 
@@ -25,7 +25,7 @@ def method_costs(runs: Sequence[ModelRun], methods: Sequence[MethodConfig]) -> p
         for config in methods:
             method = find_method(config.name, config.calibrator)
             scored = by_name[method.name]
-            if scored.scores.summary["scored"]:
+            if scored.scores.summary["scored"] >= LEAST_ANSWERS:
                 costs = _per_question(test.side, method, scored) | _training(run, test.side.format, method)
                 rows.append({"model": run.model, "benchmark": test.side.label, "method": method.name, **costs})
     return pd.DataFrame(rows, columns=list(METHOD_COST_COLUMNS))

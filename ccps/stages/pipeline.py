@@ -129,8 +129,8 @@ class Pipeline:
         """Every trained method, from all seeds."""
         settings = self.training_settings(train.format)
         return {
-            method.name: self.do(FitStage(method, train, head, model, settings, self.config.seeds))
-            for method in self.methods
+            method.name: self.do(FitStage(method, train, head, model, settings, self.config.seeds[: config.seeds]))
+            for method, config in zip(self.methods, self.config.method.values(), strict=True)
             if isinstance(method, TrainedMethod)
         }
 
@@ -178,6 +178,10 @@ class Pipeline:
     def ends_with(self, stage: str) -> bool:
         """Whether nothing after this stage was asked for."""
         return self.last <= STAGES.index(stage)
+
+    def reaches(self, stage: Stage) -> bool:
+        """Whether this stage, or one after it, was asked for."""
+        return STAGES.index(stage.name) <= self.last
 
     def _printed_settings(self) -> dict[str, Any]:
         """The settings without what does not bear on results: paths, logger, which stages ran."""

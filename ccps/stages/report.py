@@ -12,6 +12,7 @@ from ccps.report.records import LeftOutMethod
 from ccps.stages import gather
 from ccps.stages.config import Config
 from ccps.stages.counts import count_all
+from ccps.stages.evaluate import LEAST_ANSWERS
 from ccps.stages.method_costs import method_costs
 from ccps.stages.questions import AllQuestions
 from ccps.stages.runs import CHANCE, OWN, ModelRun, all_tests, reference_of
@@ -164,19 +165,22 @@ class ReportStage(Stage):
         )
 
     def _silent(self) -> list[LeftOutMethod]:
-        """Every method that had nothing to say of any answer to a test."""
+        """Every method that had too little to say of the answers to a test."""
         return [
-            LeftOutMethod(item.method, f"it scored no answer of {run.model} to {test.side.label}")
+            LeftOutMethod(
+                find_method(item.method).label,
+                f"it scored {item.scores.summary['scored'] or 'no'} answer of {run.model} to {test.side.label}",
+            )
             for run, test in all_tests(self.runs)
             for item in test.scored
-            if not item.scores.summary["scored"]
+            if item.scores.summary["scored"] < LEAST_ANSWERS
         ]
 
 
 def _left_out(chosen: Sequence[str]) -> list[LeftOutMethod]:
-    """Every method that was not run; without a reason of its own it was just not asked for."""
+    """Every method that was not run."""
     return [
-        LeftOutMethod(method.label, method.takes or f"not asked for; add it with method=[…,{name}]")
+        LeftOutMethod(method.label, f"not asked for{f', as it takes {method.takes}' if method.takes else ''}")
         for name, method in METHODS.items()
         if name not in chosen
     ]

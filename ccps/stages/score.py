@@ -50,24 +50,26 @@ class ScoreStage(Stage):
     def prepare(self, device: torch.device) -> None:
         """Read the evidence, and what the method has learnt."""
         self.answers = graded_answers(self.side, self.method, self.head)
-        self.scorers: dict[int | None, Fitted | Method] = {}
+        self.seeds: list[int | None] = list(self.trained.inputs["seeds"]) if self.trained else [None]
+
+    def _scorer(self, seed: int | None) -> Fitted | Method:
+        """The method, or what it has learnt from a seed; one at a time, as it may be large."""
         if isinstance(self.method, Method):
-            self.scorers[None] = self.method
-        else:
-            assert self.trained is not None
-            for seed in self.trained.inputs["seeds"]:
-                self.scorers[seed] = self.method.load(seed_folder(self.trained, seed))
+            return self.method
+        assert self.trained is not None
+        assert seed is not None
+        return self.method.load(seed_folder(self.trained, seed))
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """All answers at once, seed by seed."""
-        return [[Work(seed, len(self.answers.question_ids)) for seed in self.scorers]]
+        return [[Work(seed, len(self.answers.question_ids)) for seed in self.seeds]]
 
     def step(self, content: int | None) -> pd.DataFrame:
         """Score every answer."""
         return pd.DataFrame(
             {
                 "question_id": self.answers.question_ids,
-                "p_correct": self.scorers[content].p_correct(self.answers.evidence),
+                "p_correct": self._scorer(content).p_correct(self.answers.evidence),
                 "correct": self.answers.correct,
                 "seed": pd.array([content] * len(self.answers.question_ids), dtype="Int64"),
             }
@@ -84,7 +86,7 @@ class ScoreStage(Stage):
         rows = pd.read_parquet(artifact.folder / "00000" / ROWS)
         scored = rows["question_id"].nunique()
         silent = len(self.answers.question_ids) - scored
-        first = next(iter(self.scorers.values()))
+        first = self._scorer(self.seeds[0])
         return {
             "scored": scored,
             **{f"not scored ({reason})": number for reason, number in self.answers.left_out.items()},

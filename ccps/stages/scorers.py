@@ -12,6 +12,7 @@ from ccps.stages.runs import REFERENCE, ModelRun
 
 def save_scorers(run: ModelRun, config: Config, folder: Path) -> list[Path]:
     """Write CCPS's probe of the first seed, for each format into a folder of its own, and return all files."""
+    files: list[Path] = []
     for form, by_method in run.trained.items():
         if REFERENCE not in by_method:
             continue
@@ -26,4 +27,5 @@ def save_scorers(run: ModelRun, config: Config, folder: Path) -> list[Path]:
         )
         probe = FittedProbe.load(seed_folder(by_method[REFERENCE], config.seeds[0]))
         ConfidenceScorer(probe, settings).save(folder / form)
-    return [path for path in folder.rglob("*") if path.is_file()]
+        files += [path for path in (folder / form).rglob("*") if path.is_file()]
+    return files

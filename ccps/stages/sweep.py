@@ -55,7 +55,7 @@ def run_sweep(swept: Swept, settings: Mapping[str, Any], run: Run) -> Path:
     formats = []
     for name in config.model:
         sides = pipeline.sides(name, questions)
-        assert sides is not None  # only a part of the experiment's stages would leave it out
+        assert sides is not None  # answers and grades are among the stages
         formats += [sweep_format(swept, sides, form, run) for form in sides.trains]
     shown = {key: value for key, value in settings.items() if key not in ("paths", "logger", "stages")}
     report = run_stage(SweepReportStage(formats, left_out, swept, shown, provenance()), run)

@@ -87,6 +87,8 @@ def to_sweep(settings: Mapping[str, Any]) -> Swept:
     if not faults and not (formats := {spec.format for spec in config.test.values()}) & set(sweep.grids):
         wanted = " or ".join(f"`sweep.{form}`" for form in sorted(formats))
         faults.append(f"expected {wanted} to be a grid, as the benchmarks are of that format, but it is null")
+    if not faults and not {"answer", "grade"} <= set(config.stages):
+        faults.append(f"expected `stages` to hold answer and grade, without which nothing is swept: {config.stages}")
     if faults:
         raise SettingsError(faults)
     return Swept(config, sweep)

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from ccps.artifacts import ROWS, Artifact
+from ccps.errors import expected
 from ccps.metrics import bootstrap, evaluate
 from ccps.perturbation import Grid
 from ccps.report.terms import BY_NAME
@@ -118,11 +119,16 @@ def best_point(rows: pd.DataFrame, sample: str, metric: str) -> Grid:
         metric: which one; whether lower is better is its own affair.
 
     Raises:
-        ValueError: the metric is undefined at every strength.
+        UserError: the metric is undefined at every strength.
     """
     here = rows[(rows["sample"] == sample) & (rows["metric"] == metric)]
     means = here.groupby(["radius", "steps"], sort=True)["value"].mean().dropna()
     if means.empty:
-        raise ValueError(f"Expected `{metric}` to be defined at some strength on {sample}, but it is at none.")
+        raise expected(
+            f"`{metric}`",
+            f"defined at some strength on {sample}",
+            "none: all answers are right, or all wrong, in every subject",
+            "Choose by another metric with sweep.choose_by=brier, or ask more questions.",
+        )
     radius, steps = means.idxmin() if BY_NAME[metric].lower_is_better else means.idxmax()
     return Grid(float(radius), int(steps))

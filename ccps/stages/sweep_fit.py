@@ -137,7 +137,7 @@ class SweepFitStage(Stage):
     def save_shard(self, outputs: list[pd.DataFrame], folder: Path) -> Mapping[str, float]:
         """Write the scores."""
         outputs[0].astype({"sample": "category", "question_id": "category"}).to_parquet(folder / ROWS, index=False)
-        return {"n": sum(work.size for shard in self.plan()[:1] for work in shard)}
+        return {"n": len(outputs[0])}
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Count probes, and the answers of each sample."""

@@ -229,6 +229,31 @@ def test_two_models_on_two_benchmarks_without_the_probe(tiny: Tiny, tmp_path: Pa
     assert len(list((tiny.artifacts / "head").iterdir())) == 2
 
 
+def test_answers_that_hold_more_than_is_needed_are_found_again(
+    tiny: Tiny, finished: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(finished.artifacts, tiny.artifacts)
+    monkeypatch.setattr("ccps.stages.model.load_model", None)  # nothing may ask for the model
+    before = sorted(path.name for path in (tiny.artifacts / "answer").iterdir())
+    tiny.run("method=[ccps]", "stages=[answer,grade,extract]")
+    assert sorted(path.name for path in (tiny.artifacts / "answer").iterdir()) == before
+
+
+def test_what_an_earlier_run_has_saved_is_not_taken_for_new(tiny: Tiny, finished: Tiny) -> None:
+    shutil.copytree(finished.artifacts, tiny.artifacts)
+    tiny.run("method=[ccps,entropy]")
+    assert list((tiny.output / "scorers").rglob("probe.json"))
+    tiny.run("method=[entropy]")
+    assert not list((tiny.output / "scorers").rglob("probe.json"))
+
+
+def test_a_part_does_not_ask_for_what_comes_after_it(tiny: Tiny) -> None:
+    assert tiny.run("method=[ct,litcab,verbalised]", "stages=[answer,grade]") is None
+    assert sorted(path.name for path in tiny.artifacts.iterdir()) == ["answer", "grade", "head"]
+    assert tiny.run("method=[ct,litcab,verbalised]", "stages=[answer,grade,sample,verbalise]") is None
+    assert sorted(path.name for path in tiny.artifacts.iterdir()) == ["answer", "grade", "head", "verbalise"]
+
+
 def test_one_method_alone_replaces_the_figures_of_three(tiny: Tiny, finished: Tiny) -> None:
     shutil.copytree(finished.artifacts, tiny.artifacts)
     shutil.copytree(finished.output, tiny.output)

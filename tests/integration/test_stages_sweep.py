@@ -15,6 +15,7 @@ from tiny import Tiny
 
 from ccps.artifacts import ROWS, TENSORS, Artifact
 from ccps.data.records import Question
+from ccps.errors import UserError
 from ccps.llm import Head
 from ccps.perturbation import FEATURE_NAMES, flip_radius, stability_features
 from ccps.probes import fit_probe
@@ -192,7 +193,7 @@ def test_best_point_knows_which_way_is_better() -> None:
     )
     assert best_point(rows, "boats", "brier") == (2.0, 5)
     assert best_point(rows, "boats", "auroc") == (1.0, 5)
-    with pytest.raises(ValueError, match="Expected `ece` to be defined"):
+    with pytest.raises(UserError, match="Expected `ece` to be defined"):
         best_point(rows, "boats", "ece")
 
 

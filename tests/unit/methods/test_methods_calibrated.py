@@ -111,14 +111,23 @@ def test_a_trained_method_never_sees_the_answers_it_is_calibrated_on(answers, se
     assert (summary["train_rows"], summary["validation_rows"]) == (57, 7)
     assert (summary["calibration_rows"], summary["calibration_rows_right"]) == (16, 8)
     one.save(tmp_path)
-    assert {file.name for file in tmp_path.iterdir()} == {
+    assert {file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.*")} == {
         "calibrated.json",
         "calibrator.json",
-        "probe.json",
-        "probe.safetensors",
+        "method/probe.json",
+        "method/probe.safetensors",
     }
     assert method.load(tmp_path).p_correct(answers.evidence).tolist() == one.p_correct(answers.evidence).tolist()
-    assert one.curve().equals(OWN_CCPS.load(tmp_path).curve())
+    assert one.curve().equals(OWN_CCPS.load(tmp_path / "method").curve())
+
+
+def test_a_calibrator_on_a_calibrator_keeps_both(answers, settings, tmp_path):
+    method = calibrated(LTS(), "platt")
+    (fitted,) = method.fit(answers, settings, [1], SILENT)
+    fitted.save(tmp_path)
+    loaded = method.load(tmp_path)
+    assert loaded.p_correct(answers.evidence).tolist() == fitted.p_correct(answers.evidence).tolist()
+    assert loaded.parameters == fitted.parameters == 1 + 2
 
 
 def test_answers_to_one_question_stay_on_one_side(answers, settings):

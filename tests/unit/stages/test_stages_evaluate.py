@@ -120,6 +120,21 @@ def test_answers_of_which_a_method_says_nothing_are_left_out_of_its_figures(
     assert found.to_dict() == pytest.approx({metric: difference.value for metric, difference in wanted.items()})
 
 
+@pytest.mark.parametrize("known", [0, 1])
+def test_a_method_that_says_too_little_is_left_out(tmp_path: Path, correct: list[bool], known: int) -> None:
+    part = [0.5] * known + [np.nan] * (60 - known)
+    made = judge(tmp_path, correct, {("ccps", None): [0.1, 0.9] * 30, ("verbalised", None): part})
+    assert set(made.rows().to_pandas()["method"]) == {"ccps"}
+    assert pd.read_parquet(made.path(DIFFERENCES)).empty
+
+
+def test_answers_that_no_two_methods_score_give_no_difference(tmp_path: Path, correct: list[bool]) -> None:
+    first, last = [0.2, 0.7] * 15 + [np.nan] * 30, [np.nan] * 30 + [0.2, 0.7] * 15
+    made = judge(tmp_path, correct, {("ccps", None): first, ("verbalised", None): last})
+    assert set(made.rows().to_pandas()["method"]) == {"ccps", "verbalised"}
+    assert pd.read_parquet(made.path(DIFFERENCES)).empty
+
+
 def test_the_summary_is_the_mean_over_seeds(
     tmp_path: Path, correct: list[bool], p: dict[tuple[str, int | None], list[float]]
 ) -> None:

@@ -132,6 +132,8 @@ def test_a_method_with_a_calibrator_is_another_method() -> None:
     assert config.method["second"].calibrator == "platt"
     (fault,) = faults(composed("+method.second={name:p_true,calibrator:plat}"))
     assert "`method.second.calibrator` to be one of temperature, platt, isotonic" in fault
+    (fault,) = faults(composed("+method.second={name:ct,calibrator:platt}"))
+    assert "the model was tuned on the answers" in fault
 
 
 @pytest.mark.parametrize("choice", [f"{group}={name}" for group in ONE for name in files(group)])
