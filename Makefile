@@ -7,6 +7,8 @@ READY := $(VENV)/.ready
 EXPERIMENT ?= embedded
 PAGE ?= $(EXPERIMENT)
 ARGS ?=
+# Tests run in as many processes as there are cores, one thread each; what a file prepares is prepared once.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup reproduce smoke sweep page test test-unit test-integration test-acceptance bench lint format clean
@@ -39,13 +41,13 @@ page: ## Copy an experiment's report.md and figures to docs/results (EXPERIMENT=
 	cp outputs/$(EXPERIMENT)/figures/*.png docs/results/$(PAGE)/
 
 test: setup ## Run the tests that CI runs (unit and integration)
-	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)
+	$(PYTEST) tests/unit tests/integration $(ARGS)
 
 test-unit: setup ## Run the tests that load no model
-	$(BIN)/python -m pytest tests/unit $(ARGS)
+	$(PYTEST) tests/unit $(ARGS)
 
 test-integration: setup ## Run the tests that load SmolLM2 (135M)
-	$(BIN)/python -m pytest tests/integration $(ARGS)
+	$(PYTEST) tests/integration $(ARGS)
 
 test-acceptance: setup ## Run the tests that load the 1.5B model (minutes, 6 GiB)
 	$(BIN)/python -m pytest tests/acceptance $(ARGS)

@@ -247,10 +247,10 @@ def test_data_may_hold_the_turn_the_answer_and_its_label(tmp_path, label, expect
         ("quiz.txt", b"", {}, r"to end in \.csv, \.jsonl or \.parquet, but got '\.txt'"),
         ("quiz.arrow", b"nothing", {"loader": "arrow"}, "readable by the loader `arrow`"),
         ("quiz.jsonl.gz", b"nothing", {"loader": "requests"}, "readable by the loader `requests`"),
-        ("r.gz", gzip.compress(b'{"doc": {}}'), {"loader": "requests"}, "line 1 without 'doc_id'"),
+        ("r.gz", gzip.compress(b'{"doc": {}}', mtime=0), {"loader": "requests"}, "line 1 without 'doc_id'"),
         (
             "r.gz",
-            gzip.compress(b'{"doc": {"a": 1}, "doc_id": 3}\n{"doc": {"a": 2}, "doc_id": 1000003}'),
+            gzip.compress(b'{"doc": {"a": 1}, "doc_id": 3}\n{"doc": {"a": 2}, "doc_id": 1000003}', mtime=0),
             {"loader": "requests"},
             "another text for doc_id 3 at line 2",
         ),

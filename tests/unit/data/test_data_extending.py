@@ -52,7 +52,8 @@ def test_own_questions(tmp_path, name, ending, expected):
 
 def test_every_file_that_the_table_names_exists():
     conf = Path(__file__).parents[3] / "conf" / "benchmark"
-    rows = re.findall(r"^\| (`.*?) \|", TEXT, re.MULTILINE)
+    section = TEXT.split("### From the hub")[1].split("\n#")[0]
+    rows = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
     named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
     assert sorted(named) == sorted(
         file.stem for pattern in ("*_hub", "ct_*", "ccps_*", "mmlu_pro") for file in conf.glob(f"{pattern}.yaml")

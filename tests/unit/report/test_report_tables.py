@@ -104,7 +104,7 @@ def test_missing_values_are_dashes_with_a_reason(make_data: Make) -> None:
     ccps = next(line for line in text.splitlines() if line.startswith("| CCPS"))
     assert ccps.split(" | ")[3] == "– [67.5, 70.5]"
     assert "AUROC of Own p\\_100% is missing: only right answers." in text
-    assert "AUCPR of Own p\\_100% is missing: not run." in text
+    assert "AUCPR of Own p\\_100% is missing: not run, or it scored no answer." in text
     assert "ACC of CCPS is missing: no value was recorded, and no reason." in text
 
 
