@@ -29,7 +29,7 @@ $(READY): pyproject.toml constraints.txt
 reproduce: setup ## Run an experiment end to end and write its report (EXPERIMENT=embedded, ARGS='seeds=[1,2]')
 	$(BIN)/python -m experiments.reproduce experiment=$(EXPERIMENT) $(ARGS)
 
-smoke: setup ## Run every stage on a tiny model, in under two minutes
+smoke: setup ## Run every stage on a tiny model, in a few minutes
 	$(BIN)/python -m experiments.reproduce experiment=smoke $(ARGS)
 
 sweep: setup ## Sweep the perturbation's strength over an experiment's models (EXPERIMENT=embedded, ARGS='sweep.folds=5')

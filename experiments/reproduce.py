@@ -1,7 +1,7 @@
 """The main job end to end: ask a language model, perturb its answers, fit probes, judge them, write the report.
 
 python -m experiments.reproduce                         the embedded experiment
-python -m experiments.reproduce experiment=smoke        every stage in under two minutes
+python -m experiments.reproduce experiment=smoke        every stage in a few minutes
 python -m experiments.reproduce stages=[extract,fit]    a part of it
 """
 

@@ -74,7 +74,7 @@ def write(
     """
     from transformers import DynamicCache, GenerationConfig
 
-    ids, mask = _padded(prompts, prefix.length if prefix else 0)
+    ids, mask = padded(prompts, [prefix.length if prefix else 0] * len(prompts))
     cache = copied_cache(prefix, len(prompts))
     if cache is None and keep_context:
         cache = DynamicCache(config=lm.model.config)
@@ -82,7 +82,7 @@ def write(
         max_new_tokens=max_new_tokens,
         do_sample=False,
         eos_token_id=list(lm.end_tokens) or None,
-        pad_token_id=_PAD,
+        pad_token_id=PAD,
     )
     with _inputs_of(lm.model.get_output_embeddings()) as caught:
         written = lm.model.generate(
@@ -109,21 +109,25 @@ def _context(cache: Any, prompts: Tensor, answers: Sequence[Generated]) -> Conte
 
 
 # Padding is masked and cut off, so its id does not matter; it need not even be a padding token of the tokenizer.
-_PAD = 0
+PAD = 0
 
 
-def _padded(prompts: Sequence[Sequence[int]], shared: int) -> tuple[Tensor, Tensor]:
-    """Token ids and mask `[prompts, width]`: padding stands between the shared tokens and each prompt's own.
+def padded(prompts: Sequence[Sequence[int]], at_left: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Token ids and mask `[prompts, width]`, with padding inside each row.
 
-    Generation goes on at the right end, so all prompts must end there; the shared tokens must stand where their cache
-    has them, at the left.
+    Generation goes on at the right end, so all prompts must end there; what is cached must stand where its cache has
+    it, at the left.
+
+    Args:
+        prompts: token ids.
+        at_left: how many tokens of each prompt stand at the left; the others follow the padding.
     """
     width = max(map(len, prompts))
-    ids = torch.full((len(prompts), width), _PAD)
+    ids = torch.full((len(prompts), width), PAD)
     mask = torch.zeros_like(ids)
-    for row, prompt in enumerate(prompts):
-        own = len(prompt) - shared
-        for place, tokens in ((slice(0, shared), prompt[:shared]), (slice(width - own, width), prompt[shared:])):
+    for row, (prompt, cut) in enumerate(zip(prompts, at_left, strict=True)):
+        right = width - (len(prompt) - cut)
+        for place, tokens in ((slice(0, cut), prompt[:cut]), (slice(right, width), prompt[cut:])):
             ids[row, place] = torch.tensor(list(tokens), dtype=torch.long)
             mask[row, place] = 1
     return ids, mask

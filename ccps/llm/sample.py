@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ccps.errors import expected
 from ccps.llm.forward import Prefix, copied_cache
+from ccps.llm.generate import PAD, padded
 from ccps.llm.load import LanguageModel
 
 _LIKELIEST = 1024
-_PAD = 0  # masked or cut off, so its id does not matter
 
 
 class Sampled(NamedTuple):
@@ -122,7 +122,8 @@ def sample(
     from transformers import GenerationConfig, LogitsProcessorList
 
     count, limit = uniforms.shape[1:]
-    ids, mask = _padded(prompts)
+    # The last token stands at the right end and all others at the left, where the cache of right-padded rows has them.
+    ids, mask = padded(prompts, [len(prompt) - 1 for prompt in prompts])
     cache = _prompt_cache(lm, ids, prefix)
     cache.batch_repeat_interleave(count)
     drawing = _Drawing(lm, torch.from_numpy(uniforms.reshape(-1, limit)).to(lm.device), temperature, top_p)
@@ -132,7 +133,7 @@ def sample(
         past_key_values=cache,
         logits_processor=LogitsProcessorList([drawing]),
         generation_config=GenerationConfig(
-            max_new_tokens=limit, do_sample=False, eos_token_id=list(lm.end_tokens) or None, pad_token_id=_PAD
+            max_new_tokens=limit, do_sample=False, eos_token_id=list(lm.end_tokens) or None, pad_token_id=PAD
         ),
     )[:, ids.shape[1] :]
     logarithms = torch.cat(drawing.log_probs, dim=1).double().cpu()
@@ -159,21 +160,6 @@ class _Drawing:
         tokens = draw(scores, self.uniforms[:, step : step + 1], self.temperature, self.top_p)
         self.log_probs.append(log_probs(scores, tokens))
         return torch.full_like(scores, -torch.inf).scatter_(1, tokens, 0.0)
-
-
-def _padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Token ids and mask `[prompts, width]`: the last token at the right end, padding just before it.
-
-    So the cache of all columns but the last is that of right-padded rows, and every row goes on from the last.
-    """
-    width = max(map(len, prompts))
-    ids = torch.full((len(prompts), width), _PAD)
-    mask = torch.zeros_like(ids)
-    for row, prompt in enumerate(prompts):
-        for place, tokens in ((slice(0, len(prompt) - 1), prompt[:-1]), (slice(width - 1, width), prompt[-1:])):
-            ids[row, place] = torch.tensor(list(tokens), dtype=torch.long)
-            mask[row, place] = 1
-    return ids, mask
 
 
 def _prompt_cache(lm: LanguageModel, ids: Tensor, prefix: Prefix | None) -> Any:

@@ -11,12 +11,11 @@ import pyarrow.parquet as pq
 import torch
 
 from ccps.artifacts import ROWS, Artifact
-from ccps.errors import expected
 from ccps.follow_up import QUERY
 from ccps.llm import Passage, common_prefix, compute_prefix, final_states, letter_tokens, plan_batches
 from ccps.stages.adapter import AdapterStage
 from ccps.stages.asked import Asked
-from ccps.stages.kept import kept_answers
+from ccps.stages.kept import all_empty, kept_answers
 from ccps.stages.stage import Work, in_shards
 from ccps.stages.tune import adapter_folder
 from ccps.tuning import Adapter, ask_about
@@ -62,10 +61,7 @@ class AskTunedStage(AdapterStage):
         self.lm = self.asked.model.get(device)
         kept = kept_answers(self.asked.answers)
         if not kept:
-            way_out = "Look at `text` in the rows of the answer stage: the model may want another chat template."
-            raise expected(
-                f"the answers to {self.asked.label}", "texts of at least one token", "only empty ones", way_out
-            )
+            raise all_empty(self.asked.label)
         self.ids = [one.question_id for one in kept]
         self.letters = letter_tokens(self.lm, 2)
         self.conversations = ask_about(self.lm, kept, self.asked.questions[0], self.asked.manner)

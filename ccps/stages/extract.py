@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import torch
 
 from ccps.artifacts import ROWS, Artifact
-from ccps.errors import expected
 from ccps.perturbation import FEATURE_NAMES, Direction, stability_features
 from ccps.stages.config import PerturbationConfig
+from ccps.stages.kept import all_empty
 from ccps.stages.model import load_head
 from ccps.stages.stage import Stage, Work
 
@@ -113,12 +113,7 @@ class ExtractStage(Stage):
         ]
         rows = pa.concat_tables(tables)
         if not rows.num_rows:
-            raise expected(
-                f"the answers to {self.label}",
-                "texts of at least one token",
-                "only empty ones",
-                "Look at `text` in the rows of the answer stage: the model may want another chat template.",
-            )
+            raise all_empty(self.label)
         flips = rows["epsilon_to_flip_token"].to_numpy()
         return {
             "tokens": rows.num_rows,

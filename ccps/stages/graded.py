@@ -11,9 +11,11 @@ from ccps.artifacts import Artifact
 from ccps.methods import Evidence, Method, TrainedMethod
 from ccps.methods.base import AnswerStates
 from ccps.perturbation import FEATURE_NAMES
+from ccps.stages.kept import kept_answers
 from ccps.stages.model import load_head
 from ccps.stages.needs import NEEDS
 from ccps.stages.runs import Side
+from ccps.tuning import Answered
 
 UNKNOWN = "correctness unknown"
 NO_TOKEN = "empty, no token to probe"
@@ -76,33 +78,18 @@ def _read(need: str, side: Side, head: Artifact, question_ids: list[str]) -> Any
     if need in side.needs:
         return NEEDS[need].read(side.needs[need], question_ids)
     if need == "prompt_states":
-        return np.stack([states[0] for states in _token_states(side.answers, question_ids)])
+        return np.stack([one.states[0].float().numpy() for one in _kept(side.answers, question_ids)])
     if need == "answer_states":
-        return _answer_states(side.answers, head, question_ids)
+        kept = _kept(side.answers, question_ids)
+        states = torch.cat([one.states for one in kept]).float()
+        return AnswerStates(states, torch.tensor([token for one in kept for token in one.answer]), load_head(head))
     return _after_answers(side.answers, need, question_ids)
 
 
-def _token_states(answers: Artifact, question_ids: list[str]) -> list[npt.NDArray[np.float32]]:
-    """The states from which the tokens of each answer were predicted, `[tokens, d]` float32 each."""
-    found = {}
-    for shard in range(answers.manifest["shards"]):
-        rows = answers.rows(shard).select(["question_id", "answer_ids"]).to_pydict()
-        states = answers.tensors(shard)["states"]
-        start = 0
-        for name, tokens in zip(rows["question_id"], rows["answer_ids"], strict=True):
-            found[name] = states[start : start + len(tokens)].float().numpy()
-            start += len(tokens)
-    return [found[name] for name in question_ids]
-
-
-def _answer_states(answers: Artifact, head: Artifact, question_ids: list[str]) -> AnswerStates:
-    rows = answers.rows().select(["question_id", "answer_ids"]).to_pydict()
-    tokens = dict(zip(rows["question_id"], rows["answer_ids"], strict=True))
-    return AnswerStates(
-        states=torch.from_numpy(np.concatenate(_token_states(answers, question_ids))),
-        token_ids=torch.tensor([token for name in question_ids for token in tokens[name]]),
-        head=load_head(head),
-    )
+def _kept(answers: Artifact, question_ids: list[str]) -> list[Answered]:
+    """The answers to some questions, in their order."""
+    found = {one.question_id: one for one in kept_answers(answers)}
+    return [found[question_id] for question_id in question_ids]
 
 
 def _after_answers(answers: Artifact, name: str, question_ids: list[str]) -> npt.NDArray[np.float32]:

@@ -14,12 +14,12 @@ from torch import Tensor
 from ccps.artifacts import ROWS, Artifact
 from ccps.data.records import Question
 from ccps.entailment import Entailment, find_entailment_model
-from ccps.errors import UserError, expected
 from ccps.llm.checkpoint import fingerprint
 from ccps.meaning import Entails, in_same_words
 from ccps.methods.base import Samples
 from ccps.samples import ChosenSamples, SampledAnswer, WrittenSamples, check_samples_config
 from ccps.stages.asked import Asked, AskedStage
+from ccps.stages.kept import all_empty, kept_answers
 from ccps.stages.stage import Work, in_shards
 
 _SCHEMA = pa.schema(
@@ -40,7 +40,7 @@ class _Asked(NamedTuple):
 
     question: Question
     answer: str
-    prompt: list[int]
+    prompt: Sequence[int]
     state: Tensor
 
 
@@ -87,7 +87,10 @@ class SampleStage(AskedStage):
             UserError: all answers are empty.
         """
         lm = self.about.model.get(device)
-        self.asked = self._asked()
+        self.asked = [
+            _Asked(self.questions[one.question_id], one.text, one.prompt, one.states[0])
+            for one in kept_answers(self.about.answers)
+        ]
         if not self.asked:
             raise all_empty(self.about.label)
         self.drawer: ChosenSamples | WrittenSamples
@@ -96,23 +99,9 @@ class SampleStage(AskedStage):
             questions = [asked.question for asked in self.asked]
             self.drawer = ChosenSamples(lm, questions, states, self.about.manner, self.config)
         else:
-            ids, prompts = [asked.question.id for asked in self.asked], [asked.prompt for asked in self.asked]
+            ids, prompts = [asked.question.id for asked in self.asked], [list(asked.prompt) for asked in self.asked]
             self.drawer = WrittenSamples(lm, ids, prompts, self.about.manner, self.config)
         self.entailment = Entailment(self._nli_folder, device) if self._nli_folder else None
-
-    def _asked(self) -> list[_Asked]:
-        """The questions whose answers are not empty, in the order of the answers."""
-        asked, answers = [], self.about.answers
-        for shard in range(answers.manifest["shards"]):
-            rows = answers.rows(shard).select(["question_id", "text", "prompt_ids", "answer_ids"]).to_pylist()
-            states = answers.tensors(shard)["states"]
-            start = 0
-            for row in rows:
-                if row["answer_ids"]:
-                    question = self.questions[row["question_id"]]
-                    asked.append(_Asked(question, row["text"], row["prompt_ids"], states[start].clone()))
-                start += len(row["answer_ids"])
-        return asked
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """Batches of like length, gathered into shards."""
@@ -167,16 +156,6 @@ class SampleStage(AskedStage):
             "agree": float((rows["meaning"] == rows["question_id"].map(answers)).mean()),
             "mean_meanings": float(rows.groupby("question_id")["meaning"].nunique().mean()),
         }
-
-
-def all_empty(label: str) -> UserError:
-    """The refusal to go on from nothing but empty answers to the questions of a benchmark."""
-    return expected(
-        f"the answers to {label}",
-        "texts of at least one token",
-        "only empty ones",
-        "Look at `text` in the rows of the answer stage: the model may want another chat template.",
-    )
 
 
 def read_samples(artifact: Artifact, question_ids: Sequence[str]) -> Samples:

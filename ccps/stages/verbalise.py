@@ -13,7 +13,7 @@ import torch
 from ccps.artifacts import ROWS, Artifact
 from ccps.methods.base import FloatArray
 from ccps.stages.asked import AskedStage
-from ccps.stages.sample import all_empty
+from ccps.stages.kept import all_empty
 from ccps.stages.stage import Work, in_shards
 from ccps.verbalise import MAX_NEW_TOKENS, QUERY, Reply, Verbalisation
 

@@ -17,12 +17,14 @@ class Answered(NamedTuple):
 
     Attributes:
         question_id: which question.
+        text: the answer.
         prompt: token ids.
         answer: token ids, at least one.
         states: `[answer tokens, d]` final-normed states from which the model predicted them, in its dtype.
     """
 
     question_id: str
+    text: str
     prompt: Sequence[int]
     answer: Sequence[int]
     states: Tensor

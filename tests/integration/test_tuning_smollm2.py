@@ -20,7 +20,7 @@ def examples(smollm2: LanguageModel) -> list[Example]:
     """Answers of the model, every other one called right."""
     interview = Interview(smollm2, QUESTIONS, Manner(max_new_tokens=5))
     answered = [
-        Answered(question.id, prompt, answer.tokens, answer.states)
+        Answered(question.id, answer.text, prompt, answer.tokens, answer.states)
         for question, prompt, answer in zip(QUESTIONS, interview.prompts, interview.answer_all(), strict=True)
     ]
     conversations = ask_about(smollm2, answered, QUESTIONS[0], Manner())

@@ -24,7 +24,7 @@ def answered() -> Callable[[LanguageModel], list[Answered]]:
         interview = Interview(lm, QUESTIONS, Manner(max_new_tokens=3))
         given = interview.answer_all()
         return [
-            Answered(question.id, prompt, one.tokens, one.states)
+            Answered(question.id, one.text, prompt, one.tokens, one.states)
             for question, prompt, one in zip(QUESTIONS, interview.prompts, given, strict=True)
             if one.tokens
         ]
