@@ -133,7 +133,7 @@ def average_results(data: ReportData, resamples: Resamples) -> pd.DataFrame:
         for metric in METRICS:
             found = average(means[metric], resamples, metric.name, method, settings)
             reason = "it has no value in every setting" if math.isnan(found.value) else ""
-            rows.append((*_average_setting(data), _formats(data), method, None, metric.name, *found, math.nan, reason))
+            rows.append((*average_setting(data), _formats(data), method, None, metric.name, *found, math.nan, reason))
     return pd.DataFrame(rows, columns=[*RESULT_COLUMNS, "reason"])
 
 
@@ -151,11 +151,12 @@ def average_differences(data: ReportData, resamples: Resamples) -> pd.DataFrame:
                 for method in (data.reference, other)
             )
             found = _measured(value, None if a is None or b is None else a - b, resamples)
-            rows.append((*_average_setting(data), metric.name, data.reference, other, *found))
+            rows.append((*average_setting(data), metric.name, data.reference, other, *found))
     return pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))
 
 
-def _average_setting(data: ReportData) -> Setting:
+def average_setting(data: ReportData) -> Setting:
+    """What stands in the place of model and benchmark where all are averaged."""
     return Setting("Average", f"{len(data.settings)} settings")
 
 

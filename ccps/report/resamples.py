@@ -5,7 +5,7 @@ same questions; the interval of one result alone does not tell.
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,16 @@ class Resamples:
         """One metric in every resample, `[resamples]`; None where the method has no score."""
         found = self.drawn.get((setting, method))
         return None if found is None else found[:, METRICS.index(metric)]
+
+    def with_average(self, average: Setting, settings: Sequence[Setting]) -> "Resamples":
+        """The same with one setting more: the mean over some, for the methods that have a score in all of them."""
+        methods = dict.fromkeys(method for _, method in self.drawn)
+        means = {
+            (average, method): np.mean([self.drawn[setting, method] for setting in settings], axis=0)
+            for method in methods
+            if all((setting, method) in self.drawn for setting in settings)
+        }
+        return Resamples({**self.drawn, **means}, self.level)
 
     def ends(self, values: Floats | None) -> tuple[float, float]:
         """The percentile interval of a statistic over the resamples that define it; NaN where none does."""

@@ -87,36 +87,34 @@ class Block:
 
 def summarise(
     results: pd.DataFrame,
-    differences: pd.DataFrame,
     reference: str,
     controls: Collection[str] = (),
     resamples: Resamples | None = None,
 ) -> tuple[Block, ...]:
     """Average the results over seeds and mark the best of each column.
 
-    A mean over seeds is missing when any seed is. The best of a column is bold only where the paired interval
-    of its difference to the reference, or for the reference to every other method, excludes 0. Controls come last and
-    are left out of this.
+    A mean over seeds is missing when any seed is. The best of a column is bold only where the paired interval of its
+    difference to every other method excludes 0. Controls come last and are left out of this.
 
     Args:
         results: columns `RESULT_COLUMNS`, optionally `reason`.
-        differences: columns `DIFFERENCE_COLUMNS`, reference − other; empty for no bold.
-        reference: method the differences are taken from.
+        reference: method that comes first.
         controls: methods that are no rivals.
-        resamples: where the intervals of means over several seeds come from; without it their ends are means.
+        resamples: where the intervals of means over several seeds and of differences come from; without it the ends of
+            the former are means, and nothing is bold.
     """
     methods = ordered_methods(results, reference, controls)
     blocks = []
     for (model, benchmark), table in results.groupby(["model", "benchmark"], sort=False):
         setting = Setting(str(model), str(benchmark))
-        clear = _clear_gaps(differences, setting)
         columns = []
         for metric in METRICS:
             rows = table[table["metric"] == metric.name]
             cells = {method: _cell(rows[rows["method"] == method]) for method in methods}
             if resamples is not None:
                 cells = _redrawn(cells, resamples, setting, metric)
-            columns.append(_marked(cells, metric, clear, reference, controls))
+                cells = _marked(cells, resamples, setting, metric, controls)
+            columns.append(cells)
         row_of = {method: table[table["method"] == method] for method in methods}
         rows_ = tuple(
             Row(
@@ -132,13 +130,6 @@ def summarise(
     return tuple(blocks)
 
 
-def _clear_gaps(differences: pd.DataFrame, setting: Setting) -> set[tuple[str, str]]:
-    """(metric, other) of each difference whose interval excludes 0."""
-    here = differences[(differences["model"] == setting.model) & (differences["benchmark"] == setting.benchmark)]
-    clear = here[(here["ci_low"] > 0) | (here["ci_high"] < 0)]
-    return {(str(metric), str(other)) for metric, other in clear[["metric", "other"]].itertuples(index=False)}
-
-
 def _redrawn(cells: Mapping[str, Cell], resamples: Resamples, setting: Setting, metric: Metric) -> dict[str, Cell]:
     """The intervals of means over several seeds replaced by ones that cover the seeds as well as the questions."""
     new = dict(cells)
@@ -150,21 +141,26 @@ def _redrawn(cells: Mapping[str, Cell], resamples: Resamples, setting: Setting, 
 
 
 def _marked(
-    cells: Mapping[str, Cell],
-    metric: Metric,
-    clear: set[tuple[str, str]],
-    reference: str,
-    controls: Collection[str],
-) -> Mapping[str, Cell]:
-    """The best of a column bold, if it is clearly so."""
+    cells: Mapping[str, Cell], resamples: Resamples, setting: Setting, metric: Metric, controls: Collection[str]
+) -> dict[str, Cell]:
+    """The best of a column bold, if it is clearly better than every other."""
     values = {method: cell.value for method, cell in cells.items() if not cell.reason and method not in controls}
     if len(values) < 2:
-        return cells
+        return dict(cells)
     best = (min if metric.lower_is_better else max)(values, key=lambda method: values[method])
-    rivals = [method for method in values if method != best] if best == reference else [best]
-    if not all((metric.name, rival) in clear for rival in rivals):
-        return cells
+    rivals = [method for method in values if method != best]
+    if not all(_differ(resamples, setting, metric.name, best, rival) for rival in rivals):
+        return dict(cells)
     return {**cells, best: replace(cells[best], bold=True)}
+
+
+def _differ(resamples: Resamples, setting: Setting, metric: str, first: str, second: str) -> bool:
+    """Whether the interval of the paired difference of two methods excludes 0."""
+    a, b = (resamples.of(setting, method, metric) for method in (first, second))
+    if a is None or b is None:
+        return False
+    low, high = resamples.ends(a - b)
+    return low > 0 or high < 0
 
 
 def _cell(rows: pd.DataFrame) -> Cell:

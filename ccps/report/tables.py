@@ -70,8 +70,7 @@ def table_note(data: ReportData) -> str:
         f"ECE by convention {data.convention}{f' ({about})' if about else ''}. "
         "Where a method is trained with several seeds, the value is their mean, the interval covers the seeds as well "
         "as the questions, and the line below gives the lowest and highest seed. "
-        f"Bold: best of its column, and its paired difference to {data.label(data.reference)} "
-        f"(for {data.label(data.reference)} itself: to every other method) has an interval that excludes 0."
+        "Bold: best of its column, and the interval of its paired difference to every other method excludes 0."
     ).replace("%", " %")
 
 
@@ -171,10 +170,9 @@ def _latex_cell(cell: Cell) -> str:
 
 
 def other_conventions(data: ReportData) -> dict[str, tuple[Block, ...]]:
-    """Blocks of every further convention; without bold, as the paired differences are of the headline one."""
-    nothing = data.differences.iloc[:0]
+    """Blocks of every further convention; without bold, as the resamples are of the headline one."""
     return {
-        str(name): summarise(table, nothing, data.reference, data.controls)
+        str(name): summarise(table, data.reference, data.controls)
         for name, table in data.results_other.groupby("convention", sort=False)
     }
 

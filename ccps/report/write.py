@@ -50,9 +50,10 @@ def write_report(data: ReportData, folder: Path) -> list[Path]:
     measured = by_subject(data.scores, data.convention)
     resamples = resample(data, data.convention, measured)
     mean, mean_differences = averages.average_results(data, resamples), averages.average_differences(data, resamples)
+    with_average = resamples.with_average(averages.average_setting(data), data.settings)
     blocks = (
-        *summarise(mean, mean_differences, data.reference, data.controls),
-        *summarise(data.results, data.differences, data.reference, data.controls, resamples),
+        *summarise(mean, data.reference, data.controls, with_average),
+        *summarise(data.results, data.reference, data.controls, resamples),
     )
     found = decide(data.differences, data.reference, data.label, data.controls)
     verdict = Verdict(found.conclusion, (*compare(mean_differences), *found.comparisons))

@@ -99,7 +99,7 @@ def test_average_block_has_all_methods_and_says_what_is_missing(make_data: Make)
     results = data.results[~((data.results["method"] == "own") & (data.results["benchmark"] == "Other"))]
     data = two_settings(make_data, results=results)
     table = average_results(data, _resamples(data))
-    (block,) = summarise(table, average_differences(data, _resamples(data)), "ccps", data.controls)
+    (block,) = summarise(table, "ccps", data.controls)
     assert (block.model, block.benchmark, block.format) == ("Average", "2 settings", "mc, oe")
     assert [(row.method, row.control) for row in block.rows] == [("ccps", False), ("own", False), ("control", True)]
     assert block.rows[0].cells[4].value == pytest.approx(0.735)
@@ -130,7 +130,7 @@ def test_controls_are_no_rivals_and_never_bold(make_data: Make) -> None:
     assert section is not None
     assert section.tables[0].rows[0][:2] == ("ECE", "−12.2 %")
     assert {row[3] for row in section.tables[0].rows} == {"Own p_100%"}
-    blocks = summarise(data.results, data.differences, "ccps", data.controls)
+    blocks = summarise(data.results, "ccps", data.controls, _resamples(data))
     assert not any(cell.bold for block in blocks for row in block.rows if row.control for cell in row.cells)
     assert headlines(make_data(controls=["own"]), NOTHING) == ()
 
@@ -138,7 +138,7 @@ def test_controls_are_no_rivals_and_never_bold(make_data: Make) -> None:
 def test_intervals_over_several_seeds_come_from_the_resamples(make_data: Make) -> None:
     data = make_data()
     drawn = _drawn({(data.settings[0], "ccps"): [0.1, 0.2, 0.3], (data.settings[0], "own"): [0.1, 0.2, 0.3]})
-    (block,) = summarise(data.results, data.differences, "ccps", (), drawn)
+    (block,) = summarise(data.results, "ccps", (), drawn)
     ccps, own = (row.cells[0] for row in block.rows)
     assert (ccps.low, ccps.high) == pytest.approx((0.15, 0.25))
     assert (own.low, own.high) == pytest.approx((0.113, 0.143))

@@ -39,7 +39,7 @@ HOSTILE = [
 
 def _pages(data: ReportData) -> dict[str, str]:
     """Both pages of a report by name, without figures, which take most of the time."""
-    blocks = summarise(data.results, data.differences, data.reference)
+    blocks = summarise(data.results, data.reference)
     verdict = decide(data.differences, data.reference, data.label)
     return {
         "report.html": render(

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from ccps.report import ReportData, per_subject, write_costs_csv, write_results_csv
-from ccps.report.resamples import by_subject
+from ccps.report.resamples import Resamples, by_subject
 from ccps.report.summary import Block, summarise
 from ccps.report.tables import main_latex, main_markdown, other_markdown
 
@@ -19,24 +19,24 @@ MARKDOWN = """\
 
 | Method | ECE ↓ | Brier ↓ | ACC ↑ | AUCPR ↑ | AUROC ↑ | n |
 | :-- | --: | --: | --: | --: | --: | --: |
-| CCPS | **10.8** [9.8, 12.8] | 18.5 [17.5, 20.5] | 68.5 [67.5, 70.5] | 78.5 [77.5, 80.5] | 73.5 [72.5, 75.5] | 8 |
+| CCPS | 10.8 [9.8, 12.8] | 18.5 [17.5, 20.5] | 68.5 [67.5, 70.5] | 78.5 [77.5, 80.5] | 73.5 [72.5, 75.5] | 8 |
 | *2 seeds, lowest–highest* | 10.3–11.3 | 18.0–19.0 | 68.0–69.0 | 78.0–79.0 | 73.0–74.0 |  |
-| Own p\\_100% | 12.3 [11.3, 14.3] | 20.0 [19.0, 22.0] | **70.0** [69.0, 72.0] | 80.0 [79.0, 82.0] | 75.0 [74.0, 77.0] | 8 |
+| Own p\\_100% | 12.3 [11.3, 14.3] | 20.0 [19.0, 22.0] | 70.0 [69.0, 72.0] | 80.0 [79.0, 82.0] | 75.0 [74.0, 77.0] | 8 |
 """
 
 LATEX = r"""
 \midrule
 \multicolumn{7}{l}{\textit{lab/tiny\_model $\cdot$ MMLU-CHOICE (mc)}} \\
-CCPS & \textbf{10.8} {\scriptsize [9.8, 12.8]} & 18.5 {\scriptsize [17.5, 20.5]} & 68.5 {\scriptsize [67.5, 70.5]} & 78.5 {\scriptsize [77.5, 80.5]} & 73.5 {\scriptsize [72.5, 75.5]} & 8 \\
+CCPS & 10.8 {\scriptsize [9.8, 12.8]} & 18.5 {\scriptsize [17.5, 20.5]} & 68.5 {\scriptsize [67.5, 70.5]} & 78.5 {\scriptsize [77.5, 80.5]} & 73.5 {\scriptsize [72.5, 75.5]} & 8 \\
 \quad{\scriptsize 2 seeds, lowest--highest} & {\scriptsize 10.3--11.3} & {\scriptsize 18.0--19.0} & {\scriptsize 68.0--69.0} & {\scriptsize 78.0--79.0} & {\scriptsize 73.0--74.0} & \\
-Own p\_100\% & 12.3 {\scriptsize [11.3, 14.3]} & 20.0 {\scriptsize [19.0, 22.0]} & \textbf{70.0} {\scriptsize [69.0, 72.0]} & 80.0 {\scriptsize [79.0, 82.0]} & 75.0 {\scriptsize [74.0, 77.0]} & 8 \\
+Own p\_100\% & 12.3 {\scriptsize [11.3, 14.3]} & 20.0 {\scriptsize [19.0, 22.0]} & 70.0 {\scriptsize [69.0, 72.0]} & 80.0 {\scriptsize [79.0, 82.0]} & 75.0 {\scriptsize [74.0, 77.0]} & 8 \\
 \bottomrule
 \end{tabular}
 """
 
 
 def _blocks(data: ReportData) -> tuple[Block, ...]:
-    return summarise(data.results, data.differences, data.reference)
+    return summarise(data.results, data.reference)
 
 
 def test_main_table_in_markdown(make_data: Make) -> None:
@@ -59,34 +59,42 @@ def _per_subject(data: ReportData) -> pd.DataFrame:
     return per_subject(data, by_subject(data.scores, data.convention))
 
 
-def _bold(data: ReportData) -> set[tuple[str, int]]:
-    (block,) = summarise(data.results, data.differences, data.reference)
+def _bold(data: ReportData, drawn: dict[str, np.ndarray]) -> set[tuple[str, int]]:
+    """What is bold if methods measure these values of the ECE in the resamples, and the same of all else."""
+    values = {
+        (data.settings[0], method): np.stack([row, *[np.zeros(len(row))] * 4], axis=1) for method, row in drawn.items()
+    }
+    (block,) = summarise(data.results, data.reference, (), Resamples(values, 0.95))
     return {(row.method, place) for row in block.rows for place, cell in enumerate(row.cells) if cell.bold}
 
 
-def test_bold_needs_an_interval_that_excludes_zero(make_data: Make) -> None:
-    assert _bold(make_data()) == {("ccps", 0), ("own", 2)}
-    assert _bold(make_data(differences=make_data().differences.iloc[:0])) == set()
+def test_bold_needs_a_difference_whose_interval_excludes_zero(make_data: Make) -> None:
+    noise = np.linspace(-0.1, 0.1, 101)
+    assert _bold(make_data(), {"ccps": 0.1 + noise, "own": 0.2 + noise}) == {("ccps", 0)}  # paired
+    assert _bold(make_data(), {"ccps": 0.1 + noise, "own": 0.2 - noise}) == set()
+    assert _bold(make_data(), {"ccps": 0.1 + noise, "own": 0.1 + noise}) == set()
+    assert _bold(make_data(), {"ccps": 0.1 + noise}) == set()
 
 
-def test_reference_is_bold_only_when_clear_of_every_other(
-    make_data: Make, differences: Callable[..., pd.DataFrame]
-) -> None:
+def test_the_best_must_be_clear_of_every_other(make_data: Make) -> None:
     data = make_data()
-    third = data.results[data.results["method"] == "own"].assign(method="third")
+    own = data.results[data.results["method"] == "own"]
+    third = own.assign(method="third")
     results = pd.concat([data.results, third])
-    one = ("ece", "own", -0.015, -0.02, -0.01)
-    assert _bold(make_data(results=results, differences=differences(one))) == set()
-    unclear = ("ece", "third", -0.015, -0.04, 0.01)
-    assert _bold(make_data(results=results, differences=differences(one, unclear))) == set()
-    clear = ("ece", "third", -0.015, -0.04, -0.01)
-    assert _bold(make_data(results=results, differences=differences(one, clear))) == {("ccps", 0)}
+    noise = np.linspace(-0.1, 0.1, 101)
+    drawn = {"ccps": 0.1 + noise, "own": 0.2 + noise}
+    assert _bold(make_data(results=results), {**drawn, "third": 0.1 - noise}) == set()
+    assert _bold(make_data(results=results), {**drawn, "third": 0.3 + noise}) == {("ccps", 0)}
+    # Whichever is best: the reference has no privilege.
+    better = third.assign(value=third["value"].where(third["metric"] != "ece", 0.01))
+    results = pd.concat([data.results, better])
+    assert _bold(make_data(results=results), {**drawn, "third": noise}) == {("third", 0)}
 
 
 def test_one_method_has_no_best(make_data: Make) -> None:
     data = make_data()
     only = data.results[data.results["method"] == "ccps"]
-    assert _bold(make_data(results=only)) == set()
+    assert _bold(make_data(results=only), {"ccps": np.linspace(0.1, 0.2, 9)}) == set()
 
 
 def test_missing_values_are_dashes_with_a_reason(make_data: Make) -> None:
