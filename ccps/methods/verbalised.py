@@ -15,6 +15,7 @@ class Verbalised(Method):
     label = "Verbalised"
     source = "the percentage that the model names when asked how probable it is that its answer is correct"
     needs = frozenset({"verbalised"})
+    takes = "nearly as long as answering multiple choice"
 
     def p_correct(self, evidence: Evidence) -> FloatArray:
         """P(correct) as the model named it, NaN where it named none.

@@ -38,10 +38,9 @@ def test_each_stage_says_one_line(smoke: Path) -> None:
     for step, times in {
         "answer": 4,  # two formats, training and test
         "grade": 2 * 2 + 2 * 4,  # graders that know the format
-        "verbalise": 2,
         "extract": 4 * 2,  # along the gradient and along random directions
         "fit": 8 * 2,
-        "score": 13 * 2,
+        "score": 12 * 2,
         "evaluate": 2,
         "audit": 2,
         "report": 1,
