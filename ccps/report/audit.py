@@ -121,9 +121,11 @@ def _reasons(data: ReportData) -> list[str]:
 
 
 def transfer_figures(data: ReportData) -> list[Picture]:
-    """A heat map of the AUROC for each model and format."""
+    """A heat map of the AUROC for each model and format for which any is known."""
     return [
-        _heat_map(key[0], key[1], rows) for key, rows in _transfers(data) if key[2] == _FIGURE_METRIC and len(rows) > 1
+        _heat_map(key[0], key[1], rows)
+        for key, rows in _transfers(data)
+        if key[2] == _FIGURE_METRIC and len(rows) > 1 and rows["value"].notna().any()
     ]
 
 
