@@ -68,6 +68,7 @@ class ReportStage(Stage):
         convention = self.config.evaluation.convention
         chosen = [find_method(method.name, method.calibrator) for method in self.config.method.values()]
         methods = [method.name for method in chosen]
+        labels = {method.name: method.label for method in [*METHODS.values(), *chosen]}
         return ReportData(
             title=f"CCPS · {self.config.experiment}",
             question=(
@@ -86,10 +87,10 @@ class ReportStage(Stage):
             facts=self._facts(),
             reference=reference_of(methods),
             own_method=OWN if OWN in methods else None,
-            method_labels={method.name: method.label for method in [*METHODS.values(), *chosen]},
+            method_labels=labels,
             controls=[method.name for method in chosen if method.is_control],
             chance_control=CHANCE if CHANCE in methods else None,
-            left_out_methods=[*_left_out(methods), *self._silent()],
+            left_out_methods=[*_left_out(methods), *self._silent(labels)],
             method_costs=method_costs(self.runs, list(self.config.method.values())),
             audit=gather.audit(self.runs, self.questions.overlaps),
             importance=gather.importance(self.runs),
@@ -164,11 +165,11 @@ class ReportStage(Stage):
             ]
         )
 
-    def _silent(self) -> list[LeftOutMethod]:
+    def _silent(self, labels: Mapping[str, str]) -> list[LeftOutMethod]:
         """Every method that had too little to say of the answers to a test."""
         return [
             LeftOutMethod(
-                find_method(item.method).label,
+                labels[item.method],
                 f"it scored {item.scores.summary['scored'] or 'no'} answer of {run.model} to {test.side.label}",
             )
             for run, test in all_tests(self.runs)

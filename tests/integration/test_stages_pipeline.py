@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from tiny import SUBJECTS, Tiny, benchmark, write_questions
@@ -15,6 +16,7 @@ from wandb_file import history, records
 
 from ccps.artifacts import Artifact
 from ccps.methods import METHODS
+from ccps.methods.calibrated import FittedCalibrated
 
 COLUMNS = ["model", "benchmark", "format", "method", "seed", "metric", "value", "ci_low", "ci_high", "n"]
 TRAINED = ("ccps", "p_ik", "saplma_m", "lts", "ccps_random", "ccps_shuffled")
@@ -283,6 +285,16 @@ def test_every_method_of_the_comparison_runs(tiny: Tiny) -> None:
     assert (costs["seconds"] >= costs["shared"]).all()
     tokens = costs["tokens"]
     assert tokens["answer_probability"] < tokens["saplma_m"] < tokens["p_true"] < tokens["ct"]
+
+
+def test_a_calibrated_method_that_says_nothing_is_named_by_its_label(
+    tiny: Tiny, finished: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(finished.artifacts, tiny.artifacts)
+    monkeypatch.setattr(FittedCalibrated, "p_correct", lambda _, evidence: np.full(len(evidence.lengths), np.nan))
+    tiny.run("method=[ccps]", "+method.second={name:entropy,calibrator:platt}")
+    report = (tiny.output / "report.md").read_text()
+    assert "| Entropy, Platt | it scored no answer of tiny\\_random to boats |" in report
 
 
 # --- Bad input: one message, exit code 2, no traceback, nothing lost. ---

@@ -33,7 +33,7 @@ def test_main_gets_plain_settings(start: Callable[..., int], tmp_path: Path, mon
     assert start(seen.append, "experiment=smoke", "seeds=[5]") == 0
     assert seen[0]["seeds"] == [5]
     assert seen[0]["paths"]["output"] == "outputs/smoke"
-    assert seen[0]["sampling"]["train_total"] == 60
+    assert seen[0]["sampling"]["train_total"] == 100
     assert "hydra" not in seen[0]
     assert list(tmp_path.iterdir()) == []  # nothing is made but by the stages
 
