@@ -4,7 +4,7 @@
         inputs.json       everything the key was made of, to read
         00000/ 00001/ …   shards; each appears whole, by a rename, or not at all
         .00000.json …     sizes and hashes of a shard's files, so that a resumed run can check it
-        costs.jsonl       seconds and tokens of each shard (not part of the content)
+        costs.0.jsonl …   seconds and tokens of each shard, by process (not part of the content)
         manifest.json     written last: its presence means complete; sizes and hashes of every file
 
 A stage that is killed leaves whole shards behind and goes on from there when the same command is run again.
@@ -162,19 +162,18 @@ class Artifact:
                 raise
             _sync(self.folder)
 
-    def add_cost(self, shard: int, **cost: float) -> None:
-        """Note what a shard cost, for the cost table."""
-        with _disk_errors(self.folder), (self.folder / "costs.jsonl").open("a") as file:
+    def add_cost(self, shard: int, *, by: int = 0, **cost: float) -> None:
+        """Note what a shard cost one of the processes of a run, for the cost table."""
+        with _disk_errors(self.folder), (self.folder / f"costs.{by}.jsonl").open("a") as file:
             # A line of its own even after one that a killed process tore.
             file.write("\n" + json.dumps({"shard": shard, **cost}))
 
     def costs(self) -> list[dict[str, float]]:
-        """What each shard cost, in the order in which they were written.
+        """What each shard cost, in the order in which each process wrote them.
 
         A shard whose process was killed before its cost was noted whole has none.
         """
-        file = self.folder / "costs.jsonl"
-        lines = file.read_text().splitlines() if file.exists() else []
+        lines = [line for file in sorted(self.folder.glob("costs*.jsonl")) for line in file.read_text().splitlines()]
         return [json.loads(line) for line in lines if line.endswith("}")]
 
     def finish(self, n_shards: int, summary: Mapping[str, Any]) -> None:

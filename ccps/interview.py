@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ccps.data.prompts import SystemRole, chat_messages
 from ccps.data.records import Question
+from ccps.engines import OwnWriter, Writer
 from ccps.follow_up import Aside, Collected, FollowUp
 from ccps.llm import (
     Context,
@@ -23,10 +24,10 @@ from ccps.llm import (
     plan_batches,
     prompt_ids,
     read,
-    write,
 )
 from ccps.llm.chat import PromptMode, closing_ids
 from ccps.llm.choose import Choice
+from ccps.llm.memory import in_parts
 
 Way = Literal["read", "choose", "generate"]
 
@@ -81,6 +82,7 @@ class Interview:
         questions: what is asked, at least one.
         manner: how.
         collect: what is read after each answer.
+        writer: what writes open-ended answers; the model itself, unless it is given.
 
     Raises:
         UserError: a prompt is too long, the model's chat template refuses the messages, or it cannot be asked what is
@@ -88,9 +90,15 @@ class Interview:
     """
 
     def __init__(
-        self, lm: LanguageModel, questions: Sequence[Question], manner: Manner, collect: Collection[Collected] = ()
+        self,
+        lm: LanguageModel,
+        questions: Sequence[Question],
+        manner: Manner,
+        collect: Collection[Collected] = (),
+        writer: Writer | None = None,
     ) -> None:
         self.lm = lm
+        self.writer = writer or OwnWriter(lm)
         self.questions = list(questions)
         self.manner = manner
         self.messages = [chat_messages(question, system_role=manner.system_role) for question in questions]
@@ -124,9 +132,13 @@ class Interview:
         ]
 
     def answer(self, batch: Sequence[int]) -> list[Answer]:
-        """Answer the questions of one batch, given by their positions."""
+        """Answer the questions of one batch, given by their positions; in parts if memory runs out.
+
+        Raises:
+            UserError: there is too little memory for one question, or a state is NaN or infinite.
+        """
         ways = {"read": self._read_given, "choose": self._choose, "generate": self._generate}
-        return ways[self._way(batch[0])](batch)
+        return in_parts(ways[self._way(batch[0])], batch, self.lm.files.name)
 
     def answer_all(self) -> list[Answer]:
         """Answer every question, batch by batch; in the order of the questions."""
@@ -162,7 +174,7 @@ class Interview:
     def _generate(self, batch: Sequence[int]) -> list[Answer]:
         prompts = [self.prompts[index] for index in batch]
         limit, keeps = self.manner.max_new_tokens, self.follow_up is not None
-        answers, context = write(self.lm, prompts, limit, self.prefix, keep_context=keeps)
+        answers, context = self.writer.write(prompts, limit, self.prefix, keep_context=keeps)
         tokens = [answer.tokens for answer in answers]
         return self._written(
             batch,

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from ccps.data.records import Question
+from ccps.engines import OwnWriter, Writer
 from ccps.errors import UserError, expected
 from ccps.interview import Manner
 from ccps.llm import (
-    Head,
     LanguageModel,
     Passage,
     check_context_window,
@@ -23,7 +23,7 @@ from ccps.llm import (
     letter_tokens,
     plan_batches,
 )
-from ccps.llm.sample import Sampled, check_logits, draw, log_probs, sample
+from ccps.llm.sample import Sampled, check_logits, draw, log_probs
 
 _QUESTIONS_PER_BATCH = 128
 
@@ -127,8 +127,7 @@ class ChosenSamples:
         self.states = states
         self.config = config
         self.only_letters = manner.choice == "letters"
-        bias = lm.head.bias
-        self.head = Head(lm.head.weight.to(lm.device), None if bias is None else bias.to(lm.device))
+        self.head = lm.head.to(lm.device)
         places = list(range(len(questions)))
         self.batches = [places[i : i + _QUESTIONS_PER_BATCH] for i in range(0, len(places), _QUESTIONS_PER_BATCH)]
 
@@ -174,6 +173,7 @@ class WrittenSamples:
         prompts: token ids with which each was asked.
         manner: how the questions were put.
         config: how to draw.
+        writer: what writes; the model itself, unless it is given.
 
     Raises:
         UserError: a prompt is too long.
@@ -186,8 +186,10 @@ class WrittenSamples:
         prompts: Sequence[list[int]],
         manner: Manner,
         config: SamplesConfig,
+        writer: Writer | None = None,
     ) -> None:
         self.lm = lm
+        self.writer = writer or OwnWriter(lm)
         self.question_ids = list(question_ids)
         self.prompts = list(prompts)
         self.limit = manner.max_new_tokens
@@ -207,7 +209,7 @@ class WrittenSamples:
         config = self.config
         numbers = uniforms(config.seed, [self.question_ids[index] for index in batch], config.k, self.limit)
         prompts = [self.prompts[index] for index in batch]
-        found = sample(self.lm, prompts, numbers, config.temperature, config.top_p, self.prefix)
+        found = self.writer.sample(prompts, numbers, config.temperature, config.top_p, self.prefix)
         return [[_decoded(self.lm, one) for one in row] for row in found]
 
     def cost(self, batch: Sequence[int], answers: Sequence[Sequence[SampledAnswer]]) -> int:

@@ -180,6 +180,7 @@ class ConfidenceScorer:
             radius=self.settings.radius,
             steps=self.settings.steps,
             bias=self._model.head.bias,
+            softcap=self._model.head.softcap,
         )
         known = iter(self.probe.predict(features.numpy(), [len(answer.tokens) for answer in filled]).tolist())
         return [next(known) if answer.tokens else math.nan for answer in answers]

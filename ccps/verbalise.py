@@ -18,6 +18,7 @@ from ccps.llm import (
     plan_batches,
     prompt_ids,
 )
+from ccps.llm.memory import in_parts
 
 QUERY = (
     "How probable is it that your answer is correct? "
@@ -82,7 +83,14 @@ class Verbalisation:
         self.batches = plan_batches(lengths, manner.max_batch_tokens)
 
     def ask(self, batch: Sequence[int]) -> list[Reply]:
-        """Have the model reply, greedily, about the answers at some positions."""
+        """Have the model reply, greedily, about the answers at some positions; in parts if memory runs out.
+
+        Raises:
+            UserError: there is too little memory for one conversation, or a state is NaN or infinite.
+        """
+        return in_parts(self._ask, batch, self.lm.files.name)
+
+    def _ask(self, batch: Sequence[int]) -> list[Reply]:
         prompts = [self.prompts[index] for index in batch]
         replies = []
         for prompt, written in zip(prompts, generate(self.lm, prompts, MAX_NEW_TOKENS, self.prefix), strict=True):

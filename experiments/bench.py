@@ -1,8 +1,9 @@
 """Speed and size on this machine, beside the paper's own procedure and plain batching; writes `docs/benchmarks.md`.
 
-python -m experiments.bench                     everything: about half an hour on two cores
-python -m experiments.bench quick=true          the small model only: a few minutes
+python -m experiments.bench                     everything: an hour or so on two cores
+python -m experiments.bench quick=true          the small models only: some minutes
 python -m experiments.bench parts=[answers]     one part; the others stay on the page as they are
+python -m experiments.bench device=cpu          on the CPU, although there is a GPU
 python -m experiments.bench output=/tmp/bench   the page somewhere else
 """
 
@@ -31,10 +32,10 @@ def main(settings: dict[str, Any]) -> None:
     from experiments.benchmarks.settings import to_bench
 
     config = to_bench(settings)
-    load = os.getloadavg()[0]
+    load, device = os.getloadavg()[0], config.chosen_device()
     torch.set_num_threads(config.threads)
     sections = measure(config)
-    made = Made(today(), shell_command(sys.argv[1:]), config.repetitions, describe_machine(load))
+    made = Made(today(), shell_command(sys.argv[1:]), config.repetitions, describe_machine(load, device))
     say("bench", str(write_page(sections, made, Path(config.output))))
 
 

@@ -207,9 +207,19 @@ def _plain(config: DictConfig) -> Settings:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    text = " ".join(str(error).split())
+    if "hydra/launcher/" in text:
+        return f"{text} This launcher comes with the extra `cluster`: pip install 'ccps[cluster]'."
+    return text
 
 
 def _exit(error: UserError) -> NoReturn:
-    print(error, file=sys.stderr)
+    if _is_first_process():
+        print(error, file=sys.stderr)
     sys.exit(2)
+
+
+def _is_first_process() -> bool:
+    """Whether no other process of the same run, started by a cluster or by Lightning, speaks for this one."""
+    ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "SUBMITIT_LOCAL_GLOBALID", "LOCAL_RANK"))
+    return next((rank for rank in ranks if rank is not None), "0") == "0"

@@ -5,7 +5,6 @@ python -m experiments.reproduce experiment=smoke        every stage in a few min
 python -m experiments.reproduce stages=[extract,fit]    a part of it
 """
 
-from pathlib import Path
 from typing import Any
 
 from experiments.launch import launch
@@ -20,18 +19,13 @@ def check(settings: dict[str, Any]) -> None:
 
 def main(settings: dict[str, Any]) -> None:
     """Run the experiment that the settings describe."""
-    from ccps.stages import Run, run_experiment
+    from ccps.stages import run_experiment
     from ccps.stages.checks import to_config
-    from ccps.stages.mirror import close_logger, open_logger
+    from ccps.stages.opened import opened_run
 
     config = to_config(settings)
-    logger = open_logger(config.logger, Path(config.paths.wandb), config.experiment, settings)
-    failed = True
-    try:
-        run_experiment(config, settings, Run(Path(config.paths.artifacts), config.trainer.accelerator, logger))
-        failed = False
-    finally:
-        close_logger(logger, failed=failed)
+    with opened_run(config, settings, config.experiment) as run:
+        run_experiment(config, settings, run)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ python -m experiments.sweep experiment=smoke sweep=smoke   every stage in minute
 python -m experiments.sweep sweep.mc.directions=[gradient]
 """
 
-from pathlib import Path
 from typing import Any
 
 from experiments.launch import launch
@@ -20,20 +19,13 @@ def check(settings: dict[str, Any]) -> None:
 
 def main(settings: dict[str, Any]) -> None:
     """Run the sweep that the settings describe."""
-    from ccps.stages import Run
-    from ccps.stages.mirror import close_logger, open_logger
+    from ccps.stages.opened import opened_run
     from ccps.stages.sweep import run_sweep
     from ccps.stages.sweep_config import to_sweep
 
     swept = to_sweep(settings)
-    config = swept.experiment
-    logger = open_logger(config.logger, Path(config.paths.wandb), f"{config.experiment}_sweep", settings)
-    failed = True
-    try:
-        run_sweep(swept, settings, Run(Path(config.paths.artifacts), config.trainer.accelerator, logger))
-        failed = False
-    finally:
-        close_logger(logger, failed=failed)
+    with opened_run(swept.experiment, settings, f"{swept.experiment.experiment}_sweep") as run:
+        run_sweep(swept, settings, run)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,13 @@ class ModelConfig:
             CCPS does for Gemma) or `prepend` (put before the user's text).
         architecture: for `random`: keyword arguments of the transformers config class.
         seed: for `random`: seed of the initialisation.
+        toy: for `random`: whether the architecture is scaled down, see `ccps.llm.random_model.toy`.
+        quantisation: `int8` or `nf4` holds the weights of the layers in 8 or 4 bits, see `ccps.llm.quantise`; empty
+            holds them as they are. The head keeps `dtype` always.
+        device_map: empty puts the whole model on the device of the run; `auto`, `balanced` or `sequential` has
+            accelerate spread it over GPUs, CPU memory and disk; a mapping of module names to devices says it all.
+        max_memory: for the first three: how much the weights may take, by GPU number and "cpu" ("40GiB").
+        offload_folder: where weights are written that go to disk but do not stand in the checkpoint as they are needed.
     """
 
     source: str = MISSING
@@ -32,3 +39,8 @@ class ModelConfig:
     system_role: str = "system"
     architecture: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
+    toy: bool = False
+    quantisation: str | None = None
+    device_map: Any = None
+    max_memory: dict[Any, Any] = field(default_factory=dict)
+    offload_folder: str | None = None

@@ -50,7 +50,7 @@ def follow(lm: LanguageModel, context: Context, tokens: Tensor, layers: Sequence
             past_key_values=context.cache,
             use_cache=True,
         ).last_hidden_state
-    between = [caught[layer] for layer in layers]
+    between = [caught[layer].to(final.device) for layer in layers]  # layers may be on several devices
     return Followed(final, torch.stack(between, dim=2) if between else final[:, :, None][:, :, :0])
 
 

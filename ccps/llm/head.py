@@ -1,11 +1,11 @@
 """The output head as a measured fact: `head(h)` equals the model's own logits, or the model is refused.
 
-Everything downstream treats the head as one matrix (with an optional bias): `L = W h + b`. Whether that is true of a
-given model is not read off its configuration, which may name a scale or a soft cap in a dozen ways, but measured on
-real tokens.
+Everything downstream treats the head as one matrix, with an optional bias and an optional soft cap c on what it gives:
+`L = W h + b`, or `L = c·tanh((W h + b)/c)`. Whether that is true of a given model is measured on real tokens, since a
+configuration may name a scale or a cap in a dozen ways, and name one that is not applied.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -18,47 +18,80 @@ from ccps.errors import UserError
 # One rounding of a bfloat16 or float16 logit, with room for the order of summation.
 _RELATIVE_TOLERANCE = {torch.bfloat16: 2**-7, torch.float16: 2**-9, torch.float32: 2**-16}
 _ROWS_PER_BLOCK = 16_384
+_CLEAR_OF_CAP = 0.9
 
 
 @dataclass(frozen=True)
 class Head:
-    """A linear output head.
+    """A linear output head, with a soft cap or without.
 
     Attributes:
-        weight: `[vocab, d]`, on the CPU, in the model's dtype; in float32 if a constant logit scale is folded in.
+        weight: `[vocab, d]`, on the CPU as it is measured, in the model's dtype; in float32 if a constant logit scale
+            is folded in.
         bias: `[vocab]` float32 or None.
+        softcap: c of c·tanh(L/c), or None.
+        scale: the constant that is folded in.
     """
 
     weight: Tensor
     bias: Tensor | None = None
+    softcap: float | None = None
+    scale: float = 1.0
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Compute float32 logits `[tokens, vocab]` of final states `[tokens, d]`, a block of rows at a time."""
         hidden = hidden.float()
         blocks = [hidden @ rows.float().T for rows in self.weight.split(_ROWS_PER_BLOCK)]
         logits = torch.cat(blocks, dim=1)
-        return logits if self.bias is None else logits + self.bias
+        return soft_capped(logits if self.bias is None else logits + self.bias, self.softcap)
+
+    def scaled_and_capped(self, product: Tensor) -> Tensor:
+        """Turn what the model's own output layer gives into the model's logits, in the same dtype."""
+        return soft_capped(product if self.scale == 1.0 else product * self.scale, self.softcap)
+
+    def to(self, device: torch.device, dtype: torch.dtype | None = None) -> "Head":
+        """Put the head on a device, the weight in another dtype if one is given."""
+        bias = None if self.bias is None else self.bias.to(device)
+        return replace(self, weight=self.weight.to(device=device, dtype=dtype), bias=bias)
 
     def save(self, file: Path) -> None:
         """Write the head as safetensors."""
         tensors = {"weight": self.weight.contiguous()}
         if self.bias is not None:
             tensors["bias"] = self.bias
+        if self.softcap is not None:
+            tensors["softcap"] = torch.tensor(self.softcap, dtype=torch.float64)
+        if self.scale != 1.0:
+            tensors["scale"] = torch.tensor(self.scale, dtype=torch.float64)
         save_file(tensors, file)
 
     @classmethod
     def load(cls, file: Path) -> "Head":
         """Read a head that `save` wrote."""
-        with safe_open(file, framework="pt") as tensors:
-            bias = tensors.get_tensor("bias") if "bias" in tensors.keys() else None  # noqa: SIM118
-            return cls(tensors.get_tensor("weight"), bias)
+        with safe_open(file, framework="pt") as stored:
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        numbers = {name: tensors[name].item() for name in ("softcap", "scale") if name in tensors}
+        return cls(tensors["weight"], tensors.get("bias"), **numbers)
 
 
-def measure_head(name: str, weight: Tensor, bias: Tensor | None, hidden: Tensor, logits: Tensor) -> Head:
-    """Find the linear head that reproduces a model's logits, or refuse.
+def soft_capped(logits: Tensor, softcap: float | None) -> Tensor:
+    """Compute c·tanh(L/c), or return the logits as they are where there is no cap."""
+    return logits if softcap is None else softcap * torch.tanh(logits / softcap)
 
-    Three readings are tried: the plain product, a product times one constant (Cohere's and Granite's logit scale),
-    both with padding rows of the weight cut off where the model returns fewer logits than rows.
+
+def measure_head(
+    name: str,
+    weight: Tensor,
+    bias: Tensor | None,
+    hidden: Tensor,
+    logits: Tensor,
+    softcap: float | None = None,
+) -> Head:
+    """Find the head that reproduces a model's logits, or refuse.
+
+    Two readings are tried: the plain product, and the product times one constant (Cohere's and Granite's logit scale);
+    each first under the soft cap that the configuration names (Gemma's), then without it. Padding rows of the weight
+    are cut off where the model returns fewer logits than rows.
 
     Args:
         name: the model's name, for the message.
@@ -66,12 +99,14 @@ def measure_head(name: str, weight: Tensor, bias: Tensor | None, hidden: Tensor,
         bias: `[rows]` or None.
         hidden: `[tokens, d]` final-normed states of real tokens.
         logits: `[tokens, vocab]` what the model itself returned for them.
+        softcap: a soft cap that the model may have. Where it is so far above the logits that they do not tell, it is
+            believed.
 
     Returns:
         A head whose logits agree with the model's within one rounding of the model's dtype.
 
     Raises:
-        UserError: no such head exists: a soft cap, a non-linear head, or states that are not the head's input.
+        UserError: no such head exists: another soft cap, a non-linear head, or states that are not the head's input.
     """
     vocabulary = logits.shape[1]
     own = logits.float().cpu()
@@ -83,17 +118,29 @@ def measure_head(name: str, weight: Tensor, bias: Tensor | None, hidden: Tensor,
     plain = Head(weight[:vocabulary].detach().cpu(), None if bias is None else bias[:vocabulary].detach().float().cpu())
     product = plain.logits(hidden.cpu())
     tolerance = _RELATIVE_TOLERANCE[logits.dtype] * own.abs().max()
-    if _agree(product, own, tolerance):
-        return plain
-    scale = ((product * own).sum() / (product * product).sum()).item()
-    if _agree(scale * product, own, tolerance):
-        return Head(plain.weight.float() * scale, None if plain.bias is None else plain.bias * scale)
+    for cap in dict.fromkeys((softcap, None)):
+        if _agree(soft_capped(product, cap), own, tolerance):
+            return replace(plain, softcap=cap)
+        scale = _best_scale(product, own, cap)
+        if _agree(soft_capped(scale * product, cap), own, tolerance):
+            scaled_bias = None if plain.bias is None else plain.bias * scale
+            return Head(plain.weight.float() * scale, scaled_bias, cap, scale)
     worst = (product - own).abs().max().item()
+    named = "names none" if softcap is None else f"names {softcap:g}, which does not give these logits either"
     raise UserError(
-        f"Expected the head of model `{name}` to be linear (logits = W·h + b, up to one constant scale), but got "
-        f"logits that differ from W·h by up to {worst:.3g} (largest logit {own.abs().max():.3g}, best scale "
-        f"{scale:.4g}). A soft cap or a non-linear head is not supported: choose a model without one."
+        f"Expected the head of model `{name}` to be linear (logits = W·h + b, up to one constant scale and a soft cap "
+        f"that its configuration names as `final_logit_softcapping`), but got logits that differ from W·h by up to "
+        f"{worst:.3g} (largest logit {own.abs().max():.3g}, best scale {scale:.4g}; of a soft cap the configuration "
+        f"{named}). Another non-linear head is not supported: choose a model without one."
     )
+
+
+def _best_scale(product: Tensor, own: Tensor, softcap: float | None) -> float:
+    """Fit the constant by least squares before the cap, where it has left enough of the logits to be undone."""
+    if softcap is not None:
+        clear = own.abs() < _CLEAR_OF_CAP * softcap
+        product, own = product[clear], softcap * torch.atanh(own[clear] / softcap)
+    return ((product * own).sum() / (product * product).sum()).item()
 
 
 def _agree(ours: Tensor, own: Tensor, tolerance: Tensor) -> bool:

@@ -13,7 +13,10 @@ from ccps.artifacts import digest
 from ccps.errors import UserError, expected
 from ccps.llm.checkpoint import fingerprint, read_weights, resolve_checkpoint
 from ccps.llm.config import DTYPES, ModelConfig
+from ccps.llm.devices import device_faults, input_device, placement
 from ccps.llm.head import Head, measure_head
+from ccps.llm.memory import OutOfMemory, attempt, is_out_of_memory, no_room
+from ccps.llm.quantise import RECIPES, check_full_precision, check_quantised, quantisation_faults
 from ccps.llm.quiet import quiet_transformers
 from ccps.llm.random_model import random_model
 
@@ -57,21 +60,26 @@ class LanguageModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the inputs go."""
-        return torch.device(self.model.device)
+        """Where the inputs go; the layers may be elsewhere, and states come from where the last of them is."""
+        return input_device(self.model)
 
     @cached_property
     def context_window(self) -> int:
-        """How many tokens the model can attend to."""
-        return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", 1 << 30))
+        """How many tokens the model can attend to, and no more than a window that slides over some of its layers.
+
+        Such a window counts places, and padding inside a batch takes some of them: a longer text would lose tokens.
+        """
+        shape = self.model.config.get_text_config()
+        limits = [getattr(shape, name, None) for name in ("max_position_embeddings", "sliding_window")]
+        return min((limit for limit in limits if limit is not None), default=1 << 30)
 
     def own_logits(self, hidden: Tensor) -> Tensor:
         """Apply the model's own head in the model's dtype: `[tokens, rows of the head]`.
 
-        The greedy choice is that of the model's `generate`; a constant logit scale is not applied.
+        The greedy choice is that of the model's `generate`.
         """
         logits: Tensor = self.model.get_output_embeddings()(hidden)
-        return logits[:, : len(self.head.weight)]  # without padding rows
+        return self.head.scaled_and_capped(logits[:, : len(self.head.weight)])  # without padding rows
 
 
 def find_model(name: str, config: ModelConfig) -> ModelFiles:
@@ -82,11 +90,32 @@ def find_model(name: str, config: ModelConfig) -> ModelFiles:
     """
     if config.dtype not in DTYPES:
         raise expected(f"`model.{name}.dtype`", f"one of {', '.join(DTYPES)}", repr(config.dtype), "Set one of these.")
+    check_memory(name, config)
     if config.source == "random":
         identity = {"type": config.location, "architecture": config.architecture, "seed": config.seed}
+        if config.toy:
+            identity["toy"] = True
         return ModelFiles(name, config, None, digest({**identity, "dtype": config.dtype}))
     folder = resolve_checkpoint(name, config)
-    return ModelFiles(name, config, folder, digest({"files": fingerprint(folder), "dtype": config.dtype}))
+    identity = {"files": fingerprint(folder), "dtype": config.dtype}
+    if config.quantisation:
+        identity["quantisation"] = config.quantisation
+    return ModelFiles(name, config, folder, digest(identity))
+
+
+def check_memory(name: str, config: ModelConfig) -> None:
+    """Refuse settings of quantisation and placement that cannot work here, all faults in one message.
+
+    Args:
+        name: the model's key in the configuration.
+        config: its settings.
+
+    Raises:
+        UserError: naming every fault.
+    """
+    faults = [str(fault) for fault in (*device_faults(name, config), *quantisation_faults(name, config))]
+    if faults:
+        raise UserError("\n".join(faults))
 
 
 def load_model(files: ModelFiles, device: torch.device | str = "cpu") -> LanguageModel:
@@ -94,18 +123,28 @@ def load_model(files: ModelFiles, device: torch.device | str = "cpu") -> Languag
 
     Args:
         files: what `find_model` returned.
-        device: where the model is put.
+        device: where the model is put, unless its settings have a `device_map`.
 
     Raises:
-        UserError: the checkpoint cannot be read, gives NaN or infinite logits, or its head is not linear.
+        UserError: the checkpoint cannot be read or does not fit the memory, gives NaN or infinite logits, or its head
+            is not one that `measure_head` knows or not held in full precision.
     """
+    loaded = attempt(lambda: _load(files, device))
+    if isinstance(loaded, OutOfMemory):
+        raise no_room(files.name, loaded)
+    return loaded
+
+
+def _load(files: ModelFiles, device: torch.device | str) -> LanguageModel:
     from transformers import GenerationConfig
 
     if files.folder is None:
         model, tokenizer = random_model(files.name, files.config)
+        model = model.to(device)
     else:
-        model, tokenizer = _load_checkpoint(files)
-    model = model.eval().requires_grad_(False).to(device)
+        model, tokenizer = _load_checkpoint(files, device)
+        check_quantised(files.name, files.config, model)
+    model = model.eval().requires_grad_(False)
     end_tokens = _end_tokens(model, tokenizer)
     # What else a checkpoint asks for (sampling, a repetition penalty) would creep into generation by default.
     model.generation_config = GenerationConfig()
@@ -122,15 +161,20 @@ def _end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
     return tuple(named) if isinstance(named, list) else (int(named),)
 
 
-def _load_checkpoint(files: ModelFiles) -> tuple[Any, Any]:
+def _load_checkpoint(files: ModelFiles, device: torch.device | str) -> tuple[Any, Any]:
     from transformers import AutoTokenizer
 
-    folder = str(files.folder)
+    folder, config = str(files.folder), files.config
+    options = placement(config, device)
     try:
         with quiet_transformers():
-            model = read_weights(folder, files.config.dtype, use_safetensors=True)
+            if config.quantisation:
+                options["quantization_config"] = RECIPES[config.quantisation].settings(getattr(torch, config.dtype))
+            model = read_weights(folder, config.dtype, use_safetensors=True, **options)
             return model, AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        if is_out_of_memory(error):
+            raise
         raise UserError(
             f"Model `{files.name}` cannot be loaded from {files.folder}: {error}. "
             "Remove that folder if it is a cached copy and run again, or point `location` at a whole checkpoint."
@@ -139,8 +183,13 @@ def _load_checkpoint(files: ModelFiles) -> tuple[Any, Any]:
 
 @torch.inference_mode()
 def _checked_head(name: str, model: Any, tokenizer: Any) -> Head:
-    ids = torch.tensor([tokenizer(_REAL_SENTENCE)["input_ids"]], device=model.device)
+    from accelerate.utils import align_module_device
+
+    ids = torch.tensor([tokenizer(_REAL_SENTENCE)["input_ids"]], device=input_device(model))
     hidden = model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state[0]
     logits = model(input_ids=ids, use_cache=False).logits[0]
     output = model.get_output_embeddings()
-    return measure_head(name, output.weight, getattr(output, "bias", None), hidden, logits)
+    softcap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+    with align_module_device(output):  # an offloaded weight is there only inside
+        check_full_precision(name, output, model.dtype)
+        return measure_head(name, output.weight, getattr(output, "bias", None), hidden, logits, softcap)

@@ -1,5 +1,8 @@
 """A model with random weights and a byte tokenizer: any architecture, any size, no download."""
 
+import math
+from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -14,6 +17,12 @@ _CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+
+# The sizes of a toy; what else an architecture has stays as it is.
+_TOY_LAYERS = 2
+_TOY_GROUPS = 2
+_TOY_HEAD_WIDTH = 8
+_TOY_VOCABULARY = 320
 
 
 def byte_tokenizer() -> Any:
@@ -34,12 +43,55 @@ def byte_tokenizer() -> Any:
     )
 
 
+def toy(model_type: str, architecture: Mapping[str, Any]) -> dict[str, Any]:
+    """Scale an architecture down to one that answers in milliseconds, and is of the same kind.
+
+    Layers, heads, widths and vocabulary shrink. The ratios between them stay (query heads per key-value head, width to
+    heads, feed-forward to width; the vocabulary still has more rows than there are bytes), and so does everything
+    else: ties, biases, scales, soft caps, rotary embeddings. Initial weights grow as the width shrinks, so that logits
+    spread as widely as those of the full size.
+
+    Args:
+        model_type: the transformers model type; its sizes must go by the names that Llama gives them.
+        architecture: arguments of its config class.
+
+    Returns:
+        Arguments of the same class.
+
+    Raises:
+        StrictDataclassError: the arguments do not fit the class.
+        AttributeError: the class calls its sizes by other names.
+    """
+    from transformers import AutoConfig
+
+    given = {key: deepcopy(value) for key, value in architecture.items() if key != "layer_types"}
+    full = AutoConfig.for_model(model_type, **deepcopy(given))
+    heads, groups = full.num_attention_heads, full.num_key_value_heads
+    has_head_width = getattr(full, "head_dim", None) is not None
+    head_width = full.head_dim if has_head_width else full.hidden_size // heads
+    toy_groups = min(groups, _TOY_GROUPS)
+    toy_heads = toy_groups * heads // groups
+    width = toy_heads * _TOY_HEAD_WIDTH * full.hidden_size // (heads * head_width)
+    return {
+        **given,
+        "vocab_size": min(full.vocab_size, _TOY_VOCABULARY),
+        "hidden_size": width,
+        "intermediate_size": width * full.intermediate_size // full.hidden_size,
+        "num_hidden_layers": min(full.num_hidden_layers, _TOY_LAYERS),
+        "num_attention_heads": toy_heads,
+        "num_key_value_heads": toy_groups,
+        **({"head_dim": _TOY_HEAD_WIDTH} if has_head_width else {}),
+        "initializer_range": full.initializer_range * math.sqrt(full.hidden_size / width),
+    }
+
+
 def random_model(name: str, config: ModelConfig) -> tuple[Any, Any]:
     """Build a model of a named architecture with random weights, and its tokenizer.
 
     Args:
         name: the model's key in the configuration, for messages.
-        config: `location` is the transformers model type, `architecture` the arguments of its config class.
+        config: `location` is the transformers model type, `architecture` the arguments of its config class, at full
+            size even if a `toy` is wanted.
 
     Returns:
         The model (in `config.dtype`) and a byte tokenizer.
@@ -59,8 +111,11 @@ def random_model(name: str, config: ModelConfig) -> tuple[Any, Any]:
         )
     tokenizer = byte_tokenizer()
     try:
-        shape = AutoConfig.for_model(config.location, **config.architecture)
-    except (ValueError, TypeError, StrictDataclassError) as error:
+        architecture = deepcopy(config.architecture)  # transformers writes into it
+        if config.toy:
+            architecture = toy(config.location, architecture)
+        shape = AutoConfig.for_model(config.location, **architecture)
+    except (ValueError, TypeError, AttributeError, StrictDataclassError) as error:
         raise expected(
             f"`model.{name}.architecture`",
             f"arguments of the {config.location} configuration",

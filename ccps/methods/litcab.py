@@ -97,10 +97,11 @@ class FittedLitCab:
 class LitCab(TrainedMethod):
     """The model's probability of its answer once a linear layer beside its head has learnt right answers from wrong.
 
-    Source: LitCab (arXiv 2310.19208). logits = head(h) + W·ReLU(h) + b at the final-normed state h; confidence is the
-    geometric mean of the answer's token probabilities. As many parameters as the head, and a bias: d·V + V. Ours: the
-    layer begins at zero, bias included; one right and one wrong answer per question, see `ReferenceStage`; the best of
-    20 epochs is kept. Settings: `conf/litcab`.
+    Source: LitCab (arXiv 2310.19208). logits = head(h) + W·ReLU(h) + b at the final-normed state h, where head(h) is
+    what the model says, under its soft cap if it has one; confidence is the geometric mean of the answer's token
+    probabilities. As many parameters as the head, and a bias: d·V + V. Ours: the layer begins at zero, bias included;
+    one right and one wrong answer per question, see `ReferenceStage`; the best of 20 epochs is kept. Settings:
+    `conf/litcab`.
     """
 
     name = "litcab"

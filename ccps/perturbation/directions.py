@@ -10,7 +10,8 @@ Three others say what is particular to it:
 | `random` | uniform on the sphere | nowhere in particular |
 | `contrast` | W_2 − W_1, normalised | from the first choice m_1 straight to the runner-up m_2 |
 
-where W_1 and W_2 are the rows of the two largest logits of the unmoved state, whichever token was chosen.
+where W_1 and W_2 are the rows of the two largest logits of the unmoved state, whichever token was chosen. A soft cap
+keeps the order of logits: it changes g, and the two directions made from it alone.
 """
 
 import hashlib

@@ -7,12 +7,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ccps.perturbation.capped import reduce_capped
+from ccps.perturbation.compiled import fastest_follow
 from ccps.perturbation.directions import Direction
 from ccps.perturbation.inputs import Inputs, checked, checked_grid
 from ccps.perturbation.many import MANY, follow_many
 from ccps.perturbation.names import FEATURE_NAMES, PERTURBED_STEMS
 from ccps.perturbation.rays import MAX_SCRATCH_BYTES, Ray, ray_blocks
-from ccps.perturbation.reductions import Path, Start, follow_exactly, reduce_path
+from ccps.perturbation.reductions import Path, Reduced, Start, follow_exactly, reduce_path
+from ccps.perturbation.softcap import soft_capped
 
 _TINY = 1e-8  # least product of norms in a cosine, as in torch.nn.functional.cosine_similarity
 
@@ -38,6 +41,7 @@ def stability_features(
     direction: Direction = "gradient",
     seed: int = 0,
     bias: Tensor | None = None,
+    softcap: float | None = None,
     max_scratch_bytes: int = MAX_SCRATCH_BYTES,
 ) -> Tensor:
     """Compute the 75 stability features of each token from its hidden state and the head alone.
@@ -54,6 +58,9 @@ def stability_features(
         seed: seed of the random direction of a token, which depends on nothing else but the float32 bytes of its
             state: not on blocks, batches or shards.
         bias: bias of the head, `[vocab]`.
+        softcap: c, if the model's logits are c·tanh((W·h + b)/c) as those of Gemma 2 are. All features are then of
+            these, the gradient included, while the states move as they do without. None is a linear head, and what
+            the released code of CCPS makes of any: it reads W·h, whatever the model does to it.
         max_scratch_bytes: bound of the logits held at a time. Tokens are worked off in blocks of
             `max_scratch_bytes // (8 * vocab)`, at least one; a block reads the head's weight three times.
 
@@ -78,6 +85,7 @@ def stability_features(
         direction=direction,
         seed=seed,
         bias=bias,
+        softcap=softcap,
         max_scratch_bytes=max_scratch_bytes,
     )[0]
 
@@ -91,6 +99,7 @@ def stability_features_sweep(
     direction: Direction = "gradient",
     seed: int = 0,
     bias: Tensor | None = None,
+    softcap: float | None = None,
     max_scratch_bytes: int = MAX_SCRATCH_BYTES,
 ) -> Tensor:
     """Compute the features for several grids in one pass; a radius that grids share is reduced once.
@@ -98,7 +107,8 @@ def stability_features_sweep(
     What costs time is the number of distinct radii. With grids of 1, 2, 5, 10 and 20 steps up to each of twenty
     radii, it is 152 if these are 5, 10, …, 100, and 400 if no two are commensurate. From 48 on (`many.MANY`) rare
     tokens are interpolated along the ray; features then differ from those of single grids by up to 1e-5, relative to
-    1 + |value|. With fewer they are the same to the last bit.
+    1 + |value|. With fewer they are the same to the last bit, and so they are with a soft cap, which leaves no line to
+    interpolate on. On a GPU a compiled path may take the place of either (`compiled.fastest_follow`), within 1e-5 too.
 
     Args:
         hidden: as in `stability_features`.
@@ -108,6 +118,7 @@ def stability_features_sweep(
         direction: as in `stability_features`.
         seed: as in `stability_features`.
         bias: as in `stability_features`.
+        softcap: as in `stability_features`.
         max_scratch_bytes: as in `stability_features`.
 
     Returns:
@@ -116,7 +127,7 @@ def stability_features_sweep(
     Raises:
         ValueError: as in `stability_features`.
     """
-    inputs = checked(hidden, weight, token_ids, bias, direction, seed)
+    inputs = checked(hidden, weight, token_ids, bias, direction, seed, softcap)
     grids = [Grid(*grid) for grid in grids]
     if not grids:
         raise ValueError("Expected `grids` to be one or more, but got none. The paper's is Grid(20.0, 5).")
@@ -147,23 +158,17 @@ class _Along(NamedTuple):
 
 
 def _follow(inputs: Inputs, ray: Ray, radii: list[float]) -> _Along:
-    """Assemble each radius's quantities, in float64: a norm can be a small difference of large squares."""
-    follow = follow_many if len(radii) >= MANY else follow_exactly
-    start, path = reduce_path(ray, radii, follow)
-    ids = inputs.token_ids[:, None]
-    if not torch.isfinite(start.norm).all():
-        bad = int((~torch.isfinite(start.norm)).sum())
-        message = f"Expected `weight` to give finite logits, but got NaN or inf for {bad} of {len(ids)} states."
-        raise ValueError(f"{message} Look for NaN or inf in `weight` and `bias`.")
+    """Assemble each radius's quantities, in float64."""
+    start, path, whole = _reduce(ray, radii, inputs.softcap)
     start, path = Start(*(_column(x) for x in start)), Path(*(x.double() for x in path))
     r = torch.tensor(radii, dtype=torch.float64, device=ray.logits.device)
 
-    logit_actual_0 = ray.logits.gather(1, ids).double()
+    ids = inputs.token_ids[:, None]
+    line_actual_0 = ray.logits.gather(1, ids).double()
+    line_actual = line_actual_0 + r * ray.slope.gather(1, ids).double()
+    logit_actual_0, logit_actual = (soft_capped(line, inputs.softcap) for line in (line_actual_0, line_actual))
     log_prob_actual_0 = logit_actual_0 - start.normalizer
-    line = start.normalizer + r * start.mean_slope
-    logit_actual = logit_actual_0 + r * ray.slope.gather(1, ids).double()
-    log_prob_actual = logit_actual - line - path.divergence
-    norm = (start.norm**2 + 2 * r * start.dot + (r * start.slope_norm) ** 2).clamp_min(0).sqrt()
+    log_prob_actual = logit_actual - whole.level - path.divergence
 
     state, direction = inputs.hidden.double(), ray.direction.double()
     state_norm = _column(state.norm(dim=1))
@@ -191,18 +196,35 @@ def _follow(inputs: Inputs, ray: Ray, radii: list[float]) -> _Along:
         logit_actual,
         log_prob_actual_0 - log_prob_actual,
         (path.top - path.divergence).exp(),
-        path.top + line,
+        path.top + whole.level,
         path.changed,
         path.entropy,
         path.top - path.second,
-        norm,
+        whole.norm,
         path.divergence,
         path.mixture_divergence,
-        (start.norm**2 + r * start.dot) / (start.norm * norm).clamp_min(_TINY),
+        whole.dot / (start.norm * whole.norm).clamp_min(_TINY),
         (state_norm**2 + distance * along) / (state_norm * moved_norm).clamp_min(_TINY),
         distance,
     ]
     return _Along(torch.cat(original, dim=1), ray.gradient_norm.double(), r, torch.stack(perturbed))
+
+
+def _reduce(ray: Ray, radii: list[float], softcap: float | None) -> Reduced:
+    """Reduce the vocabulary in the way that fits head, radii and device."""
+    if softcap is None:
+        exact_or_many = follow_many if len(radii) >= MANY else follow_exactly
+        follow = fastest_follow(ray.logits.device, ray.logits.shape[1], len(radii), exact_or_many)
+        reduced = reduce_path(ray, radii, follow)
+        norms = reduced.start.norm
+    else:
+        reduced = reduce_capped(ray, softcap, radii)
+        norms = ray.logits.norm(dim=1)  # under the cap even infinite logits have a finite one
+    if not torch.isfinite(norms).all():
+        bad = int((~torch.isfinite(norms)).sum())
+        message = f"Expected `weight` to give finite logits, but got NaN or inf for {bad} of {len(norms)} states."
+        raise ValueError(f"{message} Look for NaN or inf in `weight` and `bias`.")
+    return reduced
 
 
 def _summarise(along: _Along, radii: Tensor, perturbed: Tensor) -> Tensor:

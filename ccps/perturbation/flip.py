@@ -17,12 +17,14 @@ def flip_radius(
     bias: Tensor | None = None,
     direction: Direction = "gradient",
     seed: int = 0,
+    softcap: float | None = None,
     max_scratch_bytes: int = MAX_SCRATCH_BYTES,
 ) -> Tensor:
     """Compute the smallest radius beyond which the original argmax is no longer the largest logit.
 
     Logits are lines along the ray, so entry j overtakes the argmax m at (L0_m − L0_j)/(S_j − S_m) if
-    S_j > S_m, and once overtaken m never leads again, whatever the direction.
+    S_j > S_m, and once overtaken m never leads again, whatever the direction. A soft cap turns the lines into curves,
+    but as it increases with the logit they cross where the lines do: the radius is exact with a cap as well.
 
     Args:
         hidden: final-normed hidden states, `[tokens, d]`.
@@ -31,6 +33,7 @@ def flip_radius(
         bias: bias of the head, `[vocab]`.
         direction: where the states are moved, as in `stability_features`.
         seed: seed of the random direction.
+        softcap: the head's soft cap, of which only the gradient takes notice.
         max_scratch_bytes: bound of the logits held at a time, as in `stability_features`.
 
     Returns:
@@ -39,7 +42,7 @@ def flip_radius(
     Raises:
         ValueError: an input is of the wrong shape, type or range.
     """
-    inputs = checked(hidden, weight, token_ids, bias, direction, seed)
+    inputs = checked(hidden, weight, token_ids, bias, direction, seed, softcap)
     radius = inputs.hidden.new_empty(len(hidden))
     with torch.no_grad():
         for part, _, ray in ray_blocks(inputs, max_scratch_bytes):

@@ -23,6 +23,8 @@ class Inputs(NamedTuple):
     """Where the states are moved."""
     seed: int
     """Seed of the random direction."""
+    softcap: float | None
+    """Soft cap of the logits."""
 
 
 def checked(
@@ -32,6 +34,7 @@ def checked(
     bias: Tensor | None = None,
     direction: Direction = "gradient",
     seed: int = 0,
+    softcap: float | None = None,
 ) -> Inputs:
     """Refuse what cannot be perturbed, with the reason; the weight itself is neither copied nor scanned.
 
@@ -63,7 +66,10 @@ def checked(
         raise _unexpected("direction", f"one of {', '.join(DIRECTIONS)}", repr(direction), "The paper's is gradient.")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise _unexpected("seed", "an integer of at least 0", repr(seed), "It chooses the random directions.")
-    return Inputs(hidden.float(), weight, token_ids.long(), None if bias is None else bias.float(), direction, seed)
+    if softcap is not None and not 0.0 < softcap < float("inf"):
+        raise _unexpected("softcap", "a positive finite number or None", str(softcap), "Pass the model's own.")
+    bias = None if bias is None else bias.float()
+    return Inputs(hidden.float(), weight, token_ids.long(), bias, direction, seed, softcap)
 
 
 def checked_grid(radius: float, steps: int) -> None:

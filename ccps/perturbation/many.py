@@ -1,5 +1,7 @@
 """Reductions at many radii of one ray, at the cost of a few: what is rare is interpolated along the ray.
 
+All of it rests on logits that are lines, so it is not for heads with a soft cap.
+
 An entry of the vocabulary is *heavy* if its probability exceeds 2e-7 anywhere on the way, or if it could be among the
 two largest; others are *light*. Heavy entries are few (real models: a hundredth of the vocabulary) and are computed at
 every radius. Light ones hold little probability together, and their sums change slowly with the radius ε, so they are

@@ -8,6 +8,10 @@ closed form; `directions` has other ways to go:
 
 Three products with W hold everything; no autograd, and no further product for any ε. Where a direction needs no
 gradient, its norm is a feature all the same.
+
+A soft cap c bends the lines after the fact: the model says c·tanh(L(ε)/c), and p and g are those of what it says,
+
+    p = softmax(c·tanh(L0/c))      g = Wᵀ[(p − e_t) ∘ (1 − tanh²(L0/c))]
 """
 
 from collections.abc import Iterator
@@ -23,6 +27,7 @@ from ccps.perturbation.directions import (
     random_directions,
 )
 from ccps.perturbation.inputs import Inputs, checked
+from ccps.perturbation.softcap import cap_slope, soft_capped
 from ccps.perturbation.tiles import cache_tiles
 
 MAX_SCRATCH_BYTES = 256 * 2**20
@@ -35,7 +40,7 @@ _CAST_BYTES = 64 * 2**20
 
 
 class Ray(NamedTuple):
-    """Where each token's logits start and how they move, all float32."""
+    """Where each token's logits start and how they move, all float32; before a soft cap, if there is one."""
 
     logits: Tensor
     """Logits of the unmoved state, L0 `[tokens, vocab]`."""
@@ -55,6 +60,7 @@ def ray(
     bias: Tensor | None = None,
     direction: Direction = "gradient",
     seed: int = 0,
+    softcap: float | None = None,
 ) -> Ray:
     """Trace the ray of every token; the result holds two `[tokens, vocab]` tensors.
 
@@ -65,13 +71,14 @@ def ray(
         bias: bias of the head, `[vocab]`.
         direction: where the states are moved, as in `stability_features`.
         seed: seed of the random direction.
+        softcap: the head's soft cap, which the gradient goes through; the lines are those before it.
 
     Raises:
         ValueError: an input is of the wrong shape, type or range.
 
     Source: CCPS, arXiv 2505.21772; the closed form follows from the linearity of the head.
     """
-    inputs = checked(hidden, weight, token_ids, bias, direction, seed)
+    inputs = checked(hidden, weight, token_ids, bias, direction, seed, softcap)
     shape = (hidden.shape[0], weight.shape[0])
     with torch.no_grad():
         return trace(inputs, inputs.hidden.new_empty(shape), inputs.hidden.new_empty(shape))
@@ -102,12 +109,15 @@ def trace(inputs: Inputs, logits: Tensor, slope: Tensor) -> Ray:
         logits += inputs.bias
     pull = slope  # the slope is only known once the gradient is: until then its buffer holds p − e_t
     for rows in cache_tiles(logits):
-        top = logits[rows].amax(dim=1, keepdim=True)
-        probs = torch.sub(logits[rows], top, out=pull[rows]).clamp_(min=LOWEST_EXPONENT).exp_()
+        said = soft_capped(logits[rows], inputs.softcap, out=pull[rows])
+        top = said.amax(dim=1, keepdim=True)
+        probs = torch.sub(said, top, out=pull[rows]).clamp_(min=LOWEST_EXPONENT).exp_()
         probs *= probs.sum(dim=1, keepdim=True).reciprocal()
         ids = inputs.token_ids[rows, None]
         probs.scatter_(1, ids, 0.0)
         probs.scatter_(1, ids, -probs.sum(dim=1, keepdim=True))
+        if inputs.softcap is not None:
+            probs *= cap_slope(logits[rows], inputs.softcap)
     gradient = _pull_back(pull, inputs.weight)
     norm = gradient.norm(dim=1)
     direction = _directions(inputs, logits, gradient, norm)

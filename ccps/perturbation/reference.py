@@ -27,6 +27,7 @@ def reference_features(
     direction: Direction = "gradient",
     seed: int = 0,
     bias: Tensor | None = None,
+    softcap: float | None = None,
 ) -> Tensor:
     """Compute what `stability_features` computes, step by step as in the paper.
 
@@ -39,6 +40,7 @@ def reference_features(
         direction: where the states are moved, as in `stability_features`.
         seed: seed of the random direction, as in `stability_features`.
         bias: bias of the head, `[vocab]`.
+        softcap: soft cap of the head's logits, which autograd goes through.
 
     Returns:
         float32 `[tokens, 75]`, columns as in `FEATURE_NAMES`, on the CPU.
@@ -48,10 +50,11 @@ def reference_features(
 
     Source: CCPS, arXiv 2505.21772, and its released code.
     """
-    inputs = checked(hidden, weight, token_ids, bias, direction, seed)
+    inputs = checked(hidden, weight, token_ids, bias, direction, seed, softcap)
     checked_grid(radius, steps)
     # The head stays trainable, as in the released code: its backward pass forms the weight's gradient too.
-    head = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    head = _Head(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    head.softcap = softcap
     head.weight = torch.nn.Parameter(weight.detach().float())
     if inputs.bias is not None:
         head.bias = torch.nn.Parameter(inputs.bias.detach())
@@ -67,7 +70,15 @@ def reference_features(
     return torch.tensor(rows, dtype=torch.float32).reshape(-1, len(FEATURE_NAMES))
 
 
-def _gradient(state: Tensor, head: torch.nn.Linear, token: int) -> Tensor:
+class _Head(torch.nn.Linear):
+    softcap: float | None = None
+
+    def forward(self, state: Tensor) -> Tensor:
+        logits = super().forward(state)
+        return logits if self.softcap is None else self.softcap * torch.tanh(logits / self.softcap)
+
+
+def _gradient(state: Tensor, head: _Head, token: int) -> Tensor:
     with torch.enable_grad():
         leaf = state.clone().requires_grad_()
         loss = -F.log_softmax(head(leaf), dim=-1)[token]
@@ -78,7 +89,7 @@ def _gradient(state: Tensor, head: torch.nn.Linear, token: int) -> Tensor:
 
 
 @torch.no_grad()
-def _unit_direction(state: Tensor, head: torch.nn.Linear, gradient: Tensor, direction: Direction, seed: int) -> Tensor:
+def _unit_direction(state: Tensor, head: _Head, gradient: Tensor, direction: Direction, seed: int) -> Tensor:
     if direction == "random":
         return random_directions(state[None], seed)[0]
     if direction == "contrast":
@@ -91,7 +102,7 @@ def _unit_direction(state: Tensor, head: torch.nn.Linear, gradient: Tensor, dire
 
 @torch.no_grad()
 def _token_features(
-    state: Tensor, moved: list[Tensor], head: torch.nn.Linear, token: int, radii: list[float]
+    state: Tensor, moved: list[Tensor], head: _Head, token: int, radii: list[float]
 ) -> dict[str, float]:
     logits = head(state)
     features = _original(state, logits, token)
@@ -136,7 +147,7 @@ def _original(state: Tensor, logits: Tensor, token: int) -> dict[str, float]:
     }
 
 
-def _perturbed(moved: Tensor, head: torch.nn.Linear, state: Tensor, original: Tensor, token: int) -> dict[str, float]:
+def _perturbed(moved: Tensor, head: _Head, state: Tensor, original: Tensor, token: int) -> dict[str, float]:
     logits = head(moved)
     probs, log_probs = F.softmax(logits, dim=-1), F.log_softmax(logits, dim=-1)
     probs_0, log_probs_0 = F.softmax(original, dim=-1), F.log_softmax(original, dim=-1)

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from ccps.artifacts import ROWS, TENSORS, Artifact
 from ccps.data.records import Question, asked_hash
+from ccps.engines import Parity, parity_cost, parity_summary
 from ccps.follow_up import QUERY, Aside, Collected
 from ccps.grading import is_option_letter
 from ccps.interview import Answer, Interview, Manner
@@ -36,6 +37,10 @@ class _Answered(NamedTuple):
 
     batch: list[int]
     answers: list[Answer]
+    follow_up: tuple[float, int]
+    """Seconds and tokens of reading on."""
+    parity: Parity | None
+    """How far an engine that wrote them differs from the model."""
 
 
 class AnswerStage(Stage):
@@ -48,6 +53,7 @@ class AnswerStage(Stage):
 
     name = "answer"
     version = 3
+    independent = True
 
     def __init__(
         self,
@@ -80,12 +86,18 @@ class AnswerStage(Stage):
             "shard_questions": self.shard_questions,
             "collect": self.collect,
             **({"query": QUERY} if "self_evaluation" in self.collect else {}),
+            **(self.shared.engine_inputs if self._writes else {}),
         }
+
+    @property
+    def _writes(self) -> bool:
+        """Whether there are answers to write: neither chosen nor given."""
+        return any(not question.options and question.given_answer is None for question in self.questions)
 
     def prepare(self, device: torch.device) -> None:
         """Load the model, build all prompts, and compute what they share."""
-        self.interview = Interview(self.shared.get(device), self.questions, self.manner, self.collect)
-        self.accounted = (0.0, 0)
+        lm, writer = self.shared.get(device), self.shared.writer(device) if self._writes else None
+        self.interview = Interview(lm, self.questions, self.manner, self.collect, writer)
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """Batches of like length, gathered into shards."""
@@ -93,7 +105,11 @@ class AnswerStage(Stage):
 
     def step(self, content: list[int]) -> _Answered:
         """Answer one batch of questions, given by their positions."""
-        return _Answered(content, self.interview.answer(content))
+        seconds, tokens = self._read_on()
+        answers = self.interview.answer(content)
+        seconds_now, tokens_now = self._read_on()
+        read_on = seconds_now - seconds, tokens_now - tokens
+        return _Answered(content, answers, read_on, self.interview.writer.parity)
 
     def save_shard(self, outputs: list[_Answered], folder: Path) -> Mapping[str, float]:
         """Write rows and states."""
@@ -105,21 +121,19 @@ class AnswerStage(Stage):
         answers = [answer for output in outputs for answer in output.answers]
         pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), folder / ROWS)
         save_file(_tensors(answers), folder / TENSORS)
-        seconds, tokens = self._follow_up_cost()
+        tokens = sum(output.follow_up[1] for output in outputs)
         return {
             "tokens": sum(answer.cost for answer in answers) + tokens,
             "n": len(rows),
-            "follow_up_seconds": seconds,
+            "follow_up_seconds": sum(output.follow_up[0] for output in outputs),
             "follow_up_tokens": tokens,
+            **parity_cost(outputs[-1].parity),
         }
 
-    def _follow_up_cost(self) -> tuple[float, int]:
-        """Seconds and tokens of reading on since the last shard."""
+    def _read_on(self) -> tuple[float, int]:
+        """Seconds and tokens of reading on so far."""
         follow_up = self.interview.follow_up
-        if follow_up is None:
-            return 0.0, 0
-        before, self.accounted = self.accounted, (follow_up.seconds, follow_up.tokens_read)
-        return follow_up.seconds - before[0], follow_up.tokens_read - before[1]
+        return (0.0, 0) if follow_up is None else (follow_up.seconds, follow_up.tokens_read)
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Count the answers, and those that are empty, cut off, given with the data, or an option letter."""
@@ -137,6 +151,7 @@ class AnswerStage(Stage):
             "mean_answer_tokens": sum(lengths) / n,
             "most_answer_tokens": max(lengths),
             **self._after_answer(),
+            **parity_summary(artifact.costs()),
             "shared_prefix_tokens": self.interview.shared,
             "mean_prompt_tokens": sum(map(len, self.interview.prompts)) / n,
             "template": "chat"

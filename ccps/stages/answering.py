@@ -46,7 +46,8 @@ class Answering:
         answers = {label: self._answer(label) for label in self.questions.by_label}
         # The head is kept too, so that nothing after this needs the model.
         run = self.pipeline.run_settings
-        head = self.model.save_head(run, run_device(run))
+        run.ranks.on_first(lambda: self.model.save_head(run, run_device(run)))
+        head = self.model.head_artifact(run)
         if self.pipeline.ends_with("answer"):
             return None
         grades = {label: self._grade(label, answers[label]) for label in answers}

@@ -13,6 +13,7 @@ import torch
 from ccps.artifacts import ROWS, Artifact
 from ccps.follow_up import QUERY
 from ccps.llm import Passage, common_prefix, compute_prefix, final_states, letter_tokens, plan_batches
+from ccps.llm.memory import in_parts
 from ccps.stages.adapter import AdapterStage
 from ccps.stages.asked import Asked
 from ccps.stages.kept import all_empty, kept_answers
@@ -30,6 +31,7 @@ class AskTunedStage(AdapterStage):
     """
 
     name = "ask_tuned"
+    independent = True
 
     def __init__(self, asked: Asked, tuned: Artifact) -> None:
         super().__init__()
@@ -59,7 +61,7 @@ class AskTunedStage(AdapterStage):
             UserError: there is no answer to ask about, or a conversation is too long.
         """
         self.lm = self.asked.model.get(device)
-        kept = kept_answers(self.asked.answers)
+        kept = kept_answers(self.asked.answers, most_states=0)
         if not kept:
             raise all_empty(self.asked.label)
         self.ids = [one.question_id for one in kept]
@@ -80,12 +82,16 @@ class AskTunedStage(AdapterStage):
         return adapter.take_off
 
     def step(self, content: list[int]) -> pa.Table:
-        """Ask about one batch of answers, given by their positions."""
-        states = final_states(self.lm, [Passage(self.conversations[index]) for index in content], self.prefix)
-        with torch.inference_mode():
-            no, yes = self.lm.own_logits(torch.cat(states))[:, self.letters].float().cpu().T.numpy()
+        """Ask about one batch of answers, given by their positions; in parts if memory runs out."""
+        no, yes = torch.stack(in_parts(self._no_yes, content, self.lm.files.name)).T.numpy()
         tokens = [len(self.conversations[index]) - self.shared for index in content]
         return pa.table({"question_id": [self.ids[index] for index in content], "no": no, "yes": yes, "tokens": tokens})
+
+    @torch.inference_mode()
+    def _no_yes(self, batch: list[int]) -> list[torch.Tensor]:
+        """The two logits `[2]` float32 of each answer."""
+        states = final_states(self.lm, [Passage(self.conversations[index]) for index in batch], self.prefix)
+        return list(self.lm.own_logits(torch.cat(states))[:, self.letters].float().cpu())
 
     def save_shard(self, outputs: list[pa.Table], folder: Path) -> Mapping[str, float]:
         """Write the logits."""

@@ -8,9 +8,11 @@ from typing import Any, get_args
 from ccps.calibrators import Kind
 from ccps.data.benchmarks import BenchmarkSpec
 from ccps.data.prompts import SystemRole
+from ccps.engines import EngineConfig, check_engine
 from ccps.errors import UserError
 from ccps.grading import GRADERS, GraderConfig, check_grader
-from ccps.llm.config import DTYPES, SOURCES
+from ccps.llm.config import DTYPES, SOURCES, ModelConfig
+from ccps.llm.load import check_memory
 from ccps.methods import METHODS
 from ccps.metrics import CONVENTIONS
 from ccps.probes import StateProbeConfig
@@ -33,6 +35,7 @@ _ONE_OF: Mapping[str, Sequence[str]] = {
     "answering.prompt": ("strict", "parity"),
     "evaluation.convention": tuple(CONVENTIONS),
     "trainer.accelerator": ("auto", "cpu", "gpu"),
+    "trainer.strategy": ("auto", "ddp"),
     "logger.mode": MODES,
 }
 _MODEL_ONE_OF: Mapping[str, Sequence[str]] = {
@@ -40,10 +43,12 @@ _MODEL_ONE_OF: Mapping[str, Sequence[str]] = {
     "dtype": DTYPES,
     "system_role": get_args(SystemRole),
 }
+_WITHOUT_VLLM = "set engine=transformers"
 # A training benchmark of each format, to name in messages.
 _FOR_TRAINING = {"mc": "arc_easy", "oe": "trivia_qa"}
 # Parts that know their own faults.
 _PARTS: Sequence[tuple[str, Any, Callable[[Any], object]]] = (
+    ("engine", EngineConfig, check_engine),
     ("samples", SamplesConfig, check_samples_config),
     ("state_probe", StateProbeConfig, check_state_config),
     ("tuning", TuningConfig, check_tuning),
@@ -57,11 +62,14 @@ _POSITIVE = (
     "answering.shard_questions",
     "perturbation.radius",
     "perturbation.steps",
+    "perturbation.max_scratch_mib",
     "audit.repeats",
     "audit.explained",
     "audit.background",
     "audit.permutations",
     "evaluation.resamples",
+    "trainer.devices",
+    "trainer.num_nodes",
     "trainer.threads",
 )
 
@@ -110,9 +118,12 @@ def _value_faults(settings: Mapping[str, Any]) -> Iterator[str]:
         yield f"expected `seeds` to be different numbers, 0 or more, but got {seeds}"
     yield from _method_faults(settings.get("method", {}))
     yield from _model_faults(settings.get("model", {}))
+    yield from _spread_faults(settings)
     yield from _benchmark_faults(settings)
     yield from _grader_faults(settings)
     yield from _fitting_faults(settings)
+    if _at(settings, "engine.name") == "vllm":
+        yield from _vllm_faults(settings)
     for form in sorted(_tested(settings)):
         recipe, check = settings.get("probe", {}).get(form, {}), partial(check_config, name=f"probe.{form}")
         yield from _own_faults(f"probe.{form}", partial(_check_part, recipe, ProbeConfig, check))
@@ -149,6 +160,17 @@ def _model_faults(models: Mapping[str, Any]) -> Iterator[str]:
         for key, known in _MODEL_ONE_OF.items():
             if model.get(key, known[0]) not in known:
                 yield f"expected `model.{name}.{key}` to be one of {', '.join(known)}, but got {model[key]!r}"
+        yield from _own_faults(f"model.{name}", partial(_check_part, model, ModelConfig, partial(check_memory, name)))
+
+
+def _spread_faults(settings: Mapping[str, Any]) -> Iterator[str]:
+    trainer = settings.get("trainer", {})
+    for name, model in settings.get("model", {}).items():
+        if model.get("device_map") is not None and trainer.get("devices", 1) * trainer.get("num_nodes", 1) > 1:
+            yield (
+                f"expected `trainer.devices` and `trainer.num_nodes` to be 1 with `model.{name}.device_map`, as then "
+                "one process uses all devices: leave out one or the other"
+            )
 
 
 def _benchmark_faults(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -199,6 +221,24 @@ def _fitting_faults(settings: Mapping[str, Any]) -> Iterator[str]:
                     f"expected the grader given among `grader`, as `{side}.{key}` has labels of its own, but got "
                     f"{', '.join(graders)}: put it first to use them, or set `{side}.{key}.given_label=null`"
                 )
+
+
+def _vllm_faults(settings: Mapping[str, Any]) -> Iterator[str]:
+    """What does not go together with vLLM."""
+    for name, model in settings.get("model", {}).items():
+        if model.get("source") == "random":
+            yield f"expected `model.{name}` to be a checkpoint with vLLM, but got random weights: {_WITHOUT_VLLM}"
+        if model.get("quantisation"):
+            yield (
+                f"expected `model.{name}.quantisation` to be null with vLLM, which holds the weights as they are, but "
+                f"got {model['quantisation']!r}: leave it out, or {_WITHOUT_VLLM}"
+            )
+    processes = (_at(settings, "trainer.devices") or 1) * (_at(settings, "trainer.num_nodes") or 1)
+    if processes > 1:
+        yield f"expected vLLM to be used in a run of one process, but got {processes}: {_WITHOUT_VLLM}"
+    temperature = _at(settings, "samples.temperature")
+    if temperature is not None and not 0.01 <= temperature <= 2:
+        yield f"expected `samples.temperature` to be 0.01 to 2 with vLLM, but got {temperature}: {_WITHOUT_VLLM}"
 
 
 def _check_part(part: Mapping[str, Any], wanted: Any, check: Callable[[Any], object]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from ccps.data.benchmarks import BenchmarkSpec
+from ccps.engines import EngineConfig
 from ccps.grading import GraderConfig
 from ccps.llm.config import ModelConfig
 from ccps.probes import ProbeConfig, StateProbeConfig
@@ -78,10 +79,12 @@ class PerturbationConfig:
     Attributes:
         radius: largest distance from the original state (the paper's code: 20).
         steps: equally spaced radii up to it (the paper's code: 5).
+        max_scratch_mib: MiB of logits that are held at a time; bounds memory.
     """
 
     radius: float = 20.0
     steps: int = 5
+    max_scratch_mib: int = 256
 
 
 @dataclass
@@ -152,10 +155,17 @@ class TrainerConfig:
 
     Attributes:
         accelerator: `auto`, `cpu` or `gpu`.
-        threads: CPU threads of torch; empty means as many as there are cores.
+        devices: of each node; a process for each, which share the work of a stage among them.
+        num_nodes: how many nodes there are.
+        strategy: `auto` or `ddp`, which is what it comes to with several devices: each holds the whole model. A model
+            that is too large for one is spread by `model.*.device_map` instead.
+        threads: CPU threads of torch in each process; empty means its share of the cores.
     """
 
     accelerator: str = "auto"
+    devices: int = 1
+    num_nodes: int = 1
+    strategy: str = "auto"
     threads: int | None = None
 
 
@@ -213,6 +223,7 @@ class Config:
     test: dict[str, BenchmarkSpec] = field(default_factory=dict)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     answering: AnsweringConfig = field(default_factory=AnsweringConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
     grader: dict[str, GraderConfig] = field(default_factory=dict)
     perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
     probe: ProbesConfig = field(default_factory=ProbesConfig)

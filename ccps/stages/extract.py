@@ -9,7 +9,11 @@ import pyarrow.parquet as pq
 import torch
 
 from ccps.artifacts import ROWS, Artifact
+from ccps.console import say
+from ccps.errors import expected
+from ccps.llm.memory import OutOfMemory, attempt
 from ccps.perturbation import FEATURE_NAMES, Direction, stability_features
+from ccps.perturbation.rays import MAX_SCRATCH_BYTES
 from ccps.stages.config import PerturbationConfig
 from ccps.stages.kept import all_empty
 from ccps.stages.model import load_head
@@ -24,6 +28,7 @@ class ExtractStage(Stage):
 
     name = "extract"
     unit = "shards"
+    independent = True
 
     def __init__(
         self,
@@ -54,13 +59,18 @@ class ExtractStage(Stage):
             "radius": float(self.config.radius),
             "steps": self.config.steps,
             "direction": self.direction,
+            # Blocks of another size round differently in the last bits.
+            **({"max_scratch_mib": self.config.max_scratch_mib} if self._scratch_bytes != MAX_SCRATCH_BYTES else {}),
         }
+
+    @property
+    def _scratch_bytes(self) -> int:
+        return self.config.max_scratch_mib * 2**20
 
     def prepare(self, device: torch.device) -> None:
         """Load the head in float32, once for all shards."""
-        head = load_head(self.head)
-        self.weight = head.weight.to(device=device, dtype=torch.float32)
-        self.bias = None if head.bias is None else head.bias.to(device)
+        self.layer = load_head(self.head).to(device, torch.float32)
+        self.scratch = self._scratch_bytes
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """Some shards of answers together."""
@@ -74,15 +84,7 @@ class ExtractStage(Stage):
         states = torch.cat([self.answers.tensors(shard)["states"] for shard in content])
         answers = rows["answer_ids"].to_pylist()
         tokens = torch.tensor([token for answer in answers for token in answer], dtype=torch.long)
-        features = stability_features(
-            states.to(self.weight.device),
-            self.weight,
-            tokens.to(self.weight.device),
-            radius=self.config.radius,
-            steps=self.config.steps,
-            bias=self.bias,
-            direction=self.direction,
-        ).cpu()
+        features = self._features(states, tokens)
         ids = rows["question_id"].to_pylist()
         columns: dict[str, Any] = {
             "question_id": [name for name, answer in zip(ids, answers, strict=True) for _ in answer],
@@ -92,6 +94,40 @@ class ExtractStage(Stage):
         for index, name in enumerate(FEATURE_NAMES):
             columns[name] = pa.array(features[:, index].numpy(), pa.float32())
         return pa.table(columns)
+
+    def _features(self, states: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        """The features, on the CPU; where memory runs out, from now on with half as many logits at a time.
+
+        Raises:
+            UserError: there is too little memory for the logits of one token.
+        """
+        device = self.layer.weight.device
+        while isinstance(
+            found := attempt(
+                lambda: stability_features(
+                    states.to(device),
+                    self.layer.weight,
+                    tokens.to(device),
+                    radius=self.config.radius,
+                    steps=self.config.steps,
+                    max_scratch_bytes=self.scratch,
+                    bias=self.layer.bias,
+                    softcap=self.layer.softcap,
+                    direction=self.direction,
+                ).cpu()
+            ),
+            OutOfMemory,
+        ):
+            self.scratch //= 2
+            if self.scratch < 8 * len(self.layer.weight):  # one token's, in the smallest blocks there are
+                raise expected(
+                    f"the memory of {device} for {self.title}",
+                    "enough for the head and the logits of one token",
+                    f"“{found.reason}”",
+                    "Set trainer.accelerator=cpu for this stage.",
+                )
+            say(self.name, self.title, "like all that follow", state="tokens did not fit and are halved")
+        return found
 
     def save_shard(self, outputs: list[pa.Table], folder: Path) -> Mapping[str, float]:
         """Write the feature rows."""

@@ -5,8 +5,14 @@ from ccps.errors import UserError, expected
 from ccps.tuning import Answered
 
 
-def kept_answers(answers: Artifact) -> list[Answered]:
-    """All answers of at least one token, in the order of the rows."""
+def kept_answers(answers: Artifact, most_states: int | None = None) -> list[Answered]:
+    """All answers of at least one token, in the order of the rows.
+
+    Args:
+        answers: artifact of the answer stage.
+        most_states: how many states are kept of each answer, from its first token on, by default all; the others are
+            let go, so that what only needs the texts does not hold the states of a whole benchmark.
+    """
     kept = []
     for shard in range(answers.manifest["shards"]):
         rows = answers.rows(shard).select(["question_id", "text", "prompt_ids", "answer_ids"]).to_pylist()
@@ -14,7 +20,8 @@ def kept_answers(answers: Artifact) -> list[Answered]:
         for row in rows:
             end = start + len(row["answer_ids"])
             if end > start:
-                one = Answered(row["question_id"], row["text"], row["prompt_ids"], row["answer_ids"], states[start:end])
+                own = states[start:end] if most_states is None else states[start:end][:most_states].clone()
+                one = Answered(row["question_id"], row["text"], row["prompt_ids"], row["answer_ids"], own)
                 kept.append(one)
             start = end
     return kept

@@ -2,13 +2,16 @@
 
 import gc
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
 
 from ccps.artifacts import Artifact
+from ccps.engines import Engine, EngineConfig, EngineWriter, OwnWriter, VllmEngine, Writer, engine_inputs
 from ccps.llm import Head, LanguageModel, ModelFiles, load_model
-from ccps.stages.stage import Run, peak_memory
+from ccps.stages.shard_writer import peak_memory
+from ccps.stages.stage import Run
 
 HEAD = "head.safetensors"
 _HEAD_VERSION = 1
@@ -20,10 +23,13 @@ class SharedModel:
 
     Attributes:
         files: which model.
+        engine: what writes its open-ended answers.
     """
 
     files: ModelFiles
+    engine: EngineConfig = field(default_factory=EngineConfig)
     _loaded: LanguageModel | None = field(default=None, repr=False)
+    _engine: Engine | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -36,9 +42,29 @@ class SharedModel:
             self._loaded = load_model(self.files, device)
         return self._loaded
 
+    @property
+    def engine_inputs(self) -> Mapping[str, str]:
+        """What of the engine determines what is written."""
+        return engine_inputs(self.engine)
+
+    def writer(self, device: torch.device) -> Writer:
+        """What writes answers; loads the model, and the engine if it is another.
+
+        Raises:
+            UserError: the engine cannot load the model.
+        """
+        lm = self.get(device)
+        if self.engine.name == "transformers":
+            return OwnWriter(lm)
+        if self._engine is None:
+            self._engine = VllmEngine(lm, self.engine.gpu_memory_utilization)
+        return EngineWriter(lm, self._engine, self.engine)
+
     def release(self) -> None:
-        """Free its memory."""
-        self._loaded = None
+        """Free its memory, and that of the engine."""
+        if self._engine is not None:
+            self._engine.close()
+        self._loaded = self._engine = None
         gc.collect()
 
     def head_artifact(self, run: Run) -> Artifact:

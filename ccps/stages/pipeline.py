@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ccps.artifacts import Artifact
 from ccps.console import say, show
 from ccps.errors import UserError
@@ -55,27 +53,32 @@ class Pipeline:
             UserError: see each stage; or an earlier stage is missing that was not asked for.
         """
         output = Path(self.config.paths.output)
+        ranks = self.run_settings.ranks
         if not self.ends_with("audit"):
-            check_writable(output)
-        questions = all_questions(self.config, judged=not self.ends_with("score"))
+            ranks.on_first(lambda: check_writable(output))
+        questions = ranks.node_by_node(lambda: all_questions(self.config, judged=not self.ends_with("score")))
         runs = [self._model_run(name, questions) for name in self.config.model]
         complete = [run for run in runs if run is not None]
         if self.ends_with("audit"):
             return None
         stage = ReportStage(complete, questions, self.reused, self.config, self._printed_settings(), provenance())
         artifact = self.do(stage)
-        files = copy_report(artifact, output)
-        for run in complete:
+        ranks.on_first(lambda: self._publish(artifact, complete, output))
+        return output
+
+    def _publish(self, report: Artifact, runs: list[ModelRun], output: Path) -> None:
+        files = copy_report(report, output)
+        for run in runs:
             with output_errors(output):
                 files += save_scorers(run, self.config, output / "scorers" / run.model)
         forget_others(output, files)
         show((output / "claims.txt").read_text(encoding="utf-8"))
         say("output", self.config.experiment, f"open {output / 'report.html'}", state="written")
-        return output
 
     def sides(self, name: str, questions: AllQuestions) -> ModelSides | None:
         """What one model answers, graded, with whatever else methods need from it; None if that was not asked for."""
-        model = SharedModel(find_model(name, self.config.model[name]))
+        files = self.run_settings.ranks.node_by_node(lambda: find_model(name, self.config.model[name]))
+        model = SharedModel(files, self.config.engine)
         sides = Answering(self, model, questions).run()
         model.release()
         return sides
@@ -189,7 +192,5 @@ class Pipeline:
 
 
 def run_experiment(config: Config, settings: Mapping[str, Any], run: Run) -> Path | None:
-    """Run an experiment (see `Pipeline`); the number of CPU threads is set first."""
-    if config.trainer.threads is not None:
-        torch.set_num_threads(config.trainer.threads)
+    """Run an experiment, see `Pipeline`."""
     return Pipeline(config, settings, run).run()

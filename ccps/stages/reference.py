@@ -69,6 +69,7 @@ class ReferenceStage(Stage):
     """
 
     name = "reference"
+    independent = True
 
     def __init__(self, asked: Asked, seed: int) -> None:
         super().__init__()

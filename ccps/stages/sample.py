@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from torch import Tensor
 
 from ccps.artifacts import ROWS, Artifact
 from ccps.data.records import Question
+from ccps.engines import Parity, Writer, parity_cost, parity_summary
 from ccps.entailment import Entailment, find_entailment_model
 from ccps.llm.checkpoint import fingerprint
+from ccps.llm.memory import in_parts
 from ccps.meaning import Entails, in_same_words
 from ccps.methods.base import Samples
 from ccps.samples import ChosenSamples, SampledAnswer, WrittenSamples, check_samples_config
@@ -41,12 +42,12 @@ class _Asked(NamedTuple):
     question: Question
     answer: str
     prompt: Sequence[int]
-    state: Tensor
 
 
 class _Drawn(NamedTuple):
     batch: list[int]
     answers: list[list[SampledAnswer]]
+    parity: Parity | None
 
 
 class SampleStage(AskedStage):
@@ -58,6 +59,7 @@ class SampleStage(AskedStage):
     """
 
     name = "sample"
+    independent = True
 
     def __init__(self, asked: Asked) -> None:
         super().__init__(asked)
@@ -73,6 +75,7 @@ class SampleStage(AskedStage):
             "nli_model": fingerprint(self._nli_folder) if self._nli_folder else None,
             "max_batch_tokens": self.about.manner.max_batch_tokens,
             "shard_questions": self.shard_questions,
+            **({} if self.is_choice else self.about.model.engine_inputs),
         }
 
     @cached_property
@@ -87,20 +90,20 @@ class SampleStage(AskedStage):
             UserError: all answers are empty.
         """
         lm = self.about.model.get(device)
-        self.asked = [
-            _Asked(self.questions[one.question_id], one.text, one.prompt, one.states[0])
-            for one in kept_answers(self.about.answers)
-        ]
-        if not self.asked:
+        kept = kept_answers(self.about.answers, most_states=int(self.is_choice))
+        if not kept:
             raise all_empty(self.about.label)
+        self.asked = [_Asked(self.questions[one.question_id], one.text, one.prompt) for one in kept]
         self.drawer: ChosenSamples | WrittenSamples
+        self.writer: Writer | None = None
         if self.is_choice:
-            states = torch.stack([asked.state for asked in self.asked])
+            states = torch.stack([one.states[0] for one in kept])
             questions = [asked.question for asked in self.asked]
             self.drawer = ChosenSamples(lm, questions, states, self.about.manner, self.config)
         else:
             ids, prompts = [asked.question.id for asked in self.asked], [list(asked.prompt) for asked in self.asked]
-            self.drawer = WrittenSamples(lm, ids, prompts, self.about.manner, self.config)
+            self.writer = self.about.model.writer(device)
+            self.drawer = WrittenSamples(lm, ids, prompts, self.about.manner, self.config, self.writer)
         self.entailment = Entailment(self._nli_folder, device) if self._nli_folder else None
 
     def plan(self) -> Sequence[Sequence[Work]]:
@@ -108,8 +111,9 @@ class SampleStage(AskedStage):
         return in_shards(self.drawer.batches, self.shard_questions)
 
     def step(self, content: list[int]) -> _Drawn:
-        """Draw answers to one batch of questions, given by their positions."""
-        return _Drawn(content, self.drawer.draw(content))
+        """Draw answers to one batch of questions, given by their positions; in parts if memory runs out."""
+        answers = in_parts(self.drawer.draw, content, self.about.model.name)
+        return _Drawn(content, answers, self.writer.parity if self.writer else None)
 
     def save_shard(self, outputs: list[_Drawn], folder: Path) -> Mapping[str, float]:
         """Write the samples."""
@@ -123,6 +127,7 @@ class SampleStage(AskedStage):
         return {
             "n": sum(len(output.batch) for output in outputs),
             "tokens": sum(self.drawer.cost(output.batch, output.answers) for output in outputs),
+            **parity_cost(outputs[-1].parity),
         }
 
     def _rows(self, asked: _Asked, samples: Sequence[SampledAnswer]) -> list[dict[str, Any]]:
@@ -155,6 +160,7 @@ class SampleStage(AskedStage):
             "cut": int(rows["is_cut"].sum()),
             "agree": float((rows["meaning"] == rows["question_id"].map(answers)).mean()),
             "mean_meanings": float(rows.groupby("question_id")["meaning"].nunique().mean()),
+            **parity_summary(artifact.costs()),
         }
 
 

@@ -1,11 +1,9 @@
 """What every stage is: a Lightning module that computes the missing shards of one artifact."""
 
-import resource
 import signal
-import sys
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -23,6 +21,8 @@ from ccps.probes.quiet import quiet_lightning
 from ccps.report.text import duration
 from ccps.stages.mirror import mirror_artifact
 from ccps.stages.progress import StageProgress
+from ccps.stages.ranks import Ranks
+from ccps.stages.shard_writer import ShardWriter
 
 
 class Work(NamedTuple):
@@ -63,11 +63,13 @@ class Run:
         artifacts: root folder of all artifacts.
         accelerator: Lightning accelerator (`auto`, `cpu`, `gpu`).
         logger: Lightning logger that mirrors what the files hold, or None.
+        ranks: this process among those that share the run.
     """
 
     artifacts: Path
     accelerator: str = "auto"
     logger: Logger | None = None
+    ranks: Ranks = field(default_factory=Ranks)
 
 
 class Stage(pl.LightningModule):
@@ -75,12 +77,15 @@ class Stage(pl.LightningModule):
 
     A subclass says what determines its result (`inputs`), cuts the work into shards (`plan`), does one step
     (`step`), writes the outputs of a shard (`save_shard`), and sums up the whole (`summarise`). It raises
-    `version` whenever its code would give another result for the same inputs.
+    `version` whenever its code would give another result for the same inputs. Where shards are `independent` of one
+    another, and `save_shard` of all but its outputs, several processes share them, and one is written while the next
+    is computed.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     unit: ClassVar[str] = "questions"
+    independent: ClassVar[bool] = False
 
     def inputs(self) -> Mapping[str, Any]:
         """Everything that determines the result, as JSON-like values."""
@@ -129,34 +134,6 @@ class Stage(pl.LightningModule):
         return Artifact.at(run.artifacts, self.name, {"version": self.version, **self.inputs()})
 
 
-class _ShardWriter(pl.Callback):
-    """Writes each shard as soon as its last step is done, and notes what it cost."""
-
-    def __init__(self, artifact: Artifact) -> None:
-        self.artifact = artifact
-        self.outputs: list[Any] = []
-        self.started = time.perf_counter()
-
-    def on_predict_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: _Item,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        assert isinstance(pl_module, Stage)
-        self.outputs.append(outputs)
-        if not batch.closes:
-            return
-        with self.artifact.shard(batch.shard) as folder:
-            cost = pl_module.save_shard(self.outputs, folder)
-        now = time.perf_counter()
-        self.artifact.add_cost(batch.shard, seconds=now - self.started, peak_memory=peak_memory(), **cost)
-        self.outputs, self.started = [], now
-
-
 def run_stage(stage: Stage, run: Run) -> Artifact:
     """Compute what is missing of a stage's artifact; say in one line what was reused and what was done.
 
@@ -164,11 +141,15 @@ def run_stage(stage: Stage, run: Run) -> Artifact:
         UserError: the artifact is broken, held by another process, or the disk is full; or the stage refuses.
     """
     artifact = stage.artifact(run)
-    if artifact.complete:
+    if run.ranks.agreed(artifact.complete):
         say(stage.name, stage.title, _sentence(artifact.summary), state="reused")
     else:
-        with artifact.writing():
-            _compute(stage, artifact, run)
+        with ExitStack() as held:
+            run.ranks.on_first(lambda: held.enter_context(artifact.writing()))
+            if stage.independent:
+                _compute(stage, artifact, run)
+            else:
+                run.ranks.on_first(lambda: _compute(stage, artifact, replace(run, ranks=Ranks())))
         state = f"done in {duration(total_cost(artifact, 'seconds'))}"
         say(stage.name, stage.title, _sentence(artifact.summary), state=state)
     if run.logger is not None:
@@ -177,27 +158,38 @@ def run_stage(stage: Stage, run: Run) -> Artifact:
 
 
 def _compute(stage: Stage, artifact: Artifact, run: Run) -> None:
+    writer = ShardWriter(stage, artifact, run.ranks.rank)
     progress = StageProgress(stage.name, stage.title, stage.unit)
-    trainer = stage_trainer(run, [_ShardWriter(artifact), progress])
+    trainer = stage_trainer(run, [writer, progress])
+    shards, missing = run.ranks.together(lambda: _missing(stage, artifact, trainer))
+    # No process has written anything before all know what is missing.
+    items = [
+        _Item(index, work is shards[index][-1], work) for index in run.ranks.own(missing) for work in shards[index]
+    ]
+    done = [work.size for index, shard in enumerate(shards) if index not in missing for work in shard]
+    progress.done = sum(done)
+    progress.total = progress.done + sum(item.work.size for item in items)
+    run.ranks.together(lambda: _work_off(stage, items, trainer, writer))
+    run.ranks.on_first(lambda: _finish(stage, artifact, len(shards)))
+
+
+def _missing(stage: Stage, artifact: Artifact, trainer: pl.Trainer) -> tuple[Sequence[Sequence[Work]], list[int]]:
+    """All shards, and the numbers of those that are to be computed."""
     stage.prepare(trainer.strategy.root_device)
     shards = stage.plan()
-    items = [
-        _Item(index, work is shard[-1], work)
-        for index, shard in enumerate(shards)
-        if not artifact.has_shard(index)
-        for work in shard
-    ]
-    progress.total = sum(work.size for shard in shards for work in shard)
-    progress.done = progress.total - sum(item.work.size for item in items)
-    if items:
-        _work_off(stage, items, trainer)
-    artifact.check_shards(len(shards))
-    artifact.finish(len(shards), stage.summarise(artifact))
+    return shards, [index for index in range(len(shards)) if not artifact.has_shard(index)]
 
 
-def _work_off(stage: Stage, items: list[_Item], trainer: pl.Trainer) -> None:
+def _finish(stage: Stage, artifact: Artifact, n_shards: int) -> None:
+    artifact.check_shards(n_shards)
+    artifact.finish(n_shards, stage.summarise(artifact))
+
+
+def _work_off(stage: Stage, items: list[_Item], trainer: pl.Trainer, writer: ShardWriter) -> None:
+    if not items:
+        return
     loader = DataLoader(items, batch_size=None, collate_fn=_unchanged)  # type: ignore[arg-type, var-annotated]
-    with quiet_lightning():
+    with quiet_lightning(), writer.pool:  # whatever happens, a shard that is being written is written
         try:
             trainer.predict(stage, loader, return_predictions=False)
         except SystemExit:
@@ -215,10 +207,11 @@ def stage_trainer(run: Run, callbacks: list[pl.Callback]) -> pl.Trainer:
         UserError: this machine has no such accelerator.
     """
     try:
+        accelerator = _accelerator(run.accelerator)
         with quiet_lightning():
             return pl.Trainer(
-                accelerator=_accelerator(run.accelerator),
-                devices=1,
+                accelerator=accelerator,
+                devices=1 if accelerator == "cpu" else [run.ranks.local_rank],
                 logger=run.logger or False,
                 callbacks=callbacks,
                 plugins=[LightningEnvironment()],
@@ -247,12 +240,6 @@ def run_device(run: Run) -> torch.device:
 
 def _unchanged(item: _Item) -> _Item:
     return item
-
-
-def peak_memory() -> int:
-    """Most memory this process has held so far, in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def total_cost(artifact: Artifact, name: str) -> float:

@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ccps.artifacts import Artifact
 from ccps.console import say
 from ccps.perturbation import Direction, Grid
@@ -41,11 +39,9 @@ def run_sweep(swept: Swept, settings: Mapping[str, Any], run: Run) -> Path:
         UserError: see each stage.
     """
     config = swept.experiment
-    if config.trainer.threads is not None:
-        torch.set_num_threads(config.trainer.threads)
     output = Path(config.paths.output)
-    check_writable(output)
-    questions = all_questions(config, judged=True)
+    run.ranks.on_first(lambda: check_writable(output))
+    questions = run.ranks.node_by_node(lambda: all_questions(config, judged=True))
     left_out = [*questions.left_out, *_not_swept(questions, swept.sweep)]
     questions = questions._replace(
         trains={form: asked for form, asked in questions.trains.items() if form in swept.sweep.grids},
@@ -59,7 +55,7 @@ def run_sweep(swept: Swept, settings: Mapping[str, Any], run: Run) -> Path:
         formats += [sweep_format(swept, sides, form, run) for form in sides.trains]
     shown = {key: value for key, value in settings.items() if key not in ("paths", "logger", "stages")}
     report = run_stage(SweepReportStage(formats, left_out, swept, shown, provenance()), run)
-    forget_others(output, copy_report(report, output))
+    run.ranks.on_first(lambda: forget_others(output, copy_report(report, output)))
     say("output", config.experiment, f"open {output / 'report.html'}", state="written")
     return output
 

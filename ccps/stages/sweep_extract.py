@@ -54,6 +54,7 @@ class _FromStates(Stage):
     """A stage that reads the states of answer tokens, and the head."""
 
     unit = "shards"
+    independent = True
 
     def __init__(self, answers: Artifact, head: Artifact, label: str, direction: Direction) -> None:
         super().__init__()
@@ -64,9 +65,7 @@ class _FromStates(Stage):
 
     def prepare(self, device: torch.device) -> None:
         """Load the head in float32, once for all shards."""
-        head = load_head(self.head)
-        self.weight = head.weight.to(device=device, dtype=torch.float32)
-        self.bias = None if head.bias is None else head.bias.to(device)
+        self.layer = load_head(self.head).to(device, torch.float32)
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """Some shards of answers together, so that the head is read seldom."""
@@ -81,7 +80,8 @@ class _FromStates(Stage):
         answers = rows["answer_ids"].to_pylist()
         ids = [name for name, answer in zip(rows["question_id"].to_pylist(), answers, strict=True) for _ in answer]
         tokens = torch.tensor([token for answer in answers for token in answer], dtype=torch.long)
-        return _Tokens(ids, tokens.to(self.weight.device), states.to(self.weight.device))
+        device = self.layer.weight.device
+        return _Tokens(ids, tokens.to(device), states.to(device))
 
 
 class SweepExtractStage(_FromStates):
@@ -116,7 +116,13 @@ class SweepExtractStage(_FromStates):
         """Features of all answer tokens of some shards."""
         tokens = self.tokens(content)
         features = stability_features_sweep(
-            tokens.states, self.weight, tokens.token_ids, self.points, bias=self.bias, direction=self.direction
+            tokens.states,
+            self.layer.weight,
+            tokens.token_ids,
+            self.points,
+            bias=self.layer.bias,
+            softcap=self.layer.softcap,
+            direction=self.direction,
         )
         return tokens.question_ids, features.cpu()
 
@@ -166,7 +172,12 @@ class FlipStage(_FromStates):
         """Radii of all answer tokens of some shards."""
         tokens = self.tokens(content)
         radius = flip_radius(
-            tokens.states, self.weight, tokens.token_ids, bias=self.bias, direction=self.direction
+            tokens.states,
+            self.layer.weight,
+            tokens.token_ids,
+            bias=self.layer.bias,
+            softcap=self.layer.softcap,
+            direction=self.direction,
         ).cpu()
         return pa.table(
             {

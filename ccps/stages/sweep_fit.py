@@ -72,6 +72,7 @@ class SweepFitStage(Stage):
 
     name = "sweep_fit"
     unit = "probes"
+    independent = True
 
     def __init__(
         self,

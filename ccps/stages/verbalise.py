@@ -35,6 +35,7 @@ class VerbaliseStage(AskedStage):
     """
 
     name = "verbalise"
+    independent = True
 
     def inputs(self) -> Mapping[str, Any]:
         """The answers, which say how they came about, and the query; batching too, which decides the last bits."""

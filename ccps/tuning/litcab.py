@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from ccps.errors import UserError
 from ccps.llm import Head
+from ccps.llm.head import soft_capped
 from ccps.probes.config import Checkpoint, Optimizer, ProbeConfig, StageConfig
 from ccps.probes.curve import CurvePoint
 from ccps.probes.modules import VAL_LOSS, StageModule
@@ -152,6 +153,7 @@ class LitCabModule(StageModule[Any]):
         self.litcab = config
         self.register_buffer("head_weight", head.weight.float(), persistent=False)
         self.register_buffer("head_bias", head.bias, persistent=False)
+        self.softcap = head.softcap
 
     def loss(self, batch: Pair) -> Tensor:
         """Return the loss of a mini-batch.
@@ -194,7 +196,7 @@ class LitCabModule(StageModule[Any]):
         hidden = states.float()
         own: Tensor = functional.linear(hidden, self.head_weight, self.head_bias)  # type: ignore[arg-type]
         beside: Tensor = self.trained(hidden.relu())
-        return own + beside
+        return soft_capped(own, self.softcap) + beside
 
 
 def _batches(pairs: Sequence[Pair], size: int, seed: int) -> Iterator[Pair]:

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ccps.errors import UserError
+from ccps.errors import UserError, expected
 from ccps.llm import LanguageModel, letter_tokens
 from ccps.tuning.adapter import Adapter
 from ccps.tuning.config import TuningConfig, check_tuning
@@ -99,6 +99,13 @@ class Tuner:
             raise UserError(
                 f"Expected the loss of tuning model `{name}` to be finite, but got {loss} after {self.updates} "
                 f"updates. Lower `tuning.learning_rate`, or set model.{name}.dtype=float32."
+            )
+        if any(value.grad is None for value in self.parameters.values()):
+            raise expected(
+                f"model `{self.lm.files.name}`",
+                "one whose adapter can be trained",
+                "no gradient, as with quantisation=nf4 on a CPU",
+                "Leave out the methods it and ct, or hold the weights as they are or with quantisation=int8.",
             )
         nn.utils.clip_grad_norm_(self.parameters.values(), self.config.clip_norm)
         self.optimizer.step()

@@ -14,11 +14,10 @@ from ccps.data.records import Question
 from ccps.data.sampling import sample
 from ccps.llm import LanguageModel, Passage, common_prefix, compute_prefix, final_states, plan_batches, prompt_ids
 from experiments.benchmarks.page import Figure, Target
-from experiments.benchmarks.timing import ratios, spread
+from experiments.benchmarks.timing import Seconds, ratios, spread, take_turns
 
 TARGET = Target("≥", 1.4)
 PLAIN_BATCH = 8
-Seconds = dict[str, list[float]]
 
 TEXT = (
     "Prompts of MMLU, one greedy token each; only the final states of the answer positions leave the model, in both "
@@ -107,6 +106,33 @@ def _read(lm: LanguageModel, prompts: Prompts, batches: Sequence[list[int]], sha
     order = [index for batch in batches for index in batch]
     states = [torch.cat(final_states(lm, [Passage(prompts.ids[i]) for i in batch], prefix)) for batch in batches]
     return torch.cat(states)[torch.tensor(order).argsort()]
+
+
+def measure_forward(
+    lm: LanguageModel, questions: Sequence[Question], n: int, max_batch_tokens: int, repetitions: int
+) -> list[Figure]:
+    """Read a sample of the questions in both ways.
+
+    Args:
+        lm: the model.
+        questions: the whole benchmark, in dataset order.
+        n: how many of them are read.
+        max_batch_tokens: bound of a batch of ours.
+        repetitions: how often.
+    """
+    prompts = build_prompts(lm, representative(questions, n), max_batch_tokens)
+    whole = build_prompts(lm, questions, max_batch_tokens)
+    read_bucketed(lm, prompts)
+    read_plain(lm, Prompts(prompts.ids[:PLAIN_BATCH], max_batch_tokens))
+    ways = {"plain": lambda: read_plain(lm, prompts), "bucketed": lambda: read_bucketed(lm, prompts)}
+    seconds, results = take_turns(ways, repetitions, f"forward, {lm.files.name}")
+    plain, ours = (lm.own_logits(results[way]).argmax(1) for way in ways)
+    return forward_figures(lm.files.name, prompts, whole, seconds, (plain == ours).float().mean().item())
+
+
+def missing(name: str, reason: str) -> list[Figure]:
+    """What stands in the place of a model's figures if it is not to be had."""
+    return [Figure.missing("Our batches, times the plain speed", name, reason, TARGET)]
 
 
 def forward_figures(name: str, prompts: Prompts, whole: Prompts, seconds: Seconds, agreement: float) -> list[Figure]:

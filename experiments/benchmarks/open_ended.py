@@ -85,7 +85,7 @@ def states_by_the_paper(lm: LanguageModel, prompt: list[int], answer: list[int])
     """States `[tokens, d]` of one answer: the whole text so far twice for every token."""
     states = []
     for index in range(len(answer)):
-        ids = torch.tensor([[*prompt, *answer[:index]]])
+        ids = torch.tensor([[*prompt, *answer[:index]]], device=lm.device)
         for _ in range(2):  # once for the state, once more in the helper that takes the gradient
             output = lm.model(input_ids=ids, use_cache=False, output_hidden_states=True)
         states.append(output.hidden_states[-1][0, -1])
@@ -99,8 +99,9 @@ def generate_plainly(lm: LanguageModel, questions: Sequence[Question]) -> None:
 
     prompts = [prompt_ids(lm.tokenizer, chat_messages(question)) for question in questions]
     width = max(map(len, prompts))
-    ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts])
-    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    lengths = torch.tensor([[len(prompt)] for prompt in prompts], device=lm.device)
+    ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts], device=lm.device)
+    mask = (torch.arange(width, device=lm.device) >= width - lengths).long()
     config = GenerationConfig(
         max_new_tokens=ANSWER_TOKENS, do_sample=False, eos_token_id=list(lm.end_tokens), pad_token_id=0
     )
@@ -111,7 +112,7 @@ def measure_open_ended(
     lm: LanguageModel, questions: Sequence[Question], perturbation: PerturbationConfig, repetitions: int, n: int
 ) -> Section:
     """Time extraction in both ways on the same answers, and generating with and without confidence."""
-    weight, bias = lm.head.weight.float(), lm.head.bias
+    head = lm.head.to(lm.device, torch.float32)
     name, radius, steps = lm.files.name, perturbation.radius, perturbation.steps
     given = answered(lm, questions, n)
     reading = Interview(lm, given, Manner())
@@ -121,13 +122,18 @@ def measure_open_ended(
         features = []
         for prompt, answer in zip(reading.prompts[:n_answers], reading.given, strict=False):
             states = states_by_the_paper(lm, prompt, answer or [])
-            features.append(reference_features(states, weight, torch.tensor(answer), radius, steps, bias=bias))
+            tokens = torch.tensor(answer, device=lm.device)
+            features.append(
+                reference_features(states, head.weight, tokens, radius, steps, bias=head.bias, softcap=head.softcap)
+            )
         return torch.cat(features)
 
     def features_of(answers: Sequence[Answer]) -> Tensor:
-        states = torch.cat([answer.states for answer in answers])
-        tokens = torch.tensor([token for answer in answers for token in answer.tokens])
-        return stability_features(states, weight, tokens, radius, steps, bias=bias)
+        states = torch.cat([answer.states for answer in answers]).to(lm.device)
+        tokens = torch.tensor([token for answer in answers for token in answer.tokens], device=lm.device)
+        return stability_features(
+            states, head.weight, tokens, radius, steps, bias=head.bias, softcap=head.softcap
+        ).cpu()
 
     def ours() -> Tensor:
         return features_of(Interview(lm, given, Manner()).answer_all())

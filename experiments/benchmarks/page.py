@@ -9,17 +9,22 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from ccps.stages.provenance import provenance
 from experiments.benchmarks.timing import Spread
 
-# Titles of all sections, as they follow each other.
+# Titles of all sections, as they follow each other. What a GPU has measured stands beside what the CPU has.
+ON_GPU = ", on a GPU"
 ORDER = (
     "Features",
+    "Sizes",
+    "Cost against questions",
+    "Processes",
     "Sweep",
     "Open-ended answers",
     "Methods",
     "Forward pass",
-    "Extraction",
     "Storage",
     "A whole experiment",
 )
@@ -93,23 +98,47 @@ class Made:
             f"Measured on {self.date} with `{self.command}`, {self.repetitions} repetitions, code "
             f"{machine['commit'] or 'not in a checkout'}, on {machine['processor']} ({machine['cores']} cores, "
             f"{machine['threads']} threads used, {machine['memory_gib']:g} GiB, load before the run "
-            f"{machine['load_before']:.2f}), Python {machine['python']}, torch {machine['torch']}, "
+            f"{machine['load_before']:.2f}){self._gpu}, Python {machine['python']}, torch {machine['torch']}, "
             f"transformers {machine['transformers']}, {machine['system']}."
         )
+
+    @property
+    def _gpu(self) -> str:
+        gpu = self.machine.get("gpu")
+        return f" with {gpu} ({self.machine['gpu_memory_gib']:g} GiB)" if gpu else ""
 
 
 @dataclass(frozen=True)
 class Section:
-    """Figures that are measured in one way, and the way; `made` is filled in when they are."""
+    """Figures that are measured in one way, and the way.
+
+    Attributes:
+        title: one of `ORDER`, or one of them `ON_GPU`.
+        text: how they are measured.
+        figures: the numbers.
+        made: filled in when they are written.
+        picture: path of an image beside the page, if there is one.
+    """
 
     title: str
     text: str
     figures: Sequence[Figure]
     made: Made | None = None
+    picture: str = ""
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether there is a figure at all."""
+        return any(figure.value is not None for figure in self.figures)
+
+    @property
+    def place(self) -> tuple[int, bool]:
+        """Where it stands on the page."""
+        return ORDER.index(self.title.removesuffix(ON_GPU)), self.title.endswith(ON_GPU)
 
 
-def describe_machine(load: float) -> dict[str, Any]:
-    """What the figures depend on; `load` is the system's load average before the run."""
+def describe_machine(load: float, device: torch.device) -> dict[str, Any]:
+    """What the figures depend on; `load` is the system's load average before the run, `device` where it was."""
     made_with = provenance()
     machine = made_with["machine"]
     return {
@@ -123,7 +152,13 @@ def describe_machine(load: float) -> dict[str, Any]:
         "torch": made_with["versions"]["torch"],
         "transformers": made_with["versions"]["transformers"],
         "commit": made_with["commit"],
+        **(_gpu(device) if device.type == "cuda" else {}),
     }
+
+
+def _gpu(device: torch.device) -> dict[str, Any]:
+    properties = torch.cuda.get_device_properties(device)
+    return {"gpu": properties.name, "gpu_memory_gib": round(properties.total_memory / 2**30, 1)}
 
 
 def today() -> str:
@@ -139,6 +174,8 @@ def shell_command(arguments: Iterable[str]) -> str:
 def write_page(measured: Sequence[Section], made: Made, folder: Path) -> Path:
     """Write `benchmarks.md` and `benchmarks.json`; sections that are there and were not measured anew stay.
 
+    So does one with figures where there are none now, on a machine that lacks something for instance.
+
     Args:
         measured: what this run has measured.
         made: when, where and how.
@@ -150,8 +187,10 @@ def write_page(measured: Sequence[Section], made: Made, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / "benchmarks.json"
     sections = {section.title: section for section in (read_sections(record) if record.exists() else [])}
-    sections |= {section.title: replace(section, made=made) for section in measured}
-    ordered = sorted(sections.values(), key=lambda section: ORDER.index(section.title))
+    for section in measured:
+        if section.is_measured or section.title not in sections or not sections[section.title].is_measured:
+            sections[section.title] = replace(section, made=made)
+    ordered = sorted(sections.values(), key=lambda section: section.place)
     content = [_as_json(section) for section in ordered]
     record.write_text(json.dumps({"sections": content}, indent=1, ensure_ascii=False) + "\n")
     file = folder / "benchmarks.md"
@@ -168,15 +207,18 @@ def _as_json(section: Section) -> dict[str, Any]:
 
 
 def read_sections(file: Path) -> list[Section]:
-    """Read the sections that `write_page` wrote."""
+    """Read the sections that `write_page` wrote, without those of which nothing is measured any more."""
     sections = []
     for content in json.loads(file.read_text())["sections"]:
+        if content["title"].removesuffix(ON_GPU) not in ORDER:
+            continue
         figures = []
         for figure in content["figures"]:
             sense, _, bound = (figure["target"] or "").partition(" ")
             target = Target(sense, float(bound)) if bound else None
             figures.append(Figure(**{key: value for key, value in figure.items() if key != "met"} | {"target": target}))
-        sections.append(Section(content["title"], content["text"], figures, Made(**content["made"])))
+        made, picture = Made(**content["made"]), content.get("picture", "")
+        sections.append(Section(content["title"], content["text"], figures, made, picture))
     return sections
 
 
@@ -187,12 +229,15 @@ def render(sections: Sequence[Section]) -> str:
         "`make bench` measures all of it again; each section says when and where it was measured. The numbers are in "
         "[benchmarks.json](benchmarks.json) too. A figure with a range is the median of the repetitions after a "
         "warm-up. Ways that are compared take turns in one process, and a ratio is formed within each repetition, so "
-        "that a machine whose speed drifts changes times but hardly ratios. All is computed on the CPU.",
+        "that a machine whose speed drifts changes times but hardly ratios. Sections that do not name a GPU are of the "
+        "CPU. What could not be measured says so, with the reason.",
         "## Targets",
         _figure_table([figure for section in sections for figure in section.figures if figure.target]),
     ]
     for section in sections:
-        blocks += [f"## {section.title}", section.text, *([section.made.sentence] if section.made else [])]
+        made = [section.made.sentence] if section.made and section.is_measured else []
+        blocks += [f"## {section.title}", section.text, *made]
+        blocks += [f"![{section.title}]({section.picture})"] if section.picture else []
         blocks += [_figure_table(section.figures), *_reasons(section.figures)]
     return "\n\n".join(blocks) + "\n"
 

@@ -4,12 +4,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from ccps.data.benchmarks import BenchmarkSpec
 from ccps.llm import ModelConfig
 from ccps.stages.config import PerturbationConfig
 from ccps.stages.schema import nearest, typed
 
-PARTS = ("features", "sweep", "answers", "methods", "models", "experiment")
+PARTS = ("features", "sizes", "scale", "processes", "sweep", "answers", "methods", "forward", "experiment")
+DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass
@@ -19,13 +22,16 @@ class BenchConfig:
     Attributes:
         parts: what is measured, of those in `PARTS`; the other parts of the page stay as they are.
         model: language models by key; the features are timed on the head of the first.
+        sizes: language models by key, from small to large, for the part `sizes`.
+        gpu_sizes: further ones, too large for anything but a GPU.
         test: the benchmark whose questions are asked; exactly one.
         open_ended: the open-ended benchmark whose questions the first model answers at length; exactly one.
         perturbation: how far and how finely states are pushed.
-        questions: how many are asked for the forward pass.
+        questions: how many are asked for the forward pass; twice as many, and 4 and 16 times that, for `scale`.
         tokens: answer tokens for the features.
         answers: answers of many tokens for extraction; the paper's procedure takes ten seconds for each.
         repetitions: counted repetitions, after a warm-up.
+        device: `cpu`, `cuda`, or `auto`: a GPU if there is one.
         threads: CPU threads of torch.
         max_batch_tokens: rows times width of a batch of the answer stage.
         quick: only the first model, and no more tokens than questions.
@@ -35,6 +41,8 @@ class BenchConfig:
 
     parts: list[str] = field(default_factory=lambda: list(PARTS))
     model: dict[str, ModelConfig] = field(default_factory=dict)
+    sizes: dict[str, ModelConfig] = field(default_factory=dict)
+    gpu_sizes: dict[str, ModelConfig] = field(default_factory=dict)
     test: dict[str, BenchmarkSpec] = field(default_factory=dict)
     open_ended: dict[str, BenchmarkSpec] = field(default_factory=dict)
     perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
@@ -42,11 +50,17 @@ class BenchConfig:
     tokens: int = 228
     answers: int = 8
     repetitions: int = 5
+    device: str = "auto"
     threads: int = 2
     max_batch_tokens: int = 1024
     quick: bool = False
     output: str = "docs"
     reproduced: str = "outputs/embedded"
+
+    def chosen_device(self) -> torch.device:
+        """Where everything is measured."""
+        wanted = self.device
+        return torch.device(wanted if wanted != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
 
 
 def to_bench(settings: Mapping[str, Any]) -> BenchConfig:
@@ -68,6 +82,11 @@ def _value_faults(settings: Mapping[str, Any]) -> Iterator[str]:
     for part in settings.get("parts", ()):
         if part not in PARTS:
             yield f"unknown part `{part}` in `parts`: {nearest(part, PARTS)}"
+    device = settings.get("device", "auto")
+    if device not in DEVICES:
+        yield f"expected `device` to be one of {', '.join(DEVICES)}, but got {device!r}"
+    elif device == "cuda" and not torch.cuda.is_available():
+        yield "expected `device` to be one that this machine has, but got 'cuda': it has no GPU that torch can use"
     if not settings.get("model"):
         yield "expected `model` to hold at least one entry, but it is empty"
     for name in ("test", "open_ended"):

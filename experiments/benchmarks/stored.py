@@ -1,8 +1,6 @@
-"""What extraction costs beside the forward pass, and the bytes that states and features take on disk.
+"""The bytes that states and features take on disk, written by the extract stage itself into a temporary folder."""
 
-Both use the extract stage itself, on an artifact of answers that is written into a temporary folder.
-"""
-
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,25 +12,20 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ccps.artifacts import ROWS, TENSORS, Artifact
-from ccps.llm import LanguageModel, Passage, final_states
+from ccps.llm import Passage, final_states
 from ccps.stages.config import AnsweringConfig, PerturbationConfig
 from ccps.stages.extract import ExtractStage
-from experiments.benchmarks.forward import Prompts
+from ccps.stages.model import SharedModel
+from ccps.stages.stage import Run
 from experiments.benchmarks.page import Figure, Target
 
-EXTRACTION_TARGET = Target("≤", 5)
-STORAGE_TARGET = Target("≥", 30)
-STORED_TOKENS = 512
+TARGET = Target("≥", 30)
+STORED_TOKENS = 510
 PAPER_WIDTH, PAPER_VOCABULARY = 4096, 128_256
+_PAPER_MODEL = "Llama-3.1-8B, computed"
 
-EXTRACTION_TEXT = (
-    "The extract stage on the states of the same questions (reading them, the features, writing the rows), in turns "
-    "with the forward pass above, as a share of our batches' time; the plain batches would make it smaller. The target "
-    "is for a model of at least a billion parameters: the smaller the model, the more of it is head. Reading the head "
-    "and casting it to float32 happens once per run of the stage and is not in the share."
-)
-STORAGE_TEXT = (
-    f"Real states of {STORED_TOKENS} tokens of the prompts, written as the answer stage and the extract stage write "
+TEXT = (
+    f"States of the {STORED_TOKENS} tokens of some answers, written as the answer stage and the extract stage write "
     "them, shard by shard; file sizes divided by tokens. A state is 2·d bytes, a feature row 75 float32 numbers with "
     "question id, position and token id. The released pipeline keeps, per answer token and in two bytes each, seven "
     "states or gradients and the logits: (7·d + V)·2 bytes before compression (CCPS, arXiv 2505.21772, released code). "
@@ -53,27 +46,22 @@ def released_bytes(width: int, vocabulary: int) -> int:
     return (7 * width + vocabulary) * 2
 
 
-def write_answers(root: Path, ids: Sequence[str], token_ids: Tensor, states: Tensor) -> Artifact:
-    """Write states as the answer stage does, one token per question, in shards of its size."""
-    artifact = Artifact.at(root, "answer", {"questions": list(ids)})
+def write_answers(root: Path, answers: Sequence[Sequence[int]], states: Tensor) -> Artifact:
+    """Write the tokens of answers and their states `[tokens, d]` as the answer stage does, in shards of its size."""
+    ids = [f"mmlu/a_subject/{index}" for index in range(len(answers))]
+    artifact = Artifact.at(root, "answer", {"questions": ids})
     size = AnsweringConfig().shard_questions
     starts = range(0, len(ids), size)
+    by_answer = states.cpu().split([len(answer) for answer in answers])
     with artifact.writing():
         for index, start in enumerate(starts):
             part = slice(start, start + size)
-            rows = {"question_id": ids[part], "answer_ids": [[token] for token in token_ids[part].tolist()]}
+            rows = {"question_id": ids[part], "answer_ids": [list(answer) for answer in answers[part]]}
             with artifact.shard(index) as folder:
                 pq.write_table(pa.table(rows), folder / ROWS)
-                save_file({"states": states[part].contiguous()}, folder / TENSORS)
+                save_file({"states": torch.cat(by_answer[part])}, folder / TENSORS)
         artifact.finish(len(starts), {})
     return artifact
-
-
-def prepared_stage(answers: Artifact, head: Artifact, perturbation: PerturbationConfig) -> ExtractStage:
-    """The extract stage with its head loaded."""
-    stage = ExtractStage(answers, head, "bench", perturbation)
-    stage.prepare(torch.device("cpu"))
-    return stage
 
 
 def extract(stage: ExtractStage, folder: Path) -> int:
@@ -87,53 +75,41 @@ def extract(stage: ExtractStage, folder: Path) -> int:
     return size
 
 
-class Tail(NamedTuple):
-    """Tokens of prompts and the states that predicted them."""
-
-    token_ids: Tensor
-    states: Tensor
-
-
-def prompt_states(lm: LanguageModel, prompts: Prompts, n: int) -> Tail:
-    """States of real tokens: each prompt is read as if what follows the shared tokens were its answer.
-
-    Prompts are taken from the first on until there are n tokens, all if that is too few.
-    """
-    start = max(1, prompts.shared)
-    tokens: list[int] = []
-    states = []
-    for prompt in prompts.ids:
-        if len(tokens) >= n:
-            break
-        passage = Passage(prompt[:start], prompt[start:])
-        states += final_states(lm, [passage])
-        tokens += passage.answer
-    return Tail(torch.tensor(tokens[:n]), torch.cat(states)[:n].cpu())
-
-
 def measure_stored(
-    lm: LanguageModel,
-    prompts: Prompts,
-    ids: Sequence[str],
-    head: Artifact,
-    perturbation: PerturbationConfig,
-    root: Path,
+    model: SharedModel, passages: Sequence[Passage], perturbation: PerturbationConfig, device: torch.device
 ) -> Stored:
-    """Write states and features of some hundred tokens, and count bytes; every token has a question id of its own."""
-    tail = prompt_states(lm, prompts, STORED_TOKENS)
-    n = len(tail.token_ids)
-    answers = write_answers(root, ids[:n], tail.token_ids, tail.states)
-    state_bytes = sum(path.stat().st_size for path in answers.folder.rglob(TENSORS))
-    rows = extract(prepared_stage(answers, head, perturbation), root / "stored")
-    return Stored(state_bytes / n, rows / n)
+    """Write states and features of some answers, and count bytes."""
+    lm = model.get(device)
+    states = torch.cat(final_states(lm, passages))
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        answers = write_answers(root, [passage.answer for passage in passages], states)
+        stage = ExtractStage(answers, model.save_head(Run(root), device), "bench", perturbation)
+        stage.prepare(device)
+        state_bytes = sum(path.stat().st_size for path in answers.folder.rglob(TENSORS))
+        return Stored(state_bytes / len(states), extract(stage, root / "rows") / len(states))
 
 
-def storage_figures(name: str, stored: Stored, width: int, vocabulary: int) -> list[Figure]:
+def storage_figures(
+    name: str, stored: Stored, width: int, vocabulary: int, target: Target | None = TARGET
+) -> list[Figure]:
     """Bytes per token of ours and of the released pipeline, and their ratio."""
     released, ours = released_bytes(width, vocabulary), sum(stored)
     return [
         Figure("State", name, stored.state, "bytes/token"),
         Figure("Feature row", name, stored.row, "bytes/token"),
         Figure("Released pipeline, (7·d + V)·2", name, released, "bytes/token"),
-        Figure("Released pipeline over ours", name, released / ours, "×", target=STORAGE_TARGET),
+        Figure("Released pipeline over ours", name, released / ours, "×", target=target),
     ]
+
+
+def missing(name: str, reason: str) -> Figure:
+    """What stands in the place of a model's figures if they cannot be measured."""
+    return Figure.missing("Released pipeline over ours", name, reason, TARGET)
+
+
+def of_paper_model(rows: Sequence[float]) -> list[Figure]:
+    """Bytes for the smallest model of the paper, computed, from the largest feature row that was written."""
+    if not rows:
+        return [missing(_PAPER_MODEL, "no feature row was written.")]
+    return storage_figures(_PAPER_MODEL, Stored(2 * PAPER_WIDTH, max(rows)), PAPER_WIDTH, PAPER_VOCABULARY)

@@ -43,25 +43,29 @@ class SweepTimes(NamedTuple):
 def measure_sweep(
     name: str, states: TokenStates, perturbation: PerturbationConfig, repetitions: int, threads: Sequence[int]
 ) -> list[Figure]:
-    """Time the sweep and one extraction in turns, at several numbers of threads."""
-    hidden, weight, token_ids, bias, _ = states
+    """Time the sweep and one extraction in turns, on the CPU at several numbers of threads."""
+    hidden, head, token_ids, _ = states
     hidden, token_ids = hidden[:TOKENS], token_ids[:TOKENS]
     grids = [Grid(radius, steps) for radius in RADII for steps in STEPS]
 
     def swept(chosen: Sequence[Grid] = grids) -> Tensor:
-        return stability_features_sweep(hidden, weight, token_ids, chosen, bias=bias)
+        return stability_features_sweep(hidden, head.weight, token_ids, chosen, bias=head.bias, softcap=head.softcap)
 
     def extracted() -> Tensor:
-        return stability_features(hidden, weight, token_ids, perturbation.radius, perturbation.steps, bias=bias)
+        radius, steps = perturbation.radius, perturbation.steps
+        return stability_features(hidden, head.weight, token_ids, radius, steps, bias=head.bias, softcap=head.softcap)
 
     figures = []
     before = torch.get_num_threads()
     together = swept()
-    for number in dict.fromkeys(threads):
+    on_cpu = hidden.device.type == "cpu"
+    for number in dict.fromkeys(threads) if on_cpu else (before,):
         torch.set_num_threads(number)
         extracted()
         times = SweepTimes(*_in_turns(swept, extracted, repetitions, f"sweep, {name}"))
-        subject = f"{name}, {len(hidden)} tokens, {number} {'thread' if number == 1 else 'threads'}"
+        subject = f"{name}, {len(hidden)} tokens"
+        if on_cpu:
+            subject += f", {number} {'thread' if number == 1 else 'threads'}"
         figures += [
             Figure.of("One extraction", subject, spread(1000 * s / len(hidden) for s in times.extraction), "ms/token"),
             Figure.of("Sweep over one extraction", subject, ratios(*times), "×", SWEEP_TARGET),

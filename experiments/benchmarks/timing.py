@@ -5,9 +5,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import torch
 from rich.progress import track
 
 from ccps.console import console
+
+Seconds = dict[str, list[float]]
+"""Of each repetition, by what was done."""
 
 
 class Spread(NamedTuple):
@@ -26,7 +30,7 @@ class Turns(NamedTuple):
         results: of the last repetition.
     """
 
-    seconds: dict[str, list[float]]
+    seconds: Seconds
     results: dict[str, Any]
 
 
@@ -41,11 +45,19 @@ def ratios(numerators: Sequence[float], denominators: Sequence[float], factor: f
     return spread(factor * a / b for a, b in zip(numerators, denominators, strict=True))
 
 
+def now() -> float:
+    """Seconds, read when a GPU has done all that it was told to do."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
 def take_turns(
     ways: Mapping[str, Callable[[], object]],
     repetitions: int,
     label: str,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] = now,
+    before: Callable[[], object] | None = None,
 ) -> Turns:
     """Time each way once per repetition; every second repetition goes through them backwards.
 
@@ -54,12 +66,15 @@ def take_turns(
         repetitions: how often each is timed.
         label: for the progress bar.
         clock: gives seconds.
+        before: done before each way, and not timed.
     """
     turns = Turns({name: [] for name in ways}, {})
     hidden = not console.is_terminal
     for repetition in track(range(repetitions), label, console=console, transient=True, disable=hidden):
         order = list(ways.items())
         for name, way in order if repetition % 2 == 0 else reversed(order):
+            if before is not None:
+                before()
             started = clock()
             turns.results[name] = way()
             turns.seconds[name].append(clock() - started)

@@ -19,6 +19,7 @@ from ccps.methods import METHODS
 from ccps.methods.calibrated import FittedCalibrated
 
 COLUMNS = ["model", "benchmark", "format", "method", "seed", "metric", "value", "ci_low", "ci_high", "n"]
+NOT_CONTENT = ("costs.0.jsonl", ".lock")
 TRAINED = ("ccps", "p_ik", "saplma_m", "lts", "ccps_random", "ccps_shuffled")
 UNTRAINED = ("p_true", "answer_probability", "entropy", "self_consistency")
 METRICS = ["ece", "brier", "acc", "aucpr", "auroc"]
@@ -174,7 +175,7 @@ def test_parts_give_what_the_whole_gives(
     assert not tiny.output.exists()
     assert not tiny.wandb.exists()
     for stage in ("answer", "grade", "head", "extract", "fit", "score", "evaluate"):
-        own, whole = (contents(place.artifacts / stage, without=("costs.jsonl", ".lock")) for place in (tiny, finished))
+        own, whole = (contents(place.artifacts / stage, without=NOT_CONTENT) for place in (tiny, finished))
         assert own == whole
 
 
@@ -198,7 +199,7 @@ def test_a_killed_run_ends_with_the_same_bytes(tmp_path: Path) -> None:
     whole.run(*settings)
     assert {path: path.stat().st_mtime_ns for path in left} == stamps  # kept, not computed again
     assert len(list(killed.artifacts.glob("answer/*/0*"))) == 16 + 4
-    own, other = (contents(place.artifacts, without=("costs.jsonl", ".lock")) for place in (killed, whole))
+    own, other = (contents(place.artifacts, without=NOT_CONTENT) for place in (killed, whole))
     assert own == other
 
 

@@ -227,7 +227,7 @@ def test_costs_are_kept_in_order_and_are_not_content(tmp_path, artifact):
 def test_torn_cost_is_unknown_and_spoils_no_other(artifact):
     with artifact.writing():
         artifact.add_cost(0, seconds=1.0)
-        with (artifact.folder / "costs.jsonl").open("a") as file:
+        with (artifact.folder / "costs.0.jsonl").open("a") as file:
             file.write('\n{"shard": 1, "seco')
         artifact.add_cost(2, seconds=3.0)
     assert [cost["shard"] for cost in artifact.costs()] == [0, 2]
@@ -373,7 +373,7 @@ def test_full_disk_is_told_keeps_whole_shards_and_frees_the_half_one(artifact, e
     ("file", "act"),
     [
         (".manifest.partial", lambda artifact: artifact.finish(1, {})),
-        ("costs.jsonl", lambda artifact: artifact.add_cost(0, seconds=1.0)),
+        ("costs.0.jsonl", lambda artifact: artifact.add_cost(0, seconds=1.0)),
         ("inputs.json", lambda artifact: artifact.writing().__enter__()),
     ],
 )

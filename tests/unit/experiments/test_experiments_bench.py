@@ -1,63 +1,31 @@
 import json
 import math
-from dataclasses import replace
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from ccps.data.records import Question
 from ccps.errors import UserError
-from ccps.llm import Passage, final_states
+from ccps.llm import Head, Passage, final_states, find_model
 from ccps.perturbation import FEATURE_NAMES
 from ccps.stages.config import PerturbationConfig
+from ccps.stages.model import SharedModel
 from experiments.benchmarks.features import largest_difference, measure_features, random_states
-from experiments.benchmarks.forward import Prompts, representative
-from experiments.benchmarks.model import measure_model, open_model
+from experiments.benchmarks.forward import Prompts, measure_forward, representative
 from experiments.benchmarks.open_ended import answered, missing, states_by_the_paper
-from experiments.benchmarks.page import (
-    ORDER,
-    Figure,
-    Made,
-    Section,
-    Target,
-    number,
-    read_sections,
-    render,
-    shell_command,
-    write_page,
-)
 from experiments.benchmarks.reproduced import read_reproduced
 from experiments.benchmarks.settings import to_bench
-from experiments.benchmarks.stored import released_bytes, write_answers
+from experiments.benchmarks.sizes import random_passages
+from experiments.benchmarks.stored import measure_stored, of_paper_model, released_bytes, write_answers
 from experiments.benchmarks.sweep import measure_fitting, measure_sweep
 from experiments.benchmarks.timing import Spread, ratios, spread, take_turns
-
-MACHINE = {
-    "processor": "A processor",
-    "cores": 2,
-    "threads": 2,
-    "memory_gib": 8.0,
-    "system": "Linux",
-    "load_before": 0.25,
-    "python": "3.11",
-    "torch": "2.0",
-    "transformers": "5.0",
-    "commit": None,
-}
-
-
-TARGET = Target("≥", 25)
+from experiments.launch import CONF
 
 
 def question(subject, index):
     return Question(f"mmlu/{subject}/{index}", subject, f"text {index}", ("x", "y"), ("a",), "test", "mmlu")
-
-
-MADE = Made("2026-01-31", "python -m experiments.bench", 5, MACHINE)
-
-
-def section_of(*figures, title="Features"):
-    return Section(title, "How.", list(figures), MADE)
 
 
 class TestTiming:
@@ -81,6 +49,17 @@ class TestTiming:
         assert done == ["a", "b", "b", "a", "a", "b"]
         assert seconds == {"a": [1.0] * 3, "b": [1.0] * 3}
         assert results == {"a": None, "b": 6}
+
+    def test_what_is_done_before_each_way_is_not_timed(self):
+        time = [0.0]
+
+        def passes(seconds):
+            time[0] += seconds
+
+        ways = {"a": lambda: passes(1), "b": lambda: passes(2)}
+        seconds, _ = take_turns(ways, 2, "test", clock=lambda: time[0], before=lambda: passes(100))
+        assert seconds == {"a": [1.0, 1.0], "b": [2.0, 2.0]}
+        assert time[0] == 406
 
 
 class TestPrompts:
@@ -118,13 +97,14 @@ class TestFeatures:
         assert largest_difference(features, reference) == (math.inf, "epsilon_to_flip_token")
 
     def test_section_holds_both_ways_and_their_difference(self):
-        states = random_states(2)._replace(weight=torch.randn(300, 576) / 8, token_ids=torch.tensor([3, 299]))
+        states = random_states(2)._replace(head=Head(torch.randn(300, 576) / 8), token_ids=torch.tensor([3, 299]))
         section = measure_features(states, to_bench(settings()).perturbation, repetitions=1)
         figures = {figure.what: figure for figure in section.figures}
         assert figures["Largest difference between the two"].value < 5e-3
         ratio = figures["Features, times the paper's throughput"]
         assert ratio.target is None  # which is for one vocabulary
         assert ratio.value == pytest.approx(figures["Features"].value / figures["The paper's procedure"].value)
+        assert figures["Time of the features over the floor"].target is None
 
 
 class TestStorage:
@@ -133,27 +113,33 @@ class TestStorage:
         assert released_bytes(5120, 152_064) == 375_808
 
     def test_answers_are_written_shard_by_shard_in_order(self, tmp_path):
-        states = torch.arange(130 * 4, dtype=torch.bfloat16).reshape(130, 4)
-        artifact = write_answers(tmp_path, [f"q{i}" for i in range(130)], torch.arange(130), states)
+        answers = [[index] * (1 + index % 2) for index in range(130)]
+        states = torch.arange(195 * 4, dtype=torch.bfloat16).reshape(195, 4)
+        artifact = write_answers(tmp_path, answers, states)
         assert artifact.manifest["shards"] == 3
-        assert artifact.rows()["answer_ids"].to_pylist() == [[i] for i in range(130)]
+        assert artifact.rows()["answer_ids"].to_pylist() == answers
         assert torch.equal(torch.cat([artifact.tensors(i)["states"] for i in range(3)]), states)
 
+    def test_bytes_of_states_and_rows_are_counted_per_token(self, tiny_config, tiny_model):
+        model = SharedModel(find_model("tiny", tiny_config("llama")))
+        passages = random_passages(tiny_model("llama"), 20, 5, 10)
+        size = measure_stored(model, passages, PerturbationConfig(), torch.device("cpu"))
+        assert 32 * 4 < size.state < 32 * 4 + 2  # float32, and a header
+        assert 75 * 4 < size.row < 700
 
-class TestModel:
-    def test_a_model_of_two_small_layers_gets_all_figures(self):
-        config = to_bench(settings(questions=12, repetitions=2))
-        questions = [question(subject, index) for subject in "zyx" for index in range(200)]
-        figures = measure_model(open_model("tiny", config), questions, config)
-        forward = {figure.what: figure for figure in figures.forward}
-        assert forward["Answers that are the same token in both ways"].value == 100  # float32: no rounding apart
-        assert forward["Our batches, times the plain speed"].low is not None
-        extraction = {figure.what: figure for figure in figures.extraction}
-        assert extraction["Extraction over our forward pass"].target is None  # which is for large models
-        storage = {figure.what: figure for figure in figures.storage}
-        assert 32 * 4 < storage["State"].value < 32 * 4 + 2  # float32, and a header per shard
-        assert 200 < storage["Feature row"].value < 700
-        assert storage["Released pipeline, (7·d + V)·2"].value == (7 * 32 + 300) * 2
+    def test_the_papers_model_is_computed_from_the_largest_row(self):
+        figures = {figure.what: figure.value for figure in of_paper_model([380.0, 400.0])}
+        assert figures["Released pipeline over ours"] == pytest.approx(313_856 / (8192 + 400))
+        assert of_paper_model([])[0].value is None
+
+
+class TestForward:
+    def test_both_ways_choose_the_same_tokens_without_rounding(self, tiny_model):
+        questions = [question(subject, index) for subject in "zyx" for index in range(20)]
+        found = measure_forward(tiny_model("llama"), questions, 12, 1024, 2)
+        figures = {figure.what: figure for figure in found}
+        assert figures["Answers that are the same token in both ways"].value == 100  # float32
+        assert figures["Our batches, times the plain speed"].low is not None
 
 
 class TestOpenEnded:
@@ -200,60 +186,6 @@ class TestReproduced:
         assert all("make reproduce" in figure.reason for figure in figures)
 
 
-class TestPage:
-    def test_targets_are_bounds_that_may_be_touched(self):
-        assert Target("≥", 25).met_by(25)
-        assert not Target("≥", 25).met_by(24.9)
-        assert Target("≤", 5).met_by(5)
-        assert Figure("x", "y", 3.0, "×").met is None
-
-    def test_numbers_have_three_digits(self):
-        assert [number(x) for x in (12345.6, 123.4, 1.234, 0.5, 0.01234, 0.0000123, 0)] == [
-            "12,346", "123", "1.23", "0.500", "0.0123", "1.2e-05", "0",
-        ]  # fmt: skip
-
-    def test_page_shows_range_target_and_what_is_missing(self):
-        text = render(
-            [
-                section_of(
-                    Figure.of("Speed", "a | b", Spread(30.0, 20.0, 40.0), "×", Target("≥", 25)),
-                    Figure("Share", "b", 6.0, "%", target=Target("≤", 5)),
-                    Figure.missing("Size", "c", "it was not there.", Target("≥", 30)),
-                )
-            ]
-        )
-        assert "| Speed | a \\| b | 30.0 × | 20.0 – 40.0 | ≥ 25 | met |" in text
-        assert "| Share | b | 6.00 % |  | ≤ 5 | **not met** |" in text
-        assert "| Size | c | not measured |  | ≥ 30 |  |" in text
-        assert "- Size, c: it was not there." in text
-        assert "A processor (2 cores, 2 threads used" in text
-        assert "2026-01-31" in text
-
-    def test_json_holds_the_same_figures(self, tmp_path):
-        write_page([section_of(Figure.of("Speed", "a", Spread(30.0, 20.0, 40.0), "×", TARGET))], MADE, tmp_path)
-        content = json.loads((tmp_path / "benchmarks.json").read_text())
-        figure = content["sections"][0]["figures"][0]
-        assert (figure["value"], figure["low"], figure["high"]) == (30.0, 20.0, 40.0)
-        assert (figure["target"], figure["met"]) == ("≥ 25", True)
-        assert (tmp_path / "benchmarks.md").read_text().startswith("# Benchmarks\n")
-
-    def test_a_part_that_is_not_measured_stays_as_it_is(self, tmp_path):
-        old = [section_of(Figure("Speed", "a", 1.0, "×", target=TARGET), title=title) for title in ORDER[:3]]
-        write_page(old, MADE, tmp_path)
-        later = replace(MADE, date="2026-02-28")
-        write_page([section_of(Figure.missing("Speed", "b", "why"), title=ORDER[1])], later, tmp_path)
-        kept = read_sections(tmp_path / "benchmarks.json")
-        assert [section.title for section in kept] == list(ORDER[:3])
-        assert (kept[0], kept[2]) == (old[0], old[2])
-        assert kept[1].made == later
-        assert kept[1].figures == [Figure.missing("Speed", "b", "why")]
-        assert (tmp_path / "benchmarks.md").read_text().count("2026-01-31") == 2
-
-    def test_command_can_be_pasted_into_a_shell(self):
-        arguments = ["++quick=true", "model=[a,b]", "++output=/tmp/a b"]
-        assert shell_command(arguments) == "python -m experiments.bench quick=true 'model=[a,b]' 'output=/tmp/a b'"
-
-
 def settings(**changes):
     architecture = {
         "vocab_size": 300,
@@ -283,12 +215,32 @@ class TestSettings:
         with pytest.raises(UserError, match=r"`repetitions` to be above 0(?s:.*)exactly one benchmark"):
             to_bench(settings(repetitions=0, test={}))
 
+    def test_a_gpu_is_chosen_where_there_is_one(self, monkeypatch):
+        for there, chosen in ((True, "cuda"), (False, "cpu")):
+            monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+            assert to_bench(settings()).chosen_device().type == chosen
+            assert to_bench(settings(device="cpu")).chosen_device().type == "cpu"
+
+    def test_a_gpu_that_is_not_there_is_refused(self, monkeypatch):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        with pytest.raises(UserError, match=r"`device` to be one that this machine has"):
+            to_bench(settings(device="cuda"))
+        with pytest.raises(UserError, match=r"one of auto, cpu, cuda, but got 'gpu'"):
+            to_bench(settings(device="gpu"))
+
+    def test_the_shipped_settings_fit(self):
+        with initialize_config_dir(str(CONF), version_base=None):
+            composed = OmegaConf.to_container(compose("bench"), resolve=True)
+        config = to_bench(composed)
+        assert list(config.sizes) == ["tiny_random", "smollm2_135m", "qwen25_coder_1b5"]
+        assert [model.source for model in config.gpu_sizes.values()] == ["random"] * 4
+
 
 class TestSweep:
     def test_measures_the_sweep_at_every_number_of_threads(self):
         before = torch.get_num_threads()
         states = random_states(3)
-        states = states._replace(weight=states.weight[:500], token_ids=states.token_ids % 500)
+        states = states._replace(head=Head(states.head.weight[:500]), token_ids=states.token_ids % 500)
         figures = measure_sweep("a head", states, PerturbationConfig(), repetitions=2, threads=(1, 2))
         assert torch.get_num_threads() == before
         over = [figure for figure in figures if figure.what == "Sweep over one extraction"]

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from ccps.errors import UserError
 from ccps.llm import Head, find_model, load_model, measure_head
@@ -55,13 +56,54 @@ def test_padding_rows_are_cut(weight, bias, hidden):
     torch.testing.assert_close(head.logits(hidden), logits)
 
 
-def test_soft_cap_is_refused_with_the_reason(weight, hidden):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_soft_cap_is_found_where_the_configuration_names_it(weight, hidden, dtype):
+    weight, hidden = weight.to(dtype), hidden.to(dtype)
+    logits = 5 * torch.tanh(hidden @ weight.T / 5)  # rounded at each step, as models do
+    head = measure_head("m", weight, None, hidden, logits, softcap=5.0)
+    assert head.softcap == 5.0
+    assert torch.equal(head.weight, weight)
+    torch.testing.assert_close(head.logits(hidden), 5 * torch.tanh(hidden.float() @ weight.float().T / 5))
+
+
+@pytest.mark.parametrize("scale", [0.25, 13.0])
+def test_scale_under_a_soft_cap_is_found_too(weight, bias, hidden, scale):
+    """At 13 most of the logits are at the cap, where no scale can be read off them."""
+    logits = 5 * torch.tanh(scale * (hidden @ weight.T + bias) / 5)
+    head = measure_head("m", weight, bias, hidden, logits, softcap=5.0)
+    assert head.softcap == 5.0
+    assert head.scale == pytest.approx(scale, rel=1e-4)
+    torch.testing.assert_close(head.logits(hidden), logits, rtol=1e-3, atol=1e-3)
+
+
+def test_soft_cap_that_is_named_and_not_applied_is_none(weight, hidden):
+    assert measure_head("m", weight, None, hidden, hidden @ weight.T, softcap=5.0).softcap is None
+    assert measure_head("m", weight, None, hidden, 2 * hidden @ weight.T, softcap=5.0).softcap is None
+
+
+def test_soft_cap_far_above_the_logits_is_believed(weight, hidden):
+    hidden = hidden / 100
+    head = measure_head("m", weight, None, hidden, hidden @ weight.T, softcap=1000.0)
+    assert head.softcap == 1000.0
+
+
+@pytest.mark.parametrize(("named", "what"), [(None, "names none"), (6.0, "names 6, which does not give these")])
+def test_another_soft_cap_is_refused_with_the_reason(weight, hidden, named, what):
     logits = 5 * torch.tanh(hidden @ weight.T / 5)
-    with pytest.raises(
-        UserError,
-        match=r"Expected the head of model `gem` to be linear .*but got logits that differ.*soft cap.*choose a model",
-    ):
-        measure_head("gem", weight, None, hidden, logits)
+    message = (
+        r"Expected the head of model `gem` to be linear .* soft cap .*`final_logit_softcapping`\), but got logits that "
+        rf"differ.*of a soft cap the configuration {what}.*choose a model"
+    )
+    with pytest.raises(UserError, match=message):
+        measure_head("gem", weight, None, hidden, logits, named)
+
+
+@pytest.mark.parametrize("softcap", [None, 5.0])
+def test_what_the_own_layer_gives_is_scaled_and_capped(weight, bias, hidden, softcap):
+    head = Head(2 * weight, 2 * bias, softcap, scale=2.0)
+    own = torch.nn.functional.linear(hidden, weight, bias)
+    torch.testing.assert_close(head.scaled_and_capped(own), head.logits(hidden))
+    assert head.scaled_and_capped(own.bfloat16()).dtype == torch.bfloat16
 
 
 def test_states_that_are_not_the_heads_input_are_refused(weight, hidden):
@@ -96,13 +138,27 @@ def test_half_precision_head_gives_float32_logits(weight, hidden):
 
 
 @pytest.mark.parametrize("with_bias", [True, False])
-def test_head_is_read_as_it_was_written(tmp_path, weight, bias, with_bias):
-    head = Head(weight.bfloat16().T.contiguous().T, bias if with_bias else None)
+@pytest.mark.parametrize(("softcap", "scale"), [(None, 1.0), (30.0, 1.0), (0.1, 1 / 13)])
+def test_head_is_read_as_it_was_written(tmp_path, weight, bias, with_bias, softcap, scale):
+    head = Head(weight.bfloat16().T.contiguous().T, bias if with_bias else None, softcap, scale)
     head.save(tmp_path / "head.safetensors")
     read = Head.load(tmp_path / "head.safetensors")
     assert read.weight.dtype == torch.bfloat16
     assert torch.equal(read.weight, head.weight)
     assert torch.equal(read.bias, bias) if with_bias else read.bias is None
+    assert (read.softcap, read.scale) == (softcap, scale)
+
+
+def test_head_without_a_cap_or_scale_is_written_as_weight_and_bias_alone(tmp_path, weight, bias):
+    Head(weight, bias).save(tmp_path / "head.safetensors")
+    assert sorted(load_file(tmp_path / "head.safetensors")) == ["bias", "weight"]
+
+
+def test_head_is_moved_whole(weight, bias):
+    moved = Head(weight.bfloat16(), bias, 5.0).to(torch.device("meta"), torch.float32)
+    assert (moved.weight.device.type, moved.bias.device.type) == ("meta", "meta")
+    assert (moved.weight.dtype, moved.softcap) == (torch.float32, 5.0)
+    assert Head(weight.bfloat16()).to(torch.device("cpu")).weight.dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize(
@@ -121,11 +177,24 @@ def test_measured_head_reproduces_the_models_own_logits(tiny_model, architecture
     own = lm.model(input_ids=ids).logits[0]
     torch.testing.assert_close(lm.head.weight, scale * lm.model.get_output_embeddings().weight)
     torch.testing.assert_close(lm.head.logits(hidden), own)
-    assert torch.equal(lm.own_logits(hidden).argmax(dim=-1), own.argmax(dim=-1))
+    torch.testing.assert_close(lm.own_logits(hidden), own)
 
 
-def test_gemma2_is_refused_for_its_soft_cap_and_accepted_without(tiny_config):
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("architecture", ["gemma2", "gemma3_text"])
+def test_gemmas_soft_cap_is_measured(tiny_config, architecture, dtype):
     changes = {"head_dim": 8, "final_logit_softcapping": 3.0}
-    with pytest.raises(UserError, match="soft cap"):
-        load_model(find_model("gem", tiny_config("gemma2", **changes)))
-    load_model(find_model("gem", tiny_config("gemma2", **{**changes, "final_logit_softcapping": None})))
+    lm = load_model(find_model("gem", tiny_config(architecture, dtype=dtype, **changes)))
+    assert lm.head.softcap == 3.0
+    ids = torch.tensor([lm.tokenizer("Another text, not the one it was measured on.")["input_ids"]])
+    hidden = lm.model.get_decoder()(input_ids=ids).last_hidden_state[0]
+    own = lm.model(input_ids=ids).logits[0]
+    assert own.abs().max() > 2
+    tolerance = 1e-5 if dtype == "float32" else 2**-7 * 3
+    torch.testing.assert_close(lm.head.logits(hidden), own.float(), rtol=0, atol=tolerance)
+    assert torch.equal(lm.own_logits(hidden), own)
+
+
+def test_gemma_without_a_soft_cap_has_none(tiny_config):
+    lm = load_model(find_model("gem", tiny_config("gemma2", head_dim=8, final_logit_softcapping=None)))
+    assert lm.head.softcap is None

@@ -98,8 +98,8 @@ def test_reductions_themselves_against_float64():
     hidden, weight, ids = case(5)
     traced = ray(hidden, weight, ids)
     radii = torch.linspace(0.7, 90, 60).tolist()
-    _, path = reduce_path(traced, radii, many.follow_many)
-    _, exact = reduce_path(traced, radii, follow_exactly)
+    path = reduce_path(traced, radii, many.follow_many).path
+    exact = reduce_path(traced, radii, follow_exactly).path
     assert torch.equal(path.changed, exact.changed)
     start = traced.logits.double().log_softmax(1)
     for place, radius in enumerate(radii):

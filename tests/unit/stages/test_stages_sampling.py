@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from ccps.artifacts import Artifact
 from ccps.data.records import Question
@@ -15,7 +16,7 @@ from ccps.errors import UserError
 from ccps.interview import Manner
 from ccps.llm import ModelConfig, find_model
 from ccps.meaning import meaning
-from ccps.samples import SamplesConfig, WrittenSamples
+from ccps.samples import ChosenSamples, SamplesConfig, WrittenSamples
 from ccps.stages import sample as sample_module
 from ccps.stages.answer import AnswerStage
 from ccps.stages.asked import Asked
@@ -61,7 +62,7 @@ def files(artifact: Artifact) -> dict[str, bytes]:
     return {
         str(path.relative_to(artifact.folder)): path.read_bytes()
         for path in sorted(artifact.folder.rglob("*"))
-        if path.is_file() and path.name not in ("costs.jsonl", ".lock")
+        if path.is_file() and path.name not in ("costs.0.jsonl", ".lock")
     }
 
 
@@ -245,3 +246,26 @@ def said_by_hand(monkeypatch: pytest.MonkeyPatch, texts: dict[str, list[str]]) -
         ]
 
     monkeypatch.setattr(WrittenSamples, "draw", draw)
+
+
+@pytest.mark.parametrize(("questions", "drawer"), [(OPEN, WrittenSamples), (CHOICES, ChosenSamples)])
+def test_a_batch_that_does_not_fit_the_memory_is_drawn_in_parts(
+    questions: list[Question], drawer: type, shared: SharedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path, "cpu")
+    stage = SampleStage(about(answered(questions, shared, run), questions, shared))
+    stage.prepare(run_device(run))
+    content = [2, 0, 3]
+    whole, rows, draw = stage.step(content), [], drawer.draw
+
+    def with_room_for_one(self: Any, batch: list[int]) -> Any:
+        if len(batch) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        rows.extend(batch)
+        return draw(self, batch)
+
+    monkeypatch.setattr(drawer, "draw", with_room_for_one)
+    parts = stage.step(content)
+    assert rows == parts.batch == content
+    for row, expected in zip(parts.answers, whole.answers, strict=True):
+        assert [one.tokens for one in row] == [one.tokens for one in expected]

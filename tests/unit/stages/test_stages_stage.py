@@ -71,7 +71,7 @@ def content(artifact: Artifact) -> dict[str, bytes]:
     return {
         str(path.relative_to(artifact.folder)): path.read_bytes()
         for path in sorted(artifact.folder.rglob("*"))
-        if path.is_file() and path.name not in ("costs.jsonl", ".lock")
+        if path.is_file() and path.name not in ("costs.0.jsonl", ".lock")
     }
 
 

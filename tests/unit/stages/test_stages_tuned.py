@@ -16,6 +16,7 @@ from ccps.data.records import Question
 from ccps.errors import UserError
 from ccps.interview import Interview, Manner
 from ccps.llm import LanguageModel, ModelConfig, Passage, final_states, find_model, letter_tokens
+from ccps.stages import ask_tuned as ask_tuned_module
 from ccps.stages.answer import AnswerStage
 from ccps.stages.ask_tuned import AskTunedStage, read_no_yes
 from ccps.stages.asked import Asked
@@ -239,3 +240,29 @@ def test_questions_without_a_wrong_answer_are_left_out_and_counted(ask: Callable
     artifact = run_stage(ReferenceStage(asked._replace(questions=same), 23), run_of(asked))
     assert artifact.summary["left out (no right or no wrong answer)"] == N // 2 - 1
     assert read_references(artifact, ["q0", "q1"]).right_lengths.tolist() == [0, 3]
+
+
+def test_a_batch_that_does_not_fit_the_memory_is_asked_in_parts(
+    ask: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ask("oe")
+    stage = AskTunedStage(asked, run_stage(TuneStage(asked, CONFIG), run_of(asked)))
+    stage.prepare(torch.device("cpu"))
+    stage.on_predict_start()
+    content = list(range(5))
+    whole, rows = stage.step(content), []
+
+    def with_room_for_two(lm: LanguageModel, passages: list[Passage], prefix: Any) -> list[torch.Tensor]:
+        if len(passages) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        rows.append(len(passages))
+        return final_states(lm, passages, prefix)
+
+    monkeypatch.setattr(ask_tuned_module, "final_states", with_room_for_two)
+    parts = stage.step(content)
+    stage.on_predict_end()
+    assert rows == [2, 1, 2]
+    assert parts.schema == whole.schema
+    assert parts.drop(["no", "yes"]) == whole.drop(["no", "yes"])
+    for column in ("no", "yes"):
+        np.testing.assert_allclose(parts[column].to_numpy(), whole[column].to_numpy(), rtol=1e-4, atol=1e-4)

@@ -17,10 +17,10 @@ WIDTH, VOCABULARY = 6, 11
 CONFIG = LitCabConfig(learning_rate=0.05, batch_size=8, epochs=6, accelerator=Accelerator.cpu)
 
 
-def random_head(seed: int = 0, *, bias: bool = False) -> Head:
+def random_head(seed: int = 0, *, bias: bool = False, softcap: float | None = None) -> Head:
     generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(VOCABULARY, WIDTH, generator=generator)
-    return Head(weight, torch.randn(VOCABULARY, generator=generator) if bias else None)
+    return Head(weight, torch.randn(VOCABULARY, generator=generator) if bias else None, softcap)
 
 
 def reading(tokens: list[int], seed: int) -> Reading:
@@ -29,11 +29,14 @@ def reading(tokens: list[int], seed: int) -> Reading:
 
 
 def cross_entropies(one: Reading, head: Head, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """−log softmax(W_head·h + b_head + W·ReLU(h) + b) at the token."""
+    """−log softmax(cap(W_head·h + b_head) + W·ReLU(h) + b) at the token; the layer is beside the cap, not under it."""
     hidden = one.states.double().numpy()
-    logits = hidden @ head.weight.double().numpy().T + np.maximum(hidden, 0) @ weight.T + bias
+    logits = hidden @ head.weight.double().numpy().T
     if head.bias is not None:
         logits += head.bias.double().numpy()
+    if head.softcap is not None:
+        logits = head.softcap * np.tanh(logits / head.softcap)
+    logits += np.maximum(hidden, 0) @ weight.T + bias
     return np.log(np.exp(logits).sum(1)) - logits[np.arange(len(logits)), one.token_ids.numpy()]
 
 
@@ -46,11 +49,13 @@ def with_layer(head: Head, config: LitCabConfig) -> tuple[LitCabModule, np.ndarr
     return module, weight, bias
 
 
-@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize(("bias", "softcap"), [(False, None), (True, None), (True, 2.0)])
 @pytest.mark.parametrize(("bound", "counts"), [(0.0, False), (1e3, True)])
-def test_loss_is_right_minus_wrong_plus_penalty_plus_three(bias: bool, bound: float, counts: bool) -> None:
+def test_loss_is_right_minus_wrong_plus_penalty_plus_three(
+    bias: bool, softcap: float | None, bound: float, counts: bool
+) -> None:
     """Wrong answers count only while their mean cross-entropy is below the bound."""
-    head, batch = random_head(bias=bias), Pair(reading([1, 2, 3], 1), reading([4, 5], 2))
+    head, batch = random_head(bias=bias, softcap=softcap), Pair(reading([1, 2, 3], 1), reading([4, 5], 2))
     module, weight, offset = with_layer(head, LitCabConfig(wrong_bound=bound, penalty=0.25))
     right, wrong = (cross_entropies(side, head, weight, offset).mean() for side in batch)
     expected = right - counts * wrong + 0.25 * math.sqrt((weight**2).sum()) + 3
@@ -78,8 +83,10 @@ def test_a_layer_that_is_zero_has_a_gradient() -> None:
     assert module.trained.weight.grad.abs().sum() > 0
 
 
-def test_log_probs_are_those_of_head_and_layer_together() -> None:
-    head, one = random_head(bias=True), reading([index % VOCABULARY for index in range(600)], 3)  # three blocks
+@pytest.mark.parametrize("softcap", [None, 2.0])
+def test_log_probs_are_those_of_head_and_layer_together(softcap: float | None) -> None:
+    head = random_head(bias=True, softcap=softcap)
+    one = reading([index % VOCABULARY for index in range(600)], 3)  # three blocks
     rng = np.random.default_rng(1)
     weight, bias = rng.normal(size=(VOCABULARY, WIDTH)), rng.normal(size=VOCABULARY)
     found = LitCabWeights(torch.tensor(weight).float(), torch.tensor(bias).float()).log_probs(one, head)

@@ -1,0 +1,152 @@
+"""One way to have answers written, whatever writes them: with their states, and ready to be read on."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ccps.engines.config import EngineConfig
+from ccps.engines.engine import Continuation, Drawing, Engine
+from ccps.engines.parity import Parity, ParityGate
+from ccps.llm import Generated, LanguageModel, Passage, final_states, read, write
+from ccps.llm.forward import Prefix
+from ccps.llm.generate import Written
+from ccps.llm.sample import Sampled, sample
+
+
+class Writer(Protocol):
+    """Writes answers of one model."""
+
+    @property
+    def parity(self) -> Parity | None:
+        """How far what writes differs from the model; None if that is the model itself, or not known yet."""
+        ...
+
+    def write(
+        self,
+        prompts: Sequence[Sequence[int]],
+        max_new_tokens: int,
+        prefix: Prefix | None = None,
+        *,
+        keep_context: bool = False,
+    ) -> Written:
+        """Continue each prompt with the most probable token, again and again, see `ccps.llm.write`."""
+        ...
+
+    def sample(
+        self,
+        prompts: Sequence[Sequence[int]],
+        uniforms: npt.NDArray[np.float64],
+        temperature: float,
+        top_p: float,
+        prefix: Prefix | None = None,
+    ) -> list[list[Sampled]]:
+        """Continue each prompt several times with tokens drawn at random, see `ccps.llm.sample.sample`."""
+        ...
+
+
+class OwnWriter:
+    """The model itself writes; its states are caught on the way.
+
+    Args:
+        lm: the model.
+    """
+
+    parity: Parity | None = None
+
+    def __init__(self, lm: LanguageModel) -> None:
+        self.lm = lm
+
+    def write(
+        self,
+        prompts: Sequence[Sequence[int]],
+        max_new_tokens: int,
+        prefix: Prefix | None = None,
+        *,
+        keep_context: bool = False,
+    ) -> Written:
+        """See `Writer.write`."""
+        return write(self.lm, prompts, max_new_tokens, prefix, keep_context=keep_context)
+
+    def sample(
+        self,
+        prompts: Sequence[Sequence[int]],
+        uniforms: npt.NDArray[np.float64],
+        temperature: float,
+        top_p: float,
+        prefix: Prefix | None = None,
+    ) -> list[list[Sampled]]:
+        """See `Writer.sample`."""
+        return sample(self.lm, prompts, uniforms, temperature, top_p, prefix)
+
+
+class EngineWriter:
+    """An engine writes, and the model reads its answers in one teacher-forced pass, as it reads given ones.
+
+    Args:
+        lm: the model.
+        engine: writes what the model would write.
+        config: how far they may differ, see `ccps.engines.parity`.
+    """
+
+    def __init__(self, lm: LanguageModel, engine: Engine, config: EngineConfig) -> None:
+        self.lm = lm
+        self.engine = engine
+        self.gate = ParityGate(lm, engine.name, config)
+
+    @property
+    def parity(self) -> Parity | None:
+        """How far the engine differs from the model on the first tokens it wrote."""
+        return self.gate.parity
+
+    def write(
+        self,
+        prompts: Sequence[Sequence[int]],
+        max_new_tokens: int,
+        prefix: Prefix | None = None,
+        *,
+        keep_context: bool = False,
+    ) -> Written:
+        """See `Writer.write`.
+
+        Raises:
+            UserError: the engine differs from the model, or a state is NaN or infinite.
+        """
+        found = self.engine.write(prompts, max_new_tokens)
+        passages = [Passage(prompt, one.tokens) for prompt, one in zip(prompts, found, strict=True)]
+        states, context = read(self.lm, passages, prefix, keep_context=keep_context)
+        # An empty answer is read too, for its context; the state that predicts its end is none of a token.
+        states = [own[: len(one.tokens)] for own, one in zip(states, found, strict=True)]
+        self.gate.check(states, found)
+        answers = [Generated(one.tokens, own, one.ended) for own, one in zip(states, found, strict=True)]
+        return Written(answers, context)
+
+    def sample(
+        self,
+        prompts: Sequence[Sequence[int]],
+        uniforms: npt.NDArray[np.float64],
+        temperature: float,
+        top_p: float,
+        prefix: Prefix | None = None,
+    ) -> list[list[Sampled]]:
+        """See `Writer.sample`; of a sample's uniform numbers the first one makes its seed, and the others are not used.
+
+        Raises:
+            UserError: the engine differs from the model.
+        """
+        count, limit = uniforms.shape[1:]
+        seeds = [int(number * 2**53) for number in uniforms[:, :, 0].ravel()]
+        repeated = [prompt for prompt in prompts for _ in range(count)]
+        found = self.engine.write(repeated, limit, Drawing(temperature, top_p, seeds))
+        if self.gate.parity is None:
+            self._check(repeated, found, prefix)
+        rows = [Sampled(one.tokens, sum(one.log_probs), one.ended) for one in found]
+        return [rows[start : start + count] for start in range(0, len(rows), count)]
+
+    def _check(self, prompts: Sequence[Sequence[int]], found: Sequence[Continuation], prefix: Prefix | None) -> None:
+        """Have the model read what was drawn, only to compare."""
+        filled = [(prompt, one) for prompt, one in zip(prompts, found, strict=True) if one.tokens]
+        if filled:
+            states = final_states(self.lm, [Passage(prompt, one.tokens) for prompt, one in filled], prefix)
+            self.gate.check(states, [one for _, one in filled])

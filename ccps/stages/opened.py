@@ -1,0 +1,37 @@
+"""A run from its first process to its last word: what entry points share."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ccps.stages.config import Config
+from ccps.stages.mirror import close_logger, open_logger
+from ccps.stages.ranks import start_ranks
+from ccps.stages.stage import Run
+
+
+@contextmanager
+def opened_run(config: Config, settings: Mapping[str, Any], name: str) -> Iterator[Run]:
+    """Start the processes of a run and its logger; close the logger, whatever happens.
+
+    Args:
+        config: the experiment.
+        settings: the same as plain values, shown with the run.
+        name: of the run in Weights & Biases.
+
+    Raises:
+        UserError: see `start_ranks` and `open_logger`.
+    """
+    ranks = start_ranks(config.trainer)
+    if config.trainer.threads is not None:
+        torch.set_num_threads(config.trainer.threads)
+    logger = open_logger(config.logger, Path(config.paths.wandb), name, dict(settings)) if ranks.is_first else None
+    failed = True
+    try:
+        yield Run(Path(config.paths.artifacts), config.trainer.accelerator, logger, ranks)
+        failed = False
+    finally:
+        close_logger(logger, failed=failed)

@@ -1,0 +1,70 @@
+"""Writes the shards of a stage, each whole or not at all."""
+
+import resource
+import sys
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import lightning.pytorch as pl
+
+from ccps.artifacts import Artifact
+
+if TYPE_CHECKING:
+    from ccps.stages.stage import Stage
+
+
+class ShardWriter(pl.Callback):
+    """Writes each shard when its last step is done, and notes what it cost: beside the next one's steps, if it may."""
+
+    def __init__(self, stage: "Stage", artifact: Artifact, rank: int) -> None:
+        self.stage = stage
+        self.artifact = artifact
+        self.rank = rank
+        self.outputs: list[Any] = []
+        self.started = time.perf_counter()
+        self.pool = ThreadPoolExecutor(max_workers=1)
+        self.writing: Future[None] | None = None
+
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep the output of a step; after a shard's last one, write it."""
+        self.outputs.append(outputs)
+        if not batch.closes:
+            return
+        self.wait()
+        seconds = time.perf_counter() - self.started
+        self.writing = self.pool.submit(self._write, batch.shard, self.outputs, seconds)
+        if not self.stage.independent:
+            self.wait()
+        self.outputs, self.started = [], time.perf_counter()
+
+    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Wait for the last shard."""
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait for the shard that is being written; what went wrong with it is raised here."""
+        if self.writing is not None:
+            writing, self.writing = self.writing, None
+            writing.result()
+
+    def _write(self, shard: int, outputs: list[Any], seconds: float) -> None:
+        started = time.perf_counter()
+        with self.artifact.shard(shard) as folder:
+            cost = self.stage.save_shard(outputs, folder)
+        seconds += time.perf_counter() - started
+        self.artifact.add_cost(shard, by=self.rank, seconds=seconds, peak_memory=peak_memory(), **cost)
+
+
+def peak_memory() -> int:
+    """Most memory this process has held so far, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

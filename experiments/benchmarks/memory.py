@@ -1,0 +1,46 @@
+"""The most memory that a piece of work takes, on the CPU or on a GPU."""
+
+import ctypes
+import gc
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+_PROCESS = Path("/proc/self")
+_RESET_PEAK = "5"
+
+
+def settle(device: torch.device) -> int | None:
+    """Give back what is no longer used and forget the peak so far.
+
+    Returns:
+        The bytes that are held now; None where the system does not let its peak be forgotten.
+    """
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated()
+    with suppress(OSError, AttributeError):  # only glibc keeps freed memory, and only it can be asked to return it
+        ctypes.CDLL(None).malloc_trim(0)
+    try:
+        (_PROCESS / "clear_refs").write_text(_RESET_PEAK)
+    except OSError:
+        return None
+    return _status("VmRSS")
+
+
+def peak(device: torch.device) -> int:
+    """The most bytes held since `settle`, which has not returned None."""
+    return torch.cuda.max_memory_allocated() if device.type == "cuda" else _status("VmHWM")
+
+
+def _status(name: str) -> int:
+    """An entry of the process's status, in bytes."""
+    for line in (_PROCESS / "status").read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key == name:
+            return int(value.split()[0]) * 1024
+    raise ValueError(f"Expected `{_PROCESS / 'status'}` to name {name}, but got no such line.")

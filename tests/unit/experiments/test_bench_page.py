@@ -1,0 +1,127 @@
+import json
+from dataclasses import replace
+
+from experiments.benchmarks.page import (
+    ON_GPU,
+    ORDER,
+    Figure,
+    Made,
+    Section,
+    Target,
+    number,
+    read_sections,
+    render,
+    shell_command,
+    write_page,
+)
+from experiments.benchmarks.timing import Spread
+
+MACHINE = {
+    "processor": "A processor",
+    "cores": 2,
+    "threads": 2,
+    "memory_gib": 8.0,
+    "system": "Linux",
+    "load_before": 0.25,
+    "python": "3.11",
+    "torch": "2.0",
+    "transformers": "5.0",
+    "commit": None,
+}
+
+
+TARGET = Target("≥", 25)
+
+
+MADE = Made("2026-01-31", "python -m experiments.bench", 5, MACHINE)
+
+
+def section_of(*figures, title="Features"):
+    return Section(title, "How.", list(figures), MADE)
+
+
+class TestPage:
+    def test_targets_are_bounds_that_may_be_touched(self):
+        assert Target("≥", 25).met_by(25)
+        assert not Target("≥", 25).met_by(24.9)
+        assert Target("≤", 5).met_by(5)
+        assert Figure("x", "y", 3.0, "×").met is None
+
+    def test_numbers_have_three_digits(self):
+        assert [number(x) for x in (12345.6, 123.4, 1.234, 0.5, 0.01234, 0.0000123, 0)] == [
+            "12,346", "123", "1.23", "0.500", "0.0123", "1.2e-05", "0",
+        ]  # fmt: skip
+
+    def test_page_shows_range_target_and_what_is_missing(self):
+        text = render(
+            [
+                section_of(
+                    Figure.of("Speed", "a | b", Spread(30.0, 20.0, 40.0), "×", Target("≥", 25)),
+                    Figure("Share", "b", 6.0, "%", target=Target("≤", 5)),
+                    Figure.missing("Size", "c", "it was not there.", Target("≥", 30)),
+                )
+            ]
+        )
+        assert "| Speed | a \\| b | 30.0 × | 20.0 – 40.0 | ≥ 25 | met |" in text
+        assert "| Share | b | 6.00 % |  | ≤ 5 | **not met** |" in text
+        assert "| Size | c | not measured |  | ≥ 30 |  |" in text
+        assert "- Size, c: it was not there." in text
+        assert "A processor (2 cores, 2 threads used" in text
+        assert "2026-01-31" in text
+
+    def test_json_holds_the_same_figures(self, tmp_path):
+        write_page([section_of(Figure.of("Speed", "a", Spread(30.0, 20.0, 40.0), "×", TARGET))], MADE, tmp_path)
+        content = json.loads((tmp_path / "benchmarks.json").read_text())
+        figure = content["sections"][0]["figures"][0]
+        assert (figure["value"], figure["low"], figure["high"]) == (30.0, 20.0, 40.0)
+        assert (figure["target"], figure["met"]) == ("≥ 25", True)
+        assert (tmp_path / "benchmarks.md").read_text().startswith("# Benchmarks\n")
+
+    def test_a_part_that_is_not_measured_stays_as_it_is(self, tmp_path):
+        old = [section_of(Figure("Speed", "a", 1.0, "×", target=TARGET), title=title) for title in ORDER[:3]]
+        write_page(old, MADE, tmp_path)
+        later = replace(MADE, date="2026-02-28")
+        write_page([section_of(Figure("Speed", "b", 2.0, "×"), title=ORDER[1])], later, tmp_path)
+        kept = read_sections(tmp_path / "benchmarks.json")
+        assert [section.title for section in kept] == list(ORDER[:3])
+        assert (kept[0], kept[2]) == (old[0], old[2])
+        assert kept[1].made == later
+        assert kept[1].figures == [Figure("Speed", "b", 2.0, "×")]
+        assert (tmp_path / "benchmarks.md").read_text().count("2026-01-31") == 2
+
+    def test_what_cannot_be_measured_now_takes_no_figure_away(self, tmp_path):
+        measured, none = section_of(Figure("Speed", "a", 1.0, "×")), section_of(Figure.missing("Speed", "a", "no GPU"))
+        for sections, kept in (([none], none), ([measured], measured), ([none], measured)):
+            write_page(sections, MADE, tmp_path)
+            assert read_sections(tmp_path / "benchmarks.json") == [kept]
+
+    def test_what_is_not_measured_names_no_machine(self):
+        assert "A processor" in render([section_of(Figure("Speed", "a", 1.0, "×"))])
+        assert "A processor" not in render([section_of(Figure.missing("Speed", "a", "no GPU"))])
+
+    def test_a_gpu_stands_beside_the_cpu_under_its_name(self, tmp_path):
+        write_page([section_of(Figure("Speed", "a", 1.0, "×"), title=ORDER[1])], MADE, tmp_path)
+        gpu = replace(MADE, machine=MACHINE | {"gpu": "A GPU", "gpu_memory_gib": 131.5})
+        titles = [ORDER[1] + ON_GPU, ORDER[0] + ON_GPU]
+        write_page([section_of(Figure("Speed", "a", 9.0, "×"), title=title) for title in titles], gpu, tmp_path)
+        page = (tmp_path / "benchmarks.md").read_text()
+        assert [section.title for section in read_sections(tmp_path / "benchmarks.json")] == [
+            ORDER[0] + ON_GPU, ORDER[1], ORDER[1] + ON_GPU,
+        ]  # fmt: skip
+        assert page.count("with A GPU (131.5 GiB), Python") == 2
+
+    def test_a_section_that_is_no_longer_measured_leaves_the_page(self, tmp_path):
+        write_page([section_of(Figure("Speed", "a", 1.0, "×"))], MADE, tmp_path)
+        record = tmp_path / "benchmarks.json"
+        record.write_text(record.read_text().replace('"title": "Features"', '"title": "Extraction"'))
+        assert read_sections(record) == []
+
+    def test_a_picture_is_shown_and_kept(self, tmp_path):
+        drawn = replace(section_of(Figure("Speed", "a", 1.0, "×")), picture="benchmarks/scale.png")
+        write_page([drawn], MADE, tmp_path)
+        assert "![Features](benchmarks/scale.png)" in (tmp_path / "benchmarks.md").read_text()
+        assert read_sections(tmp_path / "benchmarks.json") == [drawn]
+
+    def test_command_can_be_pasted_into_a_shell(self):
+        arguments = ["++quick=true", "model=[a,b]", "++output=/tmp/a b"]
+        assert shell_command(arguments) == "python -m experiments.bench quick=true 'model=[a,b]' 'output=/tmp/a b'"
