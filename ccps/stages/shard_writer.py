@@ -3,23 +3,33 @@
 import resource
 import sys
 import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 
 from ccps.artifacts import Artifact
 
-if TYPE_CHECKING:
-    from ccps.stages.stage import Stage
+Save = Callable[[list[Any], Path], Mapping[str, float]]
+"""Writes the outputs of a shard's steps into a folder, and says what they cost beside time."""
 
 
 class ShardWriter(pl.Callback):
-    """Writes each shard when its last step is done, and notes what it cost: beside the next one's steps, if it may."""
+    """Writes each shard when its last step is done, and notes what it cost.
 
-    def __init__(self, stage: "Stage", artifact: Artifact, rank: int) -> None:
-        self.stage = stage
+    Args:
+        artifact: whose shards.
+        save: writes one.
+        ahead: whether the next one's steps may go on beside it.
+        rank: of this process.
+    """
+
+    def __init__(self, artifact: Artifact, save: Save, *, ahead: bool, rank: int) -> None:
         self.artifact = artifact
+        self.save = save
+        self.ahead = ahead
         self.rank = rank
         self.outputs: list[Any] = []
         self.started = time.perf_counter()
@@ -42,7 +52,7 @@ class ShardWriter(pl.Callback):
         self.wait()
         seconds = time.perf_counter() - self.started
         self.writing = self.pool.submit(self._write, batch.shard, self.outputs, seconds)
-        if not self.stage.independent:
+        if not self.ahead:
             self.wait()
         self.outputs, self.started = [], time.perf_counter()
 
@@ -59,7 +69,7 @@ class ShardWriter(pl.Callback):
     def _write(self, shard: int, outputs: list[Any], seconds: float) -> None:
         started = time.perf_counter()
         with self.artifact.shard(shard) as folder:
-            cost = self.stage.save_shard(outputs, folder)
+            cost = self.save(outputs, folder)
         seconds += time.perf_counter() - started
         self.artifact.add_cost(shard, by=self.rank, seconds=seconds, peak_memory=peak_memory(), **cost)
 

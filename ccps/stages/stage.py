@@ -158,7 +158,7 @@ def run_stage(stage: Stage, run: Run) -> Artifact:
 
 
 def _compute(stage: Stage, artifact: Artifact, run: Run) -> None:
-    writer = ShardWriter(stage, artifact, run.ranks.rank)
+    writer = ShardWriter(artifact, stage.save_shard, ahead=stage.independent, rank=run.ranks.rank)
     progress = StageProgress(stage.name, stage.title, stage.unit)
     trainer = stage_trainer(run, [writer, progress])
     shards, missing = run.ranks.together(lambda: _missing(stage, artifact, trainer))
