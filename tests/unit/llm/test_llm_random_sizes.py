@@ -132,7 +132,7 @@ def test_logits_of_a_toy_spread_as_those_of_the_full_size():
 def test_a_toy_is_asked_for_by_one_setting():
     found = settings("llama31_8b_random")
     full = find_model("m", ModelConfig(**found))
-    small = find_model("m", ModelConfig(**found, toy=True))
+    small = find_model("m", ModelConfig(**(found | {"toy": True})))
     assert small.fingerprint != full.fingerprint
     lm = load_model(small)
     assert lm.model.config.hidden_size == toy(found["location"], found["architecture"])["hidden_size"]
