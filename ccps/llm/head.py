@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ccps.errors import UserError
+from ccps.perturbation.softcap import soft_capped
 
 # One rounding of a bfloat16 or float16 logit, with room for the order of summation.
 _RELATIVE_TOLERANCE = {torch.bfloat16: 2**-7, torch.float16: 2**-9, torch.float32: 2**-16}
@@ -72,11 +73,6 @@ class Head:
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         numbers = {name: tensors[name].item() for name in ("softcap", "scale") if name in tensors}
         return cls(tensors["weight"], tensors.get("bias"), **numbers)
-
-
-def soft_capped(logits: Tensor, softcap: float | None) -> Tensor:
-    """Compute c·tanh(L/c), or return the logits as they are where there is no cap."""
-    return logits if softcap is None else softcap * torch.tanh(logits / softcap)
 
 
 def measure_head(

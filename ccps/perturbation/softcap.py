@@ -9,7 +9,11 @@ from torch import Tensor
 
 def soft_capped(logits: Tensor, softcap: float | None, out: Tensor | None = None) -> Tensor:
     """Compute c·tanh(L/c), into `out` if given, or return the logits as they are where there is no cap."""
-    return logits if softcap is None else torch.div(logits, softcap, out=out).tanh_().mul_(softcap)
+    if softcap is None:
+        return logits
+    if out is None:
+        return softcap * torch.tanh(logits / softcap)  # not in place: a gradient may be wanted
+    return torch.div(logits, softcap, out=out).tanh_().mul_(softcap)
 
 
 def cap_slope(logits: Tensor, softcap: float) -> Tensor:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ccps.errors import UserError
 from ccps.llm import Head
-from ccps.llm.head import soft_capped
+from ccps.perturbation.softcap import soft_capped
 from ccps.probes.config import Checkpoint, Optimizer, ProbeConfig, StageConfig
 from ccps.probes.curve import CurvePoint
 from ccps.probes.modules import VAL_LOSS, StageModule
