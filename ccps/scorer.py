@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
+from ccps.asking.interview import Answer, Interview, Manner
+from ccps.core.errors import expected
 from ccps.data.records import Question
-from ccps.errors import expected
-from ccps.interview import Answer, Interview, Manner
 from ccps.llm import LanguageModel, ModelConfig, ModelFiles, find_model, load_model
 from ccps.perturbation import stability_features
 from ccps.probes import FittedProbe

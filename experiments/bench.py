@@ -26,7 +26,7 @@ def main(settings: dict[str, Any]) -> None:
     """Measure what the settings ask for and write the page."""
     import torch
 
-    from ccps.console import say
+    from ccps.core.console import say
     from experiments.benchmarks.page import Made, describe_machine, shell_command, today, write_page
     from experiments.benchmarks.sections import measure
     from experiments.benchmarks.settings import to_bench

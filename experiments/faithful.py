@@ -21,9 +21,9 @@ def check(settings: dict[str, Any]) -> None:
 
 def main(settings: dict[str, Any]) -> None:
     """Run what the settings describe."""
-    from ccps.stages.faithful import run_faithful
+    from ccps.pipeline.run import opened_run
     from ccps.stages.faithful.checks import to_faithful
-    from ccps.stages.opened import opened_run
+    from ccps.stages.faithful.pipeline import run_faithful
 
     config = to_faithful(settings)
     with opened_run(config, settings, config.experiment) as run:

@@ -18,7 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -85,7 +85,7 @@ def checked_overrides(
     Raises:
         SettingsError: with every fault in one message.
     """
-    from ccps.stages.schema import SettingsError
+    from ccps.core.settings import SettingsError
 
     faults: list[str] = []
     parsed = [item for text in overrides if (item := _parsed(text, faults))]
@@ -172,7 +172,7 @@ def _is_accepted(override: Override, multirun: bool, faults: list[str]) -> bool:
 
 def _unknown_choices(override: Override) -> Iterator[str]:
     """Every choice of a config group that is no file of it."""
-    from ccps.stages.schema import nearest
+    from ccps.core.settings import nearest
 
     group = override.key_or_group
     known = sorted(path.stem for path in (CONF / group).glob("*.yaml"))

@@ -12,16 +12,16 @@ from experiments.launch import launch
 
 def check(settings: dict[str, Any]) -> None:
     """Refuse settings that do not fit the schema."""
-    from ccps.stages.checks import to_config
+    from ccps.stages.main.checks import to_config
 
     to_config(settings)
 
 
 def main(settings: dict[str, Any]) -> None:
     """Run the experiment that the settings describe."""
-    from ccps.stages import run_experiment
-    from ccps.stages.checks import to_config
-    from ccps.stages.opened import opened_run
+    from ccps.pipeline.run import opened_run
+    from ccps.stages.main.checks import to_config
+    from ccps.stages.main.pipeline import run_experiment
 
     config = to_config(settings)
     with opened_run(config, settings, config.experiment) as run:

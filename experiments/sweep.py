@@ -12,16 +12,16 @@ from experiments.launch import launch
 
 def check(settings: dict[str, Any]) -> None:
     """Refuse settings that do not fit the schema."""
-    from ccps.stages.sweep_config import to_sweep
+    from ccps.stages.sweep.config import to_sweep
 
     to_sweep(settings)
 
 
 def main(settings: dict[str, Any]) -> None:
     """Run the sweep that the settings describe."""
-    from ccps.stages.opened import opened_run
-    from ccps.stages.sweep import run_sweep
-    from ccps.stages.sweep_config import to_sweep
+    from ccps.pipeline.run import opened_run
+    from ccps.stages.sweep.config import to_sweep
+    from ccps.stages.sweep.pipeline import run_sweep
 
     swept = to_sweep(settings)
     with opened_run(swept.experiment, settings, f"{swept.experiment.experiment}_sweep") as run:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from ccps import assets
+from ccps.assets import catalogue as assets
 from ccps.llm import LanguageModel, ModelConfig, ModelFiles, find_model, load_model
 
 # Hypothesis would fail a test that a busy machine makes slow; how fast things are is for `make bench` to say.

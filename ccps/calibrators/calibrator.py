@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
-from ccps.errors import expected
+from ccps.core.errors import expected
+from ccps.core.stored import check_keys, read_json, write_json
 from ccps.metrics.inputs import checked_probabilities
-from ccps.stored import check_keys, read_json, write_json
 
 FORMAT_VERSION = 1
 FILE = "calibrator.json"

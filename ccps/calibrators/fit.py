@@ -14,7 +14,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from ccps.calibrators.calibrator import Calibrator, Kind, LogitMap, StepMap, finite_logit
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
 from ccps.metrics.inputs import checked_scores
 
 LEAST_SLOPE = math.exp(-10)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ccps.core.errors import UserError
 from ccps.data.convert import to_question
 from ccps.data.fields import columns_of, has, render
 from ccps.data.hub import read_dataset
@@ -11,7 +12,6 @@ from ccps.data.records import Question
 from ccps.data.rows import read_rows
 from ccps.data.sources import members
 from ccps.data.spec import BenchmarkSpec
-from ccps.errors import UserError
 
 __all__ = ["BenchmarkSpec", "Fault", "Loaded", "Records", "load_questions", "read_questions"]
 

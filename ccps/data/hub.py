@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ccps.core.errors import expected
 from ccps.data.rows import Row
 from ccps.data.spec import BenchmarkSpec
-from ccps.errors import expected
 
 # What `save_to_disk` leaves in a folder: of a single data set, and of several splits.
 SAVED = ("state.json", "dataset_dict.json")

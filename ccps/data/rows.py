@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ccps.core.errors import UserError
 from ccps.data.sources import Member
-from ccps.errors import UserError
 
 Row = tuple[str, dict[str, Any]]
 

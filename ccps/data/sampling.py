@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
+from ccps.core.errors import expected
 from ccps.data.records import Question
-from ccps.errors import expected
 
 Order = Literal["shuffled", "first"]
 Remainder = Literal["deal", "drop"]

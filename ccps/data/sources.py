@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from ccps import assets
-from ccps.errors import UserError, expected
+from ccps.assets import catalogue as assets
+from ccps.core.errors import UserError, expected
 
 
 class Member(NamedTuple):

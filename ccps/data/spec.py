@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from string import Formatter
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 
 CHOICES = {
     "source": ("asset", "folder", "file", "datasets"),
@@ -27,7 +27,7 @@ class BenchmarkSpec:
 
     Attributes:
         name: name of the benchmark, the first part of every question id.
-        location: asset name (`ccps.assets`), folder, file, or for "datasets" a hub id or a local folder.
+        location: asset name (`ccps.assets.catalogue`), folder, file, or for "datasets" a hub id or a local folder.
         question: template of the question's text.
         answer: column of the right answer.
         source: "asset", "folder", "file" or "datasets" (whatever `datasets.load_dataset` or `load_from_disk` reads;

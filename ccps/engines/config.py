@@ -7,7 +7,7 @@ from importlib import metadata
 import torch
 from packaging.version import Version
 
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
 
 ENGINES = ("transformers", "vllm")
 OLDEST_VLLM = "0.30"

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ccps.core.errors import expected
 from ccps.engines.config import EngineConfig
 from ccps.engines.engine import Continuation
-from ccps.errors import expected
 from ccps.llm import LanguageModel
 from ccps.llm.sample import log_probs
 

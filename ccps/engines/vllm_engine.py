@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from importlib import import_module
 from typing import Any
 
+from ccps.core.errors import UserError, expected
 from ccps.engines.engine import Continuation, Drawing
-from ccps.errors import UserError, expected
 from ccps.llm import LanguageModel
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
+from ccps.core.errors import expected
 from ccps.data.records import Question
-from ccps.errors import expected
 from ccps.grading.config import GraderConfig
 
 

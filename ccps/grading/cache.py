@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
 
 # Another process may hold the file for as long as it takes to write one row.
 _WAIT_S = 60.0

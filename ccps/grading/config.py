@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from omegaconf import MISSING
 
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
 
 _CHANGE = "Change it in its file under conf or on the command line."
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import openai
 
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
 from ccps.grading.cache import Reply
 from ccps.grading.config import JudgeConfig, endpoint
 

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping
 from pathlib import Path
 
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
 from ccps.grading.base import Grader
 from ccps.grading.config import GraderConfig, setting_faults
 from ccps.grading.judge import LlmJudge

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from jinja2 import TemplateError
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.faithful.segment import OPEN
 
 PromptMode = Literal["strict", "parity"]

@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from ccps import assets
-from ccps.console import say
-from ccps.errors import UserError, expected
+from ccps.assets import catalogue as assets
+from ccps.core.console import say
+from ccps.core.errors import UserError, expected
 from ccps.llm.config import SOURCES, ModelConfig
 from ccps.llm.quiet import quiet_transformers
 

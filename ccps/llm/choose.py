@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ccps.errors import expected
+from ccps.core.errors import expected
 from ccps.llm.load import LanguageModel
 
 Choice = Literal["greedy", "letters"]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
 from ccps.llm.config import ModelConfig
 
 WAYS = ("auto", "balanced", "sequential")

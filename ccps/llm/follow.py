@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ccps.errors import expected
+from ccps.core.errors import expected
 from ccps.llm.forward import Context
 from ccps.llm.load import LanguageModel
 

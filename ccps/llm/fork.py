@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ccps.errors import expected
+from ccps.core.errors import expected
 from ccps.llm.branches import Branches, Trunk, branching
 from ccps.llm.load import LanguageModel
 from ccps.llm.memory import is_out_of_memory

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
 from ccps.llm.load import LanguageModel
 
 

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.perturbation.softcap import soft_capped
 
 # One rounding of a bfloat16 or float16 logit, with room for the order of summation.

@@ -9,8 +9,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from ccps.artifacts import digest
-from ccps.errors import UserError, expected
+from ccps.core.artifacts import digest
+from ccps.core.errors import UserError, expected
 from ccps.llm.checkpoint import fingerprint, read_weights, resolve_checkpoint
 from ccps.llm.config import DTYPES, ModelConfig
 from ccps.llm.devices import device_faults, input_device, placement

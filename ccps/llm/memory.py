@@ -6,8 +6,8 @@ from typing import NamedTuple, TypeVar
 
 import torch
 
-from ccps.console import say
-from ccps.errors import UserError, expected
+from ccps.core.console import say
+from ccps.core.errors import UserError, expected
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

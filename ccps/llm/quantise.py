@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
 from ccps.llm.config import ModelConfig
 from ccps.llm.devices import places
 

@@ -9,7 +9,7 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from ccps.errors import expected
+from ccps.core.errors import expected
 from ccps.llm.config import ModelConfig
 
 _SPECIAL_TOKENS = ("<|pad|>", "<|im_start|>", "<|im_end|>")

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
 from ccps.llm.forward import Context, check_finite
 from ccps.llm.head import Head
 from ccps.llm.load import LanguageModel

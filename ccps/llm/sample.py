@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ccps.errors import expected
+from ccps.core.errors import expected
 from ccps.llm.forward import Prefix, copied_cache
 from ccps.llm.generate import PAD, padded
 from ccps.llm.load import LanguageModel

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ccps.errors import expected
+from ccps.core.errors import expected
 from ccps.methods.answer_probability import AnswerProbability
 from ccps.methods.base import Evidence, Fitted, Method, TrainedMethod, TrainingAnswers, TrainingSettings
 from ccps.methods.calibrated import calibrated

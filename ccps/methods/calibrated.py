@@ -10,12 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from ccps.calibrators import Calibrator, Kind, fit_calibrator
-from ccps.errors import expected
+from ccps.core.errors import expected
+from ccps.core.stored import read_json, write_json
 from ccps.methods.base import Evidence, Fitted, FloatArray, Method, TrainedMethod, TrainingAnswers, TrainingSettings
 from ccps.methods.subset import select
 from ccps.probes import Reporting
 from ccps.probes.split import split_by_question
-from ccps.stored import read_json, write_json
 
 HELD_OUT = 0.2
 """Share of the training questions, if nothing else is said."""

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from safetensors.torch import save_file
 
+from ccps.core.stored import write_json
 from ccps.methods.base import (
     AnswerStates,
     Evidence,
@@ -21,7 +22,6 @@ from ccps.methods.base import (
 from ccps.probes import Reporting
 from ccps.probes.curve import CurvePoint
 from ccps.probes.stored import read_config, read_settings, read_tensors
-from ccps.stored import write_json
 from ccps.tuning.litcab import LitCabWeights, Pair, Reading, fit_litcab
 from ccps.tuning.litcab_config import LitCabConfig
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from ccps.meaning import meaning
+from ccps.meaning.clusters import meaning
 from ccps.methods.base import Evidence, FloatArray, Method
 
 

@@ -3,7 +3,7 @@ from collections import Counter
 
 import numpy as np
 
-from ccps.meaning import meaning
+from ccps.meaning.clusters import meaning
 from ccps.methods.base import Evidence, FloatArray, Method
 
 

@@ -6,8 +6,8 @@ from ccps.methods.base import Evidence, FloatArray, Method
 class Verbalised(Method):
     """What the model says in words when it is asked how probable it is that its answer is correct.
 
-    Source: two-stage verbalised confidence, Tian et al. 2023 (arXiv 2305.14975). Ours: the wording of the query, see
-    `ccps.verbalise`. A reply that names no probability is not given one: P(correct) is NaN, and the answer is not
+    Source: two-stage verbalised confidence, Tian et al. 2023 (arXiv 2305.14975). Ours: the wording of the query:
+    `ccps.asking.verbalised`. A reply that names no probability has none: P(correct) is NaN, and the answer is not
     scored. Settings: none.
     """
 

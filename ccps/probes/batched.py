@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from numpy.typing import ArrayLike
 
-from ccps.errors import expected
+from ccps.core.errors import expected
 from ccps.perturbation import FEATURE_NAMES
 from ccps.probes.config import Accelerator, ProbeConfig, check_config
 from ccps.probes.curve import CurvePoint

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.probes.ranges import fault, faults, refuse
 
 

@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.loggers import Logger
 from torch import nn
 
-from ccps.errors import expected
+from ccps.core.errors import expected
 from ccps.probes.modules import VAL_ACCURACY, VAL_LOSS
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from ccps.errors import expected
+from ccps.core.errors import expected
 from ccps.probes.config import ProbeConfig
 from ccps.probes.curve import CurvePoint
 from ccps.probes.encoders import ProbeNetwork

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ccps.errors import expected
+from ccps.core.errors import expected
 from ccps.probes.config import NeverFlips
 
 EPSILON = "epsilon_to_flip_token"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ccps.errors import expected
+from ccps.core.errors import expected
 from ccps.probes.config import EncoderConfig
 from ccps.probes.split import check_complete
 

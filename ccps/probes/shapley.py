@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from ccps.errors import expected
+from ccps.core.errors import expected
 from ccps.metrics.inputs import check_positive
 from ccps.probes.fitted import FittedProbe, to_inputs
 from ccps.probes.importance import group_columns, p_correct, tokens_read

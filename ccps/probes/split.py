@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import train_test_split
 
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
 
 
 class Split(NamedTuple):

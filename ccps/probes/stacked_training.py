@@ -10,7 +10,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.probes.config import Checkpoint, ProbeConfig, StageConfig
 from ccps.probes.curve import CurvePoint, check_best
 from ccps.probes.encoders import ProbeNetwork

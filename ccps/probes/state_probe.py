@@ -13,7 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from torch.nn import functional
 
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
+from ccps.core.stored import write_json
+from ccps.pipeline.quiet import quiet_lightning
 from ccps.probes.config import Checkpoint, EncoderConfig, ProbeConfig, StageConfig
 from ccps.probes.curve import CurvePoint
 from ccps.probes.encoders import build_encoder, count_parameters
@@ -21,12 +23,10 @@ from ccps.probes.modules import VAL_LOSS, StageModule
 from ccps.probes.pairs import Examples, row_batches
 from ccps.probes.preparation import reproducibly
 from ccps.probes.preprocess import Standardizer
-from ccps.probes.quiet import quiet_lightning
 from ccps.probes.split import check_labels, split_by_question
 from ccps.probes.state_config import StateProbeConfig, check_state_config
 from ccps.probes.stored import read_config, read_settings, read_tensors
 from ccps.probes.training import SILENT, Reporting, run_stage
-from ccps.stored import write_json
 
 FORMAT_VERSION = 1
 WEIGHTS_FILE = "state_probe.safetensors"

@@ -11,9 +11,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from safetensors import SafetensorError
 
-from ccps.errors import expected
+from ccps.core.errors import expected
+from ccps.core.stored import check_keys, read_json
 from ccps.probes.curve import CurvePoint
-from ccps.stored import check_keys, read_json
 
 WAY_OUT = "Fit the probe again, or load a folder that its `save` wrote."
 

@@ -13,8 +13,9 @@ from lightning.pytorch.loggers import Logger
 from numpy.typing import ArrayLike
 from torch.utils.data import DataLoader
 
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
 from ccps.perturbation import FEATURE_NAMES
+from ccps.pipeline.quiet import quiet_lightning
 from ccps.probes.config import Accelerator, Checkpoint, ProbeConfig, StageConfig, check_config
 from ccps.probes.curve import CurvePoint, CurveRecorder, check_best
 from ccps.probes.encoders import ProbeNetwork, set_dropout
@@ -22,7 +23,6 @@ from ccps.probes.fitted import FittedProbe, build_network
 from ccps.probes.modules import BatchT, ClassifierModule, ContrastiveModule, StageModule
 from ccps.probes.pairs import Examples, in_blocks, make_pairs, pair_batches, row_batches
 from ccps.probes.preparation import derive_seeds, prepare, reproducibly
-from ccps.probes.quiet import quiet_lightning
 
 
 class Reporting(NamedTuple):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.perturbation import FEATURE_NAMES
 from ccps.probes.batched import ProbeTask, fit_probes
 from ccps.probes.config import ProbeConfig

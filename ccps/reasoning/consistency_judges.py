@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import torch
 
-from ccps.entailment import Entailment, find_entailment_model
 from ccps.faithful import Mode
 from ccps.grading.asker import ChatAsker, asked_of
 from ccps.llm import LanguageModel, ModelFiles, find_model, load_model
 from ccps.llm.checkpoint import fingerprint
+from ccps.meaning.entailment import Entailment, find_entailment_model
 from ccps.reasoning.judge_base import ConsistencyJudge, Pair, Verdict
 from ccps.reasoning.judge_choice import JudgeChoice, check_judge
 from ccps.reasoning.judge_models import EndpointJudge, NliJudge, YesNoJudge

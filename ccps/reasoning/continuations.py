@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ccps.console import say
+from ccps.asking.samples import uniforms
+from ccps.core.console import say
+from ccps.core.errors import UserError, expected
 from ccps.engines import OwnWriter, Writer
-from ccps.errors import UserError, expected
 from ccps.faithful import Mode, Step, prefix_end, sampled_steps, trace_random
 from ccps.faithful.segment import Unit
 from ccps.llm import LanguageModel
@@ -23,7 +24,6 @@ from ccps.llm.memory import in_parts
 from ccps.llm.sample import Sampled
 from ccps.reasoning.paragraphs import ParagraphReader, first_sentence
 from ccps.reasoning.trace import Trace
-from ccps.samples import uniforms
 
 
 @dataclass

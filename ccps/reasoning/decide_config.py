@@ -9,7 +9,7 @@ from typing import get_args
 
 from omegaconf import MISSING
 
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
 from ccps.faithful.lexicon import Aggregate
 from ccps.grading.config import GraderConfig, JudgeConfig, setting_faults
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ccps.artifacts import hash_file
-from ccps.errors import UserError, expected
+from ccps.core.artifacts import hash_file
+from ccps.core.errors import UserError, expected
 from ccps.faithful import Mode
 from ccps.faithful.modes import read_scores
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, get_args
 
+from ccps.asking.follow_up import FollowUp
+from ccps.asking.samples import uniforms
+from ccps.core.errors import UserError, expected
 from ccps.engines import Writer
-from ccps.errors import UserError, expected
 from ccps.faithful import misalignment
-from ccps.follow_up import FollowUp
 from ccps.llm import (
     Context,
     LanguageModel,
@@ -24,7 +25,6 @@ from ccps.llm.sample import Sampled
 from ccps.methods.p_true import probability_of_yes
 from ccps.reasoning.offsets import token_offsets
 from ccps.reasoning.trace import Trace
-from ccps.samples import uniforms
 
 STATES = ("pre_norm", "post_norm", "final")
 

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
 from ccps.faithful import misalignment
 from ccps.faithful.deepconf import TOP_K
 from ccps.metrics.inputs import FloatArray, IntArray

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 from omegaconf import MISSING
 
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
 from ccps.grading.config import GraderConfig, JudgeConfig, setting_faults
 from ccps.llm.config import DTYPES, SOURCES, ModelConfig
 

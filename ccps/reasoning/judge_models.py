@@ -3,12 +3,12 @@
 import math
 from collections.abc import Sequence
 
-from ccps.entailment import Entailment
 from ccps.faithful import Mode, verdict_inconsistency
 from ccps.grading.asker import ChatAsker
 from ccps.grading.base import Usage
 from ccps.llm import LanguageModel, common_prefix, compute_prefix, generate, plan_batches, prompt_ids
 from ccps.llm.memory import in_parts
+from ccps.meaning.entailment import Entailment
 from ccps.reasoning.judge_base import ConsistencyJudge, Pair, Verdict
 from ccps.reasoning.judge_prompt import agreement_chat
 

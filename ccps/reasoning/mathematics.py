@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from ccps.errors import expected
+from ccps.core.errors import expected
 
 SECONDS = 10.0
 _SECONDS_TO_START = 120.0

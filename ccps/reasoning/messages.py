@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
+from ccps.core.errors import expected
 from ccps.data.prompts import SystemRole
 from ccps.data.records import Question
-from ccps.errors import expected
 from ccps.faithful import Mode
 from ccps.faithful.segment import OPEN
 from ccps.llm.chat import opens_thinking, prompt_ids

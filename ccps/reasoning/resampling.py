@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
 from ccps.faithful import Mode, clustered_bootstrap
 from ccps.metrics import Interval
 from ccps.metrics.inputs import IntArray

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ccps.errors import expected
+from ccps.core.errors import expected
 from ccps.faithful import Mode, Step, step_means
 from ccps.llm.head import Head
 from ccps.metrics.inputs import FloatArray, IntArray

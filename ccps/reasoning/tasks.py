@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, get_args
 
+from ccps.core.errors import UserError, expected
 from ccps.data.benchmarks import BenchmarkSpec, load_questions
 from ccps.data.records import Question
 from ccps.data.sampling import sample
-from ccps.errors import UserError, expected
 from ccps.reasoning.marking import Kind, unfit
 
 PLACEHOLDERS = ("question", "options", "n_options", "steps")

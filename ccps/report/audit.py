@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from ccps.report.averages import setting_means
-from ccps.report.data import ReportData
+from ccps.analysis.averages import setting_means
+from ccps.analysis.data import ReportData
+from ccps.analysis.resamples import Resamples
+from ccps.analysis.terms import BY_NAME
 from ccps.report.figures import INK, Picture, heading_of, new_figure, picture
-from ccps.report.resamples import Resamples
 from ccps.report.sections import Section, Table
-from ccps.report.terms import BY_NAME
 from ccps.report.text import DASH, count, interval, listed, percent, slug
 
 CHANCE = 0.5

@@ -6,12 +6,12 @@ from typing import Any
 import pandas as pd
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from ccps.report.averages import setting_means
-from ccps.report.data import ReportData
+from ccps.analysis.averages import setting_means
+from ccps.analysis.data import ReportData
+from ccps.analysis.records import Setting
+from ccps.analysis.terms import BY_NAME
 from ccps.report.figures import INK, SOFT, WIDE, Picture, heading_of, method_styles, new_figure, picture
-from ccps.report.records import Setting
 from ccps.report.sections import Section, Table
-from ccps.report.terms import BY_NAME
 from ccps.report.text import DASH, byte_size, count, decimal, duration, listed, percent, seconds_each, slug
 
 _METRICS = ("auroc", "ece")

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 
-from ccps.report.faithful_data import FaithfulCell, FaithfulData
+from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
 from ccps.report.faithful_terms import label_with
 from ccps.report.faithful_text import DASHES, OF_ANSWERS, caption, correlation, in_percent, left_out_of
 from ccps.report.sections import Section, Table

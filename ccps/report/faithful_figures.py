@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ccps.report.faithful_data import FaithfulCell, FaithfulData
+from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
 from ccps.report.faithful_terms import ESTIMATORS, label_of
 from ccps.report.faithful_words import CONSTANT, DECISIVE, HEADLINE, RANDOM, fraction
 from ccps.report.figures import INK, SOFT, MethodStyle, Picture, method_styles, new_figure, picture, title_left

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
-from ccps.report.faithful_data import FaithfulCell, FaithfulData
+from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
 from ccps.report.faithful_terms import Signal
 from ccps.report.faithful_traces import Piece, ShownTrace, heading
 from ccps.report.figures import Picture

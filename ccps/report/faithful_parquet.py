@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ccps.report.faithful_data import PLACE_COLUMNS, FaithfulCell, Texts
+from ccps.analysis.faithful_data import PLACE_COLUMNS, FaithfulCell, Texts
 
 # Of some runs nothing is known of these, which leaves them without a type.
 _TRUTHS = ("correct", "ended")

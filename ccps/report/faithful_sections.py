@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from ccps.analysis.faithful_data import PLACE_COLUMNS, FaithfulCell, FaithfulData
 from ccps.report.faithful_answers import answers_section, bridge_section
-from ccps.report.faithful_data import PLACE_COLUMNS, FaithfulCell, FaithfulData
 from ccps.report.faithful_terms import label_of
 from ccps.report.faithful_text import (
     DASHES,

@@ -2,7 +2,7 @@
 
 import re
 
-from ccps.report.faithful_data import FaithfulCell, FaithfulData, Measured
+from ccps.analysis.faithful_data import FaithfulCell, FaithfulData, Measured
 from ccps.report.text import DASH, count, decimal, interval, percent, signed_points
 
 # What was left out of accuracy or of correlations bears on their tables alone; matched with `what` in `dropped`.

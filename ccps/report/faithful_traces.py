@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
+from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
 from ccps.faithful import decisiveness
 from ccps.faithful.markers import QUESTION
-from ccps.report.faithful_data import FaithfulCell, FaithfulData
 from ccps.report.faithful_terms import label_of
 from ccps.report.text import decimal, excerpt
 

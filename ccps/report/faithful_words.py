@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from ccps.report.faithful_data import FaithfulCell, FaithfulData, Measured
+from ccps.analysis.faithful_data import FaithfulCell, FaithfulData, Measured
 from ccps.report.faithful_terms import label_of
 from ccps.report.text import DASH, MINUS, decimal, listed
 

@@ -10,7 +10,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ccps.report.faithful_data import RESULT_COLUMNS, FaithfulCell, FaithfulData
+from ccps.analysis.faithful_data import RESULT_COLUMNS, FaithfulCell, FaithfulData
 from ccps.report.faithful_figures import draw
 from ccps.report.faithful_markdown import main_latex, main_markdown, markdown_report
 from ccps.report.faithful_parquet import write_parquet

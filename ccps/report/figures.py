@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ccps.report.data import ReportData
-from ccps.report.records import Setting
+from ccps.analysis.data import ReportData
+from ccps.analysis.records import Setting
 
 DPI = 150
 PANEL_SIZE = (3.4, 3.7)

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from ccps.analysis.data import ReportData
+from ccps.analysis.records import Setting
 from ccps.metrics import risk_coverage
-from ccps.report.data import ReportData
 from ccps.report.figures import (
     INK,
     SOFT,
@@ -20,7 +21,6 @@ from ccps.report.figures import (
     picture,
     seed_words,
 )
-from ccps.report.records import Setting
 from ccps.report.text import percent, slug
 
 # The error rate of fewer answers than this swings too widely to be worth a line.

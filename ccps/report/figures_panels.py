@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from scipy.stats import binomtest
 
+from ccps.analysis.data import ReportData
+from ccps.analysis.records import Setting
 from ccps.metrics import ReliabilityBins, ece, expected_ece_noise, reliability_bins
-from ccps.report.data import ReportData
 from ccps.report.figures import (
     INK,
     PANEL_SIZE,
@@ -32,7 +33,6 @@ from ccps.report.figures import (
     seed_words,
     title_left,
 )
-from ccps.report.records import Setting
 from ccps.report.text import percent, slug
 
 # A diagram draws P(correct) itself, whatever the headline convention bins.

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ccps.analysis.data import PAIR_COLUMNS, ReportData
+from ccps.analysis.records import Setting
+from ccps.analysis.terms import KAPPA
 from ccps.data.sampling import shares
-from ccps.report.data import PAIR_COLUMNS, ReportData
 from ccps.report.figures import heading_of
-from ccps.report.records import Setting
-from ccps.report.terms import KAPPA
 from ccps.report.text import count, decimal, listed, percent
 
 

@@ -11,14 +11,15 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ccps.analysis.data import COST_COLUMNS, COUNT_COLUMNS, ReportData
+from ccps.analysis.records import Example
+from ccps.analysis.terms import BY_NAME, FORMATS, KAPPA, METRICS
+from ccps.analysis.verdict import MARKS, Comparison, Verdict
 from ccps.report import graders
-from ccps.report.data import COST_COLUMNS, COUNT_COLUMNS, ReportData
 from ccps.report.figures import Picture, heading_of, of_page
-from ccps.report.records import Example
 from ccps.report.sections import Section
 from ccps.report.summary import Block
 from ccps.report.tables import CONTROLS, first_control, other_conventions, table_note
-from ccps.report.terms import BY_NAME, FORMATS, KAPPA, METRICS
 from ccps.report.text import (
     DASH,
     byte_size,
@@ -30,7 +31,6 @@ from ccps.report.text import (
     seconds_each,
     signed_points,
 )
-from ccps.report.verdict import MARKS, Comparison, Verdict
 
 _HERE = Path(__file__).parent
 # Tables of more rows than this are folded, save the first of them.

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from ccps.report.data import ReportData
+from ccps.analysis.data import ReportData
 from ccps.report.figures import INK, Picture, method_styles, new_figure, picture
 from ccps.report.sections import Section, Table
 from ccps.report.text import interval, listed, percent, slug

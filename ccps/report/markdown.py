@@ -3,15 +3,15 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from ccps.analysis.data import ReportData
+from ccps.analysis.terms import METRICS
+from ccps.analysis.verdict import MARKS, Comparison, Verdict
 from ccps.report import graders
-from ccps.report.data import ReportData
 from ccps.report.figures import Picture, heading_of, of_page
 from ccps.report.sections import Section
 from ccps.report.summary import Block
 from ccps.report.tables import main_markdown
-from ccps.report.terms import METRICS
 from ccps.report.text import byte_size, count, duration, excerpt, markdown_escape, percent, plain_number
-from ccps.report.verdict import MARKS, Comparison, Verdict
 
 _DISAGREEMENTS_SHOWN = 6
 

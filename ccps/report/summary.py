@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from ccps.report.data import ordered_methods
-from ccps.report.records import Setting
-from ccps.report.resamples import Resamples
-from ccps.report.terms import METRICS, Metric
+from ccps.analysis.data import ordered_methods
+from ccps.analysis.records import Setting
+from ccps.analysis.resamples import Resamples
+from ccps.analysis.terms import METRICS, Metric
 from ccps.report.text import DASH, count_range, interval, percent
 
 NOT_RUN = "not run, or it scored no answer"

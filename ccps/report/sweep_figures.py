@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
+from ccps.analysis.sweep_data import CHOSEN, Place, SweepData
+from ccps.analysis.terms import BY_NAME, METRICS, Metric
 from ccps.report.figures import INK, SOFT, Picture, method_styles, new_figure, picture, title_left
-from ccps.report.sweep_data import CHOSEN, Place, SweepData
-from ccps.report.terms import BY_NAME, METRICS, Metric
 from ccps.report.text import percent, slug
 
 _HEAT = ("auroc", "ece")

@@ -10,10 +10,10 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ccps.analysis.sweep_data import BEST_COLUMNS, CHOSEN, ON_TEST, PAPER, SWEEP_COLUMNS, Place, Strength, SweepData
+from ccps.analysis.terms import BY_NAME, METRICS
 from ccps.report import sweep_figures
 from ccps.report.figures import STYLE, Picture
-from ccps.report.sweep_data import BEST_COLUMNS, CHOSEN, ON_TEST, PAPER, SWEEP_COLUMNS, Place, Strength, SweepData
-from ccps.report.terms import BY_NAME, METRICS
 from ccps.report.text import DASH, byte_size, count, duration, interval, markdown_escape, percent
 
 _HERE = Path(__file__).parent

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from ccps.report.data import (
+from ccps.analysis.data import (
     AGREEMENT_COLUMNS,
     DISAGREEMENT_COLUMNS,
     RESULT_COLUMNS,
     ReportData,
 )
+from ccps.analysis.terms import METRICS
 from ccps.report.summary import Block, Cell, Row, summarise
-from ccps.report.terms import METRICS
 from ccps.report.text import latex_escape, markdown_escape
 
 CONTROLS = "Controls"
@@ -193,7 +193,7 @@ def per_subject(data: ReportData, measured: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         data: scores, and the methods in order.
-        measured: the table of `ccps.report.resamples.by_subject`.
+        measured: the table of `ccps.analysis.resamples.by_subject`.
 
     Returns:
         Columns model, benchmark, subject, n (distinct questions), llm_accuracy, then `<metric>_<method>`;

@@ -7,17 +7,19 @@ from pathlib import Path
 import matplotlib
 import pandas as pd
 
-from ccps.report import averages, figures_curves, figures_panels
+from ccps.analysis import averages
+from ccps.analysis.data import METHOD_COST_COLUMNS, ReportData
+from ccps.analysis.ledger import LedgerEntry, headline_lines, ledger, ledger_lines, ledger_section, write_claims
+from ccps.analysis.records import DROP_COLUMNS, SHAP_COLUMNS, SHARED_COLUMNS, TRANSFER_COLUMNS
+from ccps.analysis.resamples import Resamples, by_subject, resample
+from ccps.analysis.verdict import Verdict, compare, decide
+from ccps.report import figures_curves, figures_panels
 from ccps.report.audit import audit_section, transfer_figures
 from ccps.report.costs import cost_figures, left_out_section, method_cost_section
-from ccps.report.data import METHOD_COST_COLUMNS, ReportData
 from ccps.report.figures import STYLE, Picture
 from ccps.report.html import render
 from ccps.report.importance import importance_figures, importance_section
-from ccps.report.ledger import LedgerEntry, headline_lines, ledger, ledger_lines, ledger_section, write_claims
 from ccps.report.markdown import markdown_report
-from ccps.report.records import DROP_COLUMNS, SHAP_COLUMNS, SHARED_COLUMNS, TRANSFER_COLUMNS
-from ccps.report.resamples import Resamples, by_subject, resample
 from ccps.report.sections import Section
 from ccps.report.summary import summarise
 from ccps.report.tables import (
@@ -30,7 +32,6 @@ from ccps.report.tables import (
     write_disagreements_csv,
     write_results_csv,
 )
-from ccps.report.verdict import Verdict, compare, decide
 
 
 def write_report(data: ReportData, folder: Path) -> list[Path]:

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
 from ccps.llm import LanguageModel
 from ccps.tuning.config import TuningConfig
 

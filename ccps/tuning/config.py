@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.probes.ranges import NOT_NEGATIVE, POSITIVE_INTEGER, fault, faults, refuse
 
 

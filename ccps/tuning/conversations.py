@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from ccps.asking.follow_up import query_ids
+from ccps.asking.interview import Manner
 from ccps.data.prompts import chat_messages
 from ccps.data.records import Question
-from ccps.follow_up import query_ids
-from ccps.interview import Manner
 from ccps.llm import LanguageModel, Passage, check_context_window
 
 

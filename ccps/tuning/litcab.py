@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.llm import Head
 from ccps.perturbation.softcap import soft_capped
+from ccps.pipeline.quiet import quiet_lightning
 from ccps.probes.config import Checkpoint, Optimizer, ProbeConfig, StageConfig
 from ccps.probes.curve import CurvePoint
 from ccps.probes.modules import VAL_LOSS, StageModule
 from ccps.probes.pairs import row_indices
-from ccps.probes.quiet import quiet_lightning
 from ccps.probes.split import split_by_question
 from ccps.probes.training import Reporting, run_stage
 from ccps.tuning.litcab_config import LitCabConfig, check_litcab

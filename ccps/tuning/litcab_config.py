@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.probes.config import Accelerator
 from ccps.probes.ranges import NOT_NEGATIVE, POSITIVE_INTEGER, fault, faults, refuse
 

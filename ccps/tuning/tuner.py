@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ccps.errors import UserError, expected
+from ccps.core.errors import UserError, expected
 from ccps.llm import LanguageModel, letter_tokens
 from ccps.tuning.adapter import Adapter
 from ccps.tuning.config import TuningConfig, check_tuning

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ccps.console import say
+from ccps.core.console import say
 from ccps.faithful import (
     RELEASED_RULES,
     Metric,

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ccps.llm import Head
 from ccps.perturbation import FEATURE_NAMES, reference_features, stability_features
-from ccps.stages.config import PerturbationConfig
+from ccps.stages.main.config import PerturbationConfig
 from experiments.benchmarks.page import Figure, Section, Target
 from experiments.benchmarks.timing import ratios, spread, take_turns
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ccps.asking.samples import uniforms
 from ccps.data.prompts import chat_messages
 from ccps.data.records import Question
 from ccps.llm import LanguageModel, prompt_ids
@@ -15,7 +16,6 @@ from ccps.llm.fork import fork, plant
 from ccps.llm.sample import Sampled
 from ccps.reasoning.continuations import ContinuationSettings
 from ccps.reasoning.paragraphs import ParagraphReader
-from ccps.samples import uniforms
 from experiments.benchmarks.page import Figure, Section, Target
 from experiments.benchmarks.timing import Spread, now, ratios, spread, take_turns
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Collection, Sequence
 
+from ccps.asking.follow_up import Collected
+from ccps.asking.interview import Interview, Manner
 from ccps.data.records import Question
-from ccps.follow_up import Collected
-from ccps.interview import Interview, Manner
 from ccps.llm import LanguageModel
 from experiments.benchmarks.forward import representative
 from experiments.benchmarks.open_ended import added

@@ -6,7 +6,7 @@ import torch
 
 from ccps.data.records import Question
 from ccps.llm import LanguageModel, ModelConfig, find_model
-from ccps.stages.model import SharedModel
+from ccps.pipeline.model import SharedModel
 from experiments.benchmarks import forward
 from experiments.benchmarks.features import TokenStates
 

@@ -7,15 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ccps.asking.interview import Answer, Interview, Manner
+from ccps.core.errors import expected
 from ccps.data.prompts import chat_messages
 from ccps.data.records import Question
-from ccps.errors import expected
-from ccps.interview import Answer, Interview, Manner
 from ccps.llm import LanguageModel, generate, prompt_ids
 from ccps.perturbation import reference_features, stability_features
 from ccps.probes import FittedProbe, ProbeConfig, fit_probe
 from ccps.probes.config import EncoderConfig, HeadConfig, StageConfig
-from ccps.stages.config import PerturbationConfig
+from ccps.stages.main.config import PerturbationConfig
 from experiments.benchmarks.features import largest_difference
 from experiments.benchmarks.forward import representative
 from experiments.benchmarks.page import Figure, Section, Target

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ccps.stages.provenance import provenance
+from ccps.pipeline.provenance import provenance
 from experiments.benchmarks.timing import Spread
 
 # Titles of all sections, as they follow each other. What a GPU has measured stands beside what the CPU has.

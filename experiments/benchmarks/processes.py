@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from experiments.benchmarks.page import Figure, Target
 from experiments.benchmarks.timing import ratios, spread, take_turns
 

@@ -10,17 +10,17 @@ from typing import NamedTuple, cast
 import numpy as np
 import torch
 
-from ccps.artifacts import Artifact
-from ccps.console import console
+from ccps.asking.interview import Manner
+from ccps.core.artifacts import Artifact
+from ccps.core.console import console
 from ccps.data.prompts import SystemRole
 from ccps.data.records import Question
-from ccps.interview import Manner
 from ccps.llm import LanguageModel
-from ccps.stages.answer import AnswerStage
-from ccps.stages.config import PerturbationConfig
-from ccps.stages.extract import ExtractStage
-from ccps.stages.model import SharedModel
-from ccps.stages.stage import Run, run_stage
+from ccps.pipeline.model import SharedModel
+from ccps.pipeline.stage import Run, run_stage
+from ccps.stages.main.answer import AnswerStage
+from ccps.stages.main.config import PerturbationConfig
+from ccps.stages.main.extract import ExtractStage
 from experiments.benchmarks.forward import build_prompts, representative
 from experiments.benchmarks.memory import peak, settle
 from experiments.benchmarks.page import Figure, Target

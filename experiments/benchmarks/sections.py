@@ -7,10 +7,10 @@ from typing import NamedTuple, TypeVar
 
 import torch
 
-from ccps.console import say
+from ccps.core.console import say
+from ccps.core.errors import UserError
 from ccps.data.benchmarks import BenchmarkSpec, load_questions
 from ccps.data.records import Question
-from ccps.errors import UserError
 from ccps.llm import LanguageModel, ModelConfig
 from experiments.benchmarks import (
     curve,

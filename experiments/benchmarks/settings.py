@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
+from ccps.core.settings import nearest, typed
 from ccps.data.benchmarks import BenchmarkSpec
 from ccps.llm import ModelConfig
-from ccps.stages.config import PerturbationConfig
-from ccps.stages.schema import nearest, typed
+from ccps.stages.main.config import PerturbationConfig
 
 PARTS = (
     "features",

@@ -11,12 +11,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ccps.artifacts import ROWS, TENSORS, Artifact
+from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.llm import Passage, final_states
-from ccps.stages.config import AnsweringConfig, PerturbationConfig
-from ccps.stages.extract import ExtractStage
-from ccps.stages.model import SharedModel
-from ccps.stages.stage import Run
+from ccps.pipeline.model import SharedModel
+from ccps.pipeline.stage import Run
+from ccps.stages.main.config import AnsweringConfig, PerturbationConfig
+from ccps.stages.main.extract import ExtractStage
 from experiments.benchmarks.page import Figure, Target
 
 TARGET = Target("≥", 30)

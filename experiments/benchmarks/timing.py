@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from rich.progress import track
 
-from ccps.console import console
+from ccps.core.console import console
 
 Seconds = dict[str, list[float]]
 """Of each repetition, by what was done."""

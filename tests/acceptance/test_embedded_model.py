@@ -7,11 +7,11 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from ccps.asking.interview import Answer, Interview, Manner
 from ccps.data import BenchmarkSpec, Question, load_questions, sample
 from ccps.grading import is_option_letter
 from ccps.grading.open_ended import Contains
 from ccps.grading.rules import Substring
-from ccps.interview import Answer, Interview, Manner
 from ccps.llm import LanguageModel, ModelConfig, find_model, load_model
 from ccps.perturbation import FEATURE_NAMES, stability_features
 from experiments.launch import CONF

@@ -14,17 +14,17 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from ccps import ConfidenceScorer
-from ccps.errors import UserError
-from ccps.interview import Manner
+from ccps.asking.interview import Manner
+from ccps.core.errors import UserError
+from ccps.core.settings import SettingsError
 from ccps.llm import ModelConfig, ModelFiles, find_model, load_model
+from ccps.pipeline.stage import Run
 from ccps.probes import ProbeConfig, fit_probe
 from ccps.probes.config import EncoderConfig, StageConfig
 from ccps.reasoning.offsets import token_offsets
 from ccps.scorer import ScorerSettings
-from ccps.stages import Run
-from ccps.stages.faithful import run_faithful
 from ccps.stages.faithful.checks import to_faithful
-from ccps.stages.schema import SettingsError
+from ccps.stages.faithful.pipeline import run_faithful
 from experiments.launch import CONF, checked_overrides
 
 ESTIMATORS = ["deepconf", "rcc", "sampling", "stability"]

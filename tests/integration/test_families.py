@@ -15,11 +15,11 @@ from tiny import SUBJECTS, Tiny, benchmark, write_questions
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from ccps.artifacts import ROWS, TENSORS
+from ccps.asking.follow_up import QUERY
+from ccps.asking.interview import Interview, Manner
+from ccps.core.artifacts import ROWS, TENSORS
+from ccps.core.errors import UserError
 from ccps.data.records import Question
-from ccps.errors import UserError
-from ccps.follow_up import QUERY
-from ccps.interview import Interview, Manner
 from ccps.llm import find_model, ids_after_answer, load_model
 from ccps.perturbation import FEATURE_NAMES, reference_features
 

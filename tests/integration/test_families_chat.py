@@ -3,7 +3,7 @@
 import pytest
 from families import CHATML, COHERE, GEMMA, GRANITE, LLAMA3, MISTRAL, OLD_MISTRAL, set_chat
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.llm import answer_ids, ids_after_answer, prompt_ids
 from ccps.llm.random_model import byte_tokenizer
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from judge_server import Proxy, echo_key, hold, proxy, raw, says, serve, stall, status
 
+from ccps.core.errors import UserError
 from ccps.data.records import Question
-from ccps.errors import UserError
 from ccps.grading import Grader, GraderConfig, JudgeConfig, Verdict, make_grader
 
 KEY = "sk-never-to-be-seen-5f2c"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from judge_server import Proxy, proxy, raw, says, status
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.grading import JudgeConfig
 from ccps.reasoning.consistency_judges import ConsistencyJudge, JudgeChoice, Pair, YesNoJudge, open_judge
 from ccps.reasoning.decide import DecisivenessConfig, Scorer, StepText, open_scorer

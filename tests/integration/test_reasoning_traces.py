@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from ccps.asking.follow_up import QUERY, FollowUp
 from ccps.engines import OwnWriter
 from ccps.faithful import deepconf_steps, misalignment, rcc, segment, step_token_indices
-from ccps.follow_up import QUERY, FollowUp
 from ccps.llm import LanguageModel, ModelFiles, find_model, ids_after_answer, load_model, prompt_ids
 from ccps.llm.reading import read_trace
 from ccps.reasoning.generate import ReadTrace, TraceReader, TraceSettings, TraceWriter

@@ -11,12 +11,12 @@ from judge_server import Proxy, proxy, says, status
 from test_stages_open_ended import counts, open_overrides, write_open_questions
 from tiny import Tiny
 
-from ccps.artifacts import ROWS, Artifact
+from ccps.core.artifacts import ROWS, Artifact
+from ccps.core.errors import UserError
 from ccps.data.records import Question
-from ccps.errors import UserError
 from ccps.grading import GraderConfig, JudgeConfig, make_grader
-from ccps.stages.grade import GradeStage
-from ccps.stages.stage import Run, run_stage
+from ccps.pipeline.stage import Run, run_stage
+from ccps.stages.main.grade import GradeStage
 from experiments import reproduce
 
 KEY = "sk-never-to-be-seen-77aa"

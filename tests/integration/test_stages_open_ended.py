@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from tiny import SUBJECTS, Tiny, benchmark
 
-from ccps.stages.counts import TRUNCATED
+from ccps.stages.main.counts import TRUNCATED
 
 ANSWERS = ("The river.", "7", "seven of them, and no more than that as far as anybody knows", "an islet", " ")
 

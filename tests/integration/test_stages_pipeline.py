@@ -14,7 +14,7 @@ import pytest
 from tiny import SUBJECTS, Tiny, benchmark, write_questions
 from wandb_file import history, records
 
-from ccps.artifacts import Artifact
+from ccps.core.artifacts import Artifact
 from ccps.methods import METHODS
 from ccps.methods.calibrated import FittedCalibrated
 
@@ -111,7 +111,7 @@ def test_every_letter_is_an_option_of_its_question(finished: Tiny) -> None:
 def test_a_second_run_finds_everything_and_changes_no_byte(
     finished: Tiny, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ccps.stages.model.load_model", None)  # nothing may ask for the model
+    monkeypatch.setattr("ccps.pipeline.model.load_model", None)  # nothing may ask for the model
     artifacts, output = contents(finished.artifacts), contents(finished.output)
     started = time.perf_counter()
     assert finished.run() == finished.output
@@ -236,7 +236,7 @@ def test_answers_that_hold_more_than_is_needed_are_found_again(
     tiny: Tiny, finished: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(finished.artifacts, tiny.artifacts)
-    monkeypatch.setattr("ccps.stages.model.load_model", None)  # nothing may ask for the model
+    monkeypatch.setattr("ccps.pipeline.model.load_model", None)  # nothing may ask for the model
     before = sorted(path.name for path in (tiny.artifacts / "answer").iterdir())
     tiny.run("method=[ccps]", "stages=[answer,grade,extract]")
     assert sorted(path.name for path in (tiny.artifacts / "answer").iterdir()) == before

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ccps import assets
+from ccps.assets import catalogue as assets
 from ccps.llm import ModelFiles
 
 

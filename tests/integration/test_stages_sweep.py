@@ -13,23 +13,22 @@ from omegaconf import OmegaConf
 from safetensors.torch import save_file
 from tiny import Tiny
 
-from ccps.artifacts import ROWS, TENSORS, Artifact
+from ccps.core.artifacts import ROWS, TENSORS, Artifact
+from ccps.core.errors import UserError
+from ccps.core.settings import SettingsError
 from ccps.data.records import Question
-from ccps.errors import UserError
 from ccps.llm import Head
 from ccps.perturbation import FEATURE_NAMES, flip_radius, stability_features
+from ccps.pipeline.model import HEAD
+from ccps.pipeline.stage import Run, run_stage
 from ccps.probes import fit_probe
-from ccps.stages import Run
-from ccps.stages.model import HEAD
-from ccps.stages.runs import ModelSides, Side
-from ccps.stages.schema import SettingsError
-from ccps.stages.stage import run_stage
-from ccps.stages.sweep import run_sweep, sweep_format
-from ccps.stages.sweep_config import Swept, all_points, to_sweep
-from ccps.stages.sweep_evaluate import best_point
-from ccps.stages.sweep_extract import read_sweep
-from ccps.stages.sweep_fit import CROSS_VALIDATION, folds_of
-from ccps.stages.sweep_report import SweepReportStage
+from ccps.stages.main.runs import ModelSides, Side
+from ccps.stages.sweep.config import Swept, all_points, to_sweep
+from ccps.stages.sweep.evaluate import best_point
+from ccps.stages.sweep.extract import read_sweep
+from ccps.stages.sweep.fit import CROSS_VALIDATION, folds_of
+from ccps.stages.sweep.pipeline import run_sweep, sweep_format
+from ccps.stages.sweep.report import SweepReportStage
 from experiments.launch import CONF, checked_overrides
 
 VOCABULARY, WIDTH = 120, 12

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from ccps.asking.interview import Interview, Manner
 from ccps.data.records import Question
-from ccps.interview import Interview, Manner
 from ccps.llm import LanguageModel
 from ccps.tuning import Adapter, Answered, Example, Tuner, TuningConfig, ask_about
 

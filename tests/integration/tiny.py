@@ -10,8 +10,9 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from ccps.stages import Run, run_experiment
-from ccps.stages.checks import to_config
+from ccps.pipeline.stage import Run
+from ccps.stages.main.checks import to_config
+from ccps.stages.main.pipeline import run_experiment
 from experiments.launch import CONF, checked_overrides
 
 SUBJECTS = ("botany", "cookery", "sailing")

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from ccps import ConfidenceScorer
+from ccps.asking.interview import Interview, Manner
+from ccps.core.errors import UserError
 from ccps.data.prompts import chat_messages
 from ccps.data.records import Question
-from ccps.errors import UserError
-from ccps.interview import Interview, Manner
 from ccps.llm import LanguageModel, ModelConfig, find_model, prompt_ids
 from ccps.perturbation import stability_features
 from ccps.probes import FittedProbe, ProbeConfig, fit_probe

@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ccps.artifacts import ROWS, Artifact
+from ccps.core.artifacts import ROWS, Artifact
 from ccps.grading.base import Usage
-from ccps.stages.stage import Stage, Work
+from ccps.pipeline.stage import Stage, Work
 
 Rows = list[dict[str, Any]]
 

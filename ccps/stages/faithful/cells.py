@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ccps.artifacts import Artifact
+from ccps.core.artifacts import Artifact
 from ccps.data.records import Question
 from ccps.reasoning.conditions import PromptCondition
 from ccps.reasoning.marking import Kind

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from omegaconf import MISSING
 
+from ccps.core.settings import build, nearest, typed
 from ccps.engines import EngineConfig, check_engine
 from ccps.faithful import Mode
 from ccps.faithful.rcc import Similarity
@@ -19,7 +20,7 @@ from ccps.reasoning.messages import ThinkTag
 from ccps.reasoning.resampling import ScoringSettings, check_scoring
 from ccps.reasoning.tasks import TaskSpec
 from ccps.stages.faithful.config import ESTIMATORS, STAGES, FaithfulConfig, TraceFile
-from ccps.stages.faults import (
+from ccps.stages.main.faults import (
     RUN_ONE_OF,
     RUN_POSITIVE,
     choice_faults,
@@ -33,7 +34,6 @@ from ccps.stages.faults import (
     value_at,
     vllm_faults,
 )
-from ccps.stages.schema import build, nearest, typed
 
 _ONE_OF: Mapping[str, Sequence[str]] = {
     "faithful.mode": get_args(Mode),

@@ -10,15 +10,15 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
-from ccps.artifacts import Artifact
+from ccps.core.artifacts import Artifact
 from ccps.faithful import Step
+from ccps.pipeline.stage import total_cost
 from ccps.reasoning.stability import answer_step
 from ccps.reasoning.trace import Trace
 from ccps.stages.faithful.by_shard import ByShardStage, Rows, reasons
 from ccps.stages.faithful.cut import Segmentation
 from ccps.stages.faithful.estimators import Estimator, StepScores, missing
 from ccps.stages.faithful.stored import Stored, stored_traces
-from ccps.stages.stage import total_cost
 
 _SCHEMA = pa.schema(
     [("trace_id", pa.string()), ("step", pa.int32()), ("confidence", pa.float64()), ("reason", pa.string())]

@@ -6,6 +6,7 @@ from omegaconf import MISSING
 
 from ccps.engines import EngineConfig
 from ccps.llm.config import ModelConfig
+from ccps.pipeline.config import LoggerConfig, PathsConfig, TrainerConfig
 from ccps.reasoning.conditions import PromptCondition
 from ccps.reasoning.continuations import ContinuationSettings
 from ccps.reasoning.decide_config import DecisivenessConfig
@@ -13,7 +14,6 @@ from ccps.reasoning.generate import TraceSettings
 from ccps.reasoning.judge_choice import JudgeChoice
 from ccps.reasoning.resampling import ScoringSettings
 from ccps.reasoning.tasks import TaskSpec
-from ccps.stages.config import LoggerConfig, PathsConfig, TrainerConfig
 
 ESTIMATORS = ("deepconf", "rcc", "sampling", "stability")
 STAGES = ("trace", "read", "continue", "mark", "decide", "judge", "radii", "confidence", "faith", "faith_report")

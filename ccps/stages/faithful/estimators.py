@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple, cast
 import numpy as np
 import torch
 
-from ccps.artifacts import Artifact
+from ccps.core.artifacts import Artifact
 from ccps.faithful import Step, deepconf_steps, rcc, sampling_confidence
 from ccps.faithful.rcc import Similarity
 from ccps.metrics.inputs import FloatArray, IntArray

@@ -9,12 +9,12 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
-from ccps.artifacts import Artifact
+from ccps.core.artifacts import Artifact
+from ccps.pipeline.model import SharedModel
 from ccps.reasoning.consistency_judges import ConsistencyJudge, JudgeChoice, Pair, judge_inputs, open_judge
 from ccps.stages.faithful.by_shard import ByShardStage, Rows, reasons, spent
 from ccps.stages.faithful.cut import Segmentation
 from ccps.stages.faithful.stored import stored_traces
-from ccps.stages.model import SharedModel
 
 _SCHEMA = pa.schema(
     [

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from ccps.artifacts import Artifact
+from ccps.core.artifacts import Artifact
 from ccps.data.records import Question
 from ccps.faithful import Mode
 from ccps.reasoning.answers import Extracted, extract_answer

@@ -5,12 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from ccps.artifacts import Artifact
-from ccps.console import say
-from ccps.errors import expected
+from ccps.core.artifacts import Artifact
+from ccps.core.console import say
+from ccps.core.errors import expected
 from ccps.faithful import Mode
 from ccps.faithful.segment import Unit
 from ccps.llm import find_model
+from ccps.pipeline.model import SharedModel
+from ccps.pipeline.provenance import provenance
+from ccps.pipeline.publish import check_writable, copy_report, forget_others, printed
+from ccps.pipeline.stage import Run, Stage, run_asked, run_device
 from ccps.reasoning.consistency_judges import judge_inputs
 from ccps.reasoning.decide import decisiveness_inputs
 from ccps.reasoning.decide_config import DecisivenessConfig
@@ -35,10 +39,6 @@ from ccps.stages.faithful.stability import ProbeEstimator, RadiiStage, RadiusEst
 from ccps.stages.faithful.steps import StepStage
 from ccps.stages.faithful.tables import Measured
 from ccps.stages.faithful.trace import Asking, ImportStage, TraceStage
-from ccps.stages.model import SharedModel
-from ccps.stages.provenance import provenance
-from ccps.stages.publish import check_writable, copy_report, forget_others, printed
-from ccps.stages.stage import Run, Stage, run_asked, run_device
 
 NO_MODEL = "the model that wrote the traces is not among `model`"
 

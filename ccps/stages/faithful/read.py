@@ -9,15 +9,15 @@ import pyarrow.parquet as pq
 import torch
 from safetensors.torch import save_file
 
-from ccps.artifacts import ROWS, TENSORS, Artifact
-from ccps.follow_up import QUERY, FollowUp
+from ccps.asking.follow_up import QUERY, FollowUp
+from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.llm.reading import TraceReading
+from ccps.pipeline.model import SharedModel
+from ccps.pipeline.stage import Stage, Work
 from ccps.reasoning.generate import STATES as STATE_NAMES
 from ccps.reasoning.generate import ReadTrace, TraceReader, TraceSettings
 from ccps.stages.faithful.by_shard import reasons, written_rows
 from ccps.stages.faithful.stored import STATES, stored_traces
-from ccps.stages.model import SharedModel
-from ccps.stages.stage import Stage, Work
 
 _SCHEMA = pa.schema([("trace_id", pa.string()), ("p_true", pa.float64()), ("reason", pa.string())])
 

@@ -7,16 +7,16 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ccps.artifacts import Artifact
+from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
+from ccps.core.artifacts import Artifact
+from ccps.pipeline.costs import costs_by_stage
+from ccps.pipeline.stage import Stage, Work, total_cost
 from ccps.reasoning.profiles import worst
-from ccps.report.faithful_data import FaithfulCell, FaithfulData
 from ccps.report.faithful_write import write_faithful
-from ccps.stages.costs import costs_by_stage
 from ccps.stages.faithful.cells import Cell
 from ccps.stages.faithful.config import ESTIMATORS, FaithfulConfig
 from ccps.stages.faithful.score import read_table
 from ccps.stages.faithful.tables import Measured
-from ccps.stages.stage import Stage, Work, total_cost
 
 _JUDGES = {
     "lexical": "words in common",

@@ -9,7 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from ccps.artifacts import ROWS, Artifact
+from ccps.core.artifacts import ROWS, Artifact
+from ccps.pipeline.model import SharedModel
+from ccps.pipeline.stage import Stage, Work, total_cost
 from ccps.reasoning.continuations import (
     Asked,
     Continuation,
@@ -23,8 +25,6 @@ from ccps.reasoning.judge_base import EMPTY
 from ccps.stages.faithful.by_shard import reasons, written_rows
 from ccps.stages.faithful.cut import Segmentation
 from ccps.stages.faithful.stored import stored_traces
-from ccps.stages.model import SharedModel
-from ccps.stages.stage import Stage, Work, total_cost
 
 _DRAWN = pa.schema(
     [

@@ -7,14 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from ccps.artifacts import Artifact
+from ccps.core.artifacts import Artifact
+from ccps.pipeline.stage import Stage, Work
 from ccps.reasoning.bridge import bridge
 from ccps.reasoning.profiles import reliability, trajectory
 from ccps.reasoning.resampling import ScoringSettings
 from ccps.reasoning.scoring import score_cell
 from ccps.stages.faithful.cut import Segmentation
 from ccps.stages.faithful.tables import Measured, step_table, trace_table
-from ccps.stages.stage import Stage, Work
 
 Tables = dict[str, pd.DataFrame]
 

@@ -9,15 +9,15 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
-from ccps.artifacts import Artifact, hash_file
+from ccps.core.artifacts import Artifact, hash_file
 from ccps.faithful import Step
 from ccps.metrics.inputs import FloatArray, IntArray
+from ccps.pipeline.model import load_head
 from ccps.reasoning.stability import check_step_probe, probe_stability, radius_stability, token_radii, typical_radius
 from ccps.scorer import ConfidenceScorer
 from ccps.stages.faithful.by_shard import ByShardStage, Rows
 from ccps.stages.faithful.estimators import Estimator, StepScores, missing
 from ccps.stages.faithful.stored import Stored, stored_traces
-from ccps.stages.model import load_head
 
 _SCHEMA = pa.schema([("trace_id", pa.string()), ("radii", pa.list_(pa.float32()))])
 _NO_STATES = "no states"

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
-from ccps.artifacts import Artifact
+from ccps.core.artifacts import Artifact
 from ccps.faithful import think_block
 from ccps.reasoning.decide import DecisivenessConfig, StepText, decisiveness_inputs, open_scorer
 from ccps.stages.faithful.by_shard import ByShardStage, Rows, reasons, spent

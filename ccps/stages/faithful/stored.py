@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ccps.artifacts import ROWS, TENSORS, Artifact
+from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.metrics.inputs import FloatArray
 from ccps.reasoning.trace import Trace
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ccps.artifacts import Artifact
+from ccps.core.artifacts import Artifact
 from ccps.faithful import think_block
 from ccps.reasoning.stability import answer_step
 from ccps.reasoning.trace import Trace

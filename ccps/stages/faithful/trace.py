@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 import pandas as pd
 import torch
 
-from ccps.artifacts import Artifact, hash_file
+from ccps.asking.follow_up import QUERY, query_ids
+from ccps.core.artifacts import Artifact, hash_file
+from ccps.core.errors import expected
 from ccps.data.records import Question, asked_hash
 from ccps.engines import Parity, parity_cost, parity_summary
-from ccps.errors import expected
 from ccps.faithful import Mode
-from ccps.follow_up import QUERY, query_ids
 from ccps.llm.memory import in_parts
+from ccps.pipeline.model import SharedModel
+from ccps.pipeline.stage import Stage, Work, in_shards
 from ccps.reasoning.conditions import PromptCondition
 from ccps.reasoning.generate import TraceSettings, TraceWriter
 from ccps.reasoning.jsonl import read_traces
@@ -25,8 +27,6 @@ from ccps.reasoning.tasks import TaskSpec
 from ccps.reasoning.trace import Trace
 from ccps.stages.faithful.by_shard import written_rows
 from ccps.stages.faithful.stored import save_traces
-from ccps.stages.model import SharedModel
-from ccps.stages.stage import Stage, Work, in_shards
 
 
 class Asking(NamedTuple):

@@ -11,7 +11,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from ccps.calibrators import Calibrator, Kind, LogitMap, StepMap, fit_calibrator
 from ccps.calibrators.fit import LEAST_SLOPE
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 
 KINDS = list(Kind)
 

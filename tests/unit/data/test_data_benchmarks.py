@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ccps.core.errors import UserError
 from ccps.data.benchmarks import BenchmarkSpec, load_questions, read_questions
-from ccps.errors import UserError
 
 
 def spec_for(path, **settings):

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from omegaconf import OmegaConf
 
-from ccps import assets
+from ccps.assets import catalogue as assets
 from ccps.data.benchmarks import BenchmarkSpec, load_questions
 
 CONF = Path(__file__).parents[3] / "conf" / "benchmark"

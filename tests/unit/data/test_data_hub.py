@@ -5,8 +5,8 @@ import json
 import datasets
 import pytest
 
+from ccps.core.errors import UserError
 from ccps.data.benchmarks import BenchmarkSpec, load_questions
-from ccps.errors import UserError
 
 ROWS = {"q": ["Who?", "What?"], "kind": ["b", "a"], "list": [["x", "y"], ["z", "w"]]}
 FEATURES = datasets.Features(

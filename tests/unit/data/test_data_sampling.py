@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccps.core.errors import UserError
 from ccps.data.records import Question
 from ccps.data.sampling import deduplicate, normalise, sample, shares
-from ccps.errors import UserError
 
 
 def questions(source, *sizes):

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from ccps.core.errors import UserError
 from ccps.engines import EngineConfig, check_engine, engine_inputs
-from ccps.errors import UserError
 
 
 def test_the_model_itself_needs_nothing(installed: Any) -> None:

@@ -7,9 +7,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from ccps.core.settings import SettingsError
 from ccps.engines import EngineConfig
-from ccps.stages.checks import to_config
-from ccps.stages.schema import SettingsError
+from ccps.stages.main.checks import to_config
 
 CONF = Path(__file__).parents[3] / "conf"
 

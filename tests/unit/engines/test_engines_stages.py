@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from ccps.artifacts import Artifact
+from ccps.asking.interview import Manner
+from ccps.asking.samples import SamplesConfig
+from ccps.core.artifacts import Artifact
+from ccps.core.errors import UserError
 from ccps.data.records import Question
 from ccps.engines import EngineConfig
-from ccps.errors import UserError
-from ccps.interview import Manner
 from ccps.llm import LanguageModel
-from ccps.samples import SamplesConfig
-from ccps.stages.answer import AnswerStage
-from ccps.stages.asked import Asked
-from ccps.stages.config import AnsweringConfig, Config
-from ccps.stages.model import SharedModel
-from ccps.stages.sample import SampleStage
-from ccps.stages.stage import Run, run_device, run_stage
+from ccps.needs.asked import Asked
+from ccps.needs.samples import SampleStage
+from ccps.pipeline.model import SharedModel
+from ccps.pipeline.stage import Run, run_device, run_stage
+from ccps.stages.main.answer import AnswerStage
+from ccps.stages.main.config import AnsweringConfig, Config
 
 OPEN = [Question(f"q{i}", "s", f"{'Why? ' * (i + 1)}", (), ("x",), "test", "s") for i in range(5)]
 CHOICES = [replace(question, options=("one", "two"), accepted=("a",)) for question in OPEN]
@@ -91,7 +91,7 @@ def test_nothing_is_kept_of_an_engine_that_computes_another_model(
     def lie(numbers: list[float]) -> list[float]:
         return [number - 0.2 for number in numbers]
 
-    monkeypatch.setattr("ccps.stages.model.VllmEngine", lambda lm, _: wrapped(lm, lie, "vllm"))
+    monkeypatch.setattr("ccps.pipeline.model.VllmEngine", lambda lm, _: wrapped(lm, lie, "vllm"))
     run, model = Run(tmp_path, "cpu"), shared(checkpoint, VLLM)
     stage = AnswerStage(OPEN, "boats", model, MANNER, 2)
     with pytest.raises(UserError, match=r"engine `vllm`.* 0\.2 in the mean"):

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from ccps.core.errors import UserError
 from ccps.engines import Drawing, VllmEngine
-from ccps.errors import UserError
 from ccps.llm import LanguageModel, generate
 
 LIMIT = 9

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from ccps.asking.samples import uniforms
+from ccps.core.errors import UserError
 from ccps.engines import (
     Continuation,
     EngineConfig,
@@ -19,10 +21,8 @@ from ccps.engines import (
     parity_cost,
     parity_summary,
 )
-from ccps.errors import UserError
 from ccps.llm import LanguageModel, Passage, common_prefix, compute_prefix, final_states, follow
 from ccps.llm.forward import Prefix
-from ccps.samples import uniforms
 
 LIMIT = 7
 CONFIG = EngineConfig("wrapped")

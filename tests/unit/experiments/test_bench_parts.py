@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from experiments.bench import main
 from experiments.benchmarks import faithful_scoring, floors, fork, processes, sizes
 from experiments.benchmarks.page import ON_GPU, ORDER, read_sections

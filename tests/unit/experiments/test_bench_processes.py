@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from ccps.errors import UserError
-from ccps.stages.checks import to_config
+from ccps.core.errors import UserError
+from ccps.stages.main.checks import to_config
 from experiments.benchmarks import processes
 from experiments.benchmarks.processes import command, measure_processes, missing, run_on, shard_seconds
 from experiments.launch import checked_overrides

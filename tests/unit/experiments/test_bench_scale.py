@@ -4,11 +4,11 @@ import pytest
 import torch
 from PIL import Image
 
-from ccps.console import console
+from ccps.core.console import console
 from ccps.data.records import Question
 from ccps.llm import find_model
-from ccps.stages.config import PerturbationConfig
-from ccps.stages.model import SharedModel
+from ccps.pipeline.model import SharedModel
+from ccps.stages.main.config import PerturbationConfig
 from experiments.benchmarks.curve import draw
 from experiments.benchmarks.scale import (
     FACTORS,

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from ccps.stages.checks import to_config
-from ccps.stages.schema import SettingsError
+from ccps.core.settings import SettingsError
+from ccps.stages.main.checks import to_config
 from experiments.launch import CONF, checked_overrides, job_name
 
 

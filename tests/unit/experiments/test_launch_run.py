@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from ccps.errors import UserError
-from ccps.stages.checks import to_config
+from ccps.core.errors import UserError
+from ccps.stages.main.checks import to_config
 from experiments.launch import launch
 
 Settings = dict[str, Any]

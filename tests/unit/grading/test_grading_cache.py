@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.grading.cache import Judgement, JudgementCache, Reply, ReplyCache
 
 YES = Judgement("Yes.", True, "", 100, 2)

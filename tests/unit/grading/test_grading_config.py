@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.grading import GRADERS, GraderConfig, JudgeConfig, check_grader, judging_cost, make_grader
 
 CONF = Path(__file__).parents[3] / "conf" / "grader"

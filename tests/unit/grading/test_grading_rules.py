@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from ccps.core.errors import UserError
 from ccps.data.records import Question
-from ccps.errors import UserError
 from ccps.grading import GraderConfig, Usage, Verdict, answer_letter, is_option_letter, make_grader
 
 MC = Question("quiz/0", "quiz", "Which way is up?", ("left", "up", "down"), ("b",), "test", "quiz")

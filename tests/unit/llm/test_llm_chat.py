@@ -2,7 +2,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.llm import plain_text, prompt_ids
 from ccps.llm.random_model import byte_tokenizer
 

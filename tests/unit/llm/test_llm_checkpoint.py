@@ -11,7 +11,7 @@ from huggingface_hub.utils import filter_repo_objects
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.llm import ModelConfig, Passage, checkpoint, final_states, find_model, load_model
 from ccps.llm.checkpoint import fingerprint, resolve_checkpoint
 

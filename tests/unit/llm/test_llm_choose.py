@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.llm import choose_tokens, letter_tokens
 
 

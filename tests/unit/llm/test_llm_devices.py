@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.llm import ModelConfig, Passage, compute_prefix, final_states, find_model, follow, generate, load_model, read
 from ccps.llm.devices import input_device, places
 from ccps.llm.sample import sample

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.llm import LanguageModel
 from ccps.llm.branches import Branches, branching
 from ccps.llm.fork import Fork, can_fork, fork, plant, read_trunk

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.llm import (
     Passage,
     check_context_window,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.llm import LanguageModel, Passage, compute_prefix, final_states, generate
 
 PROMPTS = [[5, 6, 7, 8], [5, 6, 9], [5, 6, 7, 8, 9, 10, 11, 12, 13], [5, 6, 20, 21, 22]]

@@ -2,7 +2,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.llm import Head, find_model, load_model, measure_head
 
 ROWS, WIDTH, TOKENS = 50, 16, 12

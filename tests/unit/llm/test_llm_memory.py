@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.llm import find_model, load, load_model, memory
 from ccps.llm.memory import OutOfMemory, attempt, in_parts
 

@@ -10,7 +10,7 @@ from transformers.quantizers import HfQuantizer
 from transformers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING, AUTO_QUANTIZER_MAPPING
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.llm import ModelConfig, Passage, final_states, find_model, load_model
 from ccps.llm.quantise import RECIPES, Recipe, check_full_precision
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.llm import find_model, load_model
 from ccps.llm.random_model import byte_tokenizer, random_model
 

@@ -8,7 +8,7 @@ from huggingface_hub.errors import StrictDataclassError
 from omegaconf import OmegaConf
 from transformers import AutoConfig
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.llm import ModelConfig, find_model, load_model
 from ccps.llm.random_model import random_model, toy
 from experiments.launch import CONF

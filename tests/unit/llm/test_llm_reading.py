@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.llm import LanguageModel, follow
 from ccps.llm.reading import TraceReading, read_trace
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import TopPLogitsWarper
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.llm import LanguageModel, compute_prefix
 from ccps.llm.sample import Sampled, draw, log_probs, sample
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.methods import METHODS, Evidence, find_method
 from ccps.perturbation import FEATURE_NAMES
 

@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 from ccps.calibrators import Kind, fit_calibrator
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.methods import Method, TrainedMethod
 from ccps.methods.calibrated import HELD_OUT, calibrated
 from ccps.methods.ccps import CCPS

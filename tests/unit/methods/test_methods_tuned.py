@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.llm import Head
 from ccps.methods.base import AnswerStates, Evidence, References, TrainingAnswers
 from ccps.methods.calibration_tuning import CalibrationTuning

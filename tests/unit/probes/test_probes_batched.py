@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.perturbation import FEATURE_NAMES
 from ccps.probes import ProbeConfig, ProbeTask, fit_probe, fit_probes
 from ccps.probes.config import Accelerator, Checkpoint, EncoderConfig, HeadConfig, Optimizer, Padding, StageConfig

@@ -6,7 +6,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.probes import ProbeConfig
 from ccps.probes.config import (
     EncoderConfig,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.probes import FittedProbe, fit_probe
 from ccps.probes.config import NeverFlips
 

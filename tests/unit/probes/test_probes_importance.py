@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.perturbation import FEATURE_NAMES
 from ccps.probes import FittedProbe, ProbeConfig, TrainingRecord
 from ccps.probes.config import EncoderConfig, HeadConfig

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.probes import FittedProbe, ProbeConfig, fit_probe
 from ccps.probes.config import EncoderConfig, HeadConfig, Padding, StageConfig
 from ccps.probes.sequences import pad_answers

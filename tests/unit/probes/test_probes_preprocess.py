@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.preprocessing import StandardScaler
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.probes.config import NeverFlips
 from ccps.probes.preprocess import EPSILON, Standardizer, clean_for_evaluation, clean_for_training
 

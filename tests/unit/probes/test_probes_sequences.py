@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.probes.config import EncoderConfig, Padding
 from ccps.probes.encoders import build_encoder, set_dropout
 from ccps.probes.sequences import check_lengths, count_truncated, group_by_question, pad_answers, read_answers

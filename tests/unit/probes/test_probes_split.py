@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.probes.split import check_labels, split_by_question
 
 

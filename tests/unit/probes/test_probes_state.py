@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.probes.config import StageConfig
 from ccps.probes.pairs import Examples
 from ccps.probes.split import split_by_question

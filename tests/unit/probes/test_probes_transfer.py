@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.probes import fit_probe
 from ccps.probes.config import EncoderConfig, StageConfig
 from ccps.probes.transfer import COLUMNS, AnswerTable, transfer

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reasoning_tables import NAN, random_cell, steps_of, traces_of
 from sklearn.metrics import roc_auc_score
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.reasoning.bridge import BRIDGE_COLUMNS, bridge
 from ccps.reasoning.resampling import ScoringSettings
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from ccps.errors import UserError
+from ccps.asking.samples import uniforms
+from ccps.core.errors import UserError
 from ccps.faithful import first_paragraph, sampled_steps, segment, trace_random
 from ccps.llm import LanguageModel
 from ccps.llm import fork as forking
@@ -25,7 +26,6 @@ from ccps.reasoning.continuations import (
 )
 from ccps.reasoning.paragraphs import ParagraphReader, first_sentence
 from ccps.reasoning.trace import Trace
-from ccps.samples import uniforms
 
 TEXT = "<think>\nOne and one.\n\nTwo and two.\n\nThree.\n\nFour is 4.\n</think>\n\nFour"
 SMALL = ContinuationSettings(k=3, max_new_tokens=12, temperature=1.2, top_p=0.9)

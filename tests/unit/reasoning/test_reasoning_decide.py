@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.faithful import decisiveness
 from ccps.grading import JudgeConfig
 from ccps.reasoning.decide import (

@@ -10,15 +10,15 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from ccps.asking.follow_up import QUERY, FollowUp
+from ccps.asking.samples import uniforms
+from ccps.core.errors import UserError
 from ccps.engines import OwnWriter
-from ccps.errors import UserError
-from ccps.follow_up import QUERY, FollowUp
 from ccps.llm import LanguageModel, ids_after_answer, prompt_ids
 from ccps.llm.forward import Prefix
 from ccps.llm.sample import Sampled, sample
 from ccps.reasoning.generate import ReadTrace, TraceReader, TraceSettings, TraceWriter, check_trace_settings, p_true
 from ccps.reasoning.trace import Trace
-from ccps.samples import uniforms
 
 IDS = ["a", "b", "c", "d"]
 QUESTIONS = [[{"role": "user", "content": "Why? " * (n + 1)}] for n in range(len(IDS))]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.faithful import token_confidence
 from ccps.reasoning.jsonl import read_traces, write_traces
 from ccps.reasoning.trace import Trace

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.grading import JudgeConfig
 from ccps.llm import LanguageModel, ModelConfig, ModelFiles, generate, prompt_ids
 from ccps.reasoning.consistency_judges import (

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from ccps.core.errors import UserError
 from ccps.data.records import Question
-from ccps.errors import UserError
 from ccps.reasoning import mathematics
 from ccps.reasoning.marking import Marked, mark
 from ccps.reasoning.mathematics import Comparer, same_mathematics

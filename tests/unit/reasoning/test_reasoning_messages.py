@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from ccps.core.errors import UserError
 from ccps.data.benchmarks import BenchmarkSpec
 from ccps.data.records import Question
-from ccps.errors import UserError
 from ccps.llm.chat import opens_thinking
 from ccps.llm.random_model import byte_tokenizer
 from ccps.reasoning.conditions import PHRASES, PromptCondition

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reasoning_tables import NAN, random_cell, steps_of, traces_of
 from scipy.stats import spearmanr
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.faithful import baselines
 from ccps.reasoning.resampling import ScoringSettings, check_scoring, question_labels
 from ccps.reasoning.scoring import (

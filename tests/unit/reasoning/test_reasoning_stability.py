@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ccps import ConfidenceScorer
-from ccps.errors import UserError
+from ccps.asking.interview import Manner
+from ccps.core.errors import UserError
 from ccps.faithful import segment, step_token_indices
-from ccps.interview import Manner
 from ccps.llm import ModelConfig
 from ccps.llm.head import Head
 from ccps.perturbation import flip_radius, stability_features

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from omegaconf import OmegaConf
 
-from ccps import assets
+from ccps.assets import catalogue as assets
+from ccps.core.errors import UserError
 from ccps.data.benchmarks import BenchmarkSpec
-from ccps.errors import UserError
 from ccps.reasoning.marking import mark, right_answers
 from ccps.reasoning.tasks import TaskSpec, load_task, task_prompt
 

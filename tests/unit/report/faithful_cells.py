@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from ccps.report.faithful_data import (
+from ccps.analysis.faithful_data import (
     BRIDGE_COLUMNS,
     CORRELATION_COLUMNS,
     COST_COLUMNS,

@@ -8,7 +8,7 @@ import pytest
 from faithful_cells import HOSTILE, NAN, SCORES, cell, data, empty_cell, results, steps, traces
 from markdown_it import MarkdownIt
 
-from ccps.report.faithful_data import FaithfulCell, FaithfulData
+from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
 from ccps.report.faithful_write import write_faithful
 
 VOID = {"meta", "img", "br"}

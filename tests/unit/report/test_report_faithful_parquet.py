@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from faithful_cells import cell, data, empty_cell, steps, traces
 
-from ccps.report.faithful_data import FaithfulData
+from ccps.analysis.faithful_data import FaithfulData
 from ccps.report.faithful_parquet import write_parquet
 from ccps.report.faithful_write import write_faithful
 

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from faithful_cells import NAN, SCORES, cell, data, empty_cell, results
 
-from ccps.report.faithful_data import DROPPED_COLUMNS, Measured
+from ccps.analysis.faithful_data import DROPPED_COLUMNS, Measured
 from ccps.report.faithful_sections import sections
 from ccps.report.faithful_terms import label_with
 from ccps.report.faithful_words import conclusion, sentences, standing

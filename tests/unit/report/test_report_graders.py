@@ -11,15 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from ccps.analysis.data import AGREEMENT_COLUMNS, DISAGREEMENT_COLUMNS, ReportData
+from ccps.analysis.resamples import by_subject
+from ccps.analysis.verdict import decide
 from ccps.data import sampling
-from ccps.report import ReportData, decide, per_subject, write_report
-from ccps.report.data import AGREEMENT_COLUMNS, DISAGREEMENT_COLUMNS
 from ccps.report.graders import agreement_table, disagreements_shown
 from ccps.report.html import render
 from ccps.report.markdown import markdown_report
-from ccps.report.resamples import by_subject
 from ccps.report.summary import summarise
-from ccps.report.tables import write_disagreements_csv
+from ccps.report.tables import per_subject, write_disagreements_csv
+from ccps.report.write import write_report
 
 Make = Callable[..., ReportData]
 Frame = Callable[..., pd.DataFrame]

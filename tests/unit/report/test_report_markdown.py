@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ccps.report import ReportData, write_report
-from ccps.report.data import COUNT_COLUMNS
+from ccps.analysis.data import COUNT_COLUMNS, ReportData
+from ccps.report.write import write_report
 
 
 def test_markdown_report_holds_verdict_tables_and_figures(make_data: Callable[..., ReportData], tmp_path: Path) -> None:

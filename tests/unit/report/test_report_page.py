@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ccps.errors import UserError
-from ccps.report import Example, ReportData, write_report
-from ccps.report.claims import Claim, ClaimSet
+from ccps.analysis.claims import Claim, ClaimSet
+from ccps.analysis.data import ReportData
+from ccps.analysis.records import Example
+from ccps.core.errors import UserError
 from ccps.report.figures import method_styles
+from ccps.report.write import write_report
 
 Make = Callable[..., ReportData]
 VOID = {"meta", "img", "br", "link", "input", "hr"}

@@ -10,14 +10,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ccps.report import Audit, Importance, LeftOutMethod, ReportData, write_report
+from ccps.analysis.data import METHOD_COST_COLUMNS, ReportData
+from ccps.analysis.records import (
+    DROP_COLUMNS,
+    SHAP_COLUMNS,
+    SHARED_COLUMNS,
+    TRANSFER_COLUMNS,
+    Audit,
+    Importance,
+    LeftOutMethod,
+    Setting,
+)
+from ccps.analysis.resamples import Resamples
 from ccps.report.audit import audit_section, transfer_figures
 from ccps.report.costs import cost_figures, front, left_out_section, method_cost_section
-from ccps.report.data import METHOD_COST_COLUMNS
 from ccps.report.figures import main_methods
 from ccps.report.importance import importance_figures, importance_section
-from ccps.report.records import DROP_COLUMNS, SHAP_COLUMNS, SHARED_COLUMNS, TRANSFER_COLUMNS, Setting
-from ccps.report.resamples import Resamples
+from ccps.report.write import write_report
 
 Make = Callable[..., ReportData]
 HERE = Setting("lab/tiny_model", "MMLU-CHOICE")

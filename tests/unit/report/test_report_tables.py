@@ -6,10 +6,17 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ccps.report import ReportData, per_subject, write_costs_csv, write_results_csv
-from ccps.report.resamples import Resamples, by_subject
+from ccps.analysis.data import ReportData
+from ccps.analysis.resamples import Resamples, by_subject
 from ccps.report.summary import Block, summarise
-from ccps.report.tables import main_latex, main_markdown, other_markdown
+from ccps.report.tables import (
+    main_latex,
+    main_markdown,
+    other_markdown,
+    per_subject,
+    write_costs_csv,
+    write_results_csv,
+)
 
 Make = Callable[..., ReportData]
 

@@ -5,17 +5,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ccps.artifacts import ROWS, Artifact
+from ccps.core.artifacts import ROWS, Artifact
 from ccps.data.records import Question
 from ccps.methods import TrainingSettings
 from ccps.perturbation import FEATURE_NAMES
+from ccps.pipeline.stage import Run, run_stage
 from ccps.probes import ProbeConfig, StateProbeConfig, fit_probe
 from ccps.probes.config import StageConfig
 from ccps.probes.importance import FEATURE_GROUPS
-from ccps.stages.audit import PARTS, AuditStage, read_table
-from ccps.stages.config import AuditConfig, EvaluationConfig
-from ccps.stages.runs import Side
-from ccps.stages.stage import Run, run_stage
+from ccps.stages.main.audit import PARTS, AuditStage, read_table
+from ccps.stages.main.config import AuditConfig, EvaluationConfig
+from ccps.stages.main.runs import Side
 
 PROBE = ProbeConfig(
     contrastive=StageConfig(steps=0), classifier=StageConfig(steps=40, learning_rate=1e-2, eval_every=20)

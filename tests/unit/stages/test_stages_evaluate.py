@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ccps.artifacts import ROWS, Artifact
+from ccps.core.artifacts import ROWS, Artifact
 from ccps.metrics import CONVENTIONS, evaluate, paired_difference
-from ccps.stages.config import EvaluationConfig
-from ccps.stages.evaluate import DIFFERENCES, EvaluateStage, Scored
-from ccps.stages.stage import Run, run_stage
+from ccps.pipeline.stage import Run, run_stage
+from ccps.stages.main.config import EvaluationConfig
+from ccps.stages.main.evaluate import DIFFERENCES, EvaluateStage, Scored
 
 SUBJECTS = ("algebra", "botany", "cookery")
 CONFIG = EvaluationConfig(resamples=20)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from ccps.core.settings import SettingsError
 from ccps.stages.faithful.checks import to_faithful
-from ccps.stages.schema import SettingsError
 from experiments.launch import CONF, checked_overrides
 
 GROUPS = ("dataset", "prompt", "judge", "decisiveness")

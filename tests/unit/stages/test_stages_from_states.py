@@ -8,16 +8,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ccps.artifacts import ROWS, TENSORS, Artifact
-from ccps.errors import UserError
+from ccps.core.artifacts import ROWS, TENSORS, Artifact
+from ccps.core.errors import UserError
 from ccps.llm.head import Head
 from ccps.perturbation import Grid, flip_radius, stability_features, stability_features_sweep
-from ccps.stages import extract, sweep_extract
-from ccps.stages.config import PerturbationConfig
-from ccps.stages.extract import ExtractStage
-from ccps.stages.faults import spread_faults
-from ccps.stages.from_states import FromStatesStage
-from ccps.stages.sweep_extract import FlipStage, SweepExtractStage
+from ccps.stages.main import extract
+from ccps.stages.main.config import PerturbationConfig
+from ccps.stages.main.extract import ExtractStage
+from ccps.stages.main.faults import spread_faults
+from ccps.stages.main.from_states import FromStatesStage
+from ccps.stages.sweep import extract as sweep_extract
+from ccps.stages.sweep.extract import FlipStage, SweepExtractStage
 
 VOCABULARY, WIDTH = 100, 8
 POINTS = [Grid(5.0, 3), Grid(1.0, 1)]

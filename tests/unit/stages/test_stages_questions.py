@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from ccps.core.errors import UserError
 from ccps.data.benchmarks import BenchmarkSpec
-from ccps.errors import UserError
-from ccps.stages.config import Config
-from ccps.stages.questions import Overlap, all_questions
+from ccps.stages.main.config import Config
+from ccps.stages.main.questions import Overlap, all_questions
 
 CHOICE = "question,a,b,right\n"
 OPEN = "question,right\n"

@@ -2,8 +2,8 @@ from collections.abc import Callable
 
 import pytest
 
+from ccps.asking.interview import Interview, Manner
 from ccps.data.records import Question
-from ccps.interview import Interview, Manner
 from ccps.llm import LanguageModel
 from ccps.tuning import Answered, Example, ask_about
 

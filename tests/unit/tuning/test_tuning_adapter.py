@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.llm import LanguageModel
 from ccps.tuning import Adapter, TuningConfig
 from ccps.tuning.adapter import SETTINGS_FILE, WEIGHTS_FILE

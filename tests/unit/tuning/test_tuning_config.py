@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.tuning import Divergence, TuningConfig
 from ccps.tuning.config import check_tuning, unregularised
 from ccps.tuning.litcab_config import LitCabConfig, check_litcab

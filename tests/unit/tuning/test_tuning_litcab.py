@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ccps.errors import UserError
+from ccps.core.errors import UserError
 from ccps.llm import Head
 from ccps.probes.config import Accelerator, StageConfig
 from ccps.probes.training import SILENT

@@ -9,9 +9,9 @@ import pytest
 import torch
 from transformers import get_cosine_schedule_with_warmup
 
+from ccps.asking.interview import Interview, Manner
+from ccps.core.errors import UserError
 from ccps.data.records import Question
-from ccps.errors import UserError
-from ccps.interview import Interview, Manner
 from ccps.llm import LanguageModel, letter_tokens
 from ccps.tuning import Divergence, Example, Tuner, TuningConfig
 from ccps.tuning.losses import divergences

@@ -1,0 +1,1 @@
+"""From artifacts to numbers: resamples, averages, differences, verdict, ledger."""

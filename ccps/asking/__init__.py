@@ -1,0 +1,1 @@
+"""What puts questions to a language model."""

@@ -1,0 +1,1 @@
+"""Models and question sets that package wheels carry."""

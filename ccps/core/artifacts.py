@@ -1,0 +1,334 @@
+"""Content-addressed folders: what a stage has computed, found again by everything that determined it.
+
+    artifacts/<stage>/<key>/
+        inputs.json       everything the key was made of, to read
+        00000/ 00001/ …   shards; each appears whole, by a rename, or not at all
+        .00000.json …     sizes and hashes of a shard's files, so that a resumed run can check it
+        costs.0.jsonl …   seconds and tokens of each shard, by process (not part of the content)
+        manifest.json     written last: its presence means complete; sizes and hashes of every file
+
+A stage that is killed leaves whole shards behind and goes on from there when the same command is run again.
+"""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ccps.core.errors import UserError
+
+ROWS = "rows.parquet"
+TENSORS = "tensors.safetensors"
+
+# What only another disk, more room or other rights can mend; the last three mean that the disk knows no locks.
+_DISK_ERRORS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOLCK,
+    errno.ENOSYS,
+    errno.EOPNOTSUPP,
+)
+
+
+def digest(value: Any) -> str:
+    """Hash any JSON-like value, independent of the order of keys: 16 hexadecimal digits."""
+    canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return hashlib.blake2b(canonical.encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """The result of one stage for one set of inputs.
+
+    Attributes:
+        folder: `<root>/<stage>/<key>`.
+        stage: name of the stage.
+        inputs: everything that determines the content, as JSON-like values.
+    """
+
+    folder: Path
+    stage: str
+    inputs: Mapping[str, Any]
+
+    @classmethod
+    def at(cls, root: Path, stage: str, inputs: Mapping[str, Any]) -> "Artifact":
+        """Name the artifact of a stage and its inputs under a root folder, whether it exists or not."""
+        return cls(root / stage / digest({"stage": stage, **inputs}), stage, inputs)
+
+    @property
+    def key(self) -> str:
+        """The hash of the inputs."""
+        return self.folder.name
+
+    @property
+    def complete(self) -> bool:
+        """Whether the manifest has been written."""
+        return (self.folder / "manifest.json").exists()
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest of a complete artifact.
+
+        Raises:
+            UserError: it is not there or not readable.
+        """
+        try:
+            manifest: dict[str, Any] = json.loads((self.folder / "manifest.json").read_text())
+            well_formed = (
+                isinstance(manifest["shards"], int)
+                and isinstance(manifest["summary"], dict)
+                and all(
+                    isinstance(entry["bytes"], int) and isinstance(entry["blake2b"], str)
+                    for entry in manifest["files"].values()
+                )
+            )
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            raise self._broken("manifest.json", f"cannot be read ({type(error).__name__}: {error})") from error
+        if not well_formed:
+            raise self._broken("manifest.json", "holds values of another type than expected")
+        return manifest
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What the stage said of the whole when it finished: counts, and what was rejected and why."""
+        return dict(self.manifest["summary"])
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of the content of a complete artifact."""
+        return sum(entry["bytes"] for entry in self.manifest["files"].values())
+
+    def has_shard(self, index: int) -> bool:
+        """Whether a shard has been written."""
+        return self._shard(index).is_dir()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the artifact for writing.
+
+        Raises:
+            UserError: another process is writing it, or the disk is full or not writable.
+        """
+        with _disk_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / ".lock").touch()
+        with (self.folder / ".lock").open("a+") as lock:
+            with _disk_errors(self.folder):
+                self._take(lock)
+                (self.folder / "inputs.json").write_text(_pretty(self.inputs))
+                for left_over in self.folder.glob(".*.partial"):
+                    if left_over.is_dir():
+                        shutil.rmtree(left_over)
+                    else:
+                        left_over.unlink()
+            yield
+
+    @contextmanager
+    def shard(self, index: int) -> Iterator[Path]:
+        """Give a folder to write one shard into; it takes its place when the block ends without an error.
+
+        Raises:
+            UserError: the disk is full or not writable.
+        """
+        partial = self.folder / f".{index:05d}.partial"
+        with _disk_errors(self.folder):
+            partial.mkdir()
+            try:
+                yield partial
+                for path in (partial, *partial.rglob("*")):
+                    _sync(path)
+                self._sums(index).write_text(_pretty(_entries(partial, partial)))
+                partial.rename(self._shard(index))
+            except BaseException:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
+            _sync(self.folder)
+
+    def add_cost(self, shard: int, *, by: int = 0, **cost: float) -> None:
+        """Note what a shard cost one of the processes of a run, for the cost table."""
+        with _disk_errors(self.folder), (self.folder / f"costs.{by}.jsonl").open("a") as file:
+            # A line of its own even after one that a killed process tore.
+            file.write("\n" + json.dumps({"shard": shard, **cost}))
+
+    def costs(self) -> list[dict[str, float]]:
+        """What each shard cost, in the order in which each process wrote them.
+
+        A shard whose process was killed before its cost was noted whole has none.
+        """
+        lines = [line for file in sorted(self.folder.glob("costs*.jsonl")) for line in file.read_text().splitlines()]
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def finish(self, n_shards: int, summary: Mapping[str, Any]) -> None:
+        """Write the manifest over all shards, which marks the artifact complete.
+
+        Raises:
+            UserError: a shard is missing, or the disk is full or not writable.
+        """
+        files: dict[str, dict[str, int | str]] = {}
+        for index in range(n_shards):
+            if not self.has_shard(index):
+                raise self._broken(self._shard(index).name, "is missing")
+            files |= _entries(self._shard(index), self.folder)
+        manifest = {
+            "stage": self.stage,
+            "key": self.key,
+            "shards": n_shards,
+            "files": files,
+            "summary": dict(summary),
+        }
+        with _disk_errors(self.folder):
+            partial = self.folder / ".manifest.partial"
+            partial.write_text(_pretty(manifest))
+            _sync(partial)
+            partial.rename(self.folder / "manifest.json")
+            _sync(self.folder)
+
+    def check_shards(self, n_shards: int) -> None:
+        """Make sure that all shards are there and hold what was written, perhaps by an earlier run.
+
+        Raises:
+            UserError: a shard is missing or its files have changed.
+        """
+        for index in range(n_shards):
+            name = self._shard(index).name
+            if not self.has_shard(index):
+                raise self._broken(name, "is missing")
+            try:
+                written = json.loads(self._sums(index).read_text())
+            except (OSError, ValueError) as error:
+                raise self._broken(self._sums(index).name, f"cannot be read ({error})") from error
+            if written != _entries(self._shard(index), self._shard(index)):
+                raise self._broken(name, "is not what was written (a size or hash differs)")
+
+    def path(self, name: str, shard: int = 0) -> Path:
+        """Path of a file of a complete artifact, its size and hash checked.
+
+        Raises:
+            UserError: the file is missing or not what the manifest says.
+        """
+        relative = f"{shard:05d}/{name}"
+        entry = self.manifest["files"].get(relative)
+        path = self.folder / relative
+        if entry is None:
+            raise self._broken(relative, "is not in the manifest")
+        if not path.exists():
+            raise self._broken(relative, "is missing")
+        if path.stat().st_size != entry["bytes"] or hash_file(path) != entry["blake2b"]:
+            raise self._broken(relative, "is not what was written (size or hash differ)")
+        return path
+
+    def rows(self, shard: int | None = None) -> pa.Table:
+        """Rows of one shard, or of all shards in order."""
+        shards = range(self.manifest["shards"]) if shard is None else [shard]
+        try:
+            return pa.concat_tables([pq.read_table(self.path(ROWS, index)) for index in shards])
+        except pa.ArrowException as error:
+            raise self._broken(ROWS, f"cannot be read ({error})") from error
+
+    def tensors(self, shard: int) -> dict[str, Tensor]:
+        """Tensors of one shard."""
+        try:
+            return dict(load_file(self.path(TENSORS, shard)))
+        except SafetensorError as error:
+            raise self._broken(TENSORS, f"cannot be read ({error})") from error
+
+    def _shard(self, index: int) -> Path:
+        return self.folder / f"{index:05d}"
+
+    def _sums(self, index: int) -> Path:
+        """Where the sizes and hashes of a shard's files are kept until the manifest holds them."""
+        return self.folder / f".{index:05d}.json"
+
+    def _take(self, lock: Any) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            raise UserError(
+                f"Another process (pid {lock.read().strip() or 'unknown'}) is writing {self.folder}. "
+                "Wait until it has ended and run this again, or give this run other settings."
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+
+    def _broken(self, file: str, why: str) -> UserError:
+        return UserError(
+            f"The artifact {self.folder} is broken: {file} {why}. "
+            f"Remove the folder (rm -r '{self.folder}') and run the same command again: only this is computed anew."
+        )
+
+
+def _entries(folder: Path, root: Path) -> dict[str, dict[str, int | str]]:
+    """Size and hash of every file below a folder, by its path from a root."""
+    return {
+        str(path.relative_to(root)): {"bytes": path.stat().st_size, "blake2b": hash_file(path)}
+        for path in _files_below(folder)
+    }
+
+
+def _files_below(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _sync(path: Path) -> None:
+    """Wait until the content of a file, or the entries of a folder, would outlive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems cannot sync a folder
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def hash_file(path: Path) -> str:
+    """Hash the content of a file: blake2b, 32 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into one clear message; whole shards stay where they are."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        number = _error_number(error)
+        if number not in _DISK_ERRORS:
+            raise
+        raise UserError(
+            f"Cannot write to {folder}: {os.strerror(number)}. Free some space or set paths.artifacts to another disk, "
+            "and run the same command again: the shards written so far are kept."
+        ) from error
+
+
+def _error_number(error: OSError | SafetensorError) -> int:
+    """The system's number of an error, 0 if unknown; safetensors gives it in its text alone."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    match = re.search(r"\(os error (\d+)\)", str(error))
+    return int(match[1]) if match else 0

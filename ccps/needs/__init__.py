@@ -1,0 +1,1 @@
+"""What methods need of the language model beyond its answers, one file each."""

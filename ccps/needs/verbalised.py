@@ -1,0 +1,99 @@
+"""Ask the model in words about its own answers."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from ccps.asking.verbalised import MAX_NEW_TOKENS, QUERY, Reply, Verbalisation
+from ccps.core.artifacts import ROWS, Artifact
+from ccps.methods.base import FloatArray
+from ccps.needs.answers import all_empty
+from ccps.needs.asked import AskedStage
+from ccps.pipeline.stage import Work, in_shards
+
+_SCHEMA = pa.schema(
+    [
+        ("question_id", pa.string()),
+        ("text", pa.string()),
+        ("probability", pa.float64()),
+        ("reason", pa.string()),
+        ("cost", pa.int32()),
+    ]
+)
+
+
+class VerbaliseStage(AskedStage):
+    """Rows of question id, the model's words, the probability they name (NaN if none) and why they name none.
+
+    Empty answers are not asked about.
+    """
+
+    name = "verbalise"
+    independent = True
+
+    def inputs(self) -> Mapping[str, Any]:
+        """The answers, which say how they came about, and the query; batching too, which decides the last bits."""
+        return {
+            "answers": self.about.answers.key,
+            "query": QUERY,
+            "max_new_tokens": MAX_NEW_TOKENS,
+            "max_batch_tokens": self.about.manner.max_batch_tokens,
+            "shard_questions": self.shard_questions,
+        }
+
+    def prepare(self, device: torch.device) -> None:
+        """Load the model and lay out all conversations.
+
+        Raises:
+            UserError: all answers are empty.
+        """
+        rows = self.about.answers.rows().select(["question_id", "text", "is_empty"]).to_pylist()
+        asked = [row for row in rows if not row["is_empty"]]
+        if not asked:
+            raise all_empty(self.about.label)
+        self.ids = [row["question_id"] for row in asked]
+        questions = [self.questions[name] for name in self.ids]
+        self.asked = Verbalisation(
+            self.about.model.get(device), questions, [row["text"] for row in asked], self.about.manner
+        )
+
+    def plan(self) -> Sequence[Sequence[Work]]:
+        """Batches of like length, gathered into shards."""
+        return in_shards(self.asked.batches, self.shard_questions)
+
+    def step(self, content: list[int]) -> list[tuple[str, Reply]]:
+        """Ask about one batch of answers, given by their positions."""
+        return [(self.ids[index], reply) for index, reply in zip(content, self.asked.ask(content), strict=True)]
+
+    def save_shard(self, outputs: list[list[tuple[str, Reply]]], folder: Path) -> Mapping[str, float]:
+        """Write the replies."""
+        rows = [{"question_id": name, **reply._asdict()} for output in outputs for name, reply in output]
+        table = pa.Table.from_pylist(rows, schema=_SCHEMA)
+        pq.write_table(table.drop(["cost"]), folder / ROWS)
+        return {"n": table.num_rows, "tokens": sum(table["cost"].to_pylist())}
+
+    def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
+        """Count the replies, and those that name no probability, by reason."""
+        shards = [pq.read_table(artifact.folder / f"{index:05d}" / ROWS) for index in range(len(self.plan()))]
+        rows = pa.concat_tables(shards).to_pandas()
+        reasons = Counter(reason for reason in rows["reason"] if reason)
+        named = rows["probability"].dropna()
+        return {
+            "asked": len(rows),
+            "named": len(named),
+            **({"mean_probability": float(named.mean())} if len(named) else {}),
+            **{f"no probability ({reason})": number for reason, number in sorted(reasons.items())},
+        }
+
+
+def read_verbalised(artifact: Artifact, question_ids: Sequence[str]) -> FloatArray:
+    """P(correct) in words for some questions, in their order, `[questions]`; NaN where none was named."""
+    named = artifact.rows().to_pandas().set_index("question_id")["probability"]
+    found: FloatArray = named.loc[list(question_ids)].to_numpy(dtype=np.float64)
+    return found

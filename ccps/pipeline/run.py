@@ -1,0 +1,45 @@
+"""A run from its first process to its last word: what entry points share."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from ccps.pipeline.config import LoggerConfig, PathsConfig, TrainerConfig
+from ccps.pipeline.mirror import close_logger, open_logger
+from ccps.pipeline.ranks import start_ranks
+from ccps.pipeline.stage import Run
+
+
+class RunConfig(Protocol):
+    """What every entry point's configuration says of how it is run."""
+
+    trainer: TrainerConfig
+    logger: LoggerConfig
+    paths: PathsConfig
+
+
+@contextmanager
+def opened_run(config: RunConfig, settings: Mapping[str, Any], name: str) -> Iterator[Run]:
+    """Start the processes of a run and its logger; close the logger, whatever happens.
+
+    Args:
+        config: of the entry point.
+        settings: the same as plain values, shown with the run.
+        name: of the run in Weights & Biases.
+
+    Raises:
+        UserError: see `start_ranks` and `open_logger`.
+    """
+    ranks = start_ranks(config.trainer)
+    if config.trainer.threads is not None:
+        torch.set_num_threads(config.trainer.threads)
+    logger = open_logger(config.logger, Path(config.paths.wandb), name, dict(settings)) if ranks.is_first else None
+    failed = True
+    try:
+        yield Run(Path(config.paths.artifacts), config.trainer.accelerator, logger, ranks)
+        failed = False
+    finally:
+        close_logger(logger, failed=failed)

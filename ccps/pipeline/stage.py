@@ -1,0 +1,275 @@
+"""What every stage is: a Lightning module that computes the missing shards of one artifact."""
+
+import signal
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import lightning.pytorch as pl
+import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.loggers import Logger
+from torch.utils.data import DataLoader
+
+from ccps.core.artifacts import Artifact
+from ccps.core.console import say
+from ccps.core.errors import UserError, expected
+from ccps.pipeline.mirror import mirror_artifact
+from ccps.pipeline.progress import StageProgress
+from ccps.pipeline.quiet import quiet_lightning
+from ccps.pipeline.ranks import Ranks
+from ccps.pipeline.shard_writer import ShardWriter
+from ccps.report.text import duration
+
+
+class Work(NamedTuple):
+    """One step of a stage.
+
+    Attributes:
+        content: what `step` receives.
+        size: how many units (questions, rows) it holds, for the progress bar.
+    """
+
+    content: Any
+    size: int = 1
+
+
+def in_shards(batches: Sequence[list[int]], least: int) -> list[list[Work]]:
+    """Gather batches of questions, in order, into shards of at least so many questions; the last may have fewer."""
+    shards: list[list[Work]] = [[]]
+    for batch in batches:
+        if sum(work.size for work in shards[-1]) >= least:
+            shards.append([])
+        shards[-1].append(Work(batch, len(batch)))
+    return shards
+
+
+class _Item(NamedTuple):
+    """Work as the data loader hands it over: which shard it belongs to, and whether it is that shard's last."""
+
+    shard: int
+    closes: bool
+    work: Work
+
+
+@dataclass(frozen=True)
+class Run:
+    """How stages are run.
+
+    Attributes:
+        artifacts: root folder of all artifacts.
+        accelerator: Lightning accelerator (`auto`, `cpu`, `gpu`).
+        logger: Lightning logger that mirrors what the files hold, or None.
+        ranks: this process among those that share the run.
+    """
+
+    artifacts: Path
+    accelerator: str = "auto"
+    logger: Logger | None = None
+    ranks: Ranks = field(default_factory=Ranks)
+
+
+class Stage(pl.LightningModule):
+    """A step of the pipeline.
+
+    A subclass says what determines its result (`inputs`), cuts the work into shards (`plan`), does one step
+    (`step`), writes the outputs of a shard (`save_shard`), and sums up the whole (`summarise`). It raises
+    `version` whenever its code would give another result for the same inputs. Where shards are `independent` of one
+    another, and `save_shard` of all but its outputs, several processes share them, and one is written while the next
+    is computed.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    unit: ClassVar[str] = "questions"
+    independent: ClassVar[bool] = False
+
+    def inputs(self) -> Mapping[str, Any]:
+        """Everything that determines the result, as JSON-like values."""
+        raise NotImplementedError
+
+    @property
+    def title(self) -> str:
+        """A few words that tell this run of the stage from others ("mmlu, qwen2.5")."""
+        raise NotImplementedError
+
+    def prepare(self, device: torch.device) -> None:
+        """Load what the work needs; called only if something is missing."""
+
+    def plan(self) -> Sequence[Sequence[Work]]:
+        """The whole work, by shard; the same inputs give the same plan."""
+        raise NotImplementedError
+
+    def step(self, content: Any) -> Any:
+        """Do one step of the work."""
+        raise NotImplementedError
+
+    def progress_within(self, done: int, total: int) -> None:
+        """Show how far a long step is; to be called by it."""
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, StageProgress):
+                callback.within(done, total)
+
+    def predict_step(self, batch: "_Item", batch_idx: int = 0) -> Any:
+        """Do one step, as Lightning calls it."""
+        return self.step(batch.work.content)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Leave the work where it is: a step moves what it needs itself."""
+        return batch
+
+    def save_shard(self, outputs: list[Any], folder: Path) -> Mapping[str, float]:
+        """Write a shard from the outputs of its steps; return what it cost beside time ({"tokens": …})."""
+        raise NotImplementedError
+
+    def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
+        """Sum up all shards: counts, and what was rejected and why. Becomes part of the manifest."""
+        return {}
+
+    def artifact(self, run: Run) -> Artifact:
+        """The artifact this stage fills, whether it exists or not."""
+        return Artifact.at(run.artifacts, self.name, {"version": self.version, **self.inputs()})
+
+
+def run_stage(stage: Stage, run: Run) -> Artifact:
+    """Compute what is missing of a stage's artifact; say in one line what was reused and what was done.
+
+    Raises:
+        UserError: the artifact is broken, held by another process, or the disk is full; or the stage refuses.
+    """
+    artifact = stage.artifact(run)
+    if run.ranks.agreed(artifact.complete):
+        say(stage.name, stage.title, _sentence(artifact.summary), state="reused")
+    else:
+        with ExitStack() as held:
+            run.ranks.on_first(lambda: held.enter_context(artifact.writing()))
+            if stage.independent:
+                _compute(stage, artifact, run)
+            else:
+                run.ranks.on_first(lambda: _compute(stage, artifact, replace(run, ranks=Ranks())))
+        state = f"done in {duration(total_cost(artifact, 'seconds'))}"
+        say(stage.name, stage.title, _sentence(artifact.summary), state=state)
+    if run.logger is not None:
+        mirror_artifact(run.logger, stage.title, artifact)
+    return artifact
+
+
+def run_asked(stage: Stage, run: Run, asked: Collection[str]) -> Artifact:
+    """Run a stage, or find what it has left; a stage that was not asked for must have been run before.
+
+    Args:
+        stage: the stage.
+        run: how it is run.
+        asked: names of the stages that may compute something.
+
+    Raises:
+        UserError: nothing is there, and the stage was not asked for; or see `run_stage`.
+    """
+    artifact = stage.artifact(run)
+    if not artifact.complete and stage.name not in asked:
+        raise UserError(
+            f"Expected the stage `{stage.name}` ({stage.title}) to have been run before, but got no complete "
+            f"artifact at {artifact.folder}. Add `{stage.name}` to `stages`, or leave `stages` out to run all."
+        )
+    return run_stage(stage, run)
+
+
+def _compute(stage: Stage, artifact: Artifact, run: Run) -> None:
+    writer = ShardWriter(artifact, stage.save_shard, ahead=stage.independent, rank=run.ranks.rank)
+    progress = StageProgress(stage.name, stage.title, stage.unit)
+    trainer = stage_trainer(run, [writer, progress])
+    shards, missing = run.ranks.together(lambda: _missing(stage, artifact, trainer))
+    # No process has written anything before all know what is missing.
+    items = [
+        _Item(index, work is shards[index][-1], work) for index in run.ranks.own(missing) for work in shards[index]
+    ]
+    done = [work.size for index, shard in enumerate(shards) if index not in missing for work in shard]
+    progress.done = sum(done)
+    progress.total = progress.done + sum(item.work.size for item in items)
+    run.ranks.together(lambda: _work_off(stage, items, trainer, writer))
+    run.ranks.on_first(lambda: _finish(stage, artifact, len(shards)))
+
+
+def _missing(stage: Stage, artifact: Artifact, trainer: pl.Trainer) -> tuple[Sequence[Sequence[Work]], list[int]]:
+    """All shards, and the numbers of those that are to be computed."""
+    stage.prepare(trainer.strategy.root_device)
+    shards = stage.plan()
+    return shards, [index for index in range(len(shards)) if not artifact.has_shard(index)]
+
+
+def _finish(stage: Stage, artifact: Artifact, n_shards: int) -> None:
+    artifact.check_shards(n_shards)
+    artifact.finish(n_shards, stage.summarise(artifact))
+
+
+def _work_off(stage: Stage, items: list[_Item], trainer: pl.Trainer, writer: ShardWriter) -> None:
+    if not items:
+        return
+    loader = DataLoader(items, batch_size=None, collate_fn=_unchanged)  # type: ignore[arg-type, var-annotated]
+    with quiet_lightning(), writer.pool:  # whatever happens, a shard that is being written is written
+        try:
+            trainer.predict(stage, loader, return_predictions=False)
+        except SystemExit:
+            if not trainer.interrupted:
+                raise
+            # Lightning turns Ctrl-C into an exit of its own and lets no second one through.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            raise KeyboardInterrupt from None
+
+
+def stage_trainer(run: Run, callbacks: list[pl.Callback]) -> pl.Trainer:
+    """A Lightning Trainer for one pass over a stage's work.
+
+    Raises:
+        UserError: this machine has no such accelerator.
+    """
+    try:
+        accelerator = _accelerator(run.accelerator)
+        with quiet_lightning():
+            return pl.Trainer(
+                accelerator=accelerator,
+                devices=1 if accelerator == "cpu" else [run.ranks.local_rank],
+                logger=run.logger or False,
+                callbacks=callbacks,
+                plugins=[LightningEnvironment()],
+                enable_checkpointing=False,
+                enable_model_summary=False,
+                enable_progress_bar=False,
+                inference_mode=False,
+            )
+    except MisconfigurationException as error:
+        raise expected(
+            "`trainer.accelerator`", "one that this machine has", f"{run.accelerator!r}", "Set it to `cpu` or `auto`."
+        ) from error
+
+
+def _accelerator(wanted: str) -> str:
+    """A GPU if there is one that computes in float64, which features need and Apple's lacks; else the CPU."""
+    if wanted != "auto":
+        return wanted
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def run_device(run: Run) -> torch.device:
+    """The device that stages work on."""
+    return stage_trainer(run, []).strategy.root_device
+
+
+def _unchanged(item: _Item) -> _Item:
+    return item
+
+
+def total_cost(artifact: Artifact, name: str) -> float:
+    """Sum one cost over the shards of an artifact."""
+    return sum(cost.get(name, 0.0) for cost in artifact.costs())
+
+
+def _sentence(summary: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value:.3g}" if isinstance(value, float) else f"{name.replace('_', ' ')} {value}"
+        for name, value in summary.items()
+        if isinstance(value, int | float | str)
+    )

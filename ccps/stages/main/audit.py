@@ -1,0 +1,167 @@
+"""Audit the probe of CCPS: what it listens to, and whether what it has learnt holds for questions of another kind."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from omegaconf import OmegaConf
+
+from ccps.core.artifacts import Artifact, digest
+from ccps.methods import TrainedMethod, TrainingSettings, find_method
+from ccps.pipeline.stage import Stage, Work
+from ccps.probes import FittedProbe
+from ccps.probes.importance import grouped_permutation_importance
+from ccps.probes.shapley import shap_importance
+from ccps.probes.transfer import AnswerTable, transfer
+from ccps.stages.main.config import AuditConfig, EvaluationConfig
+from ccps.stages.main.fit import seed_folder
+from ccps.stages.main.graded import graded_answers
+from ccps.stages.main.runs import REFERENCE, Side
+
+IMPORTANCE, SHAP, TRANSFER = "importance", "shap", "transfer"
+PARTS = (IMPORTANCE, SHAP, TRANSFER)
+
+
+class AuditStage(Stage):
+    """Feature importance of one fitted probe on all test answers of its format, and transfer between their kinds.
+
+    Writes `importance.parquet` (`grouped_permutation_importance`), `shap.parquet` (`shap_importance`, against training
+    answers as background) and `transfer.parquet` (`transfer` from every source of training questions to every other
+    one and to every test).
+    """
+
+    name = "audit"
+    unit = "parts"
+
+    def __init__(
+        self,
+        train: Side,
+        tests: Sequence[Side],
+        head: Artifact,
+        fitted: Artifact,
+        model: str,
+        settings: TrainingSettings,
+        seed: int,
+        config: AuditConfig,
+        evaluation: EvaluationConfig,
+    ) -> None:
+        super().__init__()
+        method = find_method(REFERENCE)
+        assert isinstance(method, TrainedMethod)
+        self.method = method
+        self.train_side = train
+        self.tests = list(tests)
+        self.head = head
+        self.fitted = fitted
+        self.model = model
+        self.settings = settings
+        self.seed = seed
+        self.config = config
+        self.evaluation = evaluation
+
+    @property
+    def title(self) -> str:
+        """Whose probe is audited, and for what format."""
+        return f"{self.model}, {self.train_side.format}"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """The probe, answers, sources of the training questions, and settings."""
+        recipe = self.method.recipe(self.settings)
+        return {
+            "fitted": self.fitted.key,
+            "seed": self.seed,
+            "recipe": OmegaConf.to_container(OmegaConf.structured(recipe), enum_to_str=True),
+            "sides": [
+                [side.label, side.evidence_keys(self.method), side.labels.key]
+                for side in (self.train_side, *self.tests)
+            ],
+            "sources": digest({question.id: question.source for question in self.train_side.questions}),
+            **asdict(self.config),
+            "resamples": self.evaluation.resamples,
+            "level": self.evaluation.level,
+            "resampling_seed": self.evaluation.seed,
+        }
+
+    def prepare(self, device: torch.device) -> None:
+        """Read the probe and all answers."""
+        self.probe = FittedProbe.load(seed_folder(self.fitted, self.seed))
+        self.known = self._answers(self.train_side)
+        self.tested = {side.label: self._answers(side) for side in self.tests}
+
+    def plan(self) -> Sequence[Sequence[Work]]:
+        """A step for each table; all in one shard."""
+        return [[Work(part) for part in PARTS]]
+
+    def step(self, content: str) -> pd.DataFrame:
+        """Compute one table."""
+        drawn: dict[str, Any] = {
+            "resamples": self.evaluation.resamples,
+            "level": self.evaluation.level,
+            "seed": self.evaluation.seed,
+        }
+        if content == TRANSFER:
+            sources, radius = self._by_source(), self.settings.radius
+            # One seed: three probes for each source take their time already.
+            with torch.enable_grad():  # the surrounding pass over the stage's work is a prediction
+                return transfer(sources, self.tested, self.settings.probe, [self.seed], radius=radius, **drawn)
+        tests = self.tested.values()
+        features = np.concatenate([answers.features for answers in tests])
+        lengths = np.concatenate([answers.lengths for answers in tests]).tolist()
+        if content == IMPORTANCE:
+            correct, repeats = np.concatenate([answers.correct for answers in tests]), self.config.repeats
+            return grouped_permutation_importance(self.probe, features, lengths, correct, repeats=repeats, **drawn)
+        return shap_importance(
+            self.probe,
+            features,
+            lengths,
+            self.known.features,
+            self.known.lengths.tolist(),
+            explained=self.config.explained,
+            background=self.config.background,
+            permutations=self.config.permutations,
+            **drawn,
+        )
+
+    def save_shard(self, outputs: list[pd.DataFrame], folder: Path) -> Mapping[str, float]:
+        """Write the tables."""
+        for part, table in zip(PARTS, outputs, strict=True):
+            table.to_parquet(folder / f"{part}.parquet", index=False)
+        return {"n": sum(len(table) for table in outputs)}
+
+    def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
+        """The drop of each group, and AUROC within and between kinds of questions, with how many are missing."""
+        drops = read_table(artifact.folder / "00000", IMPORTANCE)
+        moved = read_table(artifact.folder / "00000", TRANSFER)
+        itself = (moved["split"] == "train") & (moved["train"] == moved["test"])
+        means = {
+            "auroc on the same source": moved.loc[itself, "value"].mean(),
+            "auroc on others": moved.loc[~itself, "value"].mean(),
+        }
+        return {
+            **{f"drop without {row.group}": _known(row.drop) for row in drops.itertuples()},
+            **{name: _known(value) for name, value in means.items()},
+            "transfers missing": int(moved["value"].isna().sum()),
+        }
+
+    def _answers(self, side: Side) -> AnswerTable:
+        graded = graded_answers(side, self.method, self.head)
+        return AnswerTable(graded.evidence.features, graded.evidence.lengths, graded.correct, graded.question_ids)
+
+    def _by_source(self) -> dict[str, AnswerTable]:
+        """The training answers by the benchmark that their questions come from, in order of names."""
+        source_of = {question.id: question.source for question in self.train_side.questions}
+        sources = np.array([source_of[name] for name in self.known.question_ids])
+        return {source: self.known.take(sources == source) for source in sorted(set(source_of.values()))}
+
+
+def read_table(folder: Path, part: str) -> pd.DataFrame:
+    """One of the tables that the stage has written into the folder of its shard, `part` one of `PARTS`."""
+    return pd.read_parquet(folder / f"{part}.parquet")
+
+
+def _known(value: float) -> float | str:
+    return "undefined" if np.isnan(value) else float(value)

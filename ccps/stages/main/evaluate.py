@@ -1,0 +1,220 @@
+"""Judge confidences: five metrics with intervals under every convention, and paired differences."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import torch
+
+from ccps.core.artifacts import ROWS, Artifact
+from ccps.core.errors import expected
+from ccps.metrics import CONVENTIONS, bootstrap, evaluate, paired_difference
+from ccps.pipeline.stage import Stage, Work
+from ccps.stages.main.config import EvaluationConfig
+
+DIFFERENCES = "differences.parquet"
+LEAST_ANSWERS = 2
+"""Of fewer there is no interval; a method that scores fewer is left out."""
+
+
+class Scored(NamedTuple):
+    """The scores of one method.
+
+    Attributes:
+        method: its name.
+        scores: the score artifact, which holds all seeds.
+    """
+
+    method: str
+    scores: Artifact
+
+
+class _Item(NamedTuple):
+    """The scores of one method from one seed, with the subject of each question, in the order of the ids."""
+
+    method: str
+    seed: int | None
+    table: pd.DataFrame
+
+
+class _Judged(NamedTuple):
+    results: list[dict[str, Any]]
+    differences: list[dict[str, Any]]
+
+
+class EvaluateStage(Stage):
+    """Rows of method, seed, convention, metric, value, interval, n, and why a value is missing.
+
+    Metrics are averaged over subjects (the paper's way); rows named `pooled …` are over all questions.
+    Resamples draw whole subjects, or questions where the benchmark has one subject only.
+    `differences.parquet` holds reference − other for each pair of seed and method, under the headline convention.
+    """
+
+    name = "evaluate"
+    version = 3
+    unit = "scores"
+
+    def __init__(
+        self, scored: Sequence[Scored], grades: Artifact, label: str, reference: str, config: EvaluationConfig
+    ) -> None:
+        super().__init__()
+        self.scored = list(scored)
+        self.grades = grades
+        self.label = label
+        self.reference = reference
+        self.config = config
+
+    @property
+    def title(self) -> str:
+        """What is judged."""
+        return f"{self.label}, {self.config.convention}"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """Scores, grades and settings."""
+        return {
+            "scores": [[item.method, item.scores.key] for item in self.scored],
+            "grades": self.grades.key,
+            "reference": self.reference,
+            "convention": self.config.convention,
+            "resamples": self.config.resamples,
+            "level": self.config.level,
+            "seed": self.config.seed,
+        }
+
+    def prepare(self, device: torch.device) -> None:
+        """Read all scores, in the order of the question ids."""
+        grades = self.grades.rows().select(["question_id", "subject"]).to_pandas()
+        self.items = []
+        for item in self.scored:
+            rows = item.scores.rows().to_pandas().sort_values("question_id")
+            for seed, table in rows.groupby("seed", dropna=False):
+                merged = table.merge(grades, on="question_id", validate="one_to_one")
+                if len(merged) < LEAST_ANSWERS:
+                    continue
+                self.items.append(_Item(item.method, None if pd.isna(seed) else int(seed), merged))
+
+        if not self.items:
+            raise expected(
+                f"some method to score {LEAST_ANSWERS} answers ({self.label})",
+                "among those chosen",
+                ", ".join(item.method for item in self.scored),
+                "Add other methods.",
+            )
+
+    def plan(self) -> Sequence[Sequence[Work]]:
+        """One step for each method and seed; all in one shard."""
+        return [[Work(index) for index in range(len(self.items))]]
+
+    def step(self, content: int) -> _Judged:
+        """Judge one method, alone and against the reference."""
+        item = self.items[content]
+        results = [row for variant in self._variants() for row in self._results(item, *variant)]
+        differences: list[dict[str, Any]] = []
+        if item.method != self.reference:
+            for reference in self._partners(item):
+                differences += self._differences(reference, item)
+        return _Judged(results, differences)
+
+    def _partners(self, item: _Item) -> list[_Item]:
+        """The reference from the same seed; from every seed if the method is not trained, or from other seeds."""
+        references = [one for one in self.items if one.method == self.reference]
+        same = [one for one in references if one.seed == item.seed]
+        return same or references
+
+    def save_shard(self, outputs: list[_Judged], folder: Path) -> Mapping[str, float]:
+        """Write results and differences."""
+        results = pd.DataFrame([row for output in outputs for row in output.results])
+        results.astype({"seed": "Int64"}).to_parquet(folder / ROWS, index=False)
+        differences = [row for output in outputs for row in output.differences]
+        columns = ["method", "other", "seed", "metric", "value", "ci_low", "ci_high"]
+        pd.DataFrame(differences, columns=columns).astype({"seed": "Int64"}).to_parquet(
+            folder / DIFFERENCES, index=False
+        )
+        return {"n": len(results)}
+
+    def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
+        """Headline AUROC and ECE of each method, for the one line of the stage."""
+        rows = pd.read_parquet(artifact.folder / "00000" / ROWS)
+        headline = rows[rows["convention"] == self.config.convention]
+        means = headline[headline["metric"].isin(["ece", "auroc"])].groupby(["method", "metric"], sort=False)["value"]
+        return {
+            f"{method} {metric}": "undefined" if math.isnan(value) else float(value)
+            for (method, metric), value in means.mean().items()
+        }
+
+    def _variants(self) -> list[tuple[str, str, str]]:
+        """Name, convention and aggregate of everything that is reported; the headline first."""
+        headline = self.config.convention
+        others = [name for name in CONVENTIONS if name != headline]
+        return [
+            (headline, headline, "macro"),
+            *((name, name, "macro") for name in others),
+            (f"pooled {headline}", headline, "pooled"),
+            *((f"pooled {name}", name, "pooled") for name in others),
+        ]
+
+    def _results(self, item: _Item, name: str, convention: str, aggregate: str) -> list[dict[str, Any]]:
+        table = item.table
+        p, correct, subjects = table["p_correct"], table["correct"], table["subject"]
+        measured = evaluate(p, correct, convention, groups=subjects if aggregate == "macro" else None)
+        intervals = bootstrap(
+            p,
+            correct,
+            **_drawn(table, aggregate),
+            convention=convention,
+            seed=self.config.seed,
+            n_resamples=self.config.resamples,
+            level=self.config.level,
+        )
+        return [
+            {
+                "method": item.method,
+                "seed": item.seed,
+                "convention": name,
+                "metric": metric,
+                "value": value,
+                "ci_low": intervals[metric].low,
+                "ci_high": intervals[metric].high,
+                "n": measured.n,
+                "undefined_groups": measured.undefined[metric],
+                "groups": measured.n_groups,
+                "ece_dropped": measured.ece_dropped,
+            }
+            for metric, value in measured.items()
+        ]
+
+    def _differences(self, reference: _Item, item: _Item) -> list[dict[str, Any]]:
+        table = item.table.merge(reference.table[["question_id", "p_correct"]], on="question_id", suffixes=("", "_ref"))
+        if len(table) < LEAST_ANSWERS:
+            return []
+        paired = paired_difference(
+            table["p_correct_ref"],
+            table["p_correct"],
+            table["correct"],
+            **_drawn(table, "macro"),
+            convention=self.config.convention,
+            seed=self.config.seed,
+            n_resamples=self.config.resamples,
+            level=self.config.level,
+        )
+        return [
+            {
+                "method": self.reference,
+                "other": item.method,
+                "seed": reference.seed,
+                "metric": metric,
+                "value": difference.value,
+                "ci_low": difference.low,
+                "ci_high": difference.high,
+            }
+            for metric, difference in paired.items()
+        ]
+
+
+def _drawn(table: pd.DataFrame, aggregate: str) -> dict[str, Any]:
+    """What resamples draw: subjects, or the questions of a single one, over which a mean of subjects is no mean."""
+    if table["subject"].nunique() > 1:
+        return {"groups": table["subject"], "aggregate": aggregate}
+    return {"groups": table["question_id"], "aggregate": "pooled"}

@@ -1,0 +1,101 @@
+"""Train one method, from every seed."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from omegaconf import OmegaConf
+
+from ccps.core.artifacts import ROWS, Artifact
+from ccps.methods import Fitted, TrainedMethod, TrainingAnswers, TrainingSettings
+from ccps.pipeline.stage import Stage, Work
+from ccps.probes import Reporting
+from ccps.stages.main.graded import graded_answers
+from ccps.stages.main.runs import Side
+
+
+class FitStage(Stage):
+    """Trains a method on the graded answers to the training questions, once from each seed.
+
+    Writes the method's own files into a folder for each seed (`seed23`), and the training curves as rows.
+    """
+
+    name = "fit"
+    version = 3
+    unit = "methods"
+
+    def __init__(
+        self,
+        method: TrainedMethod,
+        train: Side,
+        head: Artifact,
+        model: str,
+        settings: TrainingSettings,
+        seeds: Sequence[int],
+    ) -> None:
+        super().__init__()
+        self.method = method
+        self.train_side = train
+        self.head = head
+        self.model = model
+        self.settings = settings
+        self.seeds = list(seeds)
+
+    @property
+    def title(self) -> str:
+        """What is trained, and how often."""
+        return f"{self.model}, {self.train_side.format}, {self.method.name}, {len(self.seeds)} seeds"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """What the method reads, grades, recipe and seeds."""
+        recipe = self.method.recipe(self.settings)
+        return {
+            "method": [self.method.name, self.method.version],
+            "evidence": self.train_side.evidence_keys(self.method, for_training=True),
+            "grades": self.train_side.labels.key,
+            "recipe": OmegaConf.to_container(OmegaConf.structured(recipe), enum_to_str=True),
+            "seeds": self.seeds,
+        }
+
+    def plan(self) -> Sequence[Sequence[Work]]:
+        """All seeds at once."""
+        return [[Work(None)]]
+
+    def step(self, content: None) -> list[Fitted]:
+        """Train."""
+        answers = graded_answers(self.train_side, self.method, self.head, for_training=True)
+        known = TrainingAnswers(answers.evidence, answers.correct, answers.question_ids)
+        prefix = f"fit/{self.model}/{self.train_side.format}/{self.method.name}"
+        reporting = Reporting(self.trainer.logger, prefix, on_progress=self.progress_within)
+        with torch.enable_grad():  # the surrounding pass over the stage's work is a prediction
+            return self.method.fit(known, self.settings, self.seeds, reporting)
+
+    def save_shard(self, outputs: list[list[Fitted]], folder: Path) -> Mapping[str, float]:
+        """Write what was learnt, and the training curves."""
+        curves = []
+        for seed, fitted in zip(self.seeds, outputs[0], strict=True):
+            own = folder / _folder(seed)
+            own.mkdir(parents=True)
+            fitted.save(own)
+            curves.append(fitted.curve().assign(seed=seed))
+        pd.concat(curves, ignore_index=True).to_parquet(folder / ROWS, index=False)
+        return {"n": outputs[0][0].summary()["train_rows"]}
+
+    def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
+        """Numbers that are trained, rows used, and those dropped and why; of the first seed, the others are alike."""
+        fitted = self.method.load(artifact.folder / "00000" / _folder(self.seeds[0]))
+        return {"parameters": fitted.parameters, **fitted.summary()}
+
+
+def seed_folder(fitted: Artifact, seed: int) -> Path:
+    """The folder of a complete fit artifact that holds what was learnt from one seed, its files checked."""
+    start = f"{_folder(seed)}/"
+    inside = [name.partition("/")[2] for name in fitted.manifest["files"]]
+    folders = {fitted.path(name).parent for name in inside if name.startswith(start)}
+    return min(folders, key=lambda folder: len(folder.parts))
+
+
+def _folder(seed: int) -> str:
+    return f"seed{seed}"

@@ -1,0 +1,186 @@
+"""The whole experiment, stage by stage: for each model, train methods and judge them on every benchmark."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ccps.core.artifacts import Artifact
+from ccps.core.console import say, show
+from ccps.llm import find_model
+from ccps.methods import TrainedMethod, TrainingSettings, find_method
+from ccps.pipeline.model import SharedModel
+from ccps.pipeline.provenance import provenance
+from ccps.pipeline.publish import check_writable, copy_report, forget_others, output_errors, printed
+from ccps.pipeline.stage import Run, Stage, run_asked
+from ccps.stages.main.answering import Answering
+from ccps.stages.main.audit import AuditStage
+from ccps.stages.main.config import STAGES, Config
+from ccps.stages.main.evaluate import EvaluateStage, Scored
+from ccps.stages.main.extract import ExtractStage
+from ccps.stages.main.fit import FitStage
+from ccps.stages.main.questions import AllQuestions, all_questions
+from ccps.stages.main.report import ReportStage
+from ccps.stages.main.runs import REFERENCE, ModelRun, ModelSides, Side, Tested, reference_of
+from ccps.stages.main.score import ScoreStage
+from ccps.stages.main.scorers import save_scorers
+
+
+class Pipeline:
+    """Runs the stages of an experiment; what is complete is found again, what is missing is computed.
+
+    Args:
+        config: the experiment.
+        settings: the same as plain values, printed in the report and mirrored to W&B.
+        run: where artifacts lie, and the logger.
+    """
+
+    def __init__(self, config: Config, settings: Mapping[str, Any], run: Run) -> None:
+        self.config = config
+        self.settings = settings
+        self.run_settings = run
+        self.methods = [find_method(method.name, method.calibrator) for method in config.method.values()]
+        self.reused: set[Path] = set()
+        self.last = max(STAGES.index(stage) for stage in config.stages)
+
+    def run(self) -> Path | None:
+        """Run everything that is asked for.
+
+        Returns:
+            The folder with the report, or None if the report stage was not asked for.
+
+        Raises:
+            UserError: see each stage; or an earlier stage is missing that was not asked for.
+        """
+        output = Path(self.config.paths.output)
+        ranks = self.run_settings.ranks
+        if not self.ends_with("audit"):
+            ranks.on_first(lambda: check_writable(output))
+        questions = ranks.node_by_node(lambda: all_questions(self.config, judged=not self.ends_with("score")))
+        runs = [self._model_run(name, questions) for name in self.config.model]
+        complete = [run for run in runs if run is not None]
+        if self.ends_with("audit"):
+            return None
+        stage = ReportStage(complete, questions, self.reused, self.config, printed(self.settings), provenance())
+        artifact = self.do(stage)
+        ranks.on_first(lambda: self._publish(artifact, complete, output))
+        return output
+
+    def _publish(self, report: Artifact, runs: list[ModelRun], output: Path) -> None:
+        files = copy_report(report, output)
+        for run in runs:
+            with output_errors(output):
+                files += save_scorers(run, self.config, output / "scorers" / run.model)
+        forget_others(output, files)
+        show((output / "claims.txt").read_text(encoding="utf-8"))
+        say("output", self.config.experiment, f"open {output / 'report.html'}", state="written")
+
+    def sides(self, name: str, questions: AllQuestions) -> ModelSides | None:
+        """What one model answers, graded, with whatever else methods need from it; None if that was not asked for."""
+        files = self.run_settings.ranks.node_by_node(lambda: find_model(name, self.config.model[name]))
+        model = SharedModel(files, self.config.engine)
+        sides = Answering(self, model, questions).run()
+        model.release()
+        return sides
+
+    def _model_run(self, name: str, questions: AllQuestions) -> ModelRun | None:
+        sides = self.sides(name, questions)
+        if sides is None or self.ends_with("ask_tuned"):
+            return None
+        sides = sides._replace(
+            trains={form: self._with_features(side, sides.head, name) for form, side in sides.trains.items()},
+            tests={label: self._with_features(side, sides.head, name) for label, side in sides.tests.items()},
+        )
+        if self.ends_with("extract"):
+            return None
+        trained = {form: self._train(name, side, sides.head) for form, side in sides.trains.items()}
+        if self.ends_with("fit"):
+            return None
+        scored = {
+            label: self._scores(side, name, sides.head, trained.get(side.format, {}))
+            for label, side in sides.tests.items()
+        }
+        if self.ends_with("score"):
+            return None
+        tested = [self._judge(side, scored[label], name) for label, side in sides.tests.items()]
+        if self.ends_with("evaluate"):
+            return None
+        audits = {
+            form: self._audit(name, form, sides, trained[form]) for form in sides.trains if REFERENCE in trained[form]
+        }
+        return ModelRun(sides, trained, tested, audits)
+
+    def _with_features(self, side: Side, head: Artifact, model: str) -> Side:
+        """Features along every direction that a method reads."""
+        directions = dict.fromkeys(method.direction for method in self.methods)
+        where = f"{side.label}, {model}"
+        return side._replace(
+            features={
+                direction: self.do(ExtractStage(side.answers, head, where, self.config.perturbation, direction))
+                for direction in directions
+            }
+        )
+
+    def training_settings(self, form: str) -> TrainingSettings:
+        """How methods are trained on answers of a format."""
+        config = self.config
+        return TrainingSettings(
+            getattr(config.probe, form), config.state_probe, config.perturbation.radius, config.litcab
+        )
+
+    def _train(self, model: str, train: Side, head: Artifact) -> dict[str, Artifact]:
+        """Every trained method, from all seeds."""
+        settings = self.training_settings(train.format)
+        return {
+            method.name: self.do(FitStage(method, train, head, model, settings, self.config.seeds[: config.seeds]))
+            for method, config in zip(self.methods, self.config.method.values(), strict=True)
+            if isinstance(method, TrainedMethod)
+        }
+
+    def _scores(self, side: Side, model: str, head: Artifact, trained: Mapping[str, Artifact]) -> list[Scored]:
+        return [
+            Scored(method.name, self.do(ScoreStage(method, side, head, trained.get(method.name), model)))
+            for method in self.methods
+        ]
+
+    def _judge(self, side: Side, scored: list[Scored], model: str) -> Tested:
+        reference = reference_of(method.name for method in self.methods)
+        where = f"{side.label}, {model}"
+        return Tested(
+            side, scored, self.do(EvaluateStage(scored, side.labels, where, reference, self.config.evaluation))
+        )
+
+    def _audit(self, model: str, form: str, sides: ModelSides, trained: Mapping[str, Artifact]) -> Artifact:
+        tests = [side for side in sides.tests.values() if side.format == form]
+        return self.do(
+            AuditStage(
+                sides.trains[form],
+                tests,
+                sides.head,
+                trained[REFERENCE],
+                model,
+                self.training_settings(form),
+                self.config.seeds[0],
+                self.config.audit,
+                self.config.evaluation,
+            )
+        )
+
+    def do(self, stage: Stage) -> Artifact:
+        """Run a stage, or find what it has left; a stage that was not asked for must have been run before."""
+        artifact = stage.artifact(self.run_settings)
+        if artifact.complete:
+            self.reused.add(artifact.folder)
+        return run_asked(stage, self.run_settings, self.config.stages)
+
+    def ends_with(self, stage: str) -> bool:
+        """Whether nothing after this stage was asked for."""
+        return self.last <= STAGES.index(stage)
+
+    def reaches(self, stage: Stage) -> bool:
+        """Whether this stage, or one after it, was asked for."""
+        return STAGES.index(stage.name) <= self.last
+
+
+def run_experiment(config: Config, settings: Mapping[str, Any], run: Run) -> Path | None:
+    """Run an experiment, see `Pipeline`."""
+    return Pipeline(config, settings, run).run()

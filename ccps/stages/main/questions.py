@@ -1,0 +1,137 @@
+"""The questions of an experiment: loaded, sampled, and those of a test kept out of training."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from ccps.core.console import say
+from ccps.core.errors import expected
+from ccps.data.benchmarks import Loaded, load_questions
+from ccps.data.records import Question
+from ccps.data.sampling import deduplicate, near_twins, sample
+from ccps.stages.main.config import Config
+from ccps.stages.main.runs import Count, train_label
+
+
+class Overlap(NamedTuple):
+    """What a test benchmark has in common with the training benchmarks.
+
+    Attributes:
+        benchmark: name of the test.
+        shared: training candidates whose text stands in it.
+        left_out: how many of these are not trained on.
+        alike: training questions that share half of their wording with one of its questions, see `near_twins`.
+    """
+
+    benchmark: str
+    shared: int
+    left_out: int
+    alike: int
+
+
+class AllQuestions(NamedTuple):
+    """What is asked.
+
+    Attributes:
+        trains: training questions by format, of the formats that are tested.
+        tests: test questions by benchmark.
+        overlaps: by test benchmark.
+        left_out: everything that is not asked, and why.
+    """
+
+    trains: Mapping[str, Sequence[Question]]
+    tests: Mapping[str, Sequence[Question]]
+    overlaps: Sequence[Overlap]
+    left_out: Sequence[Count]
+
+    @property
+    def by_label(self) -> dict[str, Sequence[Question]]:
+        """All of them: training questions by `train_label`, test questions by benchmark."""
+        return {train_label(form): group for form, group in self.trains.items()} | dict(self.tests)
+
+
+def all_questions(config: Config, *, judged: bool) -> AllQuestions:
+    """Load and sample the questions of an experiment.
+
+    Args:
+        config: the experiment.
+        judged: whether intervals will be wanted.
+
+    Raises:
+        UserError: a benchmark cannot be loaded, or nothing is left of one.
+    """
+    sampling = config.sampling
+    tested = {spec.format for spec in config.test.values()}
+    loaded_tests = {name: load_questions(spec) for name, spec in config.test.items()}
+    sources = {name: load_questions(spec) for name, spec in config.train.items() if spec.format in tested}
+    tests = {
+        name: sample(
+            loaded.questions,
+            per_subject=sampling.test_per_subject,
+            order=sampling.order,  # type: ignore[arg-type]
+            seed=sampling.seed,
+        )
+        for name, loaded in loaded_tests.items()
+    }
+    # What a test holds beyond its sample counts too: the training set must not depend on the sample's size.
+    everything = [question for loaded in loaded_tests.values() for question in loaded.questions]
+    candidates = [question for loaded in sources.values() for question in loaded.questions]
+    kept, dropped = deduplicate(candidates, everything)
+    trains = {
+        form: sample(
+            [question for question in kept if question.format == form],
+            total=sampling.train_total,
+            order=sampling.order,  # type: ignore[arg-type]
+            seed=sampling.seed,
+            remainder=sampling.remainder,  # type: ignore[arg-type]
+        )
+        for form in sorted({spec.format for spec in config.train.values()} & tested)
+    }
+    overlaps = _overlaps(trains, candidates, loaded_tests)
+    left_out = _left_out(config, sources | loaded_tests, len(dropped))
+    found = AllQuestions(trains, tests, overlaps, left_out)
+    sizes = ", ".join(f"{len(group):,} {label}" for label, group in found.by_label.items())
+    say("questions", config.experiment, f"{sizes}; {len(dropped)} training candidates stand in a test: left out")
+    _check(found, len(dropped), judged=judged)
+    return found
+
+
+def _overlaps(
+    trains: Mapping[str, Sequence[Question]], candidates: Sequence[Question], tests: Mapping[str, Loaded]
+) -> list[Overlap]:
+    trained = [question for group in trains.values() for question in group]
+    ids = {question.id for question in trained}
+    overlaps = []
+    for name, test in tests.items():
+        shared = [one.question.id for one in deduplicate(candidates, test.questions).dropped]
+        alike = near_twins(trained, test.questions)
+        overlaps.append(Overlap(name, len(shared), len(set(shared) - ids), len(alike)))
+    return overlaps
+
+
+def _left_out(config: Config, loaded: Mapping[str, Loaded], dropped: int) -> list[Count]:
+    counts = [Count("training questions left out", dropped, "their text stands in a test benchmark too")]
+    counts += [
+        Count(f"records left out of {name}", number, reason)
+        for name, one in loaded.items()
+        for reason, number in one.left_out.items()
+    ]
+    unused = [name for name in config.train if name not in loaded]
+    if unused:
+        counts.append(
+            Count("training benchmarks left out", len(unused), f"no test has their format: {', '.join(unused)}")
+        )
+    return counts
+
+
+def _check(questions: AllQuestions, dropped: int, *, judged: bool) -> None:
+    """Refuse what would only fail after hours: no questions, or too few for intervals."""
+    for form, group in questions.trains.items():
+        if not group:
+            got = f"none ({dropped} stand in a test and are left out)"
+            raise expected(f"the training questions ({form})", "at least one question", got, "Choose other benchmarks.")
+    for name, group in questions.tests.items():
+        what = f"the benchmark `{name}`"
+        if not group:
+            raise expected(what, "at least one question", "none", "Choose other benchmarks.")
+        if judged and len(group) < 2:
+            raise expected(what, "at least two questions, for intervals", "one", "Raise the number of test questions.")

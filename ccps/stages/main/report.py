@@ -1,0 +1,197 @@
+"""Write down what the stages have found."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ccps.analysis.claims import parse_claims
+from ccps.analysis.data import ReportData
+from ccps.analysis.records import Fact, LeftOutMethod
+from ccps.grading import GRADERS
+from ccps.methods import METHODS, find_method
+from ccps.metrics import CONVENTIONS
+from ccps.pipeline.stage import Stage, Work
+from ccps.report.write import write_report
+from ccps.stages.main import gather
+from ccps.stages.main.config import Config
+from ccps.stages.main.counts import count_all
+from ccps.stages.main.evaluate import LEAST_ANSWERS
+from ccps.stages.main.method_costs import method_costs
+from ccps.stages.main.questions import AllQuestions
+from ccps.stages.main.runs import CHANCE, OWN, ModelRun, all_tests, reference_of
+
+FORMATS = {"mc": "multiple choice", "oe": "open-ended"}
+
+
+class ReportStage(Stage):
+    """Writes tables, figures, `report.html`, `claims.json`, `costs.csv` and `run.json`."""
+
+    name = "report"
+    unit = "reports"
+
+    def __init__(
+        self,
+        runs: Sequence[ModelRun],
+        questions: AllQuestions,
+        reused: set[Path],
+        config: Config,
+        settings: Mapping[str, Any],
+        made: Any,
+    ) -> None:
+        super().__init__()
+        self.runs = list(runs)
+        self.questions = questions
+        self.reused = reused
+        self.config = config
+        self.settings = settings
+        self.made = made
+
+    @property
+    def title(self) -> str:
+        """The experiment."""
+        return self.config.experiment
+
+    def inputs(self) -> Mapping[str, Any]:
+        """Every artifact the report speaks of, and the settings it prints."""
+        return {
+            "artifacts": [artifact.key for run in self.runs for _, artifact in run.artifacts()],
+            "left_out": self.questions.left_out,
+            "overlaps": self.questions.overlaps,
+            "settings": self.settings,
+            "made": self.made,
+        }
+
+    def plan(self) -> Sequence[Sequence[Work]]:
+        """One report."""
+        return [[Work(None)]]
+
+    def step(self, content: None) -> ReportData:
+        """Gather the data."""
+        convention = self.config.evaluation.convention
+        chosen = [find_method(method.name, method.calibrator) for method in self.config.method.values()]
+        methods = [method.name for method in chosen]
+        labels = {method.name: method.label for method in [*METHODS.values(), *chosen]}
+        return ReportData(
+            title=f"CCPS · {self.config.experiment}",
+            question=(
+                "Does a small probe that reads how a language model's answer holds up under perturbation know when "
+                "the answer is right, and does it know better than the model's own probability does?"
+            ),
+            results=gather.results(self.runs, lambda name: name == convention),
+            results_other=gather.results(self.runs, lambda name: name != convention),
+            scores=gather.scores(self.runs),
+            differences=gather.differences(self.runs),
+            costs=gather.costs(self.runs, self.reused),
+            counts=count_all(self.runs, self.questions, convention, self.config.grader),
+            agreement=gather.agreements(self.runs, self.config.evaluation.level),
+            disagreements=gather.disagreements(self.runs),
+            run=self._run(),
+            facts=self._facts(),
+            reference=reference_of(methods),
+            own_method=OWN if OWN in methods else None,
+            method_labels=labels,
+            controls=[method.name for method in chosen if method.is_control],
+            chance_control=CHANCE if CHANCE in methods else None,
+            left_out_methods=[*_left_out(methods), *self._silent(labels)],
+            method_costs=method_costs(self.runs, list(self.config.method.values())),
+            audit=gather.audit(self.runs, self.questions.overlaps),
+            importance=gather.importance(self.runs),
+            resamples=self.config.evaluation.resamples,
+            resampling_seed=self.config.evaluation.seed,
+            convention=convention,
+            convention_notes=_convention_notes(),
+            mode=self._modes(),
+            level=self.config.evaluation.level,
+            curves=gather.curves(self.runs),
+            examples=gather.examples(self.runs),
+            claims=parse_claims(self.config.claims),
+        )
+
+    def save_shard(self, outputs: list[ReportData], folder: Path) -> Mapping[str, float]:
+        """Write all files of the report."""
+        write_report(outputs[0], folder)
+        return {"n": 1}
+
+    def _facts(self) -> list[Fact]:
+        facts = [Fact("Language models", ", ".join(run.model for run in self.runs))]
+        for form, questions in self.questions.trains.items():
+            n_sources = len({question.source for question in questions})
+            name = f"Training questions, {FORMATS[form]}"
+            facts.append(Fact(name, f"{len(questions):,} from {n_sources} benchmarks"))
+        for test in self.runs[0].tested:
+            subjects = len({question.subject for question in test.side.questions})
+            facts.append(
+                Fact(
+                    f"Test questions, {test.side.label}",
+                    f"{len(test.side.questions):,} of {subjects} subjects",
+                )
+            )
+        for run, test in all_tests(self.runs):
+            accuracy, grader = float(test.side.labels.summary["accuracy"]), next(iter(test.side.grades))
+            right = f"{accuracy:.1%} of answers right, by the grader {grader}"
+            facts.append(Fact(f"{run.model} on {test.side.label}", right))
+        radius = f"radius {self.config.perturbation.radius:g} in {self.config.perturbation.steps} steps"
+        facts.append(Fact("Perturbation", radius))
+        facts.append(Fact("Whatever learns", f"is trained from each of {len(self.config.seeds)} seeds"))
+        return facts
+
+    def _run(self) -> dict[str, Any]:
+        inputs: dict[str, list[str]] = {}
+        for run in self.runs:
+            for label, artifact in run.artifacts():
+                inputs.setdefault(f"{run.model}/{label}/{artifact.stage}", []).append(artifact.key)
+        models = {run.model: run.sides.head.inputs["model"] for run in self.runs}
+        return {
+            "config": self.settings,
+            "seeds": list(self.config.seeds),
+            "input_hashes": {"models": models, "artifacts": inputs},
+            **self.made,
+        }
+
+    def _modes(self) -> str:
+        """Every choice between the released way and another, by name."""
+        asked, formats = self.config.answering, list(self.questions.trains)
+        deciding = {
+            form: next(name for name, one in self.config.grader.items() if form in GRADERS[one.name].formats)
+            for form in formats
+        }
+        probes = {form: getattr(self.config.probe, form) for form in formats}
+        return ", ".join(
+            [
+                f"prompt {asked.prompt}",
+                *([f"answers {asked.method}"] if "mc" in formats else []),
+                *(f"grader of {form} {name}" for form, name in deciding.items()),
+                *(f"checkpoint of {form} {probe.checkpoint}" for form, probe in probes.items()),
+                *(f"never_flips of {form} {probe.never_flips}" for form, probe in probes.items()),
+                *(f"padding {probe.encoder.padding}" for probe in probes.values() if probe.encoder.kernels),
+            ]
+        )
+
+    def _silent(self, labels: Mapping[str, str]) -> list[LeftOutMethod]:
+        """Every method that had too little to say of the answers to a test."""
+        return [
+            LeftOutMethod(
+                labels[item.method],
+                f"it scored {item.scores.summary['scored'] or 'no'} answer of {run.model} to {test.side.label}",
+            )
+            for run, test in all_tests(self.runs)
+            for item in test.scored
+            if item.scores.summary["scored"] < LEAST_ANSWERS
+        ]
+
+
+def _left_out(chosen: Sequence[str]) -> list[LeftOutMethod]:
+    """Every method that was not run."""
+    return [
+        LeftOutMethod(method.label, f"not asked for{f', as it takes {method.takes}' if method.takes else ''}")
+        for name, method in METHODS.items()
+        if name not in chosen
+    ]
+
+
+def _convention_notes() -> dict[str, str]:
+    notes = {name: convention.description for name, convention in CONVENTIONS.items()}
+    pooled = {
+        f"pooled {name}": f"{text}; over all questions, not averaged over subjects" for name, text in notes.items()
+    }
+    return notes | pooled

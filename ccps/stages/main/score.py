@@ -1,0 +1,95 @@
+"""Let one method say how probable it is that each answer is correct."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from ccps.core.artifacts import ROWS, Artifact
+from ccps.methods import Fitted, Method, TrainedMethod
+from ccps.pipeline.stage import Stage, Work
+from ccps.stages.main.fit import seed_folder
+from ccps.stages.main.graded import graded_answers
+from ccps.stages.main.runs import Side
+
+SILENT = "the method says nothing of them"
+
+
+class ScoreStage(Stage):
+    """Rows of question id, P(correct), `correct` and, if the method is trained, seed; all questions for each seed."""
+
+    name = "score"
+    version = 3
+
+    def __init__(
+        self, method: Method | TrainedMethod, side: Side, head: Artifact, trained: Artifact | None, model: str
+    ) -> None:
+        super().__init__()
+        self.method = method
+        self.side = side
+        self.head = head
+        self.trained = trained
+        self.model = model
+
+    @property
+    def title(self) -> str:
+        """What is scored, and by which method."""
+        return f"{self.side.label}, {self.model}, {self.method.name}"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """Method, what it reads, grades, and what it has learnt if it is trained."""
+        return {
+            "method": [self.method.name, self.method.version],
+            "evidence": self.side.evidence_keys(self.method),
+            "grades": self.side.labels.key,
+            "trained": self.trained.key if self.trained else None,
+        }
+
+    def prepare(self, device: torch.device) -> None:
+        """Read the evidence, and what the method has learnt."""
+        self.answers = graded_answers(self.side, self.method, self.head)
+        self.seeds: list[int | None] = list(self.trained.inputs["seeds"]) if self.trained else [None]
+
+    def _scorer(self, seed: int | None) -> Fitted | Method:
+        """The method, or what it has learnt from a seed; one at a time, as it may be large."""
+        if isinstance(self.method, Method):
+            return self.method
+        assert self.trained is not None
+        assert seed is not None
+        return self.method.load(seed_folder(self.trained, seed))
+
+    def plan(self) -> Sequence[Sequence[Work]]:
+        """All answers at once, seed by seed."""
+        return [[Work(seed, len(self.answers.question_ids)) for seed in self.seeds]]
+
+    def step(self, content: int | None) -> pd.DataFrame:
+        """Score every answer."""
+        return pd.DataFrame(
+            {
+                "question_id": self.answers.question_ids,
+                "p_correct": self._scorer(content).p_correct(self.answers.evidence),
+                "correct": self.answers.correct,
+                "seed": pd.array([content] * len(self.answers.question_ids), dtype="Int64"),
+            }
+        )
+
+    def save_shard(self, outputs: list[pd.DataFrame], folder: Path) -> Mapping[str, float]:
+        """Write the scores; an answer of which the method says nothing has none."""
+        rows = pd.concat(outputs, ignore_index=True)
+        rows.dropna(subset="p_correct").to_parquet(folder / ROWS, index=False)
+        return {"n": len(self.answers.question_ids)}
+
+    def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
+        """Count the scores and what could not be scored, and what a trained method had to change to score them."""
+        rows = pd.read_parquet(artifact.folder / "00000" / ROWS)
+        scored = rows["question_id"].nunique()
+        silent = len(self.answers.question_ids) - scored
+        first = self._scorer(self.seeds[0])
+        return {
+            "scored": scored,
+            **{f"not scored ({reason})": number for reason, number in self.answers.left_out.items()},
+            **({f"not scored ({SILENT})": silent} if silent else {}),
+            **({} if isinstance(first, Method) else first.notes(self.answers.evidence)),
+        }

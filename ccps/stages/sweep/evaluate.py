@@ -1,0 +1,134 @@
+"""Judge the scores of a sweep, and choose the best strength without a look at any test."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from ccps.analysis.terms import BY_NAME
+from ccps.core.artifacts import ROWS, Artifact
+from ccps.core.errors import expected
+from ccps.metrics import bootstrap, evaluate
+from ccps.perturbation import Grid
+from ccps.pipeline.stage import Stage, Work
+from ccps.stages.main.config import EvaluationConfig
+
+_POINT = ["radius", "steps", "seed", "sample"]
+
+
+class SweepEvaluateStage(Stage):
+    """Rows of radius, steps, seed, sample, metric, value, `ci_low`, `ci_high` and n, under the headline convention.
+
+    Tests are averaged over subjects, cross-validation is over all answers. Intervals are missing unless asked for.
+    """
+
+    name = "sweep_evaluate"
+    unit = "strengths"
+
+    def __init__(
+        self,
+        scores: Artifact,
+        grades: Mapping[str, Artifact],
+        label: str,
+        config: EvaluationConfig,
+        *,
+        intervals: bool,
+    ) -> None:
+        super().__init__()
+        self.scores = scores
+        self.grades = dict(grades)
+        self.label = label
+        self.config = config
+        self.intervals = intervals
+
+    @property
+    def title(self) -> str:
+        """What is judged."""
+        return f"{self.label}, {self.config.convention}{', with intervals' if self.intervals else ''}"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """Scores, subjects and settings."""
+        interval = [self.config.resamples, self.config.level, self.config.seed] if self.intervals else None
+        return {
+            "scores": self.scores.key,
+            "grades": {sample: grades.key for sample, grades in self.grades.items()},
+            "convention": self.config.convention,
+            "interval": interval,
+        }
+
+    def prepare(self, device: torch.device) -> None:
+        """Read scores and subjects; a training answer's subject plays no part."""
+        subjects = {
+            sample: grades.rows().select(["question_id", "subject"]).to_pandas().set_index("question_id")["subject"]
+            for sample, grades in self.grades.items()
+        }
+        rows = self.scores.rows().to_pandas().astype({"sample": str, "question_id": str})
+        rows["subject"] = ""
+        for sample, subject in subjects.items():
+            here = rows["sample"] == sample
+            rows.loc[here, "subject"] = rows.loc[here, "question_id"].map(subject)
+        self.tables = [table for _, table in rows.groupby(_POINT, sort=False)]
+
+    def plan(self) -> Sequence[Sequence[Work]]:
+        """One step for each strength, seed and sample; all in one shard."""
+        return [[Work(index) for index in range(len(self.tables))]]
+
+    def step(self, content: int) -> pd.DataFrame:
+        """Judge one probe, or one cross-validation, on one sample."""
+        table = self.tables[content].sort_values("question_id")
+        p, correct, subjects = table["p_correct"], table["correct"], table["subject"]
+        measured = evaluate(p, correct, self.config.convention, groups=subjects)
+        rows = pd.DataFrame({"metric": list(measured), "value": list(measured.values())})
+        rows = rows.assign(ci_low=float("nan"), ci_high=float("nan"), n=measured.n)
+        if self.intervals:
+            several = subjects.nunique() > 1
+            found = bootstrap(
+                p,
+                correct,
+                subjects if several else table["question_id"],
+                self.config.convention,
+                aggregate="macro" if several else "pooled",
+                seed=self.config.seed,
+                n_resamples=self.config.resamples,
+                level=self.config.level,
+            )
+            rows["ci_low"] = [found[metric].low for metric in rows["metric"]]
+            rows["ci_high"] = [found[metric].high for metric in rows["metric"]]
+        return rows.assign(**{name: table[name].iloc[0] for name in _POINT})
+
+    def save_shard(self, outputs: list[pd.DataFrame], folder: Path) -> Mapping[str, float]:
+        """Write all rows."""
+        rows = pd.concat(outputs, ignore_index=True)
+        rows[[*_POINT, "metric", "value", "ci_low", "ci_high", "n"]].to_parquet(folder / ROWS, index=False)
+        return {"n": len(outputs)}
+
+    def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
+        """Count what was judged, and what is undefined."""
+        rows = pd.read_parquet(artifact.folder / "00000" / ROWS)
+        return {"judged": len(self.tables), "undefined": int(rows["value"].isna().sum())}
+
+
+def best_point(rows: pd.DataFrame, sample: str, metric: str) -> Grid:
+    """The strength with the best mean over seeds of a metric on a sample; of equals the weakest.
+
+    Args:
+        rows: those of `SweepEvaluateStage`.
+        sample: `cross-validation`, or a benchmark.
+        metric: which one; whether lower is better is its own affair.
+
+    Raises:
+        UserError: the metric is undefined at every strength.
+    """
+    here = rows[(rows["sample"] == sample) & (rows["metric"] == metric)]
+    means = here.groupby(["radius", "steps"], sort=True)["value"].mean().dropna()
+    if means.empty:
+        raise expected(
+            f"`{metric}`",
+            f"defined at some strength on {sample}",
+            "none: all answers are right, or all wrong, in every subject",
+            "Choose by another metric with sweep.choose_by=brier, or ask more questions.",
+        )
+    radius, steps = means.idxmin() if BY_NAME[metric].lower_is_better else means.idxmax()
+    return Grid(float(radius), int(steps))

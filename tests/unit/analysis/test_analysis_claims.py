@@ -1,0 +1,104 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from ccps.analysis.claims import ClaimSet, parse_claims
+from ccps.analysis.terms import METRICS
+from ccps.core.errors import UserError
+
+FOLDER = Path(__file__).parents[3] / "conf/claims"
+
+
+def _set(name: str) -> ClaimSet:
+    (found,) = parse_claims(OmegaConf.to_container(OmegaConf.load(FOLDER / f"{name}.yaml")))
+    return found
+
+
+def _values(name: str, method: str) -> dict[str, tuple[float | None, float | None]]:
+    return {claim.metric: (claim.value, claim.spread) for claim in _set(name).claims if claim.method == method}
+
+
+def _file(**parts: Any) -> dict[str, Any]:
+    return {"s": {"source": "x", "note": "", "convention": "ct", "models": ["m"], "benchmarks": ["b"], **parts}}
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_file_holds_one_set_of_its_own_name(path: Path) -> None:
+    assert _set(path.stem).name == path.stem
+
+
+def test_headline_claims_hold_what_was_published() -> None:
+    found = _set("ccps_headline")
+    assert {claim.metric: (claim.scale, claim.value) for claim in found.claims} == {
+        "ece": ("relative", -0.55),
+        "brier": ("relative", -0.21),
+        "acc": ("points", 0.05),
+        "aucpr": ("points", 0.04),
+        "auroc": ("points", 0.06),
+    }
+    assert all(len(claim.settings) == 4 * 3 for claim in found.claims)
+
+
+def test_no_cell_of_the_paper_is_invented() -> None:
+    found = _set("ccps_cells")
+    assert len(found.claims) == 4 * 3 * 10 * len(METRICS)
+    assert all(claim.value is None and len(claim.settings) == 1 for claim in found.claims)
+
+
+def test_later_figures_keep_value_and_spread() -> None:
+    assert _values("ccps_oncology", "p_ik") == {
+        "ece": (0.283, 0.135),
+        "brier": (0.282, 0.119),
+        "aucpr": (0.757, 0.234),
+        "auroc": (0.696, 0.128),
+    }
+    assert len(_set("ccps_oncology").claims) == 6 * 4
+    contextual = {claim.id: claim.value for claim in _set("ccps_oncology_contextual").claims}
+    assert sum(value is not None for value in contextual.values()) == 5 * (4 + 1 + 1)
+    assert contextual["ccps_oncology_contextual/qwen25_3b/cortex_contextual/p_ik/auroc"] == 0.872
+    assert contextual["ccps_oncology_contextual/qwen25_3b/cortex_contextual/p_ik/ece"] is None
+    bicr = {claim.id: claim.value for claim in _set("bicr_vlcb").claims}
+    assert (bicr["bicr_vlcb/bicr/ece"], bicr["bicr_vlcb/gemma3_27b/vlcb/ccps/ece"]) == (0.0708, 0.09)
+    assert all(_set(name).convention == "right_closed" for name in ("ccps_oncology", "bicr_vlcb"))
+
+
+def test_known_cells_stand_where_they_belong() -> None:
+    cells = {
+        "tolerance": 0.1,
+        "methods": ["a", "c"],
+        "metrics": ["ece"],
+        "values": {"m": {"b": {"c": {"ece": 0.2}}}},
+    }
+    (found,) = parse_claims(_file(cells=cells))
+    assert [(claim.id, claim.value) for claim in found.claims] == [("s/m/b/a/ece", None), ("s/m/b/c/ece", 0.2)]
+
+
+GAP = {"method": "c", "metric": "ece", "scale": "points", "value": 0.1, "tolerance": 0.1, "note": ""}
+CELLS = {"tolerance": 0.1, "methods": ["a"], "metrics": ["ece"], "values": {}}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"s": {"source": "x"}},
+        {"s": []},
+        _file(more=1),
+        _file(gaps=[{"metric": "ece"}]),
+        _file(gaps=[GAP | {"scale": "value"}]),
+        _file(gaps=[GAP | {"metric": "f1"}]),
+        _file(gaps=[GAP | {"value": "0.1"}]),
+        _file(gaps=[GAP | {"tolerance": -1}]),
+        _file(gaps=[GAP, GAP]),
+        _file(averages={"values": {}}),
+        _file(averages={"tolerance": 0.1, "values": {"c": {"ece": [1, 2, 3]}}}),
+        _file(averages={"tolerance": 0.1, "values": {"c": {"f1": 0.1}}}),
+        _file(cells=CELLS | {"values": {"m": {"b": {"other": {"ece": 0.1}}}}}),
+        _file(cells=CELLS | {"values": {"m": 0.1}}),
+        _file(cells=CELLS | {"metrics": ["f1"]}),
+    ],
+)
+def test_faulty_files_are_refused(content: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"Expected .* to be .*, but got"):
+        parse_claims(content)

@@ -1,0 +1,432 @@
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+
+from ccps.core import artifacts
+from ccps.core.artifacts import ROWS, TENSORS, Artifact, digest
+from ccps.core.errors import UserError
+
+INPUTS = {"model": "abc", "radius": 20.0, "steps": 5, "nested": {"seeds": [1, 2]}}
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    return Artifact.at(tmp_path, "extract", INPUTS)
+
+
+def write(artifact, index, rows=3):
+    with artifact.shard(index) as folder:
+        pq.write_table(pa.table({"index": [index] * rows}), folder / ROWS)
+        save_file({"states": torch.full((rows, 2), float(index))}, folder / TENSORS)
+
+
+def written(artifact, shards=2):
+    """A whole artifact, as a fresh process would find it."""
+    with artifact.writing():
+        for index in range(shards):
+            write(artifact, index)
+        artifact.finish(shards, {"rows": 3 * shards, "rejected": {"too long": 1}})
+    return Artifact.at(artifact.folder.parents[1], artifact.stage, artifact.inputs)
+
+
+def visible(artifact):
+    return sorted(path.name for path in artifact.folder.iterdir() if not path.name.startswith("."))
+
+
+# --- keys ---
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(), children, max_size=4),
+)
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=5))
+def test_digest_has_no_regard_for_the_order_of_keys(value):
+    assert digest(dict(reversed(value.items()))) == digest(value)
+    assert len(digest(value)) == 16
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {**INPUTS, "model": "abd"},
+        {**INPUTS, "radius": 20.000000000000004},
+        {**INPUTS, "steps": None},
+        {**INPUTS, "nested": {"seeds": [2, 1]}},
+        {**INPUTS, "more": None},
+        {key: value for key, value in INPUTS.items() if key != "steps"},
+    ],
+)
+def test_each_input_makes_another_key(tmp_path, artifact, other):
+    assert Artifact.at(tmp_path, "extract", other).key != artifact.key
+
+
+def test_stage_makes_another_key_too(tmp_path, artifact):
+    other = Artifact.at(tmp_path, "fit", INPUTS)
+    assert other.key != artifact.key
+    assert other.folder.parent != artifact.folder.parent
+
+
+def test_what_has_no_exact_form_is_not_hashed():
+    with pytest.raises(ValueError, match="JSON compliant"):
+        digest({"radius": float("nan")})
+    with pytest.raises(TypeError):
+        digest({"path": Path("x")})
+
+
+def test_naming_an_artifact_touches_nothing(tmp_path, artifact):
+    assert not artifact.complete
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- writing ---
+
+
+def test_what_was_written_is_read(artifact):
+    found = written(artifact)
+    assert found.complete
+    assert found.rows()["index"].to_pylist() == [0, 0, 0, 1, 1, 1]
+    assert found.rows(1)["index"].to_pylist() == [1, 1, 1]
+    assert torch.equal(found.tensors(1)["states"], torch.ones(3, 2))
+    assert found.summary == {"rows": 6, "rejected": {"too long": 1}}
+    assert found.manifest["stage"] == "extract"
+    assert found.manifest["key"] == found.key
+    assert found.manifest["shards"] == 2
+    assert found.n_bytes == sum(path.stat().st_size for path in found.folder.glob("0*/*"))
+    assert json.loads((found.folder / "inputs.json").read_text()) == INPUTS
+
+
+def test_same_content_gives_the_same_manifest(tmp_path):
+    first, again = (written(Artifact.at(tmp_path / name, "extract", INPUTS)) for name in "ab")
+    assert (first.folder / "manifest.json").read_bytes() == (again.folder / "manifest.json").read_bytes()
+
+
+def test_shard_appears_only_when_its_block_has_ended(artifact):
+    with artifact.writing(), artifact.shard(0) as folder:
+        (folder / "half").write_text("half")
+        assert not artifact.has_shard(0)
+        assert "00000" not in visible(artifact)
+    assert artifact.has_shard(0)
+
+
+def fail_halfway(artifact, index, error):
+    with artifact.shard(index) as folder:
+        (folder / "half").write_text("half")
+        raise error
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_failing_block_leaves_nothing_and_can_be_tried_again(artifact, error):
+    with artifact.writing():
+        write(artifact, 0)
+        with pytest.raises(error):
+            fail_halfway(artifact, 1, error)
+        assert artifact.has_shard(0)
+        assert not artifact.has_shard(1)
+        assert list(artifact.folder.glob(".*.partial")) == []
+        write(artifact, 1)
+        assert artifact.has_shard(1)
+
+
+def test_nested_folders_are_part_of_a_shard(artifact):
+    with artifact.writing():
+        with artifact.shard(0) as folder:
+            (folder / "probe" / "deep").mkdir(parents=True)
+            (folder / "probe" / "deep" / "weights").write_bytes(b"123")
+        artifact.finish(1, {})
+    assert list(artifact.manifest["files"]) == ["00000/probe/deep/weights"]
+    assert artifact.path("probe/deep/weights").read_bytes() == b"123"
+
+
+def test_manifest_comes_last(artifact):
+    with artifact.writing():
+        write(artifact, 0)
+        assert not artifact.complete
+        artifact.finish(1, {})
+        assert artifact.complete
+
+
+def test_all_that_the_manifest_vouches_for_is_on_the_disk_before_it(artifact, monkeypatch):
+    synced = []
+    monkeypatch.setattr(artifacts.os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
+    written(artifact, shards=1)
+    shard = artifact.folder / "00000"
+    needed = [shard, shard / ROWS, shard / TENSORS, artifact.folder, artifact.folder / "manifest.json"]
+    assert {path.stat().st_ino for path in needed} == set(synced)
+    assert synced[-2:] == [(artifact.folder / "manifest.json").stat().st_ino, artifact.folder.stat().st_ino]
+
+
+def test_artifact_with_a_gap_cannot_be_finished(artifact):
+    with artifact.writing():
+        write(artifact, 0)
+        write(artifact, 2)
+        with pytest.raises(UserError, match="00001 is missing"):
+            artifact.finish(3, {})
+    assert not artifact.complete
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from ccps.core.artifacts import Artifact
+artifact = Artifact.at(Path(sys.argv[1]), "extract", {})
+with artifact.writing():
+    with artifact.shard(0) as folder:
+        (folder / "whole").write_text("whole")
+    artifact.add_cost(0, seconds=1.5)
+    with artifact.shard(1) as folder:
+        (folder / "half").write_text("half")
+        (artifact.folder / ".manifest.partial").write_text("{")
+        os._exit(9)
+"""
+
+
+def test_killed_run_is_taken_up_where_it_stopped(tmp_path):
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    assert killed.returncode == 9
+    artifact = Artifact.at(tmp_path, "extract", {})
+    left = {path.name for path in artifact.folder.iterdir()}
+    assert {"00000", ".00001.partial", ".manifest.partial"} <= left
+    with artifact.writing():
+        assert [artifact.has_shard(index) for index in range(2)] == [True, False]
+        assert list(artifact.folder.glob(".*.partial")) == []
+        write(artifact, 1)
+        artifact.add_cost(1, seconds=0.5)
+        artifact.finish(2, {})
+    assert artifact.path("whole").read_text() == "whole"
+    assert [cost["seconds"] for cost in artifact.costs()] == [1.5, 0.5]
+
+
+# --- costs ---
+
+
+def test_costs_are_kept_in_order_and_are_not_content(tmp_path, artifact):
+    assert artifact.costs() == []
+    with artifact.writing():
+        write(artifact, 0)
+        artifact.add_cost(0, seconds=1.25, tokens=7)
+        artifact.add_cost(1, seconds=2.5)
+        artifact.finish(1, {})
+    assert artifact.costs() == [{"shard": 0, "seconds": 1.25, "tokens": 7}, {"shard": 1, "seconds": 2.5}]
+    assert all("costs" not in name for name in artifact.manifest["files"])
+
+
+def test_torn_cost_is_unknown_and_spoils_no_other(artifact):
+    with artifact.writing():
+        artifact.add_cost(0, seconds=1.0)
+        with (artifact.folder / "costs.0.jsonl").open("a") as file:
+            file.write('\n{"shard": 1, "seco')
+        artifact.add_cost(2, seconds=3.0)
+    assert [cost["shard"] for cost in artifact.costs()] == [0, 2]
+
+
+# --- broken artifacts ---
+
+
+def change_a_byte(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def truncate(file):
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize("name", [ROWS, TENSORS])
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [(change_a_byte, "is not what was written"), (truncate, "is not what was written"), (Path.unlink, "is missing")],
+)
+def test_damaged_file_is_named_with_the_way_out(artifact, name, damage, why):
+    found = written(artifact)
+    damage(found.folder / "00001" / name)
+    read = found.rows if name == ROWS else lambda: found.tensors(1)
+    with pytest.raises(UserError, match=rf"is broken: 00001/{name} {why}.*rm -r '{found.folder}'.*only this"):
+        read()
+    assert found.rows(0).num_rows == 3
+    assert found.tensors(0)["states"].shape == (3, 2)
+
+
+def test_file_that_was_never_written_is_refused(artifact):
+    found = written(artifact)
+    (found.folder / "00000" / "slipped-in").write_text("?")
+    with pytest.raises(UserError, match="00000/slipped-in is not in the manifest"):
+        found.path("slipped-in")
+
+
+@pytest.mark.parametrize("name", [ROWS, TENSORS])
+def test_file_of_another_format_is_refused(artifact, name):
+    with artifact.writing():
+        with artifact.shard(0) as folder:
+            (folder / name).write_bytes(b"neither rows nor tensors")
+        artifact.finish(1, {})
+    with pytest.raises(UserError, match=rf"{name} cannot be read"):
+        artifact.rows() if name == ROWS else artifact.tensors(0)
+
+
+WHOLE = {"shards": 1, "summary": {}, "files": {"00000/rows.parquet": {"bytes": 1, "blake2b": "00"}}}
+FILE = "00000/rows.parquet"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "\xff",
+        *(json.dumps({key: value for key, value in WHOLE.items() if key != missing}) for missing in WHOLE),
+        json.dumps({**WHOLE, "shards": "1"}),
+        json.dumps({**WHOLE, "summary": []}),
+        json.dumps({**WHOLE, "files": []}),
+        json.dumps({**WHOLE, "files": {FILE: {"bytes": 1}}}),
+        json.dumps({**WHOLE, "files": {FILE: {"bytes": "1", "blake2b": "00"}}}),
+        json.dumps({**WHOLE, "files": {FILE: {"bytes": 1, "blake2b": None}}}),
+        json.dumps({**WHOLE, "files": {FILE: None}}),
+    ],
+)
+@pytest.mark.parametrize(
+    "read", [lambda a: a.summary, lambda a: a.n_bytes, lambda a: a.rows()], ids=["summary", "size", "rows"]
+)
+def test_broken_manifest_is_named_with_the_way_out(artifact, content, read):
+    found = written(artifact)
+    (found.folder / "manifest.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(UserError, match=r"is broken: manifest\.json .*rm -r"):
+        read(found)
+
+
+def test_artifact_without_a_manifest_says_so(artifact):
+    with pytest.raises(UserError, match=r"manifest\.json cannot be read \(FileNotFoundError"):
+        artifact.rows()
+
+
+# --- two processes, full disks ---
+
+HOLD = """
+import sys
+from pathlib import Path
+from ccps.core.artifacts import Artifact
+with Artifact.at(Path(sys.argv[1]), "extract", {}).writing():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_artifact_held_by_another_process_names_its_pid(tmp_path):
+    artifact = Artifact.at(tmp_path, "extract", {})
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout.readline() == "held\n"
+        (artifact.folder / ".00000.partial").mkdir()
+        with (
+            pytest.raises(UserError, match=rf"\(pid {holder.pid}\) is writing .*{artifact.key}.*Wait"),
+            artifact.writing(),
+        ):
+            pass
+        assert (artifact.folder / ".00000.partial").is_dir(), "what the holder is writing was removed"
+        holder.kill()
+    with artifact.writing():
+        assert (artifact.folder / ".lock").read_text() == str(os.getpid())
+
+
+def test_lock_is_given_back_after_an_error(artifact):
+    with pytest.raises(ValueError, match="mine"), artifact.writing():
+        raise ValueError("mine")
+    with artifact.writing():
+        pass
+
+
+FULL = [
+    OSError(errno.ENOSPC, "No space left on device"),
+    SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+]
+
+
+@pytest.mark.parametrize("error", FULL, ids=["system", "safetensors"])
+def test_full_disk_is_told_keeps_whole_shards_and_frees_the_half_one(artifact, error):
+    with artifact.writing():
+        write(artifact, 0)
+        with pytest.raises(UserError, match=r"Cannot write to .*: No space left on device.*paths\.artifacts.*are kept"):
+            fail_halfway(artifact, 1, error)
+        assert artifact.has_shard(0)
+        assert not artifact.has_shard(1)
+        assert list(artifact.folder.glob(".*.partial")) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "act"),
+    [
+        (".manifest.partial", lambda artifact: artifact.finish(1, {})),
+        ("costs.0.jsonl", lambda artifact: artifact.add_cost(0, seconds=1.0)),
+        ("inputs.json", lambda artifact: artifact.writing().__enter__()),
+    ],
+)
+def test_full_disk_is_told_wherever_it_strikes(artifact, file, act):
+    with artifact.writing():
+        write(artifact, 0)
+    (artifact.folder / file).unlink(missing_ok=True)
+    (artifact.folder / file).symlink_to("/dev/full")
+    with pytest.raises(UserError, match=r"Cannot write to .*: No space left on device"):
+        act(artifact)
+    assert not artifact.complete
+
+
+def test_root_that_is_not_writable_is_told(tmp_path, monkeypatch):
+    def forbidden(*args, **kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", forbidden)
+    with pytest.raises(UserError, match="Permission denied"), Artifact.at(tmp_path, "fit", {}).writing():
+        pass
+
+
+def test_disk_without_locks_is_told(artifact, monkeypatch):
+    def no_locks(*args):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(artifacts.fcntl, "flock", no_locks)
+    with pytest.raises(UserError, match=r"No locks available.*paths\.artifacts"), artifact.writing():
+        pass
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(errno.EACCES, "elsewhere"), OSError(errno.ENOENT, "gone"), SafetensorError("odd header")]
+)
+def test_errors_from_elsewhere_are_not_blamed_on_the_artifact(artifact, error):
+    with pytest.raises(type(error), match=str(error.args[-1])), artifact.writing():
+        raise error
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "bad disk"), OSError("no number"), SafetensorError("odd header")])
+def test_other_errors_inside_a_shard_stay_what_they_are(artifact, error):
+    with artifact.writing(), pytest.raises(type(error), match=str(error.args[-1])), artifact.shard(0):
+        raise error
+
+
+def test_shard_that_changed_before_the_manifest_is_refused(artifact):
+    with artifact.writing():
+        write(artifact, 0)
+        write(artifact, 1)
+        artifact.check_shards(2)
+        with pytest.raises(UserError, match=r"broken: 00002 is missing"):
+            artifact.check_shards(3)
+        with (artifact.folder / "00001" / ROWS).open("ab") as file:
+            file.write(b"\0")
+        with pytest.raises(UserError, match=r"broken: 00001 is not what was written.*rm -r"):
+            artifact.check_shards(2)
