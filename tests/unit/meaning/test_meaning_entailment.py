@@ -15,7 +15,7 @@ from ccps.llm import ModelConfig, ModelFiles
 from ccps.meaning.entailment import Entailment, find_entailment_model
 from ccps.reasoning.consistency_judges import JudgeChoice, NliJudge, Pair, judge_inputs, open_judge
 
-CONF = Path(__file__).parents[2] / "conf" / "faithful" / "judge"
+CONF = Path(__file__).parents[3] / "conf" / "faithful" / "judge"
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "who", "wrote", "it", "ann", "anne", "bob", "nobody", "did", "?"]
 MNLI = ("CONTRADICTION", "NEUTRAL", "ENTAILMENT")
 PAIRS = [(f"who wrote it ? {one}", f"who {other}") for one in WORDS[7:12] for other in ("ann", "bob did it", "? ?")]
