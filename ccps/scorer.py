@@ -14,7 +14,7 @@ from ccps.asking.interview import Answer, Interview, Manner
 from ccps.core.errors import expected
 from ccps.data.records import Question
 from ccps.llm import LanguageModel, ModelConfig, ModelFiles, find_model, load_model
-from ccps.perturbation import stability_features
+from ccps.perturbation import Head, stability_features
 from ccps.probes import FittedProbe
 
 _SETTINGS = "scorer.json"
@@ -165,8 +165,8 @@ class ConfidenceScorer:
         return load_model(files, self._device)
 
     @cached_property
-    def _weight(self) -> torch.Tensor:
-        return self._model.head.weight.float()
+    def _head(self) -> Head:
+        return self._model.head.to(torch.device("cpu"), torch.float32)
 
     def _p_correct(self, answers: Sequence[Answer]) -> list[float]:
         """P(correct) of each answer, NaN for those without a token."""
@@ -175,12 +175,10 @@ class ConfidenceScorer:
             return [math.nan] * len(answers)
         features = stability_features(
             torch.cat([answer.states for answer in filled]).cpu(),
-            self._weight,
+            self._head,
             torch.tensor([token for answer in filled for token in answer.tokens]),
             radius=self.settings.radius,
             steps=self.settings.steps,
-            bias=self._model.head.bias,
-            softcap=self._model.head.softcap,
         )
         known = iter(self.probe.predict(features.numpy(), [len(answer.tokens) for answer in filled]).tolist())
         return [next(known) if answer.tokens else math.nan for answer in answers]

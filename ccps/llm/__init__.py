@@ -15,8 +15,9 @@ from ccps.llm.forward import (
     read,
 )
 from ccps.llm.generate import Generated, generate, write
-from ccps.llm.head import Head, measure_head
+from ccps.llm.head import measure_head
 from ccps.llm.load import LanguageModel, ModelFiles, find_model, load_model
+from ccps.perturbation import Head
 
 __all__ = [
     "Context",

@@ -5,74 +5,18 @@ Everything downstream treats the head as one matrix, with an optional bias and a
 configuration may name a scale or a cap in a dozen ways, and name one that is not applied.
 """
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ccps.core.errors import UserError
+from ccps.perturbation.head import Head
 from ccps.perturbation.softcap import soft_capped
 
 # One rounding of a bfloat16 or float16 logit, with room for the order of summation.
 _RELATIVE_TOLERANCE = {torch.bfloat16: 2**-7, torch.float16: 2**-9, torch.float32: 2**-16}
-_ROWS_PER_BLOCK = 16_384
 _CLEAR_OF_CAP = 0.9
-
-
-@dataclass(frozen=True)
-class Head:
-    """A linear output head, with a soft cap or without.
-
-    Attributes:
-        weight: `[vocab, d]`, on the CPU as it is measured, in the model's dtype; in float32 if a constant logit scale
-            is folded in.
-        bias: `[vocab]` float32 or None.
-        softcap: c of c·tanh(L/c), or None.
-        scale: the constant that is folded in.
-    """
-
-    weight: Tensor
-    bias: Tensor | None = None
-    softcap: float | None = None
-    scale: float = 1.0
-
-    def logits(self, hidden: Tensor) -> Tensor:
-        """Compute float32 logits `[tokens, vocab]` of final states `[tokens, d]`, a block of rows at a time."""
-        hidden = hidden.float()
-        blocks = [hidden @ rows.float().T for rows in self.weight.split(_ROWS_PER_BLOCK)]
-        logits = torch.cat(blocks, dim=1)
-        return soft_capped(logits if self.bias is None else logits + self.bias, self.softcap)
-
-    def scaled_and_capped(self, product: Tensor) -> Tensor:
-        """Turn what the model's own output layer gives into the model's logits, in the same dtype."""
-        return soft_capped(product if self.scale == 1.0 else product * self.scale, self.softcap)
-
-    def to(self, device: torch.device, dtype: torch.dtype | None = None) -> "Head":
-        """Put the head on a device, the weight in another dtype if one is given."""
-        bias = None if self.bias is None else self.bias.to(device)
-        return replace(self, weight=self.weight.to(device=device, dtype=dtype), bias=bias)
-
-    def save(self, file: Path) -> None:
-        """Write the head as safetensors."""
-        tensors = {"weight": self.weight.contiguous()}
-        if self.bias is not None:
-            tensors["bias"] = self.bias
-        if self.softcap is not None:
-            tensors["softcap"] = torch.tensor(self.softcap, dtype=torch.float64)
-        if self.scale != 1.0:
-            tensors["scale"] = torch.tensor(self.scale, dtype=torch.float64)
-        save_file(tensors, file)
-
-    @classmethod
-    def load(cls, file: Path) -> "Head":
-        """Read a head that `save` wrote."""
-        with safe_open(file, framework="pt") as stored:
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        numbers = {name: tensors[name].item() for name in ("softcap", "scale") if name in tensors}
-        return cls(tensors["weight"], tensors.get("bias"), **numbers)
 
 
 def measure_head(

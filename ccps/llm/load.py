@@ -14,11 +14,12 @@ from ccps.core.errors import UserError, expected
 from ccps.llm.checkpoint import fingerprint, read_weights, resolve_checkpoint
 from ccps.llm.config import DTYPES, ModelConfig
 from ccps.llm.devices import device_faults, input_device, placement
-from ccps.llm.head import Head, measure_head
+from ccps.llm.head import measure_head
 from ccps.llm.memory import OutOfMemory, attempt, is_out_of_memory, no_room
 from ccps.llm.quantise import RECIPES, check_full_precision, check_quantised, quantisation_faults
 from ccps.llm.quiet import quiet_transformers
 from ccps.llm.random_model import random_model
+from ccps.perturbation import Head
 
 _REAL_SENTENCE = "The capital of France is Paris, and 12 times 12 is 144. Water boils at 100 degrees Celsius."
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from ccps.core.errors import UserError, expected
 from ccps.llm.forward import Context, check_finite
-from ccps.llm.head import Head
 from ccps.llm.load import LanguageModel
 from ccps.metrics.inputs import FloatArray
+from ccps.perturbation import Head
 
 Kept = Literal["pre_norm", "post_norm", "final", "context"]
 

@@ -6,6 +6,7 @@ Pure tensor functions that need hidden states and the head, and no language mode
 from ccps.perturbation.directions import DIRECTIONS, Direction
 from ccps.perturbation.features import Grid, stability_features, stability_features_sweep
 from ccps.perturbation.flip import flip_radius
+from ccps.perturbation.head import Head
 from ccps.perturbation.names import FEATURE_NAMES
 from ccps.perturbation.rays import Ray, ray
 from ccps.perturbation.reference import reference_features
@@ -15,6 +16,7 @@ __all__ = [
     "FEATURE_NAMES",
     "Direction",
     "Grid",
+    "Head",
     "Ray",
     "flip_radius",
     "ray",

@@ -10,6 +10,7 @@ from torch import Tensor
 from ccps.perturbation.capped import reduce_capped
 from ccps.perturbation.compiled import fastest_follow
 from ccps.perturbation.directions import Direction
+from ccps.perturbation.head import Head
 from ccps.perturbation.inputs import Inputs, checked, checked_grid
 from ccps.perturbation.many import MANY, follow_many
 from ccps.perturbation.names import FEATURE_NAMES, PERTURBED_STEMS
@@ -33,7 +34,7 @@ class Grid(NamedTuple):
 
 def stability_features(
     hidden: Tensor,
-    weight: Tensor,
+    weight: Tensor | Head,
     token_ids: Tensor,
     radius: float = 20.0,
     steps: int = 5,
@@ -48,8 +49,9 @@ def stability_features(
 
     Args:
         hidden: final-normed hidden states (the head's input), `[tokens, d]`, any floating type.
-        weight: rows of the linear head, `[vocab, d]`, any floating type. Float32 is used as it is; another
-            type is cast by runs of rows, 64 MiB at a time, in each of a block's three products.
+        weight: rows of the linear head, `[vocab, d]`, any floating type; or the whole `Head`, with its bias and soft
+            cap. Float32 is used as it is; another type is cast by runs of rows, 64 MiB at a time, in each of a block's
+            three products.
         token_ids: the token that each state predicted, `[tokens]`.
         radius: length of the longest perturbation, in units of the hidden state.
         steps: how many equal steps lead to it.
@@ -92,7 +94,7 @@ def stability_features(
 
 def stability_features_sweep(
     hidden: Tensor,
-    weight: Tensor,
+    weight: Tensor | Head,
     token_ids: Tensor,
     grids: Sequence[Grid],
     *,
@@ -159,14 +161,14 @@ class _Along(NamedTuple):
 
 def _follow(inputs: Inputs, ray: Ray, radii: list[float]) -> _Along:
     """Assemble each radius's quantities, in float64."""
-    start, path, whole = _reduce(ray, radii, inputs.softcap)
+    start, path, whole = _reduce(ray, radii, inputs.head.softcap)
     start, path = Start(*(_column(x) for x in start)), Path(*(x.double() for x in path))
     r = torch.tensor(radii, dtype=torch.float64, device=ray.logits.device)
 
     ids = inputs.token_ids[:, None]
     line_actual_0 = ray.logits.gather(1, ids).double()
     line_actual = line_actual_0 + r * ray.slope.gather(1, ids).double()
-    logit_actual_0, logit_actual = (soft_capped(line, inputs.softcap) for line in (line_actual_0, line_actual))
+    logit_actual_0, logit_actual = (soft_capped(line, inputs.head.softcap) for line in (line_actual_0, line_actual))
     log_prob_actual_0 = logit_actual_0 - start.normalizer
     log_prob_actual = logit_actual - whole.level - path.divergence
 

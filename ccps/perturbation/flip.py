@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from ccps.perturbation.directions import Direction
+from ccps.perturbation.head import Head
 from ccps.perturbation.inputs import checked
 from ccps.perturbation.rays import MAX_SCRATCH_BYTES, ray_blocks
 from ccps.perturbation.tiles import cache_tiles
@@ -11,7 +12,7 @@ from ccps.perturbation.tiles import cache_tiles
 
 def flip_radius(
     hidden: Tensor,
-    weight: Tensor,
+    weight: Tensor | Head,
     token_ids: Tensor,
     *,
     bias: Tensor | None = None,
@@ -28,7 +29,7 @@ def flip_radius(
 
     Args:
         hidden: final-normed hidden states, `[tokens, d]`.
-        weight: rows of the linear head, `[vocab, d]`.
+        weight: rows of the linear head, `[vocab, d]`, or the whole `Head`.
         token_ids: the token that each state predicted, `[tokens]`.
         bias: bias of the head, `[vocab]`.
         direction: where the states are moved, as in `stability_features`.

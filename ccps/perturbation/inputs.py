@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ccps.perturbation.directions import DIRECTIONS, Direction
+from ccps.perturbation.head import Head
 
 
 class Inputs(NamedTuple):
@@ -13,23 +14,19 @@ class Inputs(NamedTuple):
 
     hidden: Tensor
     """Final-normed hidden states, float32 `[tokens, d]`."""
-    weight: Tensor
-    """Rows of the linear head in the type they came in, `[vocab, d]`."""
+    head: Head
+    """Weight in the type it came in, bias in float32."""
     token_ids: Tensor
     """The tokens that the states predicted, int64 `[tokens]`."""
-    bias: Tensor | None
-    """Bias of the head, float32 `[vocab]`."""
     direction: Direction
     """Where the states are moved."""
     seed: int
     """Seed of the random direction."""
-    softcap: float | None
-    """Soft cap of the logits."""
 
 
 def checked(
     hidden: Tensor,
-    weight: Tensor,
+    weight: Tensor | Head,
     token_ids: Tensor,
     bias: Tensor | None = None,
     direction: Direction = "gradient",
@@ -39,8 +36,10 @@ def checked(
     """Refuse what cannot be perturbed, with the reason; the weight itself is neither copied nor scanned.
 
     Raises:
-        ValueError: a shape, type, device or value is wrong, or there is no such direction.
+        ValueError: a shape, type, device or value is wrong, there is no such direction, or a bias or soft cap is given
+            beside a head, which has its own.
     """
+    weight, bias, softcap = _parts(weight, bias, softcap)
     if hidden.ndim != 2 or not hidden.is_floating_point():
         raise _unexpected("hidden", "floating point [tokens, d]", _describe(hidden), "Stack one state per token.")
     tokens, width = hidden.shape
@@ -68,8 +67,20 @@ def checked(
         raise _unexpected("seed", "an integer of at least 0", repr(seed), "It chooses the random directions.")
     if softcap is not None and not 0.0 < softcap < float("inf"):
         raise _unexpected("softcap", "a positive finite number or None", str(softcap), "Pass the model's own.")
-    bias = None if bias is None else bias.float()
-    return Inputs(hidden.float(), weight, token_ids.long(), bias, direction, seed, softcap)
+    head = Head(weight, None if bias is None else bias.float(), softcap)
+    return Inputs(hidden.float(), head, token_ids.long(), direction, seed)
+
+
+def _parts(
+    weight: Tensor | Head, bias: Tensor | None, softcap: float | None
+) -> tuple[Tensor, Tensor | None, float | None]:
+    """Take a head apart to be checked; its scale is in the weight already."""
+    if not isinstance(weight, Head):
+        return weight, bias, softcap
+    for name, given in (("bias", bias), ("softcap", softcap)):
+        if given is not None:
+            raise _unexpected(name, "None beside a head, which has its own", "another one", "Leave it out.")
+    return weight.weight, weight.bias, weight.softcap
 
 
 def checked_grid(radius: float, steps: int) -> None:

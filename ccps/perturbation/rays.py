@@ -26,6 +26,7 @@ from ccps.perturbation.directions import (
     gradient_directions,
     random_directions,
 )
+from ccps.perturbation.head import Head
 from ccps.perturbation.inputs import Inputs, checked
 from ccps.perturbation.softcap import cap_slope, soft_capped
 from ccps.perturbation.tiles import cache_tiles
@@ -54,7 +55,7 @@ class Ray(NamedTuple):
 
 def ray(
     hidden: Tensor,
-    weight: Tensor,
+    weight: Tensor | Head,
     token_ids: Tensor,
     *,
     bias: Tensor | None = None,
@@ -66,7 +67,7 @@ def ray(
 
     Args:
         hidden: final-normed hidden states, `[tokens, d]`.
-        weight: rows of the linear head, `[vocab, d]`.
+        weight: rows of the linear head, `[vocab, d]`, or the whole `Head`.
         token_ids: the token that each state predicted, `[tokens]`.
         bias: bias of the head, `[vocab]`.
         direction: where the states are moved, as in `stability_features`.
@@ -79,14 +80,14 @@ def ray(
     Source: CCPS, arXiv 2505.21772; the closed form follows from the linearity of the head.
     """
     inputs = checked(hidden, weight, token_ids, bias, direction, seed, softcap)
-    shape = (hidden.shape[0], weight.shape[0])
+    shape = (len(inputs.hidden), len(inputs.head.weight))
     with torch.no_grad():
         return trace(inputs, inputs.hidden.new_empty(shape), inputs.hidden.new_empty(shape))
 
 
 def ray_blocks(inputs: Inputs, max_scratch_bytes: int) -> Iterator[tuple[slice, Inputs, Ray]]:
     """Trace the rays of consecutive blocks of tokens; each block overwrites the buffers of the one before."""
-    tokens, vocab = inputs.hidden.shape[0], inputs.weight.shape[0]
+    tokens, vocab = len(inputs.hidden), len(inputs.head.weight)
     if max_scratch_bytes < 1:
         message = f"Expected `max_scratch_bytes` to be positive, but got {max_scratch_bytes}."
         raise ValueError(f"{message} Leave it out for {MAX_SCRATCH_BYTES}.")
@@ -104,24 +105,24 @@ def trace(inputs: Inputs, logits: Tensor, slope: Tensor) -> Ray:
 
     p_t − 1 is taken as −Σ p_j over the other entries: where p_t rounds to 1 the difference would be lost.
     """
-    _project(inputs.hidden, inputs.weight, logits)
-    if inputs.bias is not None:
-        logits += inputs.bias
+    _project(inputs.hidden, inputs.head.weight, logits)
+    if inputs.head.bias is not None:
+        logits += inputs.head.bias
     pull = slope  # the slope is only known once the gradient is: until then its buffer holds p − e_t
     for rows in cache_tiles(logits):
-        said = soft_capped(logits[rows], inputs.softcap, out=pull[rows])
+        said = soft_capped(logits[rows], inputs.head.softcap, out=pull[rows])
         top = said.amax(dim=1, keepdim=True)
         probs = torch.sub(said, top, out=pull[rows]).clamp_(min=LOWEST_EXPONENT).exp_()
         probs *= probs.sum(dim=1, keepdim=True).reciprocal()
         ids = inputs.token_ids[rows, None]
         probs.scatter_(1, ids, 0.0)
         probs.scatter_(1, ids, -probs.sum(dim=1, keepdim=True))
-        if inputs.softcap is not None:
-            probs *= cap_slope(logits[rows], inputs.softcap)
-    gradient = _pull_back(pull, inputs.weight)
+        if inputs.head.softcap is not None:
+            probs *= cap_slope(logits[rows], inputs.head.softcap)
+    gradient = _pull_back(pull, inputs.head.weight)
     norm = gradient.norm(dim=1)
     direction = _directions(inputs, logits, gradient, norm)
-    _project(direction, inputs.weight, slope)
+    _project(direction, inputs.head.weight, slope)
     return Ray(logits, slope, norm, direction)
 
 
@@ -134,7 +135,7 @@ def _directions(inputs: Inputs, logits: Tensor, gradient: Tensor, norm: Tensor) 
         case "random":
             return random_directions(inputs.hidden, inputs.seed)
         case "contrast":
-            return contrast_directions(logits, inputs.weight)
+            return contrast_directions(logits, inputs.head.weight)
 
 
 def _project(states: Tensor, weight: Tensor, out: Tensor) -> None:

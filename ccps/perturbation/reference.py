@@ -13,13 +13,14 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from ccps.perturbation.directions import Direction, random_directions
+from ccps.perturbation.head import Head
 from ccps.perturbation.inputs import checked, checked_grid
 from ccps.perturbation.names import FEATURE_NAMES, PERTURBED_STEMS
 
 
 def reference_features(
     hidden: Tensor,
-    weight: Tensor,
+    weight: Tensor | Head,
     token_ids: Tensor,
     radius: float = 20.0,
     steps: int = 5,
@@ -53,11 +54,7 @@ def reference_features(
     inputs = checked(hidden, weight, token_ids, bias, direction, seed, softcap)
     checked_grid(radius, steps)
     # The head stays trainable, as in the released code: its backward pass forms the weight's gradient too.
-    head = _Head(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
-    head.softcap = softcap
-    head.weight = torch.nn.Parameter(weight.detach().float())
-    if inputs.bias is not None:
-        head.bias = torch.nn.Parameter(inputs.bias.detach())
+    head = _Layer(inputs.head)
     radii = [step * radius / steps for step in range(1, steps + 1)]
     rows = []
     for state, token in zip(inputs.hidden.detach(), inputs.token_ids.tolist(), strict=True):
@@ -70,15 +67,21 @@ def reference_features(
     return torch.tensor(rows, dtype=torch.float32).reshape(-1, len(FEATURE_NAMES))
 
 
-class _Head(torch.nn.Linear):
-    softcap: float | None = None
+class _Layer(torch.nn.Linear):
+    def __init__(self, head: Head) -> None:
+        vocabulary, width = head.weight.shape
+        super().__init__(width, vocabulary, bias=head.bias is not None, device="meta")
+        self.weight = torch.nn.Parameter(head.weight.detach().float())
+        if head.bias is not None:
+            self.bias = torch.nn.Parameter(head.bias.detach())
+        self.softcap = head.softcap
 
     def forward(self, state: Tensor) -> Tensor:
         logits = super().forward(state)
         return logits if self.softcap is None else self.softcap * torch.tanh(logits / self.softcap)
 
 
-def _gradient(state: Tensor, head: _Head, token: int) -> Tensor:
+def _gradient(state: Tensor, head: _Layer, token: int) -> Tensor:
     with torch.enable_grad():
         leaf = state.clone().requires_grad_()
         loss = -F.log_softmax(head(leaf), dim=-1)[token]
@@ -89,7 +92,7 @@ def _gradient(state: Tensor, head: _Head, token: int) -> Tensor:
 
 
 @torch.no_grad()
-def _unit_direction(state: Tensor, head: _Head, gradient: Tensor, direction: Direction, seed: int) -> Tensor:
+def _unit_direction(state: Tensor, head: _Layer, gradient: Tensor, direction: Direction, seed: int) -> Tensor:
     if direction == "random":
         return random_directions(state[None], seed)[0]
     if direction == "contrast":
@@ -102,7 +105,7 @@ def _unit_direction(state: Tensor, head: _Head, gradient: Tensor, direction: Dir
 
 @torch.no_grad()
 def _token_features(
-    state: Tensor, moved: list[Tensor], head: _Head, token: int, radii: list[float]
+    state: Tensor, moved: list[Tensor], head: _Layer, token: int, radii: list[float]
 ) -> dict[str, float]:
     logits = head(state)
     features = _original(state, logits, token)
@@ -147,7 +150,7 @@ def _original(state: Tensor, logits: Tensor, token: int) -> dict[str, float]:
     }
 
 
-def _perturbed(moved: Tensor, head: _Head, state: Tensor, original: Tensor, token: int) -> dict[str, float]:
+def _perturbed(moved: Tensor, head: _Layer, state: Tensor, original: Tensor, token: int) -> dict[str, float]:
     logits = head(moved)
     probs, log_probs = F.softmax(logits, dim=-1), F.log_softmax(logits, dim=-1)
     probs_0, log_probs_0 = F.softmax(original, dim=-1), F.log_softmax(original, dim=-1)

@@ -15,9 +15,8 @@ from torch import Tensor
 
 from ccps.core.errors import expected
 from ccps.faithful import Mode, Step, step_means
-from ccps.llm.head import Head
 from ccps.metrics.inputs import FloatArray, IntArray
-from ccps.perturbation import flip_radius, stability_features
+from ccps.perturbation import Head, flip_radius, stability_features
 from ccps.probes.config import EncoderConfig
 from ccps.reasoning.answers import extract_answer
 from ccps.scorer import ConfidenceScorer
@@ -97,12 +96,10 @@ def probe_stability(
     tokens, row = np.unique(np.concatenate(read), return_inverse=True)
     features = stability_features(
         final[torch.from_numpy(tokens).to(final.device)],
-        head.weight,
+        head,
         torch.tensor([token_ids[token] for token in tokens], device=final.device),
         radius=scorer.settings.radius,
         steps=scorer.settings.steps,
-        bias=head.bias,
-        softcap=head.softcap,
     )
     table = features.cpu().numpy()
     confidence[filled] = probe.predict(table[row], [len(own) for own in read])
@@ -134,7 +131,7 @@ def token_radii(final: Tensor, head: Head, token_ids: Sequence[int]) -> FloatArr
     if not len(final):
         return np.empty(0)
     ids = torch.tensor(list(token_ids), device=final.device)
-    radius = flip_radius(final, head.weight, ids, bias=head.bias, softcap=head.softcap)
+    radius = flip_radius(final, head, ids)
     likeliest = torch.cat([head.logits(rows).argmax(dim=1) for rows in final.split(_ROWS)])
     radii: FloatArray = torch.where(likeliest == ids, radius, 0.0).double().cpu().numpy()
     return radii

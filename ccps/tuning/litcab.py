@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ccps.core.errors import UserError
-from ccps.llm import Head
+from ccps.perturbation import Head
 from ccps.perturbation.softcap import soft_capped
 from ccps.pipeline.quiet import quiet_lightning
 from ccps.probes.config import Checkpoint, Optimizer, ProbeConfig, StageConfig

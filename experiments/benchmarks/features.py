@@ -6,8 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ccps.llm import Head
-from ccps.perturbation import FEATURE_NAMES, reference_features, stability_features
+from ccps.perturbation import FEATURE_NAMES, Head, reference_features, stability_features
 from ccps.stages.main.config import PerturbationConfig
 from experiments.benchmarks.page import Figure, Section, Target
 from experiments.benchmarks.timing import ratios, spread, take_turns
@@ -75,14 +74,10 @@ def measure_features(states: TokenStates, perturbation: PerturbationConfig, repe
     floor = _floor(states, steps)
 
     def ours(n: int = n_tokens) -> Tensor:
-        return stability_features(
-            hidden[:n], weight, token_ids[:n], radius, steps, bias=head.bias, softcap=head.softcap
-        )
+        return stability_features(hidden[:n], head, token_ids[:n], radius, steps)
 
     def paper(n: int = n_tokens) -> Tensor:
-        return reference_features(
-            hidden[:n], weight, token_ids[:n], radius, steps, bias=head.bias, softcap=head.softcap
-        )
+        return reference_features(hidden[:n], head, token_ids[:n], radius, steps)
 
     floor()
     paper(_WARM_UP_TOKENS)

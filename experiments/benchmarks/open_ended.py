@@ -123,17 +123,13 @@ def measure_open_ended(
         for prompt, answer in zip(reading.prompts[:n_answers], reading.given, strict=False):
             states = states_by_the_paper(lm, prompt, answer or [])
             tokens = torch.tensor(answer, device=lm.device)
-            features.append(
-                reference_features(states, head.weight, tokens, radius, steps, bias=head.bias, softcap=head.softcap)
-            )
+            features.append(reference_features(states, head, tokens, radius, steps))
         return torch.cat(features)
 
     def features_of(answers: Sequence[Answer]) -> Tensor:
         states = torch.cat([answer.states for answer in answers]).to(lm.device)
         tokens = torch.tensor([token for answer in answers for token in answer.tokens], device=lm.device)
-        return stability_features(
-            states, head.weight, tokens, radius, steps, bias=head.bias, softcap=head.softcap
-        ).cpu()
+        return stability_features(states, head, tokens, radius, steps).cpu()
 
     def ours() -> Tensor:
         return features_of(Interview(lm, given, Manner()).answer_all())

@@ -7,8 +7,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ccps.llm import Head, LanguageModel, Passage, final_states
-from ccps.perturbation import Grid, reference_features, stability_features, stability_features_sweep
+from ccps.llm import LanguageModel, Passage, final_states
+from ccps.perturbation import Grid, Head, reference_features, stability_features, stability_features_sweep
 from ccps.stages.main.config import PerturbationConfig
 from experiments.benchmarks.floors import copies, forward_operations, matrix_products
 from experiments.benchmarks.memory import peak, settle
@@ -84,12 +84,12 @@ class Batch:
     def features(self, states: Tensor, head: Head) -> Tensor:
         """Features of all answer tokens, from their states."""
         radius, steps = self.perturbation.radius, self.perturbation.steps
-        return stability_features(states, head.weight, self.tokens, radius, steps, bias=head.bias, softcap=head.softcap)
+        return stability_features(states, head, self.tokens, radius, steps)
 
     def sweep(self, states: Tensor, head: Head) -> Tensor:
         """Features for all radii of the sweep."""
         grids = [Grid(radius, self.perturbation.steps) for radius in RADII]
-        return stability_features_sweep(states, head.weight, self.tokens, grids, bias=head.bias, softcap=head.softcap)
+        return stability_features_sweep(states, head, self.tokens, grids)
 
     def by_the_paper(self, head: Head, n: int | None = None) -> None:
         """The paper's procedure from token ids to features, for the first passages."""
@@ -97,7 +97,7 @@ class Batch:
         for passage in self.passages[:n]:
             states = states_by_the_paper(self.lm, list(passage.prompt), list(passage.answer))
             tokens = torch.tensor(passage.answer, device=self.lm.device)
-            reference_features(states, head.weight, tokens, radius, steps, bias=head.bias, softcap=head.softcap)
+            reference_features(states, head, tokens, radius, steps)
 
 
 def measure_size(

@@ -49,11 +49,11 @@ def measure_sweep(
     grids = [Grid(radius, steps) for radius in RADII for steps in STEPS]
 
     def swept(chosen: Sequence[Grid] = grids) -> Tensor:
-        return stability_features_sweep(hidden, head.weight, token_ids, chosen, bias=head.bias, softcap=head.softcap)
+        return stability_features_sweep(hidden, head, token_ids, chosen)
 
     def extracted() -> Tensor:
         radius, steps = perturbation.radius, perturbation.steps
-        return stability_features(hidden, head.weight, token_ids, radius, steps, bias=head.bias, softcap=head.softcap)
+        return stability_features(hidden, head, token_ids, radius, steps)
 
     figures = []
     before = torch.get_num_threads()

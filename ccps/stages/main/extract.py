@@ -46,13 +46,11 @@ class ExtractStage(FromStatesStage):
         features = self.within_memory(
             lambda scratch: stability_features(
                 tokens.states,
-                self.layer.weight,
+                self.layer,
                 tokens.token_ids,
                 radius=self.config.radius,
                 steps=self.config.steps,
                 max_scratch_bytes=scratch,
-                bias=self.layer.bias,
-                softcap=self.layer.softcap,
                 direction=self.direction,
             )
         )

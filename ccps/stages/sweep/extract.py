@@ -74,11 +74,9 @@ class SweepExtractStage(FromStatesStage):
         features = self.within_memory(
             lambda scratch: stability_features_sweep(
                 tokens.states,
-                self.layer.weight,
+                self.layer,
                 tokens.token_ids,
                 self.points,
-                bias=self.layer.bias,
-                softcap=self.layer.softcap,
                 direction=self.direction,
                 max_scratch_bytes=scratch,
             )
@@ -129,10 +127,8 @@ class FlipStage(FromStatesStage):
         radius = self.within_memory(
             lambda scratch: flip_radius(
                 tokens.states,
-                self.layer.weight,
+                self.layer,
                 tokens.token_ids,
-                bias=self.layer.bias,
-                softcap=self.layer.softcap,
                 direction=self.direction,
                 max_scratch_bytes=scratch,
             )

@@ -1,9 +1,8 @@
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from ccps.core.errors import UserError
-from ccps.llm import Head, find_model, load_model, measure_head
+from ccps.llm import find_model, load_model, measure_head
 
 ROWS, WIDTH, TOKENS = 50, 16, 12
 
@@ -98,14 +97,6 @@ def test_another_soft_cap_is_refused_with_the_reason(weight, hidden, named, what
         measure_head("gem", weight, None, hidden, logits, named)
 
 
-@pytest.mark.parametrize("softcap", [None, 5.0])
-def test_what_the_own_layer_gives_is_scaled_and_capped(weight, bias, hidden, softcap):
-    head = Head(2 * weight, 2 * bias, softcap, scale=2.0)
-    own = torch.nn.functional.linear(hidden, weight, bias)
-    torch.testing.assert_close(head.scaled_and_capped(own), head.logits(hidden))
-    assert head.scaled_and_capped(own.bfloat16()).dtype == torch.bfloat16
-
-
 def test_states_that_are_not_the_heads_input_are_refused(weight, hidden):
     with pytest.raises(UserError, match="to be linear"):
         measure_head("m", weight, None, hidden.flip(0), hidden @ weight.T)
@@ -124,41 +115,6 @@ def test_broken_logits_are_refused(weight, hidden, value):
     logits[0, 0] = value
     with pytest.raises(UserError, match=r"`m` returns NaN or infinite logits.*torch\.float32.*model\.m\.dtype=float32"):
         measure_head("m", weight, None, hidden, logits)
-
-
-def test_blocks_of_rows_make_one_product(monkeypatch, weight, bias, hidden):
-    monkeypatch.setattr("ccps.llm.head._ROWS_PER_BLOCK", 7)
-    torch.testing.assert_close(Head(weight, bias).logits(hidden), hidden @ weight.T + bias)
-
-
-def test_half_precision_head_gives_float32_logits(weight, hidden):
-    logits = Head(weight.bfloat16()).logits(hidden.bfloat16())
-    assert logits.dtype == torch.float32
-    torch.testing.assert_close(logits, hidden.bfloat16().float() @ weight.bfloat16().float().T)
-
-
-@pytest.mark.parametrize("with_bias", [True, False])
-@pytest.mark.parametrize(("softcap", "scale"), [(None, 1.0), (30.0, 1.0), (0.1, 1 / 13)])
-def test_head_is_read_as_it_was_written(tmp_path, weight, bias, with_bias, softcap, scale):
-    head = Head(weight.bfloat16().T.contiguous().T, bias if with_bias else None, softcap, scale)
-    head.save(tmp_path / "head.safetensors")
-    read = Head.load(tmp_path / "head.safetensors")
-    assert read.weight.dtype == torch.bfloat16
-    assert torch.equal(read.weight, head.weight)
-    assert torch.equal(read.bias, bias) if with_bias else read.bias is None
-    assert (read.softcap, read.scale) == (softcap, scale)
-
-
-def test_head_without_a_cap_or_scale_is_written_as_weight_and_bias_alone(tmp_path, weight, bias):
-    Head(weight, bias).save(tmp_path / "head.safetensors")
-    assert sorted(load_file(tmp_path / "head.safetensors")) == ["bias", "weight"]
-
-
-def test_head_is_moved_whole(weight, bias):
-    moved = Head(weight.bfloat16(), bias, 5.0).to(torch.device("meta"), torch.float32)
-    assert (moved.weight.device.type, moved.bias.device.type) == ("meta", "meta")
-    assert (moved.weight.dtype, moved.softcap) == (torch.float32, 5.0)
-    assert Head(weight.bfloat16()).to(torch.device("cpu")).weight.dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize(
