@@ -13,7 +13,8 @@ ARGS ?=
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce smoke sweep faithful page test test-unit test-integration test-acceptance bench lint format clean
+.PHONY: help setup reproduce smoke sweep faithful page test test-unit test-integration test-slow test-cpus test-coverage \
+	test-acceptance bench lint contract format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -45,14 +46,26 @@ page: ## Copy an experiment's report.md and figures to docs/results (EXPERIMENT=
 	sed 's#](figures/#]($(PAGE)/#' outputs/$(EXPERIMENT)/report.md > docs/results/$(PAGE).md
 	cp outputs/$(EXPERIMENT)/figures/*.png docs/results/$(PAGE)/
 
-test: setup ## Run the tests that CI runs (unit and integration)
-	$(PYTEST) tests/unit tests/integration $(ARGS)
+test: setup ## Run the tests (unit and integration; minutes)
+	$(PYTEST) -m 'not slow' tests/unit tests/integration $(ARGS)
 
 test-unit: setup ## Run the tests that load no model
-	$(PYTEST) tests/unit $(ARGS)
+	$(PYTEST) -m 'not slow' tests/unit $(ARGS)
 
 test-integration: setup ## Run the tests that load SmolLM2 (135M)
-	$(PYTEST) tests/integration $(ARGS)
+	$(PYTEST) -m 'not slow' tests/integration $(ARGS)
+
+test-slow: setup ## Run the tests that take minutes: the smoke run, processes, launchers, families of models
+	$(PYTEST) -m slow tests/unit tests/integration $(ARGS)
+
+# The same sums in another order round otherwise: what a tolerance allows must hold on every make of processor.
+test-cpus: setup ## Run the numeric tests as other processors would: plain, AVX2, and this machine's own
+	ATEN_CPU_CAPABILITY=default $(PYTEST) -m 'numeric and not slow' tests/unit $(ARGS)
+	ATEN_CPU_CAPABILITY=avx2 $(PYTEST) -m 'numeric and not slow' tests/unit $(ARGS)
+	$(PYTEST) -m 'numeric and not slow' tests/unit $(ARGS)
+
+test-coverage: setup ## Run the tests and say which lines and branches none of them reaches
+	$(PYTEST) -m 'not slow' --cov --cov-report=term:skip-covered --cov-report=html tests/unit tests/integration $(ARGS)
 
 test-acceptance: setup ## Run the tests that load the 1.5B model (minutes, 6 GiB)
 	$(BIN)/python -m pytest tests/acceptance $(ARGS)
@@ -65,10 +78,13 @@ lint: setup ## Check style (ruff) and types (mypy, strict)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy ccps
 
+contract: setup ## Check that each room imports only from those it may (import-linter)
+	$(BIN)/lint-imports
+
 format: setup ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean: ## Remove the environment and caches; artifacts and outputs stay
-	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -21,6 +21,31 @@ from ccps.llm import LanguageModel, ModelConfig, ModelFiles, find_model, load_mo
 settings.register_profile("ccps", deadline=None)
 settings.load_profile("ccps")
 
+TESTS = Path(__file__).parent
+# Rooms whose tests compare what torch computed; another processor rounds it otherwise.
+NUMERIC = {
+    "asking",
+    "calibrators",
+    "faithful",
+    "llm",
+    "methods",
+    "metrics",
+    "perturbation",
+    "probes",
+    "reasoning",
+    "tuning",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with its tier and, by its room, as numeric."""
+    for item in items:
+        tier, *rooms = item.path.relative_to(TESTS).parts
+        item.add_marker(tier)
+        if tier == "unit" and rooms[0] in NUMERIC:
+            item.add_marker("numeric")
+
+
 # Weights large enough that the context moves the states far above the rounding of float32.
 TINY = {
     "vocab_size": 259,
