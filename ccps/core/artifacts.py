@@ -17,10 +17,11 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -116,9 +117,29 @@ class Artifact:
         """Size of the content of a complete artifact."""
         return sum(entry["bytes"] for entry in self.manifest["files"].values())
 
+    @property
+    def n_shards(self) -> int:
+        """How many shards a complete artifact has."""
+        return int(self.manifest["shards"])
+
     def has_shard(self, index: int) -> bool:
         """Whether a shard has been written."""
-        return self._shard(index).is_dir()
+        return self.shard_folder(index).is_dir()
+
+    def shard_folder(self, index: int) -> Path:
+        """Where the files of a shard lie once it has been written; what is in them is not checked, see `path`."""
+        return self.folder / _shard_name(index)
+
+    def written_rows(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Rows of all shards written so far, in order; of an artifact that has no manifest yet."""
+        return pa.concat_tables([pq.read_table(path, columns=columns) for path in self._written(ROWS)])
+
+    def n_written_rows(self) -> int:
+        """How many rows all shards written so far have together, without reading them."""
+        return sum(pq.read_metadata(path).num_rows for path in self._written(ROWS))
+
+    def _written(self, name: str) -> Iterator[Path]:
+        return (self.shard_folder(index) / name for index in takewhile(self.has_shard, count()))
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -148,7 +169,7 @@ class Artifact:
         Raises:
             UserError: the disk is full or not writable.
         """
-        partial = self.folder / f".{index:05d}.partial"
+        partial = self.folder / f".{_shard_name(index)}.partial"
         with _disk_errors(self.folder):
             partial.mkdir()
             try:
@@ -156,7 +177,7 @@ class Artifact:
                 for path in (partial, *partial.rglob("*")):
                     _sync(path)
                 self._sums(index).write_text(_pretty(_entries(partial, partial)))
-                partial.rename(self._shard(index))
+                partial.rename(self.shard_folder(index))
             except BaseException:
                 shutil.rmtree(partial, ignore_errors=True)
                 raise
@@ -185,8 +206,8 @@ class Artifact:
         files: dict[str, dict[str, int | str]] = {}
         for index in range(n_shards):
             if not self.has_shard(index):
-                raise self._broken(self._shard(index).name, "is missing")
-            files |= _entries(self._shard(index), self.folder)
+                raise self._broken(self.shard_folder(index).name, "is missing")
+            files |= _entries(self.shard_folder(index), self.folder)
         manifest = {
             "stage": self.stage,
             "key": self.key,
@@ -208,15 +229,20 @@ class Artifact:
             UserError: a shard is missing or its files have changed.
         """
         for index in range(n_shards):
-            name = self._shard(index).name
+            name = self.shard_folder(index).name
             if not self.has_shard(index):
                 raise self._broken(name, "is missing")
             try:
                 written = json.loads(self._sums(index).read_text())
             except (OSError, ValueError) as error:
                 raise self._broken(self._sums(index).name, f"cannot be read ({error})") from error
-            if written != _entries(self._shard(index), self._shard(index)):
+            if written != _entries(self.shard_folder(index), self.shard_folder(index)):
                 raise self._broken(name, "is not what was written (a size or hash differs)")
+
+    def files(self, shard: int = 0) -> list[str]:
+        """Names of the files of one shard of a complete artifact, those in folders with their path within the shard."""
+        start = f"{_shard_name(shard)}/"
+        return [name.removeprefix(start) for name in self.manifest["files"] if name.startswith(start)]
 
     def path(self, name: str, shard: int = 0) -> Path:
         """Path of a file of a complete artifact, its size and hash checked.
@@ -224,7 +250,7 @@ class Artifact:
         Raises:
             UserError: the file is missing or not what the manifest says.
         """
-        relative = f"{shard:05d}/{name}"
+        relative = f"{_shard_name(shard)}/{name}"
         entry = self.manifest["files"].get(relative)
         path = self.folder / relative
         if entry is None:
@@ -237,7 +263,7 @@ class Artifact:
 
     def rows(self, shard: int | None = None) -> pa.Table:
         """Rows of one shard, or of all shards in order."""
-        shards = range(self.manifest["shards"]) if shard is None else [shard]
+        shards = range(self.n_shards) if shard is None else [shard]
         try:
             return pa.concat_tables([pq.read_table(self.path(ROWS, index)) for index in shards])
         except pa.ArrowException as error:
@@ -250,12 +276,9 @@ class Artifact:
         except SafetensorError as error:
             raise self._broken(TENSORS, f"cannot be read ({error})") from error
 
-    def _shard(self, index: int) -> Path:
-        return self.folder / f"{index:05d}"
-
     def _sums(self, index: int) -> Path:
         """Where the sizes and hashes of a shard's files are kept until the manifest holds them."""
-        return self.folder / f".{index:05d}.json"
+        return self.folder / f".{_shard_name(index)}.json"
 
     def _take(self, lock: Any) -> None:
         try:
@@ -275,6 +298,10 @@ class Artifact:
             f"The artifact {self.folder} is broken: {file} {why}. "
             f"Remove the folder (rm -r '{self.folder}') and run the same command again: only this is computed anew."
         )
+
+
+def _shard_name(index: int) -> str:
+    return f"{index:05d}"
 
 
 def _entries(folder: Path, root: Path) -> dict[str, dict[str, int | str]]:

@@ -14,7 +14,7 @@ def kept_answers(answers: Artifact, most_states: int | None = None) -> list[Answ
             let go, so that what only needs the texts does not hold the states of a whole benchmark.
     """
     kept = []
-    for shard in range(answers.manifest["shards"]):
+    for shard in range(answers.n_shards):
         rows = answers.rows(shard).select(["question_id", "text", "prompt_ids", "answer_ids"]).to_pylist()
         states, start = answers.tensors(shard)["states"], 0
         for row in rows:

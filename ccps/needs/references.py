@@ -178,7 +178,7 @@ def read_references(artifact: Artifact, question_ids: Sequence[str]) -> Referenc
     """Right and wrong answers to some questions, in their order; of those that have none, no token."""
     head = load_head(Artifact.at(artifact.folder.parents[1], "head", artifact.inputs["head"]))
     found: dict[str, dict[str, Reading]] = {side: {} for side in SIDES}
-    for shard in range(artifact.manifest["shards"]):
+    for shard in range(artifact.n_shards):
         rows, tensors = artifact.rows(shard).to_pydict(), artifact.tensors(shard)
         for side in SIDES:
             lengths = [len(ids) for ids in rows[f"{side}_ids"]]

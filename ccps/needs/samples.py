@@ -151,8 +151,7 @@ class SampleStage(AskedStage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Count the samples and those cut off; say how many agree with the answer, and how many meanings there are."""
-        shards = [pq.read_table(artifact.folder / f"{index:05d}" / ROWS) for index in range(len(self.plan()))]
-        rows = pa.concat_tables(shards).to_pandas()
+        rows = artifact.written_rows().to_pandas()
         answers = {asked.question.id: asked.answer for asked in self.asked}
         return {
             "asked": len(self.asked),

@@ -115,7 +115,7 @@ class TuneStage(AdapterStage):
         if content.update != self.tuner.updates:
             artifact = self.artifact(Run(Path(self.asked.config.paths.artifacts)))
             before = content.update // self.config.save_every - 1
-            self.tuner.resume(artifact.folder / f"{before:05d}", content.update)
+            self.tuner.resume(artifact.shard_folder(before), content.update)
         return self.tuner.update([self.examples[position] for position in content.positions])
 
     def save_shard(self, outputs: list[Update], folder: Path) -> Mapping[str, float]:
@@ -126,9 +126,8 @@ class TuneStage(AdapterStage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Answers trained on and left out, the size of the adapter, and how the last updates went."""
-        shards = [artifact.folder / f"{index:05d}" for index in range(len(self.plan()))]
-        rows = pd.concat([pd.read_parquet(shard / ROWS) for shard in shards]).tail(_LAST_UPDATES)
-        weights = load_file(shards[-1] / WEIGHTS_FILE)
+        rows = artifact.written_rows().to_pandas().tail(_LAST_UPDATES)
+        weights = load_file(artifact.shard_folder(len(self.plan()) - 1) / WEIGHTS_FILE)
         return {
             "answers": len(self.examples),
             "right": sum(example.is_right for example in self.examples),
@@ -142,7 +141,7 @@ class TuneStage(AdapterStage):
 
 def adapter_folder(tuned: Artifact) -> Path:
     """Where a complete artifact of this stage holds the finished adapter, its files checked."""
-    last = tuned.manifest["shards"] - 1
+    last = tuned.n_shards - 1
     tuned.path(SETTINGS_FILE, last)
     return tuned.path(WEIGHTS_FILE, last).parent
 

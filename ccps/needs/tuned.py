@@ -101,8 +101,7 @@ class AskTunedStage(AdapterStage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Count the answers that were asked about, and the share the model calls correct."""
-        shards = [pq.read_table(artifact.folder / f"{index:05d}" / ROWS) for index in range(len(self.plan()))]
-        rows = pa.concat_tables(shards).to_pandas()
+        rows = artifact.written_rows().to_pandas()
         return {"asked": len(rows), "says_yes": float((rows["yes"] > rows["no"]).mean())}
 
 

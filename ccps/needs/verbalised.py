@@ -80,8 +80,7 @@ class VerbaliseStage(AskedStage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Count the replies, and those that name no probability, by reason."""
-        shards = [pq.read_table(artifact.folder / f"{index:05d}" / ROWS) for index in range(len(self.plan()))]
-        rows = pa.concat_tables(shards).to_pandas()
+        rows = artifact.written_rows().to_pandas()
         reasons = Counter(reason for reason in rows["reason"] if reason)
         named = rows["probability"].dropna()
         return {

@@ -103,10 +103,10 @@ def _mirror(logger: Logger, title: str, artifact: Artifact) -> None:
 
 def _table(artifact: Artifact) -> pa.Table | None:
     """The first rows of a stage, without lists of token ids; of a report, its results."""
-    files = artifact.manifest["files"]
-    if f"00000/{RESULTS}" in files:
+    files = artifact.files()
+    if RESULTS in files:
         return csv.read_csv(artifact.path(RESULTS)).slice(0, _MAX_TABLE_ROWS)
-    if f"00000/{ROWS}" not in files:
+    if ROWS not in files:
         return None
     rows = artifact.rows(0).slice(0, _MAX_TABLE_ROWS)
     return rows.select([field.name for field in rows.schema if not pa.types.is_list(field.type)])

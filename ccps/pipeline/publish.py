@@ -29,9 +29,8 @@ def check_writable(folder: Path) -> None:
 def copy_report(report: Artifact, folder: Path) -> list[Path]:
     """Copy the files of a complete report, each checked against its hash, and return where they lie now."""
     copies = []
-    for entry in report.manifest["files"]:
-        shard, _, name = entry.partition("/")
-        source = report.path(name, int(shard))
+    for name in report.files():
+        source = report.path(name)
         with output_errors(folder):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, folder / name)

@@ -68,7 +68,7 @@ def extract(stage: ExtractStage, folder: Path) -> int:
     """Run the stage's whole plan into a folder; return the bytes of its rows."""
     size = 0
     for index, shard in enumerate(stage.plan()):
-        shard_folder = folder / f"{index:05d}"
+        shard_folder = folder / str(index)
         shard_folder.mkdir(parents=True, exist_ok=True)
         stage.save_shard([stage.step(work.content) for work in shard], shard_folder)
         size += (shard_folder / ROWS).stat().st_size

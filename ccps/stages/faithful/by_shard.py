@@ -39,7 +39,7 @@ class ByShardStage(Stage):
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """Shard by shard."""
-        return [[Work(shard)] for shard in range(self.source.manifest["shards"])]
+        return [[Work(shard)] for shard in range(self.source.n_shards)]
 
     def step(self, content: int) -> Rows:
         """The rows of a shard."""
@@ -52,17 +52,11 @@ class ByShardStage(Stage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Sum up the rows of all shards."""
-        return self.summary_of(written_rows(artifact, len(self.plan())))
+        return self.summary_of(artifact.written_rows().to_pandas())
 
     def summary_of(self, rows: pd.DataFrame) -> Mapping[str, Any]:
         """Sum up all rows."""
         raise NotImplementedError
-
-
-def written_rows(artifact: Artifact, shards: int) -> pd.DataFrame:
-    """All rows of an artifact whose manifest has not been written yet."""
-    tables = [pq.read_table(artifact.folder / f"{index:05d}" / ROWS) for index in range(shards)]
-    return pa.concat_tables(tables).to_pandas()
 
 
 def reasons(column: pd.Series) -> dict[str, int]:

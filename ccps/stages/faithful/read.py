@@ -16,7 +16,7 @@ from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Stage, Work
 from ccps.reasoning.generate import STATES as STATE_NAMES
 from ccps.reasoning.generate import ReadTrace, TraceReader, TraceSettings
-from ccps.stages.faithful.by_shard import reasons, written_rows
+from ccps.stages.faithful.by_shard import reasons
 from ccps.stages.faithful.stored import STATES, stored_traces
 
 _SCHEMA = pa.schema([("trace_id", pa.string()), ("p_true", pa.float64()), ("reason", pa.string())])
@@ -68,7 +68,7 @@ class ReadStage(Stage):
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """Shard by shard."""
-        return [[Work(shard)] for shard in range(self.traces.manifest["shards"])]
+        return [[Work(shard)] for shard in range(self.traces.n_shards)]
 
     def step(self, content: int) -> list[ReadTrace]:
         """Read the traces of a shard; what cannot be read comes back as it is."""
@@ -97,7 +97,7 @@ class ReadStage(Stage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Count the traces that were read, and the others by reason."""
-        rows = written_rows(artifact, len(self.plan()))
+        rows = artifact.written_rows().to_pandas()
         asked = rows["p_true"].dropna()
         return {
             "read": int((rows["reason"] == "").sum()),

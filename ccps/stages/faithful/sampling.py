@@ -22,7 +22,7 @@ from ccps.reasoning.continuations import (
     choose_steps,
 )
 from ccps.reasoning.judge_base import EMPTY
-from ccps.stages.faithful.by_shard import reasons, written_rows
+from ccps.stages.faithful.by_shard import reasons
 from ccps.stages.faithful.cut import Segmentation
 from ccps.stages.faithful.stored import stored_traces
 
@@ -100,7 +100,7 @@ class ContinueStage(Stage):
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """The traces of a shard make a shard."""
-        return [[Work(shard)] for shard in range(self.traces.manifest["shards"])]
+        return [[Work(shard)] for shard in range(self.traces.n_shards)]
 
     def step(self, content: int) -> _Drawn:
         """Continue the steps of the traces of a shard, batch by batch."""
@@ -133,7 +133,7 @@ class ContinueStage(Stage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Count continuations, steps, and what is missing, by reason."""
-        frame = written_rows(artifact, len(self.plan()))
+        frame = artifact.written_rows().to_pandas()
         retokenised = int(total_cost(artifact, "retokenised"))
         return {
             "continuations": int((frame["sample"] >= 0).sum()),

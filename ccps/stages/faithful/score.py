@@ -73,7 +73,7 @@ class FaithStage(Stage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """The headline of each estimator."""
-        results = pd.read_parquet(artifact.folder / "00000" / "results.parquet")
+        results = pd.read_parquet(artifact.shard_folder(0) / "results.parquet")
         headline = results[results["metric"] == "cmfg_star"].dropna(subset="value")
         return {f"cmfg_star_{row.estimator}": float(row.value) for row in headline.itertuples()}
 

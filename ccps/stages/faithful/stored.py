@@ -113,7 +113,7 @@ def stored_traces(
     """
     wanted = ("top_log_probs", "log_probs", *states)
     names = (TENSORS, STATES) if states else (TENSORS,)
-    for shard in range(traces.manifest["shards"]) if shards is None else shards:
+    for shard in range(traces.n_shards) if shards is None else shards:
         rows = traces.rows(shard).to_pylist()
         asides = readings.rows(shard).to_pylist() if readings is not None else [{}] * len(rows)
         with ExitStack() as opened:
@@ -121,7 +121,7 @@ def stored_traces(
                 opened.enter_context(safe_open(one.path(name, shard), "pt"))
                 for one in (traces, readings)
                 for name in names
-                if one is not None and f"{shard:05d}/{name}" in one.manifest["files"]
+                if one is not None and name in one.files(shard)
             ]
             for index, (row, aside) in enumerate(zip(rows, asides, strict=True)):
                 found = {name: _tensor(files, f"{index}.{name}") for name in wanted}

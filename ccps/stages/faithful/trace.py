@@ -25,7 +25,6 @@ from ccps.reasoning.messages import ThinkTag, reasoning_messages, reasoning_prom
 from ccps.reasoning.offsets import with_offsets
 from ccps.reasoning.tasks import TaskSpec
 from ccps.reasoning.trace import Trace
-from ccps.stages.faithful.by_shard import written_rows
 from ccps.stages.faithful.stored import save_traces
 
 
@@ -148,7 +147,7 @@ class TraceStage(Stage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Count the traces, those cut off at the limit, and their tokens."""
-        return {**_counts(written_rows(artifact, len(self.plan()))), **parity_summary(artifact.costs())}
+        return {**_counts(artifact.written_rows().to_pandas()), **parity_summary(artifact.costs())}
 
 
 class ImportStage(Stage):
@@ -209,7 +208,7 @@ class ImportStage(Stage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Count the traces, and what of the file was left out."""
-        return {**_counts(written_rows(artifact, len(self.plan()))), "reasons": dict(self.loaded.left_out)}
+        return {**_counts(artifact.written_rows().to_pandas()), "reasons": dict(self.loaded.left_out)}
 
 
 def _counts(rows: pd.DataFrame) -> dict[str, Any]:

@@ -137,8 +137,7 @@ class AnswerStage(Stage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Count the answers, and those that are empty, cut off, given with the data, or an option letter."""
-        shards = range(len(self.plan()))
-        rows = pa.concat_tables([pq.read_table(artifact.folder / f"{index:05d}" / ROWS) for index in shards])
+        rows = artifact.written_rows()
         n = rows.num_rows
         lengths = [len(ids) for ids in rows["answer_ids"].to_pylist()]
         letters = [is_letter for is_letter in rows["is_letter"].to_pylist() if is_letter is not None]

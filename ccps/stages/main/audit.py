@@ -134,8 +134,8 @@ class AuditStage(Stage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """The drop of each group, and AUROC within and between kinds of questions, with how many are missing."""
-        drops = read_table(artifact.folder / "00000", IMPORTANCE)
-        moved = read_table(artifact.folder / "00000", TRANSFER)
+        drops = read_table(artifact.shard_folder(0), IMPORTANCE)
+        moved = read_table(artifact.shard_folder(0), TRANSFER)
         itself = (moved["split"] == "train") & (moved["train"] == moved["test"])
         means = {
             "auroc on the same source": moved.loc[itself, "value"].mean(),

@@ -136,7 +136,7 @@ class EvaluateStage(Stage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Headline AUROC and ECE of each method, for the one line of the stage."""
-        rows = pd.read_parquet(artifact.folder / "00000" / ROWS)
+        rows = artifact.written_rows().to_pandas()
         headline = rows[rows["convention"] == self.config.convention]
         means = headline[headline["metric"].isin(["ece", "auroc"])].groupby(["method", "metric"], sort=False)["value"]
         return {

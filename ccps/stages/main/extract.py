@@ -74,14 +74,7 @@ class ExtractStage(FromStatesStage):
         Raises:
             UserError: there are none.
         """
-        tables = [
-            pq.read_table(
-                artifact.folder / f"{index:05d}" / ROWS,
-                columns=["is_actual_token_original_argmax", "epsilon_to_flip_token"],
-            )
-            for index in range(len(self.plan()))
-        ]
-        rows = pa.concat_tables(tables)
+        rows = artifact.written_rows(["is_actual_token_original_argmax", "epsilon_to_flip_token"])
         if not rows.num_rows:
             raise all_empty(self.label)
         flips = rows["epsilon_to_flip_token"].to_numpy()

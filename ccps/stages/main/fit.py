@@ -85,15 +85,14 @@ class FitStage(Stage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Numbers that are trained, rows used, and those dropped and why; of the first seed, the others are alike."""
-        fitted = self.method.load(artifact.folder / "00000" / _folder(self.seeds[0]))
+        fitted = self.method.load(artifact.shard_folder(0) / _folder(self.seeds[0]))
         return {"parameters": fitted.parameters, **fitted.summary()}
 
 
 def seed_folder(fitted: Artifact, seed: int) -> Path:
     """The folder of a complete fit artifact that holds what was learnt from one seed, its files checked."""
     start = f"{_folder(seed)}/"
-    inside = [name.partition("/")[2] for name in fitted.manifest["files"]]
-    folders = {fitted.path(name).parent for name in inside if name.startswith(start)}
+    folders = {fitted.path(name).parent for name in fitted.files() if name.startswith(start)}
     return min(folders, key=lambda folder: len(folder.parts))
 
 

@@ -77,7 +77,7 @@ class FromStatesStage(Stage):
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """Some shards of answers together."""
-        shards = list(range(self.answers.manifest["shards"]))
+        shards = list(range(self.answers.n_shards))
         groups = [shards[i : i + _ANSWER_SHARDS_PER_SHARD] for i in range(0, len(shards), _ANSWER_SHARDS_PER_SHARD)]
         return [[Work(group, len(group))] for group in groups]
 

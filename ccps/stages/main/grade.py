@@ -91,8 +91,7 @@ class GradeStage(Stage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Accuracy of the language model, why answers are unknown, and what the judgements have taken."""
-        shards = [pq.read_table(artifact.folder / f"{index:05d}" / ROWS) for index in range(len(self.plan()))]
-        rows = pa.concat_tables(shards).to_pandas()
+        rows = artifact.written_rows().to_pandas()
         known = rows.dropna(subset="correct")
         unknown = Counter(rows.loc[rows["correct"].isna(), "reason"])
         summary: dict[str, Any] = {"graded": len(rows)}

@@ -95,7 +95,7 @@ def _kept(answers: Artifact, question_ids: list[str]) -> list[Answered]:
 def _after_answers(answers: Artifact, name: str, question_ids: list[str]) -> npt.NDArray[np.float32]:
     """What was collected after each answer, `[answers, …]` float32."""
     found: dict[str, npt.NDArray[np.float32]] = {}
-    for shard in range(answers.manifest["shards"]):
+    for shard in range(answers.n_shards):
         rows = answers.rows(shard).select(["question_id", "answer_ids"]).to_pydict()
         answered = [row for row, tokens in zip(rows["question_id"], rows["answer_ids"], strict=True) if tokens]
         if answered:

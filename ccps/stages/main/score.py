@@ -83,7 +83,7 @@ class ScoreStage(Stage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Count the scores and what could not be scored, and what a trained method had to change to score them."""
-        rows = pd.read_parquet(artifact.folder / "00000" / ROWS)
+        rows = artifact.written_rows().to_pandas()
         scored = rows["question_id"].nunique()
         silent = len(self.answers.question_ids) - scored
         first = self._scorer(self.seeds[0])

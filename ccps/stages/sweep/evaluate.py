@@ -106,7 +106,7 @@ class SweepEvaluateStage(Stage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Count what was judged, and what is undefined."""
-        rows = pd.read_parquet(artifact.folder / "00000" / ROWS)
+        rows = artifact.written_rows().to_pandas()
         return {"judged": len(self.tables), "undefined": int(rows["value"].isna().sum())}
 
 

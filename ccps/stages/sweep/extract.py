@@ -93,14 +93,12 @@ class SweepExtractStage(FromStatesStage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Count tokens and strengths."""
-        shards = range(len(self.plan()))
-        tokens = sum(pq.read_metadata(artifact.folder / f"{index:05d}" / ROWS).num_rows for index in shards)
-        return {"tokens": tokens, "strengths": len(self.points), "features": len(FEATURE_NAMES)}
+        return {"tokens": artifact.n_written_rows(), "strengths": len(self.points), "features": len(FEATURE_NAMES)}
 
 
 def read_sweep(artifact: Artifact) -> SweepFeatures:
     """Read what `SweepExtractStage` wrote."""
-    tensors = [artifact.tensors(shard) for shard in range(artifact.manifest["shards"])]
+    tensors = [artifact.tensors(shard) for shard in range(artifact.n_shards)]
     return SweepFeatures(
         artifact.rows()["question_id"].to_pylist(),
         torch.cat([shard["fixed"] for shard in tensors]).numpy(),
@@ -147,6 +145,5 @@ class FlipStage(FromStatesStage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Count the tokens and say how many never give way."""
-        tables = [pq.read_table(artifact.folder / f"{index:05d}" / ROWS) for index in range(len(self.plan()))]
-        radius = pa.concat_tables(tables)["flip_radius"].to_numpy()
+        radius = artifact.written_rows(["flip_radius"])["flip_radius"].to_numpy()
         return {"tokens": len(radius), "never_flip": int(np.isinf(radius).sum())}

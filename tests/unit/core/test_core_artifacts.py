@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -208,6 +209,59 @@ def test_killed_run_is_taken_up_where_it_stopped(tmp_path):
         artifact.finish(2, {})
     assert artifact.path("whole").read_text() == "whole"
     assert [cost["seconds"] for cost in artifact.costs()] == [1.5, 0.5]
+
+
+# --- shards before and after the manifest ---
+
+
+def test_rows_can_be_summed_up_before_there_is_a_manifest(artifact):
+    with artifact.writing():
+        for index, rows in enumerate((3, 1, 2)):
+            write(artifact, index, rows)
+        assert artifact.written_rows()["index"].to_pylist() == [0, 0, 0, 1, 2, 2]
+        assert artifact.written_rows(["index"]).column_names == ["index"]
+        assert artifact.n_written_rows() == 6
+        assert not artifact.complete
+
+
+def test_rows_after_a_gap_are_not_read(artifact):
+    with artifact.writing():
+        write(artifact, 0, 2)
+        write(artifact, 2)
+        assert artifact.n_written_rows() == 2
+        assert artifact.written_rows()["index"].to_pylist() == [0, 0]
+
+
+def test_only_the_columns_asked_for_are_read(artifact):
+    with artifact.writing(), artifact.shard(0) as folder:
+        pq.write_table(pa.table({"name": ["a"], "long": ["b" * 100], "number": [1]}), folder / ROWS)
+    assert artifact.written_rows(["number", "name"]).to_pylist() == [{"number": 1, "name": "a"}]
+
+
+def test_shard_folder_is_where_its_files_lie(artifact):
+    found = written(artifact)
+    assert all(found.path(name, 1) == found.shard_folder(1) / name for name in (ROWS, TENSORS))
+    assert found.n_shards == 2
+
+
+def test_files_of_a_shard_are_named_without_it(artifact):
+    with artifact.writing():
+        write(artifact, 0)
+        with artifact.shard(1) as folder:
+            (folder / "seed1").mkdir()
+            (folder / "seed1" / "weights").write_bytes(b"1")
+        artifact.finish(2, {})
+    assert artifact.files() == [ROWS, TENSORS]
+    assert artifact.files(1) == ["seed1/weights"]
+    assert artifact.files(2) == []
+
+
+def test_nothing_outside_the_store_builds_the_name_of_a_shard():
+    root = Path(artifacts.__file__).parents[2]
+    sources = [path for room in ("ccps", "experiments") for path in (root / room).rglob("*.py")]
+    store = Path(artifacts.__file__)
+    assert store in sources
+    assert [path for path in sources if path != store and re.search(r"05d|0{5}|zfill", path.read_text())] == []
 
 
 # --- costs ---
