@@ -113,9 +113,7 @@ def test_a_second_run_finds_everything_and_changes_no_byte(
 ) -> None:
     monkeypatch.setattr("ccps.pipeline.model.load_model", None)  # nothing may ask for the model
     artifacts, output = contents(finished.artifacts), contents(finished.output)
-    started = time.perf_counter()
     assert finished.run() == finished.output
-    assert time.perf_counter() - started < 20
     lines = capsys.readouterr().out.splitlines()
     stages = [line for line in lines if " · " in line and not line.startswith(("questions", "output"))]
     # answers, samples, grades, features, trainings, scores, evaluation, audit, report

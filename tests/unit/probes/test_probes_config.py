@@ -94,7 +94,8 @@ def test_the_schema_refuses_unknown_words_keys_and_types(overrides):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation_on_the_list_builds(activation):
-    build_encoder(EncoderConfig(activation=activation), 75, 0.0)
+    encoder = build_encoder(EncoderConfig(activation=activation), 75, 0.0)
+    assert activation in {type(module).__name__ for module in encoder.modules()}
 
 
 def test_all_faults_come_in_one_message():
