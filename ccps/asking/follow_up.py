@@ -4,7 +4,10 @@ import time
 from collections.abc import Collection, Sequence
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
+from scipy.special import expit
 from torch import Tensor
 
 from ccps.faithful.segment import CLOSE
@@ -17,7 +20,7 @@ Collected = Literal["layer_states", "self_evaluation"]
 QUERY = "Is the proposed answer correct?\nChoices:\na) no\nb) yes\nAnswer: "
 
 
-class Aside(NamedTuple):
+class AfterAnswer(NamedTuple):
     """What was read after one answer; None where it was not asked for, or there is no answer.
 
     Attributes:
@@ -58,7 +61,7 @@ class FollowUp:
         self.seconds = 0.0
         self.tokens_read = 0
 
-    def read(self, last_tokens: Sequence[int], context: Context) -> list[Aside]:
+    def read(self, last_tokens: Sequence[int], context: Context) -> list[AfterAnswer]:
         """Read on after a batch of answers.
 
         Args:
@@ -73,11 +76,18 @@ class FollowUp:
         logits = self._yes_or_no(followed.final[:, -1]) if self.letters else [None] * rows
         self.seconds += time.perf_counter() - started
         self.tokens_read += tokens.numel()
-        return [Aside(*found) for found in zip(layers, logits, strict=True)]
+        return [AfterAnswer(*found) for found in zip(layers, logits, strict=True)]
 
     def _yes_or_no(self, states: Tensor) -> Tensor:
         with torch.inference_mode():
             return self.lm.own_logits(states.contiguous())[:, self.letters].float().cpu()
+
+
+def probability_of_yes(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Softmax over the logits of "no" and "yes" `[answers, 2]`, at "yes": `[answers]`."""
+    no, yes = logits.astype(np.float64).T
+    probability: npt.NDArray[np.float64] = expit(yes - no)
+    return probability
 
 
 def query_ids(tokenizer: Any, messages: Sequence[dict[str, str]]) -> list[int]:

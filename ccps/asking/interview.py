@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from ccps.asking.follow_up import Aside, Collected, FollowUp
+from ccps.asking.follow_up import AfterAnswer, Collected, FollowUp
 from ccps.data.prompts import SystemRole, chat_messages
 from ccps.data.records import Question
 from ccps.engines import OwnWriter, Writer
@@ -61,7 +61,7 @@ class Answer(NamedTuple):
             stores them copies them, beside what is computed next.
         is_cut: whether the answer was cut off at the limit.
         cost: tokens that the model read or wrote for it, what all prompts share left out.
-        aside: what was read after it.
+        after: what was read after it.
     """
 
     text: str
@@ -69,7 +69,7 @@ class Answer(NamedTuple):
     states: Tensor
     is_cut: bool
     cost: int
-    aside: Aside
+    after: AfterAnswer
 
 
 class Interview:
@@ -170,7 +170,7 @@ class Interview:
         logits = self.lm.own_logits(torch.cat(states))
         n_options = [len(self.questions[index].options) for index in batch]
         tokens = [[token] for token in choose_tokens(self.lm, logits, n_options, self.manner.choice)]
-        return self._written(batch, tokens, states, [False] * len(batch), self._asides(tokens, context))
+        return self._written(batch, tokens, states, [False] * len(batch), self._after_answers(tokens, context))
 
     def _generate(self, batch: Sequence[int]) -> list[Answer]:
         prompts = [self.prompts[index] for index in batch]
@@ -182,13 +182,13 @@ class Interview:
             tokens,
             [answer.states for answer in answers],
             [not answer.ended for answer in answers],
-            self._asides(tokens, context),
+            self._after_answers(tokens, context),
         )
 
-    def _asides(self, tokens: Sequence[list[int]], context: Context | None) -> list[Aside]:
+    def _after_answers(self, tokens: Sequence[list[int]], context: Context | None) -> list[AfterAnswer]:
         """What is read after some answers, of which nothing but the last token has not been read yet."""
         if self.follow_up is None or context is None:
-            return [Aside()] * len(tokens)
+            return [AfterAnswer()] * len(tokens)
         # After an empty answer any token will do: what follows it is dropped.
         return self.follow_up.read([ids[-1] if ids else 0 for ids in tokens], context)
 
@@ -198,11 +198,11 @@ class Interview:
         tokens: Sequence[list[int]],
         states: Sequence[Tensor],
         is_cut: Sequence[bool],
-        asides: Sequence[Aside],
+        afters: Sequence[AfterAnswer],
     ) -> list[Answer]:
         """Answers out of what the model wrote; in parity, those whose text has other token ids are read again."""
         texts = [self.lm.tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in tokens]
-        answers = list(map(self._answer, batch, texts, tokens, states, is_cut, asides))
+        answers = list(map(self._answer, batch, texts, tokens, states, is_cut, afters))
         if self.manner.prompt == "parity":
             anew = [self._ids(index, text) for index, text in zip(batch, texts, strict=True)]
             differ = [place for place, ids in enumerate(anew) if tokens[place] != ids]
@@ -219,25 +219,27 @@ class Interview:
     def _read(self, batch: Sequence[int], texts: Sequence[str], tokens: Sequence[list[int]]) -> list[Answer]:
         """Take the states of given token ids from one teacher-forced pass."""
         filled = [place for place, ids in enumerate(tokens) if ids]
-        found: dict[int, tuple[Tensor, Aside]] = {}
+        found: dict[int, tuple[Tensor, AfterAnswer]] = {}
         if filled:
             passages = [Passage(self.prompts[batch[place]], tokens[place]) for place in filled]
             states, context = read(self.lm, passages, self.prefix, keep_context=self.follow_up is not None)
-            asides = self._asides([tokens[place] for place in filled], context)
-            found = dict(zip(filled, zip(states, asides, strict=True), strict=True))
+            afters = self._after_answers([tokens[place] for place in filled], context)
+            found = dict(zip(filled, zip(states, afters, strict=True), strict=True))
         width = self.lm.head.weight.shape[1]
-        nothing = torch.empty(0, width, dtype=self.lm.model.dtype, device=self.lm.device), Aside()
+        nothing = torch.empty(0, width, dtype=self.lm.model.dtype, device=self.lm.device), AfterAnswer()
         return [
-            self._answer(index, texts[place], tokens[place], states, False, aside)
+            self._answer(index, texts[place], tokens[place], states, False, after)
             for place, index in enumerate(batch)
-            for states, aside in [found.get(place, nothing)]
+            for states, after in [found.get(place, nothing)]
         ]
 
-    def _answer(self, index: int, text: str, tokens: list[int], states: Tensor, is_cut: bool, aside: Aside) -> Answer:
+    def _answer(
+        self, index: int, text: str, tokens: list[int], states: Tensor, is_cut: bool, after: AfterAnswer
+    ) -> Answer:
         """Join an answer's parts; of one that is nothing but white space no token is probed."""
         probed = [place for place, token in enumerate(tokens) if text and token not in self.closing]
         cost = len(self.prompts[index]) - self.shared + len(tokens)
-        kept = aside if probed else Aside()
+        kept = after if probed else AfterAnswer()
         return Answer(text, [tokens[place] for place in probed], states[probed], is_cut, cost, kept)
 
     def _ids(self, index: int, text: str) -> list[int]:

@@ -3,7 +3,7 @@
 from ccps.grading.base import Grader, Usage, Verdict
 from ccps.grading.config import GraderConfig, JudgeConfig, judging_cost
 from ccps.grading.letters import answer_letter, is_option_letter
-from ccps.grading.registry import GRADERS, check_grader, make_grader
+from ccps.grading.registry import GRADERS, check_grader, make_grader, register
 
 __all__ = [
     "GRADERS",
@@ -17,4 +17,5 @@ __all__ = [
     "is_option_letter",
     "judging_cost",
     "make_grader",
+    "register",
 ]

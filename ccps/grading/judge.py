@@ -11,6 +11,7 @@ from ccps.grading.base import EMPTY, Grader, Usage, Verdict, check_gradable, is_
 from ccps.grading.cache import Judgement, JudgementCache
 from ccps.grading.config import GraderConfig, JudgeConfig
 from ccps.grading.question import PROMPT_VERSION, judge_messages, read_reply
+from ccps.grading.registry import register
 
 if TYPE_CHECKING:
     from ccps.grading.endpoint import Endpoint
@@ -21,6 +22,7 @@ _UNCLEAR = "the judge said neither yes nor no"
 Pair = tuple[Question, str]
 
 
+@register
 class LlmJudge(Grader):
     """Asks any OpenAI-compatible endpoint; every judgement is kept on disk as it arrives."""
 

@@ -7,8 +7,10 @@ from ccps.data.records import Question
 from ccps.grading.base import Comparison
 from ccps.grading.config import GraderConfig
 from ccps.grading.normalise import normalise, token_f1
+from ccps.grading.registry import register
 
 
+@register
 class Normalised(Comparison):
     """Right if the answer is an accepted text, see `normalise`."""
 
@@ -21,6 +23,7 @@ class Normalised(Comparison):
         return normalise(answer) in {normalise(text) for text in question.accepted}
 
 
+@register
 class Contains(Comparison):
     """Right if an accepted text stands in the answer, word for word; for models that answer in whole sentences.
 
@@ -38,6 +41,7 @@ class Contains(Comparison):
         return any(f" {normalise(text)} " in words for text in question.accepted)
 
 
+@register
 class TokenF1(Comparison):
     """Right if the answer shares enough words with an accepted text, see `token_f1`."""
 

@@ -1,19 +1,26 @@
 """All graders by name."""
 
-import difflib
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
-from ccps.core.errors import UserError, expected
+from ccps.core.errors import UserError
+from ccps.core.registry import Registry
 from ccps.grading.base import Grader
 from ccps.grading.config import GraderConfig, setting_faults
-from ccps.grading.judge import LlmJudge
-from ccps.grading.open_ended import Contains, Normalised, TokenF1
-from ccps.grading.rules import Given, Letter, Substring
 
-GRADERS: Mapping[str, type[Grader]] = {
-    grader.name: grader for grader in (Substring, Letter, Given, Normalised, Contains, TokenF1, LlmJudge)
-}
+GRADERS = Registry[type[Grader]]("grader", "ccps.grading")
+
+G = TypeVar("G", bound=Grader)
+
+
+def register(grader: type[G]) -> type[G]:
+    """Add a grader to `GRADERS`; a class decorator.
+
+    Raises:
+        ValueError: there is one of this name.
+    """
+    GRADERS.register(grader.name, grader)
+    return grader
 
 
 def check_grader(config: GraderConfig) -> None:
@@ -22,9 +29,7 @@ def check_grader(config: GraderConfig) -> None:
     Raises:
         UserError: naming every setting that is at fault.
     """
-    if config.name not in GRADERS:
-        near = difflib.get_close_matches(config.name, GRADERS, n=1)
-        raise expected("`name`", f"one of {', '.join(GRADERS)}", repr(config.name), f"Choose {(near or ['one'])[0]}.")
+    GRADERS.find(config.name, setting="name")
     faults = list(setting_faults(config))
     if faults:
         raise UserError("\n".join(str(fault) for fault in faults))

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from ccps.data.records import Question
 from ccps.grading.base import Comparison, Grader, Verdict
 from ccps.grading.letters import answer_letter
+from ccps.grading.registry import register
 
 
+@register
 class Substring(Comparison):
     """Right if an accepted text occurs in the answer, case and all: parity with the released CCPS code.
 
@@ -21,6 +23,7 @@ class Substring(Comparison):
         return any(text in answer for text in question.accepted)
 
 
+@register
 class Letter(Comparison):
     """Right if the answer is nothing but the accepted letter."""
 
@@ -32,6 +35,7 @@ class Letter(Comparison):
         return answer_letter(answer) in question.accepted
 
 
+@register
 class Given(Grader):
     """The label that the data hold for the answer that the data hold."""
 

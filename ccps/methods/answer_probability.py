@@ -1,8 +1,10 @@
 import numpy as np
 
 from ccps.methods.base import Evidence, FloatArray, Method
+from ccps.methods.registry import register
 
 
+@register
 class AnswerProbability(Method):
     """The model's own probability of the tokens it answered with: their geometric mean.
 
@@ -13,6 +15,7 @@ class AnswerProbability(Method):
 
     name = "answer_probability"
     label = "Answer probability"
+    place = 90
     source = "softmax probability of the answer, geometric mean over its tokens"
     reads_features = True
     version = 2

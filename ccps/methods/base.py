@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from torch import Tensor
 
+from ccps.core.registry import LAST
 from ccps.llm import Head
 from ccps.perturbation import FEATURE_NAMES, Direction
 from ccps.probes import ProbeConfig, Reporting, StateProbeConfig
@@ -198,6 +199,8 @@ class Described:
     label: ClassVar[str]
     source: ClassVar[str]
     version: ClassVar[int] = 1
+    place: ClassVar[int] = LAST
+    """Where it stands in lists of all methods: those of lower number come first."""
     direction: ClassVar[Direction] = "gradient"
     needs: ClassVar[frozenset[str]] = frozenset()
     """Fields of `Evidence` beyond features and texts that it reads."""

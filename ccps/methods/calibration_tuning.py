@@ -1,7 +1,9 @@
+from ccps.asking.follow_up import probability_of_yes
 from ccps.methods.base import Evidence, FloatArray, Method
-from ccps.methods.p_true import probability_of_yes
+from ccps.methods.registry import register
 
 
+@register
 class CalibrationTuning(Method):
     """The "yes" of the model to its own answer, after it was tuned to judge its answers and else to stay as it was.
 
@@ -14,6 +16,7 @@ class CalibrationTuning(Method):
 
     name = "ct"
     label = "Calibration-Tuning"
+    place = 70
     source = 'softmax over "no" and "yes" of a self-evaluation query, after tuning with LoRA (arXiv 2406.08391)'
     needs = frozenset({"calibration_tuned"})
     takes = "tuning the language model, a week or more on a CPU"

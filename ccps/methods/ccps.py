@@ -7,11 +7,13 @@ import numpy.typing as npt
 
 from ccps.methods.base import Evidence, Fitted, TrainedMethod, TrainingAnswers, TrainingSettings
 from ccps.methods.fitted import FittedByProbe
+from ccps.methods.registry import register
 from ccps.probes import FittedProbe, ProbeConfig, ProbeTask, Reporting, fit_probe, fit_probes
 from ccps.probes.config import Fitting
 from ccps.probes.curve import log_point
 
 
+@register
 class CCPS(TrainedMethod):
     """A probe that reads how the answer's tokens hold up when their hidden states are pushed against them.
 
@@ -20,6 +22,7 @@ class CCPS(TrainedMethod):
 
     name = "ccps"
     label = "CCPS"
+    place = 10
     source = "probe on 75 stability features (arXiv 2505.21772)"
     version = 3
     reads_features = True

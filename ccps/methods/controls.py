@@ -4,8 +4,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ccps.methods.ccps import CCPS
+from ccps.methods.registry import register
 
 
+@register
 class ShuffledLabels(CCPS):
     """CCPS fitted to labels that have been dealt out anew among the training answers.
 
@@ -15,6 +17,7 @@ class ShuffledLabels(CCPS):
 
     name = "ccps_shuffled"
     label = "CCPS, labels shuffled"
+    place = 160
     source = "control: the probe of CCPS on labels that mean nothing"
     is_control = True
 
@@ -23,6 +26,7 @@ class ShuffledLabels(CCPS):
         return np.random.default_rng(seed).permutation(correct)
 
 
+@register
 class RandomDirections(CCPS):
     """CCPS on states that are pushed in random directions instead of up the gradient.
 
@@ -31,6 +35,7 @@ class RandomDirections(CCPS):
 
     name = "ccps_random"
     label = "CCPS, random directions"
+    place = 150
     source = "control: the probe of CCPS on features along random directions"
     direction = "random"
     is_control = True

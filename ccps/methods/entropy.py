@@ -1,8 +1,10 @@
 import math
 
 from ccps.methods.base import Evidence, FloatArray, Method
+from ccps.methods.registry import register
 
 
+@register
 class Entropy(Method):
     """How far the next-token distributions are from uniform, on average over the answer's tokens.
 
@@ -13,6 +15,7 @@ class Entropy(Method):
 
     name = "entropy"
     label = "Entropy"
+    place = 110
     source = "1 − entropy / ln(vocabulary) of the next-token distribution, mean over the answer's tokens"
     reads_features = True
     version = 2

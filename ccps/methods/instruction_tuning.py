@@ -1,7 +1,9 @@
+from ccps.asking.follow_up import probability_of_yes
 from ccps.methods.base import Evidence, FloatArray, Method
-from ccps.methods.p_true import probability_of_yes
+from ccps.methods.registry import register
 
 
+@register
 class InstructionTuning(Method):
     """The "yes" of the model to its own answer, after it was tuned to judge its answers and nothing else.
 
@@ -12,6 +14,7 @@ class InstructionTuning(Method):
 
     name = "it"
     label = "Instruction tuning"
+    place = 60
     source = 'softmax over "no" and "yes" of a self-evaluation query, after tuning with LoRA, without a regulariser'
     needs = frozenset({"instruction_tuned"})
     takes = "tuning the language model, a week or more on a CPU"

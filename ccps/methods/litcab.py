@@ -19,6 +19,7 @@ from ccps.methods.base import (
     TrainingSettings,
     curve_table,
 )
+from ccps.methods.registry import register
 from ccps.probes import Reporting
 from ccps.probes.curve import CurvePoint
 from ccps.probes.stored import read_config, read_settings, read_tensors
@@ -94,6 +95,7 @@ class FittedLitCab:
         return {}
 
 
+@register
 class LitCab(TrainedMethod):
     """The model's probability of its answer once a linear layer beside its head has learnt right answers from wrong.
 
@@ -106,6 +108,7 @@ class LitCab(TrainedMethod):
 
     name = "litcab"
     label = "LitCab"
+    place = 80
     source = "probability of the answer under head and a trained linear layer (arXiv 2310.19208)"
     needs = frozenset({"answer_states"})
     training_needs = frozenset({"references"})

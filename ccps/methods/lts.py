@@ -1,8 +1,10 @@
 from ccps.calibrators import Kind
 from ccps.methods.calibrated import Calibrated
 from ccps.methods.p_true import PTrue
+from ccps.methods.registry import register
 
 
+@register
 class LTS(Calibrated):
     """Logit temperature scaling: the model's "yes" to its own answer, its two logits divided by a temperature.
 
@@ -17,6 +19,7 @@ class LTS(Calibrated):
 
     name = "lts"
     label = "LTS"
+    place = 50
     source = 'softmax over "no" and "yes" of a self-evaluation query, temperature fitted to training answers'
     needs = PTrue.needs
 

@@ -2,9 +2,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ccps.methods.base import Evidence
+from ccps.methods.registry import register
 from ccps.methods.states import StateMethod
 
 
+@register
 class PIK(StateMethod):
     """A probe that reads off the prompt alone whether the model will answer correctly.
 
@@ -15,6 +17,7 @@ class PIK(StateMethod):
 
     name = "p_ik"
     label = "P(IK)"
+    place = 20
     source = "probe on the hidden state of the last prompt token"
     needs = frozenset({"prompt_states"})
 

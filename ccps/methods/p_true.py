@@ -1,17 +1,9 @@
-import numpy as np
-import numpy.typing as npt
-from scipy.special import expit
-
+from ccps.asking.follow_up import probability_of_yes
 from ccps.methods.base import Evidence, FloatArray, Method
+from ccps.methods.registry import register
 
 
-def probability_of_yes(logits: npt.NDArray[np.float32]) -> FloatArray:
-    """Softmax over the logits of "no" and "yes" `[answers, 2]`, at "yes": `[answers]`."""
-    no, yes = logits.astype(np.float64).T
-    probability: FloatArray = expit(yes - no)
-    return probability
-
-
+@register
 class PTrue(Method):
     """The model's own "yes" when it is asked whether its answer is correct.
 
@@ -21,6 +13,7 @@ class PTrue(Method):
 
     name = "p_true"
     label = "P(True)"
+    place = 40
     source = 'softmax over the options "no" and "yes" of a self-evaluation query'
     needs = frozenset({"self_evaluation"})
 

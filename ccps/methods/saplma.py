@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ccps.methods.base import LAYERS, Evidence
+from ccps.methods.registry import register
 from ccps.methods.states import StateMethod
 
 
@@ -28,28 +29,34 @@ class SAPLMA(StateMethod):
         return states
 
 
+@register
 class SAPLMAMiddle(SAPLMA):
     """SAPLMA in the middle of the model."""
 
     name = "saplma_m"
     label = "SAPLMA-M"
+    place = 30
     source = "probe on the hidden state of the last token in the middle layer (arXiv 2304.13734)"
     layer = "middle"
 
 
+@register
 class SAPLMAUpperMiddle(SAPLMA):
     """SAPLMA three quarters of the way up."""
 
     name = "saplma_um"
     label = "SAPLMA-UM"
+    place = 31
     source = "probe on the hidden state of the last token in the upper middle layer (arXiv 2304.13734)"
     layer = "upper_middle"
 
 
+@register
 class SAPLMAFinal(SAPLMA):
     """SAPLMA on what the last block reads."""
 
     name = "saplma_f"
     label = "SAPLMA-F"
+    place = 32
     source = "probe on the hidden state of the last token before the last block (arXiv 2304.13734)"
     layer = "final"

@@ -2,8 +2,10 @@ import numpy as np
 
 from ccps.meaning.clusters import meaning
 from ccps.methods.base import Evidence, FloatArray, Method
+from ccps.methods.registry import register
 
 
+@register
 class SelfConsistency(Method):
     """How often the model gives the same answer when it is asked again and again.
 
@@ -15,6 +17,7 @@ class SelfConsistency(Method):
 
     name = "self_consistency"
     label = "Self-consistency"
+    place = 120
     source = "share of sampled answers that mean the same as the answer"
     needs = frozenset({"samples"})
     takes = "several times as long as answering, for open-ended questions"

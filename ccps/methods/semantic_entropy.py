@@ -5,8 +5,10 @@ import numpy as np
 
 from ccps.meaning.clusters import meaning
 from ccps.methods.base import Evidence, FloatArray, Method
+from ccps.methods.registry import register
 
 
+@register
 class SemanticEntropy(Method):
     """How much the meaning of sampled answers varies.
 
@@ -19,6 +21,7 @@ class SemanticEntropy(Method):
 
     name = "semantic_entropy"
     label = "Semantic entropy"
+    place = 130
     source = "1 − entropy of the meanings of k sampled answers / ln k"
     needs = frozenset({"samples"})
     takes = "several times as long as answering, for open-ended questions"

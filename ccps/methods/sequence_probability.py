@@ -1,8 +1,10 @@
 import numpy as np
 
 from ccps.methods.base import Evidence, FloatArray, Method
+from ccps.methods.registry import register
 
 
+@register
 class SequenceProbability(Method):
     """The model's own probability of its whole answer, not normalised by length: long answers look improbable.
 
@@ -12,6 +14,7 @@ class SequenceProbability(Method):
 
     name = "sequence_probability"
     label = "Sequence probability"
+    place = 100
     source = "softmax probability of the whole answer, product over its tokens"
     reads_features = True
 

@@ -1,8 +1,10 @@
 import numpy as np
 
 from ccps.methods.base import Evidence, FloatArray, Method
+from ccps.methods.registry import register
 
 
+@register
 class Verbalised(Method):
     """What the model says in words when it is asked how probable it is that its answer is correct.
 
@@ -13,6 +15,7 @@ class Verbalised(Method):
 
     name = "verbalised"
     label = "Verbalised"
+    place = 140
     source = "the percentage that the model names when asked how probable it is that its answer is correct"
     needs = frozenset({"verbalised"})
     takes = "nearly as long as answering multiple choice"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, get_args
 
-from ccps.asking.follow_up import FollowUp
+from ccps.asking.follow_up import FollowUp, probability_of_yes
 from ccps.asking.samples import uniforms
 from ccps.core.errors import UserError, expected
 from ccps.engines import Writer
@@ -22,7 +22,6 @@ from ccps.llm import (
 )
 from ccps.llm.reading import Kept, TraceReading, read_trace
 from ccps.llm.sample import Sampled
-from ccps.methods.p_true import probability_of_yes
 from ccps.reasoning.offsets import token_offsets
 from ccps.reasoning.trace import Trace
 
@@ -174,10 +173,10 @@ def p_true(follow_up: FollowUp, tokens: Sequence[int], context: Context) -> floa
     """
     if not tokens:
         return math.nan
-    [aside] = follow_up.read(tokens[-1:], context)
-    if aside.self_evaluation is None:
+    [after] = follow_up.read(tokens[-1:], context)
+    if after.self_evaluation is None:
         raise ValueError("Expected `follow_up` to collect `self_evaluation`, but got one that does not.")
-    return float(probability_of_yes(aside.self_evaluation[None].numpy())[0])
+    return float(probability_of_yes(after.self_evaluation[None].numpy())[0])
 
 
 class TraceWriter:

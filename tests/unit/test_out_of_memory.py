@@ -59,7 +59,7 @@ def halves(batch: Sequence[int], rows: int) -> list[list[int]]:
 
 def same(ours: Answer, theirs: Answer) -> bool:
     plain = ours[:2] == theirs[:2] and ours[3:5] == theirs[3:5]
-    tensors = [(ours.states, theirs.states), *zip(ours.aside, theirs.aside, strict=True)]
+    tensors = [(ours.states, theirs.states), *zip(ours.after, theirs.after, strict=True)]
     return plain and all(torch.equal(one, other) for one, other in tensors if one is not None and other is not None)
 
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import torch
 from safetensors.torch import save_file
 
-from ccps.asking.follow_up import QUERY, Aside, Collected
+from ccps.asking.follow_up import QUERY, AfterAnswer, Collected
 from ccps.asking.interview import Answer, Interview, Manner
 from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.data.records import Question, asked_hash
@@ -182,8 +182,8 @@ def _tensors(answers: Sequence[Answer]) -> dict[str, torch.Tensor]:
     """The states of all answer tokens, and what was collected after each answer that has any."""
     # By now the next shard is being computed: copying from a GPU keeps nobody waiting.
     tensors = {"states": torch.cat([answer.states for answer in answers]).cpu()}
-    for name in Aside._fields:
-        found = [getattr(answer.aside, name) for answer in answers if getattr(answer.aside, name) is not None]
+    for name in AfterAnswer._fields:
+        found = [getattr(answer.after, name) for answer in answers if getattr(answer.after, name) is not None]
         if found:
             tensors[name] = torch.stack(found)
     return tensors

@@ -5,7 +5,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ccps.asking.follow_up import Aside
+from ccps.asking.follow_up import AfterAnswer
 from ccps.asking.interview import Manner
 from ccps.core.artifacts import Artifact
 from ccps.core.errors import expected
@@ -80,8 +80,8 @@ class Answering:
 
     def _answer(self, label: str) -> Artifact:
         """The answers, with what methods need to have read after them; answers that hold more will do as well."""
-        wanted = {need for method in self.pipeline.methods for need in method.needs} & set(Aside._fields)
-        further = [name for name in Aside._fields if name not in wanted]
+        wanted = {need for method in self.pipeline.methods for need in method.needs} & set(AfterAnswer._fields)
+        further = [name for name in AfterAnswer._fields if name not in wanted]
         stages = [
             self._answer_stage(label, [*wanted, *more])
             for size in range(len(further) + 1)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ccps.asking.follow_up import QUERY, Aside, FollowUp, probed_layers, query_ids
+from ccps.asking.follow_up import QUERY, AfterAnswer, FollowUp, probed_layers, query_ids
 from ccps.asking.interview import Answer, Interview, Manner
 from ccps.core.errors import UserError
 from ccps.data.prompts import chat_messages
@@ -21,7 +21,7 @@ GIVEN = [replace(q, given_answer=text) for q, text in zip(OPEN, ("Ann", "the Nil
 BOTH = ("layer_states", "self_evaluation")
 
 
-def whole(lm: LanguageModel, question: Question, answer: Answer) -> Aside:
+def whole(lm: LanguageModel, question: Question, answer: Answer) -> AfterAnswer:
     """The same from `output_hidden_states` and the logits of one pass that sees the whole conversation."""
     messages = chat_messages(question)
     before = [*prompt_ids(lm.tokenizer, messages), *answer.tokens]
@@ -33,7 +33,7 @@ def whole(lm: LanguageModel, question: Question, answer: Answer) -> Aside:
     layers = len(hidden) - 1
     letters = [lm.tokenizer(letter)["input_ids"][0] for letter in "ab"]
     wanted = (layers // 2, int(0.75 * layers), layers - 1)
-    return Aside(torch.stack([hidden[layer][0, -1] for layer in wanted]), logits[letters])
+    return AfterAnswer(torch.stack([hidden[layer][0, -1] for layer in wanted]), logits[letters])
 
 
 @pytest.mark.parametrize("model", ["llama", "qwen2"])
@@ -46,8 +46,8 @@ def test_what_is_read_on_is_what_one_pass_over_everything_reads(
     manner = Manner(max_new_tokens=7, max_batch_tokens=max_batch_tokens)
     for question, answer in zip(questions, Interview(lm, questions, manner, BOTH).answer_all(), strict=True):
         expected = whole(lm, question, answer)
-        torch.testing.assert_close(answer.aside.layer_states, expected.layer_states, rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(answer.aside.self_evaluation, expected.self_evaluation, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(answer.after.layer_states, expected.layer_states, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(answer.after.self_evaluation, expected.self_evaluation, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("questions", [OPEN, CHOICE, GIVEN], ids=["open", "choice", "given"])
@@ -59,7 +59,7 @@ def test_the_answers_are_the_same_as_without(
     for answer, alone in zip(Interview(lm, questions, manner, BOTH).answer_all(), plain, strict=True):
         assert (answer.tokens, answer.text, answer.cost) == (alone.tokens, alone.text, alone.cost)
         torch.testing.assert_close(answer.states, alone.states, rtol=1e-5, atol=1e-5)
-        assert alone.aside == Aside()
+        assert alone.after == AfterAnswer()
 
 
 def test_only_what_is_asked_for_is_read(tiny_model: Callable[..., LanguageModel]) -> None:
@@ -67,10 +67,10 @@ def test_only_what_is_asked_for_is_read(tiny_model: Callable[..., LanguageModel]
     layers = Interview(lm, OPEN, Manner(max_new_tokens=3), ("layer_states",))
     evaluation = Interview(lm, OPEN, Manner(max_new_tokens=3), ("self_evaluation",))
     for first, second in zip(layers.answer_all(), evaluation.answer_all(), strict=True):
-        assert first.aside.self_evaluation is None
-        assert first.aside.layer_states is not None
-        assert second.aside.layer_states is None
-        assert second.aside.self_evaluation is not None
+        assert first.after.self_evaluation is None
+        assert first.after.layer_states is not None
+        assert second.after.layer_states is None
+        assert second.after.self_evaluation is not None
     assert layers.follow_up is not None
     assert evaluation.follow_up is not None
     assert layers.follow_up.tokens == ids_after_answer(lm.tokenizer, chat_messages(OPEN[0]))
@@ -84,10 +84,10 @@ def test_nothing_is_read_after_an_answer_without_tokens(tiny_model: Callable[...
     question = replace(OPEN[0], given_answer=" ")
     other = replace(OPEN[1], given_answer="yes")
     empty, full = Interview(lm, [question, other], Manner(), BOTH).answer_all()
-    assert empty.aside == Aside()
-    assert full.aside.self_evaluation is not None
+    assert empty.after == AfterAnswer()
+    assert full.after.self_evaluation is not None
     ended = Interview(replace(lm, end_tokens=tuple(range(len(lm.head.weight)))), OPEN, Manner(), BOTH).answer_all()
-    assert [(answer.tokens, answer.aside) for answer in ended] == [([], Aside())] * len(OPEN)
+    assert [(answer.tokens, answer.after) for answer in ended] == [([], AfterAnswer())] * len(OPEN)
 
 
 def test_the_window_holds_the_query_too(tiny_model: Callable[..., LanguageModel]) -> None:
@@ -118,7 +118,7 @@ def test_a_thought_that_the_template_opens_is_closed_before_the_letter_is_read(
     with torch.inference_mode():
         logits = lm.model(torch.tensor([[*prompt_ids(lm.tokenizer, messages), *closed]])).logits[0, -1]
     letters = [lm.tokenizer(letter)["input_ids"][0] for letter in "ab"]
-    torch.testing.assert_close(answer.aside.self_evaluation, logits[letters], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(answer.after.self_evaluation, logits[letters], rtol=1e-4, atol=1e-4)
 
 
 def test_a_thought_that_the_template_closes_itself_is_left_alone(tiny_model: Callable[..., LanguageModel]) -> None:

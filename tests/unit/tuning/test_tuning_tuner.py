@@ -42,7 +42,7 @@ def test_conversations_are_those_that_p_true_is_read_after(
     lm: LanguageModel, questions: list[Question], examples: Examples
 ) -> None:
     answers = Interview(lm, questions, Manner(max_new_tokens=3), ["self_evaluation"]).answer_all()
-    asides = [answer.aside.self_evaluation for answer in answers if answer.tokens]
+    asides = [answer.after.self_evaluation for answer in answers if answer.tokens]
     letters = letter_tokens(lm, 2)
     for example, aside in zip(examples(lm), asides, strict=True):
         own = lm.model(torch.tensor([example.tokens])).logits[0, -1, letters].detach()
