@@ -11,8 +11,6 @@ from ccps.analysis.data import DIFFERENCE_COLUMNS, RESULT_COLUMNS, ReportData
 from ccps.analysis.records import Setting
 from ccps.analysis.resamples import Floats, Resamples
 from ccps.analysis.terms import BY_NAME, METRICS
-from ccps.report.sections import Section, Table
-from ccps.report.text import listed, scaled, scaled_interval
 
 AVERAGE_COLUMNS = ("method", "metric", "value", "ci_low", "ci_high", "n_settings")
 HEADLINE_SCALES = {"ece": "relative", "brier": "relative", "acc": "points", "aucpr": "points", "auroc": "points"}
@@ -182,27 +180,7 @@ def headlines(data: ReportData, resamples: Resamples) -> tuple[Headline, ...]:
     return tuple(found)
 
 
-def headline_section(data: ReportData, found: Sequence[Headline]) -> Section | None:
-    """The headline differences as a table; None where there are none."""
-    if not found:
-        return None
-    means = f"Means over {len(data.settings)} settings. " if len(data.settings) > 1 else ""
-    words = f"{means}The strongest is chosen for each metric and setting by its mean over seeds; controls do not count."
-    head = ("Metric", "Difference", f"{data.level:.0%} interval".replace("%", " %"), "Strongest other method")
-    rows = [
-        (
-            BY_NAME[one.metric].label,
-            scaled(one.measured.value, one.scale),
-            scaled_interval(one.measured.low, one.measured.high, one.scale),
-            listed([data.label(method) for method in _strongest(data, one.metric)]),
-        )
-        for one in found
-    ]
-    title = f"{data.label(data.reference)} against the strongest other method"
-    return Section("headline", title, [words], [Table("", head, rows)])
-
-
-def _strongest(data: ReportData, metric: str) -> list[str]:
+def strongest(data: ReportData, metric: str) -> list[str]:
     """The strongest rival of each setting, each named once."""
     means = setting_means(data.results, metric)
     others = means[[method for method in means if method in data.rivals]].dropna(how="all")

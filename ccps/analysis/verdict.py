@@ -9,7 +9,7 @@ import pandas as pd
 
 from ccps.analysis.records import Setting
 from ccps.analysis.terms import BY_NAME, METRICS
-from ccps.report.text import listed, signed_points
+from ccps.core.text import listed, signed_points
 
 # More methods than these make a sentence that nobody reads to its end.
 _NAMED = 3

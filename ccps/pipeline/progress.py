@@ -14,7 +14,7 @@ from rich.progress import (
 )
 
 from ccps.core.console import console
-from ccps.report.text import duration
+from ccps.core.text import duration
 
 _SECONDS_BETWEEN_LINES = 30
 

@@ -17,12 +17,12 @@ from torch.utils.data import DataLoader
 from ccps.core.artifacts import Artifact
 from ccps.core.console import say
 from ccps.core.errors import UserError, expected
+from ccps.core.text import duration
 from ccps.pipeline.mirror import mirror_artifact
 from ccps.pipeline.progress import StageProgress
 from ccps.pipeline.quiet import quiet_lightning
 from ccps.pipeline.ranks import Ranks
 from ccps.pipeline.shard_writer import ShardWriter
-from ccps.report.text import duration
 
 
 class Work(NamedTuple):

@@ -10,9 +10,9 @@ from ccps.analysis.averages import setting_means
 from ccps.analysis.data import ReportData
 from ccps.analysis.resamples import Resamples
 from ccps.analysis.terms import BY_NAME
+from ccps.core.text import DASH, count, interval, listed, percent, slug
 from ccps.report.figures import INK, Picture, heading_of, new_figure, picture
 from ccps.report.sections import Section, Table
-from ccps.report.text import DASH, count, interval, listed, percent, slug
 
 CHANCE = 0.5
 _FIGURE_METRIC = "auroc"

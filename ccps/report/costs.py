@@ -10,9 +10,9 @@ from ccps.analysis.averages import setting_means
 from ccps.analysis.data import ReportData
 from ccps.analysis.records import Setting
 from ccps.analysis.terms import BY_NAME
+from ccps.core.text import DASH, byte_size, count, decimal, duration, listed, percent, seconds_each, slug
 from ccps.report.figures import INK, SOFT, WIDE, Picture, heading_of, method_styles, new_figure, picture
 from ccps.report.sections import Section, Table
-from ccps.report.text import DASH, byte_size, count, decimal, duration, listed, percent, seconds_each, slug
 
 _METRICS = ("auroc", "ece")
 _HEAD = (

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator, Mapping
 
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
+from ccps.core.text import count, decimal, duration
 from ccps.report.faithful_terms import label_with
 from ccps.report.faithful_text import DASHES, OF_ANSWERS, caption, correlation, in_percent, left_out_of
 from ccps.report.sections import Section, Table
-from ccps.report.text import count, decimal, duration
 
 _ANSWERS = (
     "Run",

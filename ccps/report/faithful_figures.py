@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
+from ccps.core.text import DASH, decimal, slug
 from ccps.report.faithful_terms import ESTIMATORS, label_of
 from ccps.report.faithful_words import CONSTANT, DECISIVE, HEADLINE, RANDOM, fraction
 from ccps.report.figures import INK, SOFT, MethodStyle, Picture, method_styles, new_figure, picture, title_left
-from ccps.report.text import DASH, decimal, slug
 
 _WORDS = MethodStyle(INK, "-")
 _BASELINES = ((CONSTANT, "D", "best constant"), (RANDOM, "x", "dealt at random"), (DECISIVE, "|", "always decisive"))

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
+from ccps.core.text import decimal, excerpt
 from ccps.report.faithful_terms import Signal
 from ccps.report.faithful_traces import Piece, ShownTrace, heading
 from ccps.report.figures import Picture
+from ccps.report.kit.escape import latex_escape, markdown_escape
 from ccps.report.sections import Section, Table
-from ccps.report.text import decimal, excerpt, latex_escape, markdown_escape
 
 _TRACES_SHOWN = 2
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from ccps.analysis.faithful_data import PLACE_COLUMNS, FaithfulCell, FaithfulData
+from ccps.core.text import DASH, byte_size, count, duration, percent
 from ccps.report.faithful_answers import answers_section, bridge_section
 from ccps.report.faithful_terms import label_of
 from ccps.report.faithful_text import (
@@ -18,7 +19,6 @@ from ccps.report.faithful_text import (
 )
 from ccps.report.faithful_words import CONSTANT, DECISIVE, HEADLINE, RANDOM
 from ccps.report.sections import Section, Table
-from ccps.report.text import DASH, byte_size, count, duration, percent
 
 _SCORES = (
     "Estimator",

@@ -3,7 +3,7 @@
 import re
 
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData, Measured
-from ccps.report.text import DASH, count, decimal, interval, percent, signed_points
+from ccps.core.text import DASH, count, decimal, interval, percent, signed_points
 
 # What was left out of accuracy or of correlations bears on their tables alone; matched with `what` in `dropped`.
 OF_ANSWERS = "accuracy|mean_decisiveness"

@@ -13,10 +13,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
+from ccps.core.text import decimal, excerpt
 from ccps.faithful import decisiveness
 from ccps.faithful.markers import QUESTION
 from ccps.report.faithful_terms import label_of
-from ccps.report.text import decimal, excerpt
 
 _TRACES, _TRACES_OF_MANY, _MANY_CELLS = 10, 3, 3
 _LONGEST_STEP = 2000

@@ -4,8 +4,8 @@ import math
 from typing import NamedTuple
 
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData, Measured
+from ccps.core.text import DASH, MINUS, decimal, listed
 from ccps.report.faithful_terms import label_of
-from ccps.report.text import DASH, MINUS, decimal, listed
 
 HEADLINE = "cmfg_star"
 CONSTANT, RANDOM, DECISIVE = "best_constant", "permutation", "always_decisive"

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ccps.analysis.faithful_data import RESULT_COLUMNS, FaithfulCell, FaithfulData
+from ccps.core.text import decimal
 from ccps.report.faithful_figures import draw
 from ccps.report.faithful_markdown import main_latex, main_markdown, markdown_report
 from ccps.report.faithful_parquet import write_parquet
@@ -21,7 +22,6 @@ from ccps.report.faithful_words import conclusion, sentences
 from ccps.report.figures import STYLE, Picture
 from ccps.report.sections import Section
 from ccps.report.tables import write_costs_csv
-from ccps.report.text import decimal
 
 _HERE = Path(__file__).parent
 _QUESTION = (

@@ -7,6 +7,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ccps.analysis.data import ReportData
 from ccps.analysis.records import Setting
+from ccps.core.text import percent, slug
 from ccps.metrics import risk_coverage
 from ccps.report.figures import (
     INK,
@@ -21,7 +22,6 @@ from ccps.report.figures import (
     picture,
     seed_words,
 )
-from ccps.report.text import percent, slug
 
 # The error rate of fewer answers than this swings too widely to be worth a line.
 _FEWEST_ANSWERS = 20

@@ -18,6 +18,7 @@ from scipy.stats import binomtest
 
 from ccps.analysis.data import ReportData
 from ccps.analysis.records import Setting
+from ccps.core.text import percent, slug
 from ccps.metrics import ReliabilityBins, ece, expected_ece_noise, reliability_bins
 from ccps.report.figures import (
     INK,
@@ -33,7 +34,6 @@ from ccps.report.figures import (
     seed_words,
     title_left,
 )
-from ccps.report.text import percent, slug
 
 # A diagram draws P(correct) itself, whatever the headline convention bins.
 DIAGRAM_CONVENTION = "p_correct"

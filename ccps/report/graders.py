@@ -9,9 +9,9 @@ import pandas as pd
 from ccps.analysis.data import PAIR_COLUMNS, ReportData
 from ccps.analysis.records import Setting
 from ccps.analysis.terms import KAPPA
+from ccps.core.text import count, decimal, listed, percent
 from ccps.data.sampling import shares
 from ccps.report.figures import heading_of
-from ccps.report.text import count, decimal, listed, percent
 
 
 class AgreementTable(NamedTuple):

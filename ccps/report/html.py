@@ -15,22 +15,12 @@ from ccps.analysis.data import COST_COLUMNS, COUNT_COLUMNS, ReportData
 from ccps.analysis.records import Example
 from ccps.analysis.terms import BY_NAME, FORMATS, KAPPA, METRICS
 from ccps.analysis.verdict import MARKS, Comparison, Verdict
+from ccps.core.text import DASH, byte_size, count, duration, excerpt, percent, plain_number, seconds_each, signed_points
 from ccps.report import graders
 from ccps.report.figures import Picture, heading_of, of_page
 from ccps.report.sections import Section
 from ccps.report.summary import Block
 from ccps.report.tables import CONTROLS, first_control, other_conventions, table_note
-from ccps.report.text import (
-    DASH,
-    byte_size,
-    count,
-    duration,
-    excerpt,
-    percent,
-    plain_number,
-    seconds_each,
-    signed_points,
-)
 
 _HERE = Path(__file__).parent
 # Tables of more rows than this are folded, save the first of them.

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from ccps.analysis.data import ReportData
+from ccps.core.text import interval, listed, percent, slug
 from ccps.report.figures import INK, Picture, method_styles, new_figure, picture
 from ccps.report.sections import Section, Table
-from ccps.report.text import interval, listed, percent, slug
 
 _FEATURES_SHOWN = 20
 _WORDS = (

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from ccps.analysis.data import ReportData
 from ccps.analysis.terms import METRICS
 from ccps.analysis.verdict import MARKS, Comparison, Verdict
+from ccps.core.text import byte_size, count, duration, excerpt, percent, plain_number
 from ccps.report import graders
 from ccps.report.figures import Picture, heading_of, of_page
+from ccps.report.kit.escape import markdown_escape
 from ccps.report.sections import Section
 from ccps.report.summary import Block
 from ccps.report.tables import main_markdown
-from ccps.report.text import byte_size, count, duration, excerpt, markdown_escape, percent, plain_number
 
 _DISAGREEMENTS_SHOWN = 6
 

@@ -10,7 +10,7 @@ from ccps.analysis.data import ordered_methods
 from ccps.analysis.records import Setting
 from ccps.analysis.resamples import Resamples
 from ccps.analysis.terms import METRICS, Metric
-from ccps.report.text import DASH, count_range, interval, percent
+from ccps.core.text import DASH, count_range, interval, percent
 
 NOT_RUN = "not run, or it scored no answer"
 NO_REASON = "no value was recorded, and no reason"

@@ -9,8 +9,8 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from ccps.analysis.sweep_data import CHOSEN, Place, SweepData
 from ccps.analysis.terms import BY_NAME, METRICS, Metric
+from ccps.core.text import percent, slug
 from ccps.report.figures import INK, SOFT, Picture, method_styles, new_figure, picture, title_left
-from ccps.report.text import percent, slug
 
 _HEAT = ("auroc", "ece")
 _BINS = 24

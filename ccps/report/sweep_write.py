@@ -12,9 +12,10 @@ from markupsafe import Markup
 
 from ccps.analysis.sweep_data import BEST_COLUMNS, CHOSEN, ON_TEST, PAPER, SWEEP_COLUMNS, Place, Strength, SweepData
 from ccps.analysis.terms import BY_NAME, METRICS
+from ccps.core.text import DASH, byte_size, count, duration, interval, percent
 from ccps.report import sweep_figures
 from ccps.report.figures import STYLE, Picture
-from ccps.report.text import DASH, byte_size, count, duration, interval, markdown_escape, percent
+from ccps.report.kit.escape import markdown_escape
 
 _HERE = Path(__file__).parent
 _SECTIONS = {

@@ -14,8 +14,8 @@ from ccps.analysis.data import (
     ReportData,
 )
 from ccps.analysis.terms import METRICS
+from ccps.report.kit.escape import latex_escape, markdown_escape
 from ccps.report.summary import Block, Cell, Row, summarise
-from ccps.report.text import latex_escape, markdown_escape
 
 CONTROLS = "Controls"
 COST_FILE_COLUMNS = ("stage", "seconds", "tokens", "bytes", "peak_memory")

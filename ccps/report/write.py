@@ -9,7 +9,7 @@ import pandas as pd
 
 from ccps.analysis import averages
 from ccps.analysis.data import METHOD_COST_COLUMNS, ReportData
-from ccps.analysis.ledger import LedgerEntry, headline_lines, ledger, ledger_lines, ledger_section, write_claims
+from ccps.analysis.ledger import LedgerEntry, ledger
 from ccps.analysis.records import DROP_COLUMNS, SHAP_COLUMNS, SHARED_COLUMNS, TRANSFER_COLUMNS
 from ccps.analysis.resamples import Resamples, by_subject, resample
 from ccps.analysis.verdict import Verdict, compare, decide
@@ -19,6 +19,8 @@ from ccps.report.costs import cost_figures, left_out_section, method_cost_sectio
 from ccps.report.figures import STYLE, Picture
 from ccps.report.html import render
 from ccps.report.importance import importance_figures, importance_section
+from ccps.report.main.headline import headline_lines, headline_section
+from ccps.report.main.published import ledger_lines, ledger_section, write_claims
 from ccps.report.markdown import markdown_report
 from ccps.report.sections import Section
 from ccps.report.summary import summarise
@@ -115,7 +117,7 @@ def _sections(
 ) -> dict[str, Section]:
     """The parts made of words and tables that have something to say, by anchor."""
     parts = (
-        averages.headline_section(data, headlines),
+        headline_section(data, headlines),
         importance_section(data),
         method_cost_section(data),
         left_out_section(data),

@@ -13,7 +13,6 @@ from ccps.analysis.averages import (
     average_results,
     averages_table,
     gap,
-    headline_section,
     headlines,
     setting_means,
 )
@@ -21,6 +20,7 @@ from ccps.analysis.data import ReportData
 from ccps.analysis.records import Setting
 from ccps.analysis.resamples import Resamples, by_subject, resample
 from ccps.metrics import METRICS
+from ccps.report.main.headline import headline_section
 from ccps.report.summary import summarise
 from ccps.report.write import write_report
 

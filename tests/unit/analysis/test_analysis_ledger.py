@@ -16,11 +16,9 @@ from ccps.analysis.ledger import (
     LedgerEntry,
     judge_claim,
     ledger,
-    ledger_lines,
-    ledger_section,
-    write_claims,
 )
 from ccps.analysis.resamples import by_subject, resample
+from ccps.report.main.published import ledger_lines, ledger_section, write_claims
 
 Make = Callable[..., ReportData]
 MODEL, BENCHMARK = "lab/tiny_model", "MMLU-CHOICE"

@@ -1,4 +1,4 @@
-"""How numbers and names are written down, in Markdown, LaTeX and plain words."""
+"""How numbers and names are written down in plain words."""
 
 import math
 import re
@@ -7,23 +7,6 @@ from collections.abc import Sequence
 DASH = "–"
 MINUS = "\N{MINUS SIGN}"
 _EXCERPT = 200
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "–": "--",
-    "−": "$-$",
-    "·": r"$\cdot$",
-    "≈": r"$\approx$",
-}
 
 
 def decimal(value: float, digits: int = 1) -> str:
@@ -131,16 +114,6 @@ def seconds_each(seconds: float) -> str:
 def listed(names: Sequence[str]) -> str:
     """Names as prose: "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
-
-
-def markdown_escape(text: str) -> str:
-    """Text that Markdown shows as it stands, also inside a table cell."""
-    return re.sub(r"([\\`*_\[\]<>|~$]|&(?=#?\w+;))", r"\\\1", " ".join(text.split()))
-
-
-def latex_escape(text: str) -> str:
-    """Text that LaTeX typesets as it stands."""
-    return "".join(_LATEX.get(letter, letter) for letter in text).replace("\n", " ")
 
 
 def slug(*names: str) -> str:

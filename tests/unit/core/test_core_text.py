@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from ccps.report import text
+from ccps.core import text
 
 
 @pytest.mark.parametrize(
@@ -53,16 +53,6 @@ def test_byte_size(number: float, shown: str) -> None:
 )
 def test_duration(seconds: float, shown: str) -> None:
     assert text.duration(seconds) == shown
-
-
-def test_escaping() -> None:
-    assert text.markdown_escape("a|b_c*d<e") == r"a\|b\_c\*d\<e"
-    assert text.latex_escape("a_b & 5 % {x} \\ ~") == r"a\_b \& 5 \% \{x\} \textbackslash{} \textasciitilde{}"
-
-
-def test_markdown_escaping_keeps_a_text_on_its_line() -> None:
-    assert text.markdown_escape("a\rb\r\nc\u2028d\x0be") == "a b c d e"
-    assert text.markdown_escape("&lt; &#60; & x; $5") == r"\&lt; \&#60; & x; \$5"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The report of an experiment, a file for each section."""
