@@ -14,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup reproduce smoke sweep faithful page test test-unit test-integration test-slow test-cpus test-coverage \
-	test-acceptance bench lint contract format clean
+	test-acceptance bench lint mypy contract format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -76,7 +76,10 @@ bench: setup ## Measure speed against the paper's procedure on this machine
 lint: setup ## Check style (ruff) and types (mypy, strict)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy ccps
+	$(BIN)/mypy ccps experiments
+
+mypy: setup ## Check types (strict)
+	$(BIN)/mypy ccps experiments
 
 contract: setup ## Check that each room imports only from those it may (import-linter)
 	$(BIN)/lint-imports

@@ -3,6 +3,7 @@
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple, TypeVar, get_args
 
 import numpy as np
@@ -153,7 +154,7 @@ class Scorer:
         """Score traces one after the other, then the dataset that they are."""
         scored = [self._trace(one) for one in traces]
         for estimator in ("deepconf", "rcc"):
-            self.timed("scores of the dataset", lambda name=estimator: _dataset(name, scored))
+            self.timed("scores of the dataset", partial(_dataset, estimator, scored))
 
     def _trace(self, one: Stored) -> dict[str, Any]:
         steps = self.timed("steps", lambda: segment(one.text))

@@ -64,5 +64,6 @@ def feature_bytes(tokens: int, vocabulary: int, width: int) -> int:
 def forward_operations(lm: LanguageModel, tokens: int) -> int:
     """Operations of a forward pass without the head: two for each weight and token; those of attention left out."""
     decoder = lm.model.get_decoder()
-    weights = sum(weight.numel() for weight in decoder.parameters())
-    return 2 * tokens * (weights - decoder.get_input_embeddings().weight.numel())
+    weights: int = sum(weight.numel() for weight in decoder.parameters())
+    embeddings: int = decoder.get_input_embeddings().weight.numel()
+    return 2 * tokens * (weights - embeddings)

@@ -1,6 +1,6 @@
 """What other methods add to the time that the language model takes for CCPS alone."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from ccps.asking.follow_up import Collected
 from ccps.asking.interview import Interview, Manner
@@ -21,7 +21,7 @@ TEXT = (
     "well, which read on to the end of the self-evaluation query. The share is what reading on adds. Nothing else of "
     "these methods takes the language model."
 )
-WAYS: dict[str, Collection[Collected]] = {
+WAYS: Mapping[str, tuple[Collected, ...]] = {
     "alone": (),
     "probes": ("layer_states",),
     "all": ("layer_states", "self_evaluation"),

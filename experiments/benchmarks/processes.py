@@ -90,7 +90,7 @@ def shard_seconds(artifacts: Path) -> float:
 
 
 def _noted(costs: Path) -> float:
-    return sum(json.loads(line)["seconds"] for line in costs.read_text().splitlines() if line)
+    return sum(float(json.loads(line)["seconds"]) for line in costs.read_text().splitlines() if line)
 
 
 def measure_processes(
