@@ -1,27 +1,17 @@
 """Averages over models and benchmarks, and how far the reference method is ahead of the strongest other one."""
 
-import math
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from ccps.analysis.data import DIFFERENCE_COLUMNS, RESULT_COLUMNS, ReportData
-from ccps.analysis.records import Setting
+from ccps.analysis.data import RESULT_COLUMNS, ReportData
+from ccps.analysis.records import Estimate, Setting
 from ccps.analysis.resamples import Floats, Resamples
-from ccps.analysis.terms import BY_NAME, METRICS
+from ccps.metrics import METRICS
 
 AVERAGE_COLUMNS = ("method", "metric", "value", "ci_low", "ci_high", "n_settings")
-HEADLINE_SCALES = {"ece": "relative", "brier": "relative", "acc": "points", "aucpr": "points", "auroc": "points"}
-
-
-class Measured(NamedTuple):
-    """A figure with its interval, all fractions; NaN where missing."""
-
-    value: float
-    low: float = math.nan
-    high: float = math.nan
 
 
 class Headline(NamedTuple):
@@ -30,7 +20,7 @@ class Headline(NamedTuple):
     metric: str
     scale: str
     """ "relative" ((a − b) / b) or "points" (a − b), both as fractions."""
-    measured: Measured
+    measured: Estimate
 
 
 def setting_means(results: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -42,7 +32,7 @@ def setting_means(results: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 def average(
     means: pd.DataFrame, resamples: Resamples, metric: str, method: str, settings: Sequence[Setting]
-) -> Measured:
+) -> Estimate:
     """A metric of one method, averaged over settings; missing when it is in any of them.
 
     Args:
@@ -53,10 +43,9 @@ def average(
         settings: what to average over.
     """
     if method not in means:
-        return Measured(math.nan)
-    value = means[method].reindex(_index(settings)).mean(skipna=False)
-    drawn = _mean([resamples.of(setting, method, metric) for setting in settings])
-    return _measured(float(value), drawn, resamples)
+        return Estimate()
+    value = means[method].reindex(index_of(settings)).mean(skipna=False)
+    return resamples.estimate(float(value), resamples.mean(settings, method, metric))
 
 
 def gap(
@@ -67,7 +56,7 @@ def gap(
     reference: str,
     rivals: Collection[str],
     settings: Sequence[Setting],
-) -> Measured:
+) -> Estimate:
     """Mean gap of the reference method to the strongest of its rivals, over settings.
 
     The strongest rival is chosen for each setting by its mean over seeds. The interval takes this choice as given:
@@ -85,23 +74,23 @@ def gap(
     Returns:
         The gap as a fraction; NaN when any setting lacks a value to compare.
     """
-    means = setting_means(results, metric).reindex(_index(settings))
+    means = setting_means(results, metric).reindex(index_of(settings))
     others = means[[method for method in means if method in rivals]]
     if reference not in means or others.isna().all(axis=1).any():
-        return Measured(math.nan)
-    best = _best(others, metric)
+        return Estimate()
     values, drawn = [], []
-    for setting, rival in zip(settings, best, strict=True):
+    for setting, rival in zip(settings, _best(others, metric), strict=True):
         row = means.loc[setting]
         values.append(_gap(np.array([row[reference]]), np.array([row[rival]]), scale))
         a, b = (resamples.of(setting, method, metric) for method in (reference, str(rival)))
         drawn.append(None if a is None or b is None else _gap(a, b, scale))
-    return _measured(float(np.mean(values)), _mean(drawn), resamples)
+    known = [part for part in drawn if part is not None]
+    return resamples.estimate(float(np.mean(values)), np.mean(known, axis=0) if len(known) == len(drawn) else None)
 
 
 def _best(means: pd.DataFrame, metric: str) -> "pd.Series[str]":
     """The best column of each row."""
-    return means.idxmin(axis=1) if BY_NAME[metric].lower_is_better else means.idxmax(axis=1)
+    return means.idxmin(axis=1) if METRICS[metric].lower_is_better else means.idxmax(axis=1)
 
 
 def _gap(reference: Floats, rival: Floats, scale: str) -> Floats:
@@ -110,47 +99,21 @@ def _gap(reference: Floats, rival: Floats, scale: str) -> Floats:
     return np.divide(reference - rival, rival, out=np.full_like(rival, np.nan), where=rival != 0)
 
 
-def _index(settings: Sequence[Setting]) -> pd.MultiIndex:
+def index_of(settings: Sequence[Setting]) -> pd.MultiIndex:
+    """The rows of `setting_means` that belong to these settings."""
     return pd.MultiIndex.from_tuples(settings, names=["model", "benchmark"])
-
-
-def _mean(parts: Sequence[Floats | None]) -> Floats | None:
-    known = [part for part in parts if part is not None]
-    return np.mean(known, axis=0) if known and len(known) == len(parts) else None
-
-
-def _measured(value: float, drawn: Floats | None, resamples: Resamples) -> Measured:
-    return Measured(value, *resamples.ends(drawn)) if not math.isnan(value) else Measured(value)
 
 
 def average_results(data: ReportData, resamples: Resamples) -> pd.DataFrame:
     """Averages over all settings as rows of `RESULT_COLUMNS`, with `reason`; no row where there is one setting only."""
     settings, rows = data.settings, []
-    means = {metric: setting_means(data.results, metric.name) for metric in METRICS}
+    means = {metric: setting_means(data.results, metric) for metric in METRICS}
     for method in data.methods if len(settings) > 1 else ():
         for metric in METRICS:
-            found = average(means[metric], resamples, metric.name, method, settings)
-            reason = "it has no value in every setting" if math.isnan(found.value) else ""
-            rows.append((*average_setting(data), _formats(data), method, None, metric.name, *found, math.nan, reason))
+            found = average(means[metric], resamples, metric, method, settings)
+            reason = "" if found.known else "it has no value in every setting"
+            rows.append((*average_setting(data), _formats(data), method, None, metric, *found, reason))
     return pd.DataFrame(rows, columns=[*RESULT_COLUMNS, "reason"])
-
-
-def average_differences(data: ReportData, resamples: Resamples) -> pd.DataFrame:
-    """Paired differences reference − other of these averages, columns `DIFFERENCE_COLUMNS`."""
-    settings, rows = data.settings, []
-    for metric in METRICS if len(settings) > 1 else ():
-        means = setting_means(data.results, metric.name)
-        for other in data.methods:
-            if other == data.reference or not {data.reference, other} <= set(means):
-                continue
-            value = float((means[data.reference] - means[other]).reindex(_index(settings)).mean(skipna=False))
-            a, b = (
-                _mean([resamples.of(setting, method, metric.name) for setting in settings])
-                for method in (data.reference, other)
-            )
-            found = _measured(value, None if a is None or b is None else a - b, resamples)
-            rows.append((*average_setting(data), metric.name, data.reference, other, *found))
-    return pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))
 
 
 def average_setting(data: ReportData) -> Setting:
@@ -164,7 +127,7 @@ def _formats(data: ReportData) -> str:
 
 def averages_table(data: ReportData, averages: pd.DataFrame) -> pd.DataFrame:
     """The rows of `average_results` as `AVERAGE_COLUMNS`; `n_settings` counts those in which a method has a value."""
-    counts = {metric.name: setting_means(data.results, metric.name).notna().sum() for metric in METRICS}
+    counts = {metric: setting_means(data.results, metric).notna().sum() for metric in METRICS}
     known = [int(counts[row.metric].get(row.method, 0)) for row in averages.itertuples(index=False)]
     return averages.assign(n_settings=known)[list(AVERAGE_COLUMNS)]
 
@@ -173,11 +136,14 @@ def headlines(data: ReportData, resamples: Resamples) -> tuple[Headline, ...]:
     """The gaps to the strongest other method over all settings; none where there is no other."""
     if not data.rivals:
         return ()
-    found = []
-    for metric, scale in HEADLINE_SCALES.items():
-        measured = gap(data.results, resamples, metric, scale, data.reference, data.rivals, data.settings)
-        found.append(Headline(metric, scale, measured))
-    return tuple(found)
+    return tuple(
+        Headline(
+            metric.name,
+            metric.scale,
+            gap(data.results, resamples, metric.name, metric.scale, data.reference, data.rivals, data.settings),
+        )
+        for metric in METRICS.values()
+    )
 
 
 def strongest(data: ReportData, metric: str) -> list[str]:

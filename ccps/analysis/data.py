@@ -9,9 +9,8 @@ import pandas as pd
 
 from ccps.analysis.claims import ClaimSet
 from ccps.analysis.records import Audit, Example, Fact, Importance, LeftOutMethod, Setting, check_columns, empty
-from ccps.analysis.terms import METRICS
 from ccps.core.errors import expected
-from ccps.metrics import CONVENTIONS
+from ccps.metrics import CONVENTIONS, METRICS
 
 RESULT_COLUMNS = (
     "model",
@@ -84,7 +83,6 @@ class ReportData:
         results: headline results, columns `RESULT_COLUMNS`; `seed` is missing where nothing is trained.
             An optional column `reason` says why a value is missing.
         scores: one row per question, method and seed, columns `SCORE_COLUMNS`; `correct` is boolean.
-        differences: paired differences reference − other, columns `DIFFERENCE_COLUMNS`; may be empty.
         costs: columns `COST_COLUMNS`; bytes and peak_memory in bytes.
         counts: whatever was dropped, skipped or is worth knowing, columns `COUNT_COLUMNS`.
         run: resolved config, versions, commit, seeds and input hashes; written to run.json.
@@ -131,7 +129,6 @@ class ReportData:
     question: str
     results: pd.DataFrame
     scores: pd.DataFrame
-    differences: pd.DataFrame
     costs: pd.DataFrame
     counts: pd.DataFrame
     run: Mapping[str, Any]
@@ -163,7 +160,6 @@ class ReportData:
         for name, columns in (
             ("results", RESULT_COLUMNS),
             ("scores", SCORE_COLUMNS),
-            ("differences", DIFFERENCE_COLUMNS),
             ("costs", COST_COLUMNS),
             ("method_costs", METHOD_COST_COLUMNS),
             ("counts", COUNT_COLUMNS),
@@ -185,8 +181,8 @@ class ReportData:
         self._check_disagreements()
 
     def _check_rows(self) -> None:
-        known = [metric.name for metric in METRICS]
-        for name in ("results", "differences", "results_other"):
+        known = list(METRICS)
+        for name in ("results", "results_other"):
             unknown = sorted(set(getattr(self, name)["metric"]) - set(known))
             if unknown:
                 raise ValueError(f"Expected metrics of `{name}` to be among {known}, but got {unknown}.")

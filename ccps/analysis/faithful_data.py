@@ -1,14 +1,13 @@
 """What a report of faithfulness shows."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import pandas as pd
 
-from ccps.analysis.records import check_columns
+from ccps.analysis.records import Estimate, check_columns
 
 PLACE_COLUMNS = ("model", "dataset", "prompt")
 MEASURE_COLUMNS = ("estimator", "metric", "value", "ci_low", "ci_high", "n")
@@ -24,20 +23,6 @@ COST_COLUMNS = ("stage", "seconds", "tokens", "bytes", "peak_memory", "n")
 
 Texts = Literal["traces", "steps"]
 """The tables that may be large."""
-
-
-class Measured(NamedTuple):
-    """A figure with its interval; NaN where missing."""
-
-    value: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
-    n: float = math.nan
-
-    @property
-    def known(self) -> bool:
-        """Whether there is a value."""
-        return not math.isnan(self.value)
 
 
 @dataclass(frozen=True)
@@ -132,22 +117,22 @@ class FaithfulCell:
         """As a heading."""
         return " · ".join(self.names)
 
-    def measured(self, estimator: str, metric: str) -> Measured:
+    def measured(self, estimator: str, metric: str) -> Estimate:
         """A figure of `results`; the estimator is empty for metrics without one."""
         rows = self.results[(self.results["estimator"] == estimator) & (self.results["metric"] == metric)]
         return _measured(rows)
 
-    def bridged(self, position: str, signal: str, metric: str) -> Measured:
+    def bridged(self, position: str, signal: str, metric: str) -> Estimate:
         """A figure of `bridge`."""
         here = (self.bridge["position"] == position) & (self.bridge["signal"] == signal)
         return _measured(self.bridge[here & (self.bridge["metric"] == metric)])
 
 
-def _measured(rows: pd.DataFrame) -> Measured:
+def _measured(rows: pd.DataFrame) -> Estimate:
     if rows.empty:
-        return Measured()
+        return Estimate()
     ends = pd.to_numeric(rows.iloc[0][["value", "ci_low", "ci_high", "n"]], errors="coerce")
-    return Measured(*(float(end) for end in ends))
+    return Estimate(*(float(end) for end in ends))
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from enum import StrEnum
 
 import pandas as pd
 
-from ccps.analysis.averages import Measured, average, gap, setting_means
+from ccps.analysis.averages import average, gap, setting_means
 from ccps.analysis.claims import Claim, ClaimSet
 from ccps.analysis.data import ReportData
-from ccps.analysis.records import Setting
+from ccps.analysis.records import Estimate, Setting
 from ccps.analysis.resamples import Resamples, by_subject, resample
 from ccps.core.text import DASH, listed, scaled, scaled_interval
 
@@ -71,7 +71,7 @@ class LedgerEntry:
         return published, scaled(self.got, scale), scaled_interval(self.low, self.high, scale)
 
 
-def judge_claim(claim: Claim, source: str, got: Measured, reason: str = "") -> LedgerEntry:
+def judge_claim(claim: Claim, source: str, got: Estimate, reason: str = "") -> LedgerEntry:
     """Compare one published figure with a measured one.
 
     Args:
@@ -80,7 +80,7 @@ def judge_claim(claim: Claim, source: str, got: Measured, reason: str = "") -> L
         got: the measured figure, NaN when there is none.
         reason: why there is none.
     """
-    value, low, high = (None if math.isnan(number) else number for number in got)
+    value, low, high = (None if math.isnan(number) else number for number in got[:3])
     if claim.value is None:
         return LedgerEntry(claim, source, value, low, high, ClaimVerdict.UNKNOWN, "no published value")
     if value is None:
@@ -126,7 +126,7 @@ def _entry(
     elif claim.method not in data.methods:
         reason = f"{claim.method} was not run"
     if reason:
-        return judge_claim(claim, claims.source, Measured(math.nan), reason)
+        return judge_claim(claim, claims.source, Estimate(), reason)
     results, resamples = measured[convention]
     if claim.scale == "value":
         means = setting_means(results, claim.metric)

@@ -1,5 +1,6 @@
 """The small records of a report, each shown in a place of its own."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -17,6 +18,23 @@ class Setting(NamedTuple):
 
     model: str
     benchmark: str
+
+
+class Estimate(NamedTuple):
+    """A figure with its interval, all fractions; NaN where missing."""
+
+    value: float = math.nan
+    low: float = math.nan
+    """Lower end."""
+    high: float = math.nan
+    """Upper end."""
+    n: float = math.nan
+    """What it rests on."""
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a value."""
+        return not math.isnan(self.value)
 
 
 class LeftOutMethod(NamedTuple):

@@ -1,7 +1,8 @@
 """Metrics on resampled questions and seeds, drawn jointly for all models and methods of a benchmark.
 
 An average over models and benchmarks, and any difference of two methods, needs resamples in which all of them see the
-same questions; the interval of one result alone does not tell.
+same questions; the interval of one result alone does not tell. Every interval that a report shows beside more than one
+seed, method or benchmark is taken from here, so that no two of its tables can disagree.
 """
 
 import zlib
@@ -13,15 +14,36 @@ import numpy.typing as npt
 import pandas as pd
 
 from ccps.analysis.data import ReportData
-from ccps.analysis.records import Setting
+from ccps.analysis.records import Estimate, Setting
 from ccps.metrics import METRICS
 from ccps.metrics.conventions import find_convention
 from ccps.metrics.evaluate import metric_table
+from ccps.metrics.inputs import batch_sizes
+from ccps.metrics.resampling import drawn_counts, percentile_ends
 
 Floats = npt.NDArray[np.float64]
 
-# Numbers that one step holds at once, so that memory stays bounded however many questions there are.
-_CELLS = 2**21
+
+@dataclass(frozen=True)
+class Drawing:
+    """How resamples are drawn.
+
+    Attributes:
+        resamples: how often.
+        seed: of the draws.
+        level: of the intervals.
+        aggregate: "macro" (mean over subjects) or "pooled" (over all questions).
+    """
+
+    resamples: int
+    seed: int
+    level: float
+    aggregate: str = "macro"
+
+    def times(self, stream: str, n: int) -> Floats:
+        """How often each of `n` units is drawn, `[resamples, n]`; one stream of numbers for each thing drawn."""
+        rng = np.random.default_rng([self.seed, zlib.crc32(stream.encode())])
+        return drawn_counts(rng, self.resamples, n)
 
 
 @dataclass(frozen=True)
@@ -29,7 +51,7 @@ class Resamples:
     """What every method measures in every resample.
 
     Attributes:
-        drawn: for each setting and method the five metrics, `[resamples, 5]`, columns as in `ccps.metrics.METRICS`,
+        drawn: for each setting and method every metric, `[resamples, metrics]`, columns as in `ccps.metrics.METRICS`,
             means over the drawn seeds; NaN where undefined.
         level: level of intervals.
     """
@@ -40,7 +62,13 @@ class Resamples:
     def of(self, setting: Setting, method: str, metric: str) -> Floats | None:
         """One metric in every resample, `[resamples]`; None where the method has no score."""
         found = self.drawn.get((setting, method))
-        return None if found is None else found[:, METRICS.index(metric)]
+        return None if found is None else found[:, list(METRICS).index(metric)]
+
+    def mean(self, settings: Sequence[Setting], method: str, metric: str) -> Floats | None:
+        """Its mean over some settings in every resample; None where the method has no score in one of them."""
+        parts = [self.of(setting, method, metric) for setting in settings]
+        known = [part for part in parts if part is not None]
+        return np.mean(known, axis=0) if known and len(known) == len(parts) else None
 
     def with_average(self, average: Setting, settings: Sequence[Setting]) -> "Resamples":
         """The same with one setting more: the mean over some, for the methods that have a score in all of them."""
@@ -54,11 +82,11 @@ class Resamples:
 
     def ends(self, values: Floats | None) -> tuple[float, float]:
         """The percentile interval of a statistic over the resamples that define it; NaN where none does."""
-        defined = values[~np.isnan(values)] if values is not None else np.array([])
-        if not len(defined):
-            return np.nan, np.nan
-        low, high = np.quantile(defined, [(1 - self.level) / 2, (1 + self.level) / 2])
-        return float(low), float(high)
+        return (np.nan, np.nan) if values is None else percentile_ends(values, self.level)
+
+    def estimate(self, value: float, drawn: Floats | None) -> Estimate:
+        """A value with its interval; without a value there is none."""
+        return Estimate(value) if np.isnan(value) else Estimate(value, *self.ends(drawn))
 
 
 def by_subject(scores: pd.DataFrame, convention: str) -> pd.DataFrame:
@@ -80,11 +108,7 @@ def by_subject(scores: pd.DataFrame, convention: str) -> pd.DataFrame:
 
 
 def resample(data: ReportData, convention: str, measured: pd.DataFrame) -> Resamples:
-    """Draw subjects and seeds with replacement and measure every method anew.
-
-    A resample draws whole subjects of a benchmark, or its questions where it has one subject only, the same for all
-    models and methods. Of a trained method it also draws seeds, the same for all benchmarks of a model and format, as
-    these share a probe; so its intervals cover the luck of the training as well as that of the questions.
+    """The resamples of a report, see `draw`.
 
     Args:
         data: scores, how metrics are aggregated, how often to draw and with which seed.
@@ -92,15 +116,36 @@ def resample(data: ReportData, convention: str, measured: pd.DataFrame) -> Resam
         measured: the table of `by_subject` under this convention.
     """
     formats = dict(data.results[["benchmark", "format"]].itertuples(index=False, name=None))
-    scores = data.scores.dropna(subset=["p_correct"])
+    drawing = Drawing(data.resamples, data.resampling_seed, data.level, data.aggregate)
+    return draw(data.scores, formats, convention, measured, drawing)
+
+
+def draw(
+    scores: pd.DataFrame, formats: Mapping[str, str], convention: str, measured: pd.DataFrame, drawing: Drawing
+) -> Resamples:
+    """Draw subjects and seeds with replacement and measure every method anew.
+
+    A resample draws whole subjects of a benchmark, or its questions where it has one subject only, the same for all
+    models and methods. Of a trained method it also draws seeds, the same for all benchmarks of a model and format, as
+    these share a probe; so its intervals cover the luck of the training as well as that of the questions. The seeds of
+    two methods are drawn independently of each other: that both begin with the same number makes no pair of them.
+
+    Args:
+        scores: columns `SCORE_COLUMNS`; rows without P(correct) are left out.
+        formats: of each benchmark.
+        convention: how the ECE is measured.
+        measured: the table of `by_subject` of these scores under this convention.
+        drawing: how often, with which seed, and how metrics are aggregated.
+    """
+    scores = scores.dropna(subset=["p_correct"])
     drawn: dict[tuple[Setting, str], Floats] = {}
     for benchmark, rows in scores.groupby("benchmark", sort=False):
         unit = "subject" if rows["subject"].nunique() > 1 else "question_id"
         units = np.sort(rows[unit].unique())
         if len(units) < 2:
             continue
-        times = _times(data, f"questions of {benchmark}", len(units))
-        pooled = unit == "question_id" or data.aggregate == "pooled"
+        times = drawing.times(f"questions of {benchmark}", len(units))
+        pooled = unit == "question_id" or drawing.aggregate == "pooled"
         table = rows if pooled else measured[measured["benchmark"] == benchmark]
         for (model, method), here in table.groupby(["model", "method"], sort=False):
             seeds = [
@@ -109,20 +154,14 @@ def resample(data: ReportData, convention: str, measured: pd.DataFrame) -> Resam
                 else _macro(part, np.searchsorted(units, part["subject"]), times)
                 for _, part in here.groupby("seed", dropna=False)
             ]
-            stream = f"seeds of {method}, {model}, {formats.get(benchmark, '')}"
-            shares = _times(data, stream, len(seeds)) / len(seeds)
+            stream = f"seeds of {method}, {model}, {formats.get(str(benchmark), '')}"
+            shares = drawing.times(stream, len(seeds)) / len(seeds)
             drawn[Setting(str(model), str(benchmark)), str(method)] = np.einsum("rs,srm->rm", shares, np.stack(seeds))
-    return Resamples(drawn, data.level)
-
-
-def _times(data: ReportData, stream: str, n: int) -> Floats:
-    """How often each of `n` units is drawn, `[resamples, n]`; one stream of numbers for each thing drawn."""
-    rng = np.random.default_rng([data.resampling_seed, zlib.crc32(stream.encode())])
-    return rng.multinomial(n, np.full(n, 1 / n), size=data.resamples).astype(np.float64)
+    return Resamples(drawn, drawing.level)
 
 
 def _macro(table: pd.DataFrame, places: npt.NDArray[np.intp], times: Floats) -> Floats:
-    """Means over the drawn subjects of what was measured within them, `[resamples, 5]`."""
+    """Means over the drawn subjects of what was measured within them, `[resamples, metrics]`."""
     values, weights = table[list(METRICS)].to_numpy(float), times[:, places]
     total, defined = weights @ np.nan_to_num(values), weights @ ~np.isnan(values)
     means: Floats = np.divide(total, defined, out=np.full_like(total, np.nan), where=defined > 0)
@@ -130,13 +169,13 @@ def _macro(table: pd.DataFrame, places: npt.NDArray[np.intp], times: Floats) -> 
 
 
 def _pooled(table: pd.DataFrame, places: npt.NDArray[np.intp], times: Floats, convention: str) -> Floats:
-    """Metrics over all drawn questions at once, `[resamples, 5]`."""
+    """Metrics over all drawn questions at once, `[resamples, metrics]`."""
     p, y = table["p_correct"].to_numpy(float), table["correct"].to_numpy(float)
-    step = max(1, _CELLS // len(p))
+    parts, start = [], 0
     # A method that scored few questions may have none of them in a resample; its metrics are undefined there.
     with np.errstate(invalid="ignore"):
-        parts = [
-            metric_table(p, y, times[start : start + step, places], find_convention(convention))
-            for start in range(0, len(times), step)
-        ]
+        for size in batch_sizes(len(times), len(p)):
+            drawn = times[start : start + size, places]
+            parts.append(metric_table(p, y, drawn, find_convention(convention)))
+            start += size
     return np.concatenate(parts)

@@ -1,52 +1,13 @@
-"""The five metrics and other terms: their names, which way is better, and one line for the glossary."""
+"""Words of the report that are no metric of a method, with one line each for the glossary."""
 
 from typing import NamedTuple
 
+from ccps.metrics import METRICS as BY_NAME
+from ccps.metrics import Metric
 
-class Metric(NamedTuple):
-    """How a metric is named and read."""
+__all__ = ["BY_NAME", "FORMATS", "KAPPA", "METRICS", "Metric", "Term"]
 
-    name: str
-    label: str
-    lower_is_better: bool
-    gloss: str
-
-
-METRICS = (
-    Metric(
-        "ece",
-        "ECE",
-        True,
-        "Expected calibration error: how far stated confidence lies from the share of right answers, "
-        "averaged over confidence bins.",
-    ),
-    Metric(
-        "brier",
-        "Brier",
-        True,
-        "Mean squared distance between P(correct) and what happened (1 right, 0 wrong); "
-        "rewards being calibrated and telling right from wrong.",
-    ),
-    Metric(
-        "acc",
-        "ACC",
-        False,
-        "Share of answers whose correctness is judged rightly at P(correct) = 0.5. "
-        "Not the accuracy of the language model.",
-    ),
-    Metric(
-        "aucpr",
-        "AUCPR",
-        False,
-        "Average precision with right answers as the positive class; by chance it is their share.",
-    ),
-    Metric(
-        "auroc",
-        "AUROC",
-        False,
-        "Probability that a right answer is ranked above a wrong one; 50 % is chance.",
-    ),
-)
+METRICS = BY_NAME.values()
 
 
 class Term(NamedTuple):
@@ -62,5 +23,3 @@ KAPPA = Term(
     "two who call as many answers right would by drawing lots.",
 )
 FORMATS = Term("mc, oe", "The format of a benchmark: multiple choice (mc) or open-ended questions (oe).")
-
-BY_NAME = {metric.name: metric for metric in METRICS}

@@ -8,8 +8,8 @@ from enum import StrEnum
 import pandas as pd
 
 from ccps.analysis.records import Setting
-from ccps.analysis.terms import BY_NAME, METRICS
 from ccps.core.text import listed, signed_points
+from ccps.metrics import METRICS
 
 # More methods than these make a sentence that nobody reads to its end.
 _NAMED = 3
@@ -28,7 +28,7 @@ MARKS = {Standing.BETTER: "▲", Standing.WORSE: "▼", Standing.LEVEL: "·"}
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedDifference:
     """One paired difference, reference − other, as a fraction, and what it means."""
 
     setting: Setting
@@ -53,7 +53,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ExperimentVerdict:
     """The answer of an experiment.
 
     Attributes:
@@ -62,7 +62,7 @@ class Verdict:
     """
 
     conclusion: str
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[PairedDifference, ...]
 
 
 def standing(metric: str, low: float, high: float) -> Standing:
@@ -71,14 +71,14 @@ def standing(metric: str, low: float, high: float) -> Standing:
         return Standing.MISSING
     if low <= 0 <= high:
         return Standing.LEVEL
-    return Standing.BETTER if (high < 0) == BY_NAME[metric].lower_is_better else Standing.WORSE
+    return Standing.BETTER if (high < 0) == METRICS[metric].lower_is_better else Standing.WORSE
 
 
-def compare(differences: pd.DataFrame) -> tuple[Comparison, ...]:
+def compare(differences: pd.DataFrame) -> tuple[PairedDifference, ...]:
     """Judge every row of a table of paired differences (columns `DIFFERENCE_COLUMNS`)."""
     columns = ["model", "benchmark", "metric", "other", "value", "ci_low", "ci_high"]
     return tuple(
-        Comparison(
+        PairedDifference(
             Setting(str(model), str(benchmark)),
             str(metric),
             str(other),
@@ -93,7 +93,7 @@ def compare(differences: pd.DataFrame) -> tuple[Comparison, ...]:
 
 def decide(
     differences: pd.DataFrame, reference: str, label: Callable[[str], str] = str, controls: Collection[str] = ()
-) -> Verdict:
+) -> ExperimentVerdict:
     """Say whether the reference method is better, worse or not distinguishable, and where.
 
     Against all others together it is "better" on a metric when it is better than each, "worse" when it is
@@ -115,10 +115,10 @@ def decide(
         sentence = _conclusion_of_one(comparisons, name, label)
     else:
         sentence = _conclusion_of_many(comparisons, settings, name)
-    return Verdict(sentence, everything)
+    return ExperimentVerdict(sentence, everything)
 
 
-def _overall(comparisons: Sequence[Comparison]) -> Standing:
+def _overall(comparisons: Sequence[PairedDifference]) -> Standing:
     found = {comparison.standing for comparison in comparisons}
     for standing_ in (Standing.WORSE, Standing.MISSING, Standing.LEVEL):
         if standing_ in found:
@@ -126,20 +126,20 @@ def _overall(comparisons: Sequence[Comparison]) -> Standing:
     return Standing.BETTER
 
 
-def _by_standing(comparisons: Sequence[Comparison]) -> dict[Standing, list[str]]:
+def _by_standing(comparisons: Sequence[PairedDifference]) -> dict[Standing, list[str]]:
     """The metrics on which the reference stands thus to all others, in the order of `METRICS`."""
     groups: dict[Standing, list[str]] = {kind: [] for kind in Standing}
     for metric in METRICS:
-        here = [comparison for comparison in comparisons if comparison.metric == metric.name]
-        groups[_overall(here) if here else Standing.MISSING].append(metric.name)
+        here = [comparison for comparison in comparisons if comparison.metric == metric]
+        groups[_overall(here) if here else Standing.MISSING].append(metric)
     return groups
 
 
 def _labels(metrics: Sequence[str]) -> str:
-    return listed([BY_NAME[metric].label for metric in metrics])
+    return listed([METRICS[metric].label for metric in metrics])
 
 
-def _conclusion_of_one(comparisons: Sequence[Comparison], name: str, label: Callable[[str], str]) -> str:
+def _conclusion_of_one(comparisons: Sequence[PairedDifference], name: str, label: Callable[[str], str]) -> str:
     groups = _by_standing(comparisons)
     better, worse, level = groups[Standing.BETTER], groups[Standing.WORSE], groups[Standing.LEVEL]
     others = list(dict.fromkeys(comparison.other for comparison in comparisons))
@@ -182,7 +182,7 @@ def _opening(better: bool, worse: bool, name: str) -> str:
     return f"{name} loses in part: it" if worse else f"No winner: {name}"
 
 
-def _beaters(comparisons: Sequence[Comparison], metrics: Sequence[str], label: Callable[[str], str]) -> str:
+def _beaters(comparisons: Sequence[PairedDifference], metrics: Sequence[str], label: Callable[[str], str]) -> str:
     """Who beats the reference, and on what: `P(True) on ECE and ACC and P(IK) on ACC`."""
     beaten = [c for c in comparisons if c.standing is Standing.WORSE and c.metric in metrics]
     others = list(dict.fromkeys(comparison.other for comparison in beaten))
@@ -196,11 +196,11 @@ def _beaters(comparisons: Sequence[Comparison], metrics: Sequence[str], label: C
     )
 
 
-def _has(comparisons: Sequence[Comparison], other: str, metric: str) -> bool:
+def _has(comparisons: Sequence[PairedDifference], other: str, metric: str) -> bool:
     return any(comparison.other == other and comparison.metric == metric for comparison in comparisons)
 
 
-def _conclusion_of_many(comparisons: Sequence[Comparison], settings: Sequence[Setting], name: str) -> str:
+def _conclusion_of_many(comparisons: Sequence[PairedDifference], settings: Sequence[Setting], name: str) -> str:
     groups = [_by_standing([c for c in comparisons if c.setting == setting]) for setting in settings]
     better, worse, level, missing = (sum(len(group[kind]) for group in groups) for kind in Standing)
     total = len(settings) * len(METRICS)

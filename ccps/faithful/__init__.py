@@ -35,7 +35,7 @@ from ccps.faithful.deepconf import (
     token_confidence,
     trace_deepconf,
 )
-from ccps.faithful.intervals import bootstrap_score, clustered_bootstrap, stratified_interval
+from ccps.faithful.intervals import bootstrap_score, stratified_interval
 from ccps.faithful.lexicon import Decisiveness, Found, SentenceScore, decisiveness, score_steps
 from ccps.faithful.metrics import DatasetScore, Metric, Strata, cmfg, cmfg_star, dataset_score, mfg, stratify
 from ccps.faithful.modes import Mode
@@ -72,7 +72,6 @@ __all__ = [
     "WithinTraces",
     "baselines",
     "bootstrap_score",
-    "clustered_bootstrap",
     "cmfg",
     "cmfg_star",
     "consistency",

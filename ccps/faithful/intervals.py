@@ -1,7 +1,7 @@
 """Intervals of dataset scores: by strata, and by resampling questions."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +9,8 @@ from scipy.stats import norm
 
 from ccps.faithful.metrics import BINS, Metric, Strata, dataset_score
 from ccps.faithful.modes import Mode, check_same_length, read_scores
-from ccps.metrics import Interval
-from ccps.metrics.inputs import FloatArray, IntArray, check_positive, group_members
+from ccps.metrics.inputs import FloatArray, IntArray
+from ccps.metrics.resampling import Interval, check_level, clustered_bootstrap
 
 
 def stratified_interval(
@@ -41,58 +41,12 @@ def stratified_interval(
     Raises:
         ValueError: as in `dataset_score`, or `level` out of range.
     """
-    _check_level(level)
+    check_level(level)
     score = dataset_score(metric, f, c, bins=bins, mode=mode)
     faithful, confident = read_scores(f, "f", mode), read_scores(c, "c", mode)
     error = _standard_error(score.strata, faithful[~np.isnan(faithful + confident)])
     reach = float(norm.ppf((1 + level) / 2)) * error
     return Interval(score.value, score.value - reach, score.value + reach, 0)
-
-
-def clustered_bootstrap(
-    statistic: Callable[[IntArray], float],
-    questions: npt.ArrayLike | Sequence[object],
-    *,
-    seed: int,
-    n_resamples: int = 1000,
-    level: float = 0.95,
-) -> Interval:
-    """Percentile interval of any statistic of traces; each resample draws whole questions with replacement.
-
-    Args:
-        statistic: of row numbers, which may repeat: for instance `lambda rows: cmfg_star(f[rows], c[rows])`.
-        questions: the question of each trace, `[n]`.
-        seed: seed of the resampling.
-        n_resamples: number of resamples.
-        level: probability that the interval is to hold, strictly between 0 and 1.
-
-    Returns:
-        Value on all rows, ends, and how many resamples have no value. With one question the ends are the value.
-
-    Raises:
-        ValueError: settings out of range, no rows, or missing questions.
-    """
-    _check_level(level)
-    check_positive("n_resamples", n_resamples)
-    n = len(np.asarray(questions, dtype=object))
-    if not n:
-        raise ValueError("Expected `questions` to hold at least one row, but got none. Pass one per trace.")
-    members = group_members(questions, n)
-    rng = np.random.default_rng(seed)
-    draws = rng.integers(len(members), size=(n_resamples, len(members)))
-    sizes = np.array([len(rows) for rows in members])
-    pooled, starts = np.concatenate(members), np.cumsum(sizes) - sizes
-    values = np.array([statistic(pooled[_places(starts[draw], sizes[draw])]) for draw in draws])
-    defined = values[~np.isnan(values)]
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]) if len(defined) else (math.nan, math.nan)
-    return Interval(statistic(np.arange(n)), float(low), float(high), len(values) - len(defined))
-
-
-def _places(starts: IntArray, sizes: IntArray) -> IntArray:
-    """Runs of consecutive numbers, one after the other: from each start on, so many as its size."""
-    before = np.cumsum(sizes) - sizes
-    places: IntArray = np.repeat(starts - before, sizes) + np.arange(sizes.sum())
-    return places
 
 
 def bootstrap_score(
@@ -142,8 +96,3 @@ def _standard_error(strata: Strata, f: FloatArray) -> float:
     variances = np.full(len(sizes), deviations[several].sum() / freedom[several].sum())
     variances[several] = deviations[several] / freedom[several]
     return math.sqrt(float((strata.weights**2 * variances / sizes).sum()))
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise ValueError(f"Expected `level` to lie between 0 and 1, but got {level}. Use 0.95, say.")

@@ -8,26 +8,29 @@ from ccps.metrics.agreement import Agreement, agreement
 from ccps.metrics.calibration import EceNoise, ReliabilityBins, ece, expected_ece_noise, reliability_bins
 from ccps.metrics.conventions import CONVENTIONS, Convention
 from ccps.metrics.discrimination import RiskCoverage, risk_coverage
-from ccps.metrics.evaluate import METRICS, Evaluation, evaluate
-from ccps.metrics.intervals import Difference, Interval, bootstrap, paired_difference
+from ccps.metrics.evaluate import Evaluation, evaluate
+from ccps.metrics.intervals import bootstrap
+from ccps.metrics.registry import METRICS, Metric, register
+from ccps.metrics.resampling import Interval, clustered_bootstrap
 
 __all__ = [
     "CONVENTIONS",
     "METRICS",
     "Agreement",
     "Convention",
-    "Difference",
     "EceNoise",
     "Evaluation",
     "Interval",
+    "Metric",
     "ReliabilityBins",
     "RiskCoverage",
     "agreement",
     "bootstrap",
+    "clustered_bootstrap",
     "ece",
     "evaluate",
     "expected_ece_noise",
-    "paired_difference",
+    "register",
     "reliability_bins",
     "risk_coverage",
 ]

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import norm
 
+from ccps.metrics.resampling import check_level
+
 
 class Agreement(NamedTuple):
     """Two graders on the same answers."""
@@ -110,5 +112,4 @@ def _check(first: Sequence[bool | None], second: Sequence[bool | None], level: f
                     f"Expected `{name}` to hold booleans or None, but got {verdict!r} in row {row}. "
                     "Pass None where a grader has no verdict."
                 )
-    if not 0 < level < 1:
-        raise ValueError(f"Expected `level` to lie between 0 and 1, but got {level}. Use 0.95, say.")
+    check_level(level)

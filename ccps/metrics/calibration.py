@@ -7,7 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ccps.metrics.conventions import Convention, assign_bins, confidence_and_outcome, find_convention
+from ccps.metrics.conventions import (
+    Convention,
+    assign_bins,
+    confidence_and_outcome,
+    find_convention,
+    predicted_label,
+)
 from ccps.metrics.inputs import (
     FloatArray,
     IntArray,
@@ -19,6 +25,7 @@ from ccps.metrics.inputs import (
     group_members,
     ratio,
 )
+from ccps.metrics.registry import Metric, register
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,3 +184,53 @@ def _bin_sums(values: FloatArray, bins: IntArray, n_bins: int) -> FloatArray:
     cell = bins + slots * np.arange(len(values))[:, None]
     sums = np.bincount(cell.ravel(), weights=values.ravel(), minlength=slots * len(values)).astype(np.float64)
     return sums.reshape(len(values), slots)[:, :n_bins]
+
+
+def _weighted_brier(p: FloatArray, y: FloatArray, weights: FloatArray, convention: Convention) -> FloatArray:
+    """Mean of (p − y)², the same under every convention."""
+    brier: FloatArray = (weights * (p - y) ** 2).sum(axis=1) / weights.sum(axis=1)
+    return brier
+
+
+def _weighted_accuracy(p: FloatArray, y: FloatArray, weights: FloatArray, convention: Convention) -> FloatArray:
+    """How often "p > 0.5" says rightly whether the answer is correct."""
+    accuracy: FloatArray = (weights * (predicted_label(p) == y)).sum(axis=1) / weights.sum(axis=1)
+    return accuracy
+
+
+register(
+    Metric(
+        "ece",
+        "ECE",
+        lower_is_better=True,
+        scale="relative",
+        gloss="Expected calibration error: how far stated confidence lies from the share of right answers, "
+        "averaged over confidence bins.",
+        measure=weighted_ece,
+        place=0,
+    )
+)
+register(
+    Metric(
+        "brier",
+        "Brier",
+        lower_is_better=True,
+        scale="relative",
+        gloss="Mean squared distance between P(correct) and what happened (1 right, 0 wrong); "
+        "rewards being calibrated and telling right from wrong.",
+        measure=_weighted_brier,
+        place=1,
+    )
+)
+register(
+    Metric(
+        "acc",
+        "ACC",
+        lower_is_better=False,
+        scale="points",
+        gloss="Share of answers whose correctness is judged rightly at P(correct) = 0.5. "
+        "Not the accuracy of the language model.",
+        measure=_weighted_accuracy,
+        place=2,
+    )
+)

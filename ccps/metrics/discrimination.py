@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ccps.metrics.inputs import FloatArray, ascending, checked_scores, ratio
+from ccps.metrics.registry import Metric, register
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,3 +92,27 @@ def _counts_per_value(p: FloatArray, y: FloatArray, weights: FloatArray) -> tupl
     """Correct and wrong rows at each distinct value of ascending `p`, each `[resamples, values]`."""
     starts = np.flatnonzero(np.diff(p, prepend=-1.0))
     return np.add.reduceat(weights * y, starts, axis=1), np.add.reduceat(weights * (1 - y), starts, axis=1)
+
+
+register(
+    Metric(
+        "aucpr",
+        "AUCPR",
+        lower_is_better=False,
+        scale="points",
+        gloss="Average precision with right answers as the positive class; by chance it is their share.",
+        measure=lambda p, y, weights, _: weighted_average_precision(p, y, weights),
+        place=3,
+    )
+)
+register(
+    Metric(
+        "auroc",
+        "AUROC",
+        lower_is_better=False,
+        scale="points",
+        gloss="Probability that a right answer is ranked above a wrong one; 50 % is chance.",
+        measure=lambda p, y, weights, _: weighted_auroc(p, y, weights),
+        place=4,
+    )
+)

@@ -1,46 +1,29 @@
-"""The five numbers that every confidence method is judged by."""
+"""The numbers that every confidence method is judged by."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from ccps.metrics.calibration import weighted_ece
-from ccps.metrics.conventions import (
-    Convention,
-    assign_bins,
-    confidence_and_outcome,
-    find_convention,
-    predicted_label,
-)
-from ccps.metrics.discrimination import weighted_auroc, weighted_average_precision
+from ccps.metrics.conventions import Convention, assign_bins, confidence_and_outcome, find_convention
 from ccps.metrics.inputs import FloatArray, ascending, check_choice, checked_scores, group_members
-
-METRICS: Final = ("ece", "brier", "acc", "aucpr", "auroc")
+from ccps.metrics.registry import METRICS
 
 NanGroups = Literal["skip", "propagate"]
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation(Mapping[str, float]):
-    """The five metrics, as a mapping and as attributes, with what was left out of them.
+    """Every metric, as a mapping and as attributes (`evaluation.auroc`), with what was left out of them.
 
-    All are fractions; `ece` and `brier` are better when lower, the others when higher.
+    All are fractions; `METRICS` says of each which way is better.
     """
 
-    ece: float
-    """Expected calibration error, in the sense of `convention`."""
-    brier: float
-    """Mean of (p − y)²."""
-    acc: float
-    """How often "p > 0.5" says rightly whether the answer is correct: not the accuracy of the answers."""
-    aucpr: float
-    """Average precision, "correct" being the positive class."""
-    auroc: float
-    """Area under the ROC curve."""
+    measured: Mapping[str, float]
+    """Each metric by its name, in the order of `METRICS`."""
     convention: Convention
     """How the ECE was measured."""
     n: int
@@ -53,16 +36,20 @@ class Evaluation(Mapping[str, float]):
     """Rows that the ECE left out because they are in no bin."""
 
     def __getitem__(self, metric: str) -> float:
-        if metric not in METRICS:
-            raise KeyError(metric)
-        value: float = getattr(self, metric)
-        return value
+        return self.measured[metric]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(METRICS)
+        return iter(self.measured)
 
     def __len__(self) -> int:
-        return len(METRICS)
+        return len(self.measured)
+
+    def __getattr__(self, name: str) -> float:
+        # Only asked for what is no field; through `__dict__`, as a copy that is being made has no fields yet.
+        measured: Mapping[str, float] = self.__dict__.get("measured", {})
+        if name not in measured:
+            raise AttributeError(name)
+        return measured[name]
 
 
 def evaluate(
@@ -85,14 +72,14 @@ def evaluate(
     Args:
         p_correct: P(the answer is correct), `[n]`, in [0, 1].
         correct: whether it was, `[n]`, 0, 1 or booleans.
-        convention: how the ECE is measured: a name in `CONVENTIONS`, or a `Convention`. The other four
+        convention: how the ECE is measured: a name in `CONVENTIONS`, or a `Convention`. The other
             metrics are the same in all of them.
         groups: subject of each row, `[n]`.
         nan_groups: `skip` leaves a group out of the metrics that are undefined in it; `propagate` makes such
             a metric NaN as a whole, as the released code does.
 
     Returns:
-        The five metrics, NaN where no group defines one, and the counts of what was left out. The result is
+        Every metric, NaN where no group defines it, and the counts of what was left out. The result is
         the same to the last bit in whatever order the rows come.
 
     Raises:
@@ -108,15 +95,10 @@ def evaluate(
     p, y = checked_scores(p_correct, correct)
     members = [np.arange(len(p))] if groups is None else group_members(groups, len(p))
     table = np.vstack([metric_table(p[rows], y[rows], np.ones((1, len(rows))), chosen) for rows in members])
-    ece, brier, acc, aucpr, auroc = (_mean(column, nan_groups) for column in table.T)
     confidence, _ = confidence_and_outcome(p, y, chosen)
     bins = assign_bins(confidence, np.ones((1, len(p))), chosen)
     return Evaluation(
-        ece=ece,
-        brier=brier,
-        acc=acc,
-        aucpr=aucpr,
-        auroc=auroc,
+        measured={metric: _mean(column, nan_groups) for metric, column in zip(METRICS, table.T, strict=True)},
         convention=chosen,
         n=len(p),
         n_groups=len(members),
@@ -126,7 +108,7 @@ def evaluate(
 
 
 def metric_table(p: FloatArray, y: FloatArray, weights: FloatArray, convention: Convention) -> FloatArray:
-    """The five metrics under several weightings of the same rows, so that a bootstrap needs no loop.
+    """Every metric under several weightings of the same rows, so that a bootstrap needs no loop.
 
     Args:
         p: P(correct), `[n]`.
@@ -135,19 +117,11 @@ def metric_table(p: FloatArray, y: FloatArray, weights: FloatArray, convention: 
         convention: says which ECE.
 
     Returns:
-        `[resamples, 5]`, columns as in `METRICS`, NaN where undefined.
+        `[resamples, metrics]`, columns as in `METRICS`, NaN where undefined.
     """
     order = ascending(p, y)
     p, y, weights = p[order], y[order], weights[:, order]
-    total = weights.sum(axis=1)
-    columns = (
-        weighted_ece(p, y, weights, convention),
-        (weights * (p - y) ** 2).sum(axis=1) / total,
-        (weights * (predicted_label(p) == y)).sum(axis=1) / total,
-        weighted_average_precision(p, y, weights),
-        weighted_auroc(p, y, weights),
-    )
-    return np.column_stack(columns)
+    return np.column_stack([metric.measure(p, y, weights, convention) for metric in METRICS.values()])
 
 
 def _mean(values: FloatArray, nan_groups: NanGroups) -> float:

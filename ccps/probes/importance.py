@@ -11,9 +11,10 @@ from numpy.random import SeedSequence
 from numpy.typing import ArrayLike, NDArray
 
 from ccps.metrics.inputs import check_positive
+from ccps.metrics.resampling import drawn_counts, percentile_ends
 from ccps.perturbation.names import ORIGINAL_NAMES, PERTURBED_STEMS, SUMMARIES, TRAJECTORY_NAMES
 from ccps.probes.fitted import FittedProbe, to_inputs
-from ccps.probes.resampled import FloatArray, auroc, percentile_interval, resampled_auroc, why_undefined
+from ccps.probes.resampled import FloatArray, auroc, resampled_auroc, why_undefined
 from ccps.probes.sequences import check_lengths
 from ccps.probes.split import check_labels
 
@@ -131,9 +132,9 @@ def _drops(
     areas, resampled = auroc(both, correct), resampled_auroc(both, correct, resamples, seeds[0])
     drops = (areas[0] - areas[1:]).reshape(groups, repeats)
     resampled_drops = (resampled[0] - resampled[1:]).reshape(groups, repeats, resamples)
-    times = np.random.default_rng(seeds[1]).multinomial(repeats, np.full(repeats, 1 / repeats), size=resamples)
+    times = drawn_counts(np.random.default_rng(seeds[1]), resamples, repeats)
     means = np.einsum("grb,br->gb", resampled_drops, times / repeats)
-    ends = np.array([percentile_interval(values, level) for values in means])
+    ends = np.array([percentile_ends(values, level) for values in means])
     return np.column_stack([np.full(groups, areas[0]), drops.mean(axis=1), ends])
 
 

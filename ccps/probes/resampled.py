@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ccps.metrics.discrimination import weighted_auroc
 from ccps.metrics.inputs import ascending, batch_sizes, check_positive
+from ccps.metrics.resampling import drawn_counts
 
 FloatArray = NDArray[np.float64]
 
@@ -35,26 +36,9 @@ def resampled_auroc(p_correct: FloatArray, correct: ArrayLike, resamples: int, s
         `[rows, resamples]`, NaN where one class is absent.
     """
     check_positive("resamples", resamples)
-    rng = np.random.default_rng(seed)
-    answers = p_correct.shape[1]
-    share = np.full(answers, 1 / answers)
-    drawn = (rng.multinomial(answers, share, size=size) for size in batch_sizes(resamples, answers))
-    return np.concatenate([_auroc(p_correct, correct, times.astype(np.float64)) for times in drawn], axis=1)
-
-
-def percentile_interval(values: FloatArray, level: float) -> tuple[float, float]:
-    """Ends of the middle `level` of the resampled values that are defined; NaN if none is.
-
-    Raises:
-        ValueError: the level is not strictly between 0 and 1.
-    """
-    if not 0 < level < 1:
-        raise ValueError(f"Expected `level` to lie between 0 and 1, but got {level}. Use 0.95, say.")
-    defined = values[~np.isnan(values)]
-    if not len(defined):
-        return np.nan, np.nan
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    rng, answers = np.random.default_rng(seed), p_correct.shape[1]
+    drawn = (drawn_counts(rng, size, answers) for size in batch_sizes(resamples, answers))
+    return np.concatenate([_auroc(p_correct, correct, times) for times in drawn], axis=1)
 
 
 def _auroc(p_correct: FloatArray, correct: ArrayLike, times: FloatArray) -> FloatArray:

@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ccps.core.errors import expected
 from ccps.metrics.inputs import check_positive
+from ccps.metrics.resampling import drawn_counts, percentile_ends
 from ccps.probes.fitted import FittedProbe, to_inputs
 from ccps.probes.importance import group_columns, p_correct, tokens_read
-from ccps.probes.resampled import FloatArray, percentile_interval
+from ccps.probes.resampled import FloatArray
 from ccps.probes.sequences import check_lengths
 
 _COALITIONS_AT_ONCE = 16
@@ -74,9 +75,8 @@ def shap_importance(
     shown = _drawn(_answers(probe, features, lengths), explained, draws[0])
     known = _drawn(_answers(probe, background_features, background_lengths), background, draws[1])
     sizes = np.abs(shap_values(probe, shown, known, permutations=permutations, seed=draws[2]).values)
-    share = np.full(len(sizes), 1 / len(sizes))
-    resampled = np.random.default_rng(draws[3]).multinomial(len(sizes), share, size=resamples) @ sizes / len(sizes)
-    ends = [percentile_interval(column, level) for column in resampled.T]
+    resampled = drawn_counts(np.random.default_rng(draws[3]), resamples, len(sizes)) @ sizes / len(sizes)
+    ends = [percentile_ends(column, level) for column in resampled.T]
     groups = {column: group for group, columns in group_columns(probe.feature_names).items() for column in columns}
     return pd.DataFrame(
         {

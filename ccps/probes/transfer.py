@@ -8,12 +8,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ccps.core.errors import UserError
+from ccps.metrics.resampling import percentile_ends
 from ccps.perturbation import FEATURE_NAMES
 from ccps.probes.batched import ProbeTask, fit_probes
 from ccps.probes.config import ProbeConfig
 from ccps.probes.fitted import FittedProbe
 from ccps.probes.preparation import prepare
-from ccps.probes.resampled import FloatArray, auroc, percentile_interval, resampled_auroc, why_undefined
+from ccps.probes.resampled import FloatArray, auroc, resampled_auroc, why_undefined
 
 FEWEST_ANSWERS = 20
 """With fewer answers than this, nothing is fitted or measured."""
@@ -194,5 +195,5 @@ def _measured(
     p: FloatArray, correct: NDArray[np.bool_], resamples: int, seed: int, level: float
 ) -> tuple[float, float, float]:
     """Mean AUROC of several probes, with its interval."""
-    low, high = percentile_interval(resampled_auroc(p, correct, resamples, seed).mean(axis=0), level)
+    low, high = percentile_ends(resampled_auroc(p, correct, resamples, seed).mean(axis=0), level)
     return float(auroc(p, correct).mean()), low, high

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from ccps.core.errors import UserError, expected
-from ccps.faithful import Mode, clustered_bootstrap
-from ccps.metrics import Interval
+from ccps.faithful import Mode
+from ccps.metrics import Interval, clustered_bootstrap
 from ccps.metrics.inputs import IntArray
 
 Labels = npt.NDArray[np.object_]

@@ -2,7 +2,8 @@
 
 import re
 
-from ccps.analysis.faithful_data import FaithfulCell, FaithfulData, Measured
+from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
+from ccps.analysis.records import Estimate
 from ccps.core.text import DASH, count, decimal, interval, percent, signed_points
 
 # What was left out of accuracy or of correlations bears on their tables alone; matched with `what` in `dropped`.
@@ -28,17 +29,17 @@ def left_out_of(cell: FaithfulCell, pattern: str) -> str:
     return f"{cell.heading}. Left out: {'; '.join(lost) or 'nothing'}."
 
 
-def in_percent(measured: Measured) -> str:
+def in_percent(measured: Estimate) -> str:
     """A fraction in percent with its interval, if it has one."""
     return f"{percent(measured.value)} {interval(measured.low, measured.high)}".strip()
 
 
-def in_points(measured: Measured) -> str:
+def in_points(measured: Estimate) -> str:
     """A difference of fractions in percentage points with its interval, if it has one."""
     return _bracketed(*(signed_points(end) for end in measured[:3]))
 
 
-def correlation(measured: Measured) -> str:
+def correlation(measured: Estimate) -> str:
     """A coefficient of two digits with its interval, if it has one."""
     return _bracketed(*(decimal(end, 2) for end in measured[:3]))
 

@@ -3,7 +3,8 @@
 import math
 from typing import NamedTuple
 
-from ccps.analysis.faithful_data import FaithfulCell, FaithfulData, Measured
+from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
+from ccps.analysis.records import Estimate
 from ccps.core.text import DASH, MINUS, decimal, listed
 from ccps.report.faithful_terms import label_of
 
@@ -18,15 +19,15 @@ class Scored(NamedTuple):
     estimator: str
 
     @property
-    def score(self) -> Measured:
+    def score(self) -> Estimate:
         """The score."""
         return self.cell.measured(self.estimator, HEADLINE)
 
-    def baseline(self, name: str) -> Measured:
+    def baseline(self, name: str) -> Estimate:
         """The score of wording that knows nothing."""
         return self.cell.measured(self.estimator, name)
 
-    def excess(self, name: str) -> Measured:
+    def excess(self, name: str) -> Estimate:
         """The score less that baseline."""
         return self.cell.measured(self.estimator, f"excess_{name}")
 
@@ -37,7 +38,7 @@ def scored(data: FaithfulData) -> list[Scored]:
     return [pair for pair in pairs if pair.score.known]
 
 
-def standing(excess: Measured) -> str:
+def standing(excess: Estimate) -> str:
     """How a score stands to a baseline, by the interval of its excess."""
     if not excess.known:
         return "not compared with"
@@ -101,7 +102,7 @@ def _against(one: Scored, baseline: str, words: str) -> str:
     return f"{text} (excess {fraction(excess, signed=True)})" if excess.known else text
 
 
-def fraction(measured: Measured, *, signed: bool = False) -> str:
+def fraction(measured: Estimate, *, signed: bool = False) -> str:
     """A fraction with three digits and its interval, if it has one."""
     value, low, high = (_digits(end, signed) for end in measured[:3])
     return value if DASH in (low, high) else f"{value} [{low}, {high}]"

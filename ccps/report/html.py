@@ -14,7 +14,7 @@ from markupsafe import Markup
 from ccps.analysis.data import COST_COLUMNS, COUNT_COLUMNS, ReportData
 from ccps.analysis.records import Example
 from ccps.analysis.terms import BY_NAME, FORMATS, KAPPA, METRICS
-from ccps.analysis.verdict import MARKS, Comparison, Verdict
+from ccps.analysis.verdict import MARKS, ExperimentVerdict, PairedDifference
 from ccps.core.text import DASH, byte_size, count, duration, excerpt, percent, plain_number, seconds_each, signed_points
 from ccps.report import graders
 from ccps.report.figures import Picture, heading_of, of_page
@@ -31,7 +31,7 @@ _DISAGREEMENTS_SHOWN = 12
 def render(
     data: ReportData,
     blocks: Sequence[Block],
-    verdict: Verdict,
+    verdict: ExperimentVerdict,
     pictures: Sequence[Picture],
     sections: Mapping[str, Section],
     subjects: pd.DataFrame,
@@ -109,12 +109,12 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _differences(
-    data: ReportData, comparisons: Sequence[Comparison]
-) -> Mapping[str, Mapping[str, list[Comparison | None]]]:
+    data: ReportData, comparisons: Sequence[PairedDifference]
+) -> Mapping[str, Mapping[str, list[PairedDifference | None]]]:
     """Setting, then other method, then one entry per metric."""
     found = {(c.setting, c.other, c.metric): c for c in comparisons}
     pairs = dict.fromkeys((c.setting, c.other) for c in comparisons)
-    tables: dict[str, dict[str, list[Comparison | None]]] = {}
+    tables: dict[str, dict[str, list[PairedDifference | None]]] = {}
     for setting, other in sorted(pairs, key=lambda pair: data.methods.index(pair[1])):
         cells = [found.get((setting, other, metric.name)) for metric in METRICS]
         tables.setdefault(heading_of(setting), {})[other] = cells
@@ -156,7 +156,7 @@ def _plain(value: object) -> str:
 
 
 def _navigation(
-    data: ReportData, verdict: Verdict, others: bool, parts: Mapping[str, Section]
+    data: ReportData, verdict: ExperimentVerdict, others: bool, parts: Mapping[str, Section]
 ) -> list[tuple[str, str]]:
     entries = [
         ("results", "Results", True),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ccps.analysis.data import ReportData
 from ccps.analysis.terms import METRICS
-from ccps.analysis.verdict import MARKS, Comparison, Verdict
+from ccps.analysis.verdict import MARKS, ExperimentVerdict, PairedDifference
 from ccps.core.text import byte_size, count, duration, excerpt, percent, plain_number
 from ccps.report import graders
 from ccps.report.figures import Picture, heading_of, of_page
@@ -20,7 +20,7 @@ _DISAGREEMENTS_SHOWN = 6
 def markdown_report(
     data: ReportData,
     blocks: Sequence[Block],
-    verdict: Verdict,
+    verdict: ExperimentVerdict,
     pictures: Sequence[Picture],
     parts: Mapping[str, Section],
     figures: str = "figures",
@@ -83,7 +83,7 @@ def _part(parts: Mapping[str, Section], anchor: str) -> str:
     return "\n\n".join([f"## {markdown_escape(part.title)}", *words, *tables, *notes])
 
 
-def _differences(data: ReportData, comparisons: Sequence[Comparison]) -> str:
+def _differences(data: ReportData, comparisons: Sequence[PairedDifference]) -> str:
     """A table of paired differences for each setting, a row for each other method, the controls last."""
     if not comparisons:
         return ""

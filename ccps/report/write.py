@@ -9,10 +9,11 @@ import pandas as pd
 
 from ccps.analysis import averages
 from ccps.analysis.data import METHOD_COST_COLUMNS, ReportData
+from ccps.analysis.differences import average_differences, paired_differences
 from ccps.analysis.ledger import LedgerEntry, ledger
 from ccps.analysis.records import DROP_COLUMNS, SHAP_COLUMNS, SHARED_COLUMNS, TRANSFER_COLUMNS
 from ccps.analysis.resamples import Resamples, by_subject, resample
-from ccps.analysis.verdict import Verdict, compare, decide
+from ccps.analysis.verdict import ExperimentVerdict, compare, decide
 from ccps.report import figures_curves, figures_panels
 from ccps.report.audit import audit_section, transfer_figures
 from ccps.report.costs import cost_figures, left_out_section, method_cost_section
@@ -52,14 +53,14 @@ def write_report(data: ReportData, folder: Path) -> list[Path]:
         place.mkdir(parents=True, exist_ok=True)
     measured = by_subject(data.scores, data.convention)
     resamples = resample(data, data.convention, measured)
-    mean, mean_differences = averages.average_results(data, resamples), averages.average_differences(data, resamples)
+    mean, mean_differences = averages.average_results(data, resamples), average_differences(data, resamples)
     with_average = resamples.with_average(averages.average_setting(data), data.settings)
     blocks = (
         *summarise(mean, data.reference, data.controls, with_average),
         *summarise(data.results, data.reference, data.controls, resamples),
     )
-    found = decide(data.differences, data.reference, data.label, data.controls)
-    verdict = Verdict(found.conclusion, (*compare(mean_differences), *found.comparisons))
+    found = decide(paired_differences(data, resamples), data.reference, data.label, data.controls)
+    verdict = ExperimentVerdict(found.conclusion, (*compare(mean_differences), *found.comparisons))
     subjects = per_subject(data, measured)
     pictures = draw_all(data, subjects)
     headlines, entries = averages.headlines(data, resamples), ledger(data, resamples)

@@ -1,4 +1,4 @@
-"""Judge confidences: five metrics with intervals under every convention, and paired differences."""
+"""Judge confidences: every metric with its interval under every convention."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,16 +10,15 @@ import torch
 
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.errors import expected
-from ccps.metrics import CONVENTIONS, bootstrap, evaluate, paired_difference
+from ccps.metrics import CONVENTIONS, METRICS, bootstrap, evaluate
 from ccps.pipeline.stage import Stage, Work
 from ccps.stages.main.config import EvaluationConfig
 
-DIFFERENCES = "differences.parquet"
 LEAST_ANSWERS = 2
 """Of fewer there is no interval; a method that scores fewer is left out."""
 
 
-class Scored(NamedTuple):
+class MethodScores(NamedTuple):
     """The scores of one method.
 
     Attributes:
@@ -39,31 +38,23 @@ class _Item(NamedTuple):
     table: pd.DataFrame
 
 
-class _Judged(NamedTuple):
-    results: list[dict[str, Any]]
-    differences: list[dict[str, Any]]
-
-
 class EvaluateStage(Stage):
     """Rows of method, seed, convention, metric, value, interval, n, and why a value is missing.
 
     Metrics are averaged over subjects (the paper's way); rows named `pooled …` are over all questions.
-    Resamples draw whole subjects, or questions where the benchmark has one subject only.
-    `differences.parquet` holds reference − other for each pair of seed and method, under the headline convention.
+    Resamples draw whole subjects, or questions where the benchmark has one subject only. The interval of a row is that
+    of one seed; what compares seeds, methods or benchmarks is resampled jointly by the report.
     """
 
     name = "evaluate"
     version = 3
     unit = "scores"
 
-    def __init__(
-        self, scored: Sequence[Scored], grades: Artifact, label: str, reference: str, config: EvaluationConfig
-    ) -> None:
+    def __init__(self, scored: Sequence[MethodScores], grades: Artifact, label: str, config: EvaluationConfig) -> None:
         super().__init__()
         self.scored = list(scored)
         self.grades = grades
         self.label = label
-        self.reference = reference
         self.config = config
 
     @property
@@ -76,8 +67,8 @@ class EvaluateStage(Stage):
         return {
             "scores": [[item.method, item.scores.key] for item in self.scored],
             "grades": self.grades.key,
-            "reference": self.reference,
             "convention": self.config.convention,
+            "metrics": list(METRICS),
             "resamples": self.config.resamples,
             "level": self.config.level,
             "seed": self.config.seed,
@@ -107,31 +98,14 @@ class EvaluateStage(Stage):
         """One step for each method and seed; all in one shard."""
         return [[Work(index) for index in range(len(self.items))]]
 
-    def step(self, content: int) -> _Judged:
-        """Judge one method, alone and against the reference."""
-        item = self.items[content]
-        results = [row for variant in self._variants() for row in self._results(item, *variant)]
-        differences: list[dict[str, Any]] = []
-        if item.method != self.reference:
-            for reference in self._partners(item):
-                differences += self._differences(reference, item)
-        return _Judged(results, differences)
+    def step(self, content: int) -> list[dict[str, Any]]:
+        """Judge one method."""
+        return [row for variant in self._variants() for row in self._results(self.items[content], *variant)]
 
-    def _partners(self, item: _Item) -> list[_Item]:
-        """The reference from the same seed; from every seed if the method is not trained, or from other seeds."""
-        references = [one for one in self.items if one.method == self.reference]
-        same = [one for one in references if one.seed == item.seed]
-        return same or references
-
-    def save_shard(self, outputs: list[_Judged], folder: Path) -> Mapping[str, float]:
-        """Write results and differences."""
-        results = pd.DataFrame([row for output in outputs for row in output.results])
+    def save_shard(self, outputs: list[list[dict[str, Any]]], folder: Path) -> Mapping[str, float]:
+        """Write the results."""
+        results = pd.DataFrame([row for output in outputs for row in output])
         results.astype({"seed": "Int64"}).to_parquet(folder / ROWS, index=False)
-        differences = [row for output in outputs for row in output.differences]
-        columns = ["method", "other", "seed", "metric", "value", "ci_low", "ci_high"]
-        pd.DataFrame(differences, columns=columns).astype({"seed": "Int64"}).to_parquet(
-            folder / DIFFERENCES, index=False
-        )
         return {"n": len(results)}
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
@@ -183,33 +157,6 @@ class EvaluateStage(Stage):
                 "ece_dropped": measured.ece_dropped,
             }
             for metric, value in measured.items()
-        ]
-
-    def _differences(self, reference: _Item, item: _Item) -> list[dict[str, Any]]:
-        table = item.table.merge(reference.table[["question_id", "p_correct"]], on="question_id", suffixes=("", "_ref"))
-        if len(table) < LEAST_ANSWERS:
-            return []
-        paired = paired_difference(
-            table["p_correct_ref"],
-            table["p_correct"],
-            table["correct"],
-            **_drawn(table, "macro"),
-            convention=self.config.convention,
-            seed=self.config.seed,
-            n_resamples=self.config.resamples,
-            level=self.config.level,
-        )
-        return [
-            {
-                "method": self.reference,
-                "other": item.method,
-                "seed": reference.seed,
-                "metric": metric,
-                "value": difference.value,
-                "ci_low": difference.low,
-                "ci_high": difference.high,
-            }
-            for metric, difference in paired.items()
         ]
 
 

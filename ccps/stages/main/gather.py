@@ -12,7 +12,6 @@ from ccps.data.records import Question
 from ccps.metrics import agreement
 from ccps.pipeline.stage import total_cost
 from ccps.stages.main.audit import IMPORTANCE, SHAP, TRANSFER
-from ccps.stages.main.evaluate import DIFFERENCES
 from ccps.stages.main.questions import Overlap
 from ccps.stages.main.runs import OWN, REFERENCE, ModelRun, Side, all_tests
 
@@ -32,16 +31,6 @@ def results(runs: Sequence[ModelRun], keep: Callable[[str], bool]) -> pd.DataFra
         rows["reason"] = ""
         rows.loc[undefined, "reason"] = "undefined: all answers right, or all wrong, or none in a bin"
         tables.append(rows)
-    return pd.concat(tables, ignore_index=True)
-
-
-def differences(runs: Sequence[ModelRun]) -> pd.DataFrame:
-    """Paired differences, reference − other, averaged over seeds."""
-    tables = []
-    for run, test in all_tests(runs):
-        table = pd.read_parquet(test.evaluation.path(DIFFERENCES))
-        means = table.groupby(["method", "other", "metric"], sort=False)[["value", "ci_low", "ci_high"]].mean()
-        tables.append(means.reset_index().assign(model=run.model, benchmark=test.side.label))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -9,7 +9,7 @@ from ccps.core.artifacts import Artifact
 from ccps.methods import Method, TrainedMethod, find_method
 from ccps.pipeline.stage import total_cost
 from ccps.stages.main.config import MethodConfig
-from ccps.stages.main.evaluate import LEAST_ANSWERS, Scored
+from ccps.stages.main.evaluate import LEAST_ANSWERS, MethodScores
 from ccps.stages.main.runs import ModelRun, Side, all_tests
 
 
@@ -31,7 +31,7 @@ def method_costs(runs: Sequence[ModelRun], methods: Sequence[MethodConfig]) -> p
     return pd.DataFrame(rows, columns=list(METHOD_COST_COLUMNS))
 
 
-def _per_question(side: Side, method: Method | TrainedMethod, scored: Scored) -> dict[str, float]:
+def _per_question(side: Side, method: Method | TrainedMethod, scored: MethodScores) -> dict[str, float]:
     n = len(side.questions)
     answering = total_cost(side.answers, "seconds") - total_cost(side.answers, "follow_up_seconds")
     answer_tokens = total_cost(side.answers, "tokens") - total_cost(side.answers, "follow_up_tokens")

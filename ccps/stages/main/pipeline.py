@@ -15,12 +15,12 @@ from ccps.pipeline.stage import Run, Stage, run_asked
 from ccps.stages.main.answering import Answering
 from ccps.stages.main.audit import AuditStage
 from ccps.stages.main.config import STAGES, Config
-from ccps.stages.main.evaluate import EvaluateStage, Scored
+from ccps.stages.main.evaluate import EvaluateStage, MethodScores
 from ccps.stages.main.extract import ExtractStage
 from ccps.stages.main.fit import FitStage
 from ccps.stages.main.questions import AllQuestions, all_questions
 from ccps.stages.main.report import ReportStage
-from ccps.stages.main.runs import REFERENCE, ModelRun, ModelSides, Side, Tested, reference_of
+from ccps.stages.main.runs import REFERENCE, ModelRun, ModelSides, Side, Tested
 from ccps.stages.main.score import ScoreStage
 from ccps.stages.main.scorers import save_scorers
 
@@ -136,18 +136,15 @@ class Pipeline:
             if isinstance(method, TrainedMethod)
         }
 
-    def _scores(self, side: Side, model: str, head: Artifact, trained: Mapping[str, Artifact]) -> list[Scored]:
+    def _scores(self, side: Side, model: str, head: Artifact, trained: Mapping[str, Artifact]) -> list[MethodScores]:
         return [
-            Scored(method.name, self.do(ScoreStage(method, side, head, trained.get(method.name), model)))
+            MethodScores(method.name, self.do(ScoreStage(method, side, head, trained.get(method.name), model)))
             for method in self.methods
         ]
 
-    def _judge(self, side: Side, scored: list[Scored], model: str) -> Tested:
-        reference = reference_of(method.name for method in self.methods)
+    def _judge(self, side: Side, scored: list[MethodScores], model: str) -> Tested:
         where = f"{side.label}, {model}"
-        return Tested(
-            side, scored, self.do(EvaluateStage(scored, side.labels, where, reference, self.config.evaluation))
-        )
+        return Tested(side, scored, self.do(EvaluateStage(scored, side.labels, where, self.config.evaluation)))
 
     def _audit(self, model: str, form: str, sides: ModelSides, trained: Mapping[str, Artifact]) -> Artifact:
         tests = [side for side in sides.tests.values() if side.format == form]

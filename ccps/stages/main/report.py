@@ -80,7 +80,6 @@ class ReportStage(Stage):
             results=gather.results(self.runs, lambda name: name == convention),
             results_other=gather.results(self.runs, lambda name: name != convention),
             scores=gather.scores(self.runs),
-            differences=gather.differences(self.runs),
             costs=gather.costs(self.runs, self.reused),
             counts=count_all(self.runs, self.questions, convention, self.config.grader),
             agreement=gather.agreements(self.runs, self.config.evaluation.level),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ccps.core.artifacts import Artifact
 from ccps.data.records import Question
 from ccps.methods import Method, TrainedMethod
-from ccps.stages.main.evaluate import Scored
+from ccps.stages.main.evaluate import MethodScores
 
 REFERENCE, OWN, CHANCE = "ccps", "answer_probability", "ccps_shuffled"
 
@@ -87,7 +87,7 @@ class Tested(NamedTuple):
     """One model on one test benchmark."""
 
     side: Side
-    scored: Sequence[Scored]
+    scored: Sequence[MethodScores]
     evaluation: Artifact
 
 

@@ -107,9 +107,9 @@ def _value_faults(settings: Mapping[str, Any]) -> Iterator[str]:
     folds = sweep.get("folds", 2)
     if folds < 2:
         yield f"expected `sweep.folds` to be 2 or more, but got {folds}"
-    metric = sweep.get("choose_by", METRICS[0])
+    metric = sweep.get("choose_by", next(iter(METRICS)))
     if metric not in METRICS:
-        yield f"unknown metric `{metric}` in `sweep.choose_by`: {nearest(metric, METRICS)}"
+        yield f"unknown metric `{metric}` in `sweep.choose_by`: {nearest(metric, list(METRICS))}"
     for name in ("seeds", "chosen_seeds"):
         seeds = sweep.get(name, [0])
         if not seeds or not _all_different(seeds) or min(seeds) < 0:

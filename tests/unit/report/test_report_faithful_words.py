@@ -2,7 +2,8 @@ import pandas as pd
 import pytest
 from faithful_cells import NAN, SCORES, cell, data, empty_cell, results
 
-from ccps.analysis.faithful_data import DROPPED_COLUMNS, Measured
+from ccps.analysis.faithful_data import DROPPED_COLUMNS
+from ccps.analysis.records import Estimate
 from ccps.report.faithful_sections import sections
 from ccps.report.faithful_terms import label_with
 from ccps.report.faithful_words import conclusion, sentences, standing
@@ -12,15 +13,15 @@ from ccps.report.faithful_write import glossary
 @pytest.mark.parametrize(
     ("excess", "words"),
     [
-        (Measured(0.03, 0.01, 0.05), "above"),
-        (Measured(-0.03, -0.05, -0.01), "below"),
-        (Measured(0.03, -0.01, 0.07), "not told apart from"),
-        (Measured(0.03, 0.0, 0.07), "not told apart from"),
-        (Measured(0.03, NAN, NAN), "not told apart, for want of an interval, from"),
-        (Measured(), "not compared with"),
+        (Estimate(0.03, 0.01, 0.05), "above"),
+        (Estimate(-0.03, -0.05, -0.01), "below"),
+        (Estimate(0.03, -0.01, 0.07), "not told apart from"),
+        (Estimate(0.03, 0.0, 0.07), "not told apart from"),
+        (Estimate(0.03, NAN, NAN), "not told apart, for want of an interval, from"),
+        (Estimate(), "not compared with"),
     ],
 )
-def test_standing_follows_the_interval_of_the_excess(excess: Measured, words: str) -> None:
+def test_standing_follows_the_interval_of_the_excess(excess: Estimate, words: str) -> None:
     assert standing(excess) == words
 
 
