@@ -61,33 +61,33 @@ def percentile_ends(values: FloatArray, level: float) -> tuple[float, float]:
 
 def clustered_bootstrap(
     statistic: Callable[[IntArray], float],
-    clusters: npt.ArrayLike | Sequence[object],
+    groups: npt.ArrayLike | Sequence[object],
     *,
     seed: int,
     n_resamples: int = 1000,
     level: float = 0.95,
 ) -> Interval:
-    """Percentile interval of any statistic of rows; each resample draws whole clusters of them with replacement.
+    """Percentile interval of any statistic of rows; each resample draws whole groups of them with replacement.
 
     Args:
         statistic: of row numbers, which may repeat: for instance `lambda rows: cmfg_star(f[rows], c[rows])`.
-        clusters: which rows belong together (the question of each trace), `[n]`.
+        groups: which rows belong together (the question of each trace), `[n]`.
         seed: seed of the resampling.
         n_resamples: number of resamples.
         level: probability that the interval is to hold, strictly between 0 and 1.
 
     Returns:
-        Value on all rows, ends, and how many resamples have no value. With one cluster the ends are the value.
+        Value on all rows, ends, and how many resamples have no value. With one group the ends are the value.
 
     Raises:
         ValueError: settings out of range, no rows, or missing labels.
     """
     check_level(level)
     check_positive("n_resamples", n_resamples)
-    n = len(np.asarray(clusters, dtype=object))
+    n = len(np.asarray(groups, dtype=object))
     if not n:
-        raise ValueError("Expected `clusters` to hold at least one row, but got none. Pass one label per row.")
-    members = group_members(clusters, n)
+        raise ValueError("Expected `groups` to hold at least one row, but got none. Pass one label per row.")
+    members = group_members(groups, n)
     draws = drawn_places(np.random.default_rng(seed), n_resamples, len(members))
     sizes = np.array([len(rows) for rows in members])
     pooled, starts = np.concatenate(members), np.cumsum(sizes) - sizes

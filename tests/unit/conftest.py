@@ -65,13 +65,6 @@ def make_data() -> Callable[..., ReportData]:
             "question": "Does it work?",
             "results": _results(),
             "scores": _scores(),
-            "differences": differences_frame(
-                ("ece", "own", -0.015, -0.02, -0.01),
-                ("brier", "own", -0.015, -0.02, 0.01),
-                ("acc", "own", -0.015, -0.02, -0.01),
-                ("aucpr", "own", -0.015, -0.02, 0.01),
-                ("auroc", "own", -0.015, -0.02, 0.01),
-            ),
             "costs": pd.DataFrame(
                 [("answer", 12.5, 1000, 2_000_000, 3e9, 8, True), ("fit", 1.25, None, 10, None, None, False)],
                 columns=COST_COLUMNS,

@@ -9,7 +9,6 @@ import pytest
 
 from ccps.analysis.averages import (
     average,
-    average_differences,
     average_results,
     averages_table,
     gap,
@@ -17,6 +16,7 @@ from ccps.analysis.averages import (
     setting_means,
 )
 from ccps.analysis.data import ReportData
+from ccps.analysis.differences import average_differences
 from ccps.analysis.records import Setting
 from ccps.analysis.resamples import Resamples, by_subject, resample
 from ccps.metrics import METRICS

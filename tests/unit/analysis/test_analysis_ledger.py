@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ccps.analysis.averages import Measured
 from ccps.analysis.claims import Claim, ClaimSet
 from ccps.analysis.data import ReportData
 from ccps.analysis.ledger import (
@@ -17,6 +16,7 @@ from ccps.analysis.ledger import (
     judge_claim,
     ledger,
 )
+from ccps.analysis.records import Estimate
 from ccps.analysis.resamples import by_subject, resample
 from ccps.report.main.published import ledger_lines, ledger_section, write_claims
 
@@ -39,7 +39,7 @@ VALUE = replace(GAP, id="s/value", quantity="AUROC of own", method="own", scale=
     ],
 )
 def test_verdicts(value: float | None, got: float, verdict: ClaimVerdict) -> None:
-    entry = judge_claim(replace(GAP, value=value), "a paper", Measured(got, got - 0.1, got + 0.1))
+    entry = judge_claim(replace(GAP, value=value), "a paper", Estimate(got, got - 0.1, got + 0.1))
     assert entry.verdict is verdict
     assert entry.got == (None if math.isnan(got) else got)
 

@@ -71,7 +71,7 @@ def test_seeds_are_drawn_too_and_alike_on_all_benchmarks(make_data: Make) -> Non
     values, counts = np.unique(brier, return_counts=True)
     assert values.tolist() == [0.0, 0.5, 1.0]
     assert counts / 4000 == pytest.approx([0.25, 0.5, 0.25], abs=0.04)
-    assert np.array_equal(brier, drawn.drawn[Setting("m", "c"), "a"][:, METRICS.index("brier")])
+    assert np.array_equal(brier, drawn.drawn[Setting("m", "c"), "a"][:, list(METRICS).index("brier")])
 
 
 def test_order_of_rows_changes_nothing_and_the_seed_does(

@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from ccps.faithful import bootstrap_score, clustered_bootstrap, cmfg_star, dataset_score, mfg, stratified_interval
+from ccps.faithful import bootstrap_score, cmfg_star, dataset_score, mfg, stratified_interval
+from ccps.metrics import clustered_bootstrap
 
 METRICS = ("mfg", "cmfg", "cmfg_star")
 
@@ -106,7 +107,7 @@ def test_resamples_without_a_value_are_counted():
     [
         (lambda: stratified_interval("mfg", [0.5], [0.5], level=1.0), "`level` to lie between"),
         (lambda: bootstrap_score("mfg", [0.5], [0.5], ["a"], seed=0, n_resamples=0), "`n_resamples` to be at least 1"),
-        (lambda: bootstrap_score("mfg", [], [], [], seed=0), "`questions` to hold at least one row"),
+        (lambda: bootstrap_score("mfg", [], [], [], seed=0), "`groups` to hold at least one row"),
         (lambda: bootstrap_score("mfg", [0.5], [0.5], [None], seed=0), "`groups` to hold a label"),
         (lambda: bootstrap_score("mfg", [0.5], [], ["a"], seed=0), "to have one length"),
     ],

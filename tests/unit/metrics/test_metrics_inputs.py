@@ -16,7 +16,6 @@ ENTRIES = [
     metrics.reliability_bins,
     metrics.risk_coverage,
     lambda p, y: metrics.bootstrap(p, y, ["a", "b", "b"][: len(y)], seed=0),
-    lambda p, y: metrics.paired_difference(p, p, y, ["a", "b", "b"][: len(y)], seed=0),
 ]
 
 
@@ -109,11 +108,6 @@ def test_bad_groups_are_refused(groups, message):
         (
             lambda: metrics.bootstrap(P, Y, ["a"] * 3, seed=0),
             "`groups` to hold at least two subjects, but got 1",
-        ),
-        (lambda: metrics.paired_difference(P, P, Y, ["a"] * 3, seed=0), "at least two subjects, but got 1"),
-        (
-            lambda: metrics.paired_difference(P, [0.1, 2, 0.3], Y, G, seed=0),
-            "`p_b` to lie in [0, 1], but got 2.0",
         ),
         (lambda: metrics.expected_ece_noise(P, seed=0, n_draws=0), "`n_draws` to be at least 1"),
         (lambda: Convention("x", "", "", "p_correct", "half_open", n_bins=0), "`n_bins` to be at least 1"),

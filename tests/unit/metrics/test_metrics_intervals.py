@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from ccps.metrics import CONVENTIONS, METRICS, bootstrap, evaluate, paired_difference
+from ccps.metrics import METRICS, bootstrap, evaluate
 
 SCHEMES = [(aggregate, scheme) for aggregate in ("macro", "pooled") for scheme in ("clusters", "two_stage")]
 
@@ -119,52 +119,3 @@ def test_a_run_in_batches_draws_independent_resamples(monkeypatch):
     assert half_width(batched) == pytest.approx(
         half_width(bootstrap(p, y, g, seed=0, n_resamples=2000)["brier"]), rel=0.1
     )
-
-
-@pytest.mark.parametrize(("aggregate", "scheme"), SCHEMES)
-@pytest.mark.parametrize("name", CONVENTIONS)
-def test_a_method_does_not_differ_from_itself(aggregate, scheme, name):
-    p, y, g = subjects(8)
-    result = paired_difference(p, p, y, g, name, seed=0, n_resamples=30, aggregate=aggregate, scheme=scheme)
-    assert list(result) == list(METRICS)
-    assert all(difference == (0.0, 0.0, 0.0, 1.0, 0) for difference in result.values())
-
-
-@pytest.mark.parametrize(("aggregate", "scheme"), SCHEMES)
-def test_a_constant_shift_is_found_although_each_interval_holds_both(aggregate, scheme):
-    # Both methods see the same questions, so a small steady loss shows against the large spread of subjects.
-    _, y, g = subjects(9)
-    a, b = np.where(y, 0.7, 0.3), np.where(y, 0.68, 0.32)
-    settings = {"seed": 0, "n_resamples": 300, "aggregate": aggregate, "scheme": scheme}
-    brier = paired_difference(a, b, y, g, **settings)["brier"]
-    assert brier[:3] == pytest.approx((0.3**2 - 0.32**2,) * 3, abs=1e-12)
-    assert brier.p_value == pytest.approx(2 / 301)
-
-
-@pytest.mark.parametrize(("aggregate", "scheme"), SCHEMES)
-def test_both_methods_meet_the_same_questions(aggregate, scheme):
-    # The loss of b is that of a plus one hundredth in every row; any other pairing would vary.
-    a, y, g = subjects(10)
-    loss = (a - y) ** 2
-    b = np.abs(y - np.sqrt(np.clip(loss + 0.01, 0, 1)))
-    keep = loss < 0.98
-    brier = paired_difference(
-        b[keep], a[keep], y[keep], g[keep], seed=1, n_resamples=50, aggregate=aggregate, scheme=scheme
-    )["brier"]
-    assert brier[:3] == pytest.approx((0.01, 0.01, 0.01), abs=1e-12)
-
-
-def test_differences_are_antisymmetric_and_independent_of_row_order():
-    p, y, g = subjects(11)
-    q = np.clip(p + 0.1 * np.random.default_rng(0).normal(size=len(p)), 0, 1)
-    there, back = (paired_difference(*pair, y, g, seed=2, n_resamples=99) for pair in ((p, q), (q, p)))
-    for metric in METRICS:
-        assert there[metric].value == evaluate(p, y, groups=g)[metric] - evaluate(q, y, groups=g)[metric]
-        assert there[metric][:3] == pytest.approx((-back[metric].value, -back[metric].high, -back[metric].low))
-        assert there[metric].p_value == back[metric].p_value
-    order = np.random.default_rng(1).permutation(len(p))
-    for scheme in ("clusters", "two_stage"):
-        settings = {"seed": 2, "n_resamples": 40, "scheme": scheme}
-        assert paired_difference(p, q, y, g, **settings) == paired_difference(
-            p[order], q[order], y[order], g[order], **settings
-        )

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ccps.probes.resampled import auroc, percentile_interval, resampled_auroc, why_undefined
+from ccps.metrics.resampling import percentile_ends
+from ccps.probes.resampled import auroc, resampled_auroc, why_undefined
 
 
 def scores(answers, seed=0):
@@ -30,18 +31,8 @@ def test_a_resample_of_one_class_is_undefined_and_left_out_of_the_interval():
     found = resampled_auroc(np.array([[0.2, 0.8]]), [False, True], resamples=200, seed=0)[0]
     assert set(found[~np.isnan(found)]) == {1.0}
     assert np.isnan(found).mean() == pytest.approx(0.5, abs=0.15)
-    assert percentile_interval(found, 0.95) == (1.0, 1.0)
-    assert np.isnan(percentile_interval(np.array([np.nan]), 0.95)).all()
-
-
-def test_interval_holds_the_middle():
-    assert percentile_interval(np.arange(101.0), 0.9) == pytest.approx((5.0, 95.0))
-
-
-@pytest.mark.parametrize("level", [0.0, 1.0])
-def test_a_level_that_is_none_is_refused(level):
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        percentile_interval(np.arange(3.0), level)
+    assert percentile_ends(found, 0.95) == (1.0, 1.0)
+    assert np.isnan(percentile_ends(np.array([np.nan]), 0.95)).all()
 
 
 def test_no_resamples_are_refused():

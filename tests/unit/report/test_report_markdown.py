@@ -13,7 +13,11 @@ def test_markdown_report_holds_verdict_tables_and_figures(make_data: Callable[..
     other = other[other["metric"] == "ece"].assign(value=[0.3, 0.1, 0.2])
     more = [("Tokens", 12.375, "mean"), ("Of", "3 of 4", "")]
     counts = pd.concat([make_data().counts, pd.DataFrame(more, columns=COUNT_COLUMNS)])
+    # The other method is sure of what is wrong, so that differences are clear.
+    scores = make_data().scores
+    scores["p_correct"] = scores["p_correct"].where(scores["method"] == "ccps", 1 - scores["p_correct"])
     data = make_data(
+        scores=scores,
         results_other=other,
         convention_notes={"pooled ct": "over all questions"},
         counts=counts,
@@ -22,7 +26,7 @@ def test_markdown_report_holds_verdict_tables_and_figures(make_data: Callable[..
     write_report(data, tmp_path)
     page = (tmp_path / "report.md").read_text(encoding="utf-8")
 
-    assert page.startswith("# A \\<tiny\\> run\n\n**Mixed: CCPS is better than Own")
+    assert page.startswith("# A \\<tiny\\> run\n\n**CCPS wins: it is better than Own")
     assert (tmp_path / "tables" / "main.md").read_text(encoding="utf-8").strip() in page
     assert "| answer | 12.5 s | 8 | 1,000 | 2.0 MB | 3.0 GB |" in page
     assert "| Answers left out | 2 | No letter & no text. |" in page
@@ -33,7 +37,7 @@ def test_markdown_report_holds_verdict_tables_and_figures(make_data: Callable[..
     assert "| Method | pooled ct |\n| :-- | --: |\n| CCPS | 15.0 |\n| Own p\\_100% | 30.0 |\n\n- **pooled ct**" in page
 
     # A row of paired differences for the one other method.
-    assert "| Own p\\_100% | ▲ −1.5 \\[−2.0, −1.0\\] | · −1.5 \\[−2.0, +1.0\\] | ▼ −1.5" in page
+    assert "| Own p\\_100% | ▲ −1.5 \\[−61.5, −26.0\\] | ▲ −1.5 \\[−62.6, −26.0\\] | ▲ −1.5" in page
 
     linked = re.findall(r"!\[.+?\]\(figures/(.+?)\)", page)
     assert sorted(linked) == sorted(path.name for path in (tmp_path / "figures").iterdir())

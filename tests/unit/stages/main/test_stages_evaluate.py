@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from ccps.core.artifacts import ROWS, Artifact
-from ccps.metrics import CONVENTIONS, evaluate, paired_difference
+from ccps.metrics import CONVENTIONS, evaluate
 from ccps.pipeline.stage import Run, run_stage
 from ccps.stages.main.config import EvaluationConfig
-from ccps.stages.main.evaluate import DIFFERENCES, EvaluateStage, Scored
+from ccps.stages.main.evaluate import EvaluateStage, MethodScores
 
 SUBJECTS = ("algebra", "botany", "cookery")
 CONFIG = EvaluationConfig(resamples=20)
@@ -37,11 +37,11 @@ def judge(root: Path, correct: Sequence[bool], methods: dict[tuple[str, int | No
     # Rows in another order than the grades: they belong together by their ids. None where a method says nothing.
     scores = pd.concat(rows, ignore_index=True).dropna(subset="p_correct").sample(frac=1, random_state=0)
     scored = [
-        Scored(str(method), artifact(root, "score", table.drop(columns="method")))
+        MethodScores(str(method), artifact(root, "score", table.drop(columns="method")))
         for method, table in scores.groupby("method", sort=False)
     ]
     scored.sort(key=lambda item: list(dict.fromkeys(method for method, _ in methods)).index(item.method))
-    stage = EvaluateStage(scored, artifact(root, "grade", grades), "toy", "ccps", CONFIG)
+    stage = EvaluateStage(scored, artifact(root, "grade", grades), "toy", CONFIG)
     return run_stage(stage, Run(root, "cpu"))
 
 
@@ -72,37 +72,6 @@ def test_values_are_those_of_the_metrics(
     assert (rows["ci_low"] <= rows["ci_high"]).all()
 
 
-def test_differences_pair_the_reference_with_every_other(
-    tmp_path: Path, correct: list[bool], p: dict[tuple[str, int | None], list[float]]
-) -> None:
-    table = pd.read_parquet(judge(tmp_path, correct, p).path(DIFFERENCES))
-    assert set(table["other"]) == {"entropy"}
-    assert sorted(table["seed"].unique()) == [1, 2]
-    subjects = [SUBJECTS[index % 3] for index in range(60)]
-    wanted = paired_difference(
-        p["ccps", 1], p["entropy", None], correct, subjects, "ct", seed=23, n_resamples=20, level=0.95
-    )
-    first = table[table["seed"] == 1].set_index("metric")
-    for metric, difference in wanted.items():
-        assert first.loc[metric, ["value", "ci_low", "ci_high"]].tolist() == pytest.approx(
-            [difference.value, difference.low, difference.high]
-        )
-
-
-def test_methods_of_the_same_seeds_are_paired_seed_by_seed(tmp_path: Path, correct: list[bool]) -> None:
-    rng = np.random.default_rng(2)
-    p = {(method, seed): rng.uniform(size=60).tolist() for method in ("ccps", "p_ik") for seed in (1, 2)}
-    table = pd.read_parquet(judge(tmp_path, correct, p).path(DIFFERENCES))
-    assert len(table) == 2 * 5
-    subjects = [SUBJECTS[index % 3] for index in range(60)]
-    for seed in (1, 2):
-        wanted = paired_difference(
-            p["ccps", seed], p["p_ik", seed], correct, subjects, "ct", seed=23, n_resamples=20, level=0.95
-        )
-        found = table[table["seed"] == seed].set_index("metric")["value"]
-        assert found.to_dict() == pytest.approx({metric: difference.value for metric, difference in wanted.items()})
-
-
 def test_answers_of_which_a_method_says_nothing_are_left_out_of_its_figures(
     tmp_path: Path, correct: list[bool]
 ) -> None:
@@ -112,12 +81,6 @@ def test_answers_of_which_a_method_says_nothing_are_left_out_of_its_figures(
     made = judge(tmp_path, correct, {("ccps", None): whole.tolist(), ("verbalised", None): part.tolist()})
     rows = made.rows().to_pandas()
     assert rows.groupby("method")["n"].unique().map(list).to_dict() == {"ccps": [60], "verbalised": [45]}
-    known = ~np.isnan(part)
-    subjects = np.array([SUBJECTS[index % 3] for index in range(60)])[known]
-    right = np.array(correct)[known]
-    wanted = paired_difference(whole[known], part[known], right, subjects, "ct", seed=23, n_resamples=20, level=0.95)
-    found = pd.read_parquet(made.path(DIFFERENCES)).set_index("metric")["value"]
-    assert found.to_dict() == pytest.approx({metric: difference.value for metric, difference in wanted.items()})
 
 
 @pytest.mark.parametrize("known", [0, 1])
@@ -125,14 +88,6 @@ def test_a_method_that_says_too_little_is_left_out(tmp_path: Path, correct: list
     part = [0.5] * known + [np.nan] * (60 - known)
     made = judge(tmp_path, correct, {("ccps", None): [0.1, 0.9] * 30, ("verbalised", None): part})
     assert set(made.rows().to_pandas()["method"]) == {"ccps"}
-    assert pd.read_parquet(made.path(DIFFERENCES)).empty
-
-
-def test_answers_that_no_two_methods_score_give_no_difference(tmp_path: Path, correct: list[bool]) -> None:
-    first, last = [0.2, 0.7] * 15 + [np.nan] * 30, [np.nan] * 30 + [0.2, 0.7] * 15
-    made = judge(tmp_path, correct, {("ccps", None): first, ("verbalised", None): last})
-    assert set(made.rows().to_pandas()["method"]) == {"ccps", "verbalised"}
-    assert pd.read_parquet(made.path(DIFFERENCES)).empty
 
 
 def test_the_summary_is_the_mean_over_seeds(
@@ -156,8 +111,3 @@ def test_what_is_undefined_is_said_and_never_a_number(tmp_path: Path, capsys: py
     auroc = rows[rows["metric"] == "auroc"]
     assert auroc["value"].isna().all()
     assert auroc["undefined_groups"].eq(auroc["groups"]).all()
-
-
-def test_one_method_has_nothing_to_differ_from(tmp_path: Path, correct: list[bool]) -> None:
-    made = judge(tmp_path, correct, {("ccps", 1): [0.5] * 60})
-    assert pd.read_parquet(made.path(DIFFERENCES)).empty
