@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch._inductor.runtime.cache_dir_utils import cache_dir
 
 from ccps.perturbation import compiled, features, ray, stability_features
 from ccps.perturbation.reductions import follow_exactly, reduce_path
@@ -147,7 +148,19 @@ def test_what_is_compiled_says_the_same_uncompiled(monkeypatch, radii):
     assert max(asked) <= 5
 
 
+@pytest.fixture
+def code_of_this_capability(monkeypatch):
+    """Keep what is compiled apart by the instruction set that torch has been told to use.
+
+    The compiler's cache on disk has no such part in its key. Under `ATEN_CPU_CAPABILITY=avx2` it would hand out code
+    that steps over 16 numbers at a time, made earlier for AVX-512, and build it with registers of 8.
+    """
+    apart = f"{cache_dir()}_{torch.backends.cpu.get_cpu_capability().replace(' ', '')}"
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", apart)
+
+
 @needs_compiler
+@pytest.mark.usefixtures("code_of_this_capability")
 def test_compiled_features_equal_the_plain_ones(monkeypatch):
     """Tiles of two heights share what is compiled."""
     monkeypatch.setattr("ccps.perturbation.tiles._CACHE_BYTES", 3 * 4 * 700 // torch.get_num_threads())

@@ -56,6 +56,20 @@ def clear_of_flips(inputs, direction, radius, steps):
     return ((exact - radii).abs() > 1e-3 * radii).all(1)
 
 
+def logit_rounding(hidden, weight, ids, radius, **options):
+    """How far two float32 computations of one logit may lie apart at the end of the ray, the worst of each token.
+
+    A logit h·w + ε·d·w is a sum of products. Blocks of another height are multiplied by other routines of the library,
+    which add the same products in another order; each addition rounds, and the roundings of n of them come to about
+    √n·eps times the sum of the products' magnitudes, |h|·|w| + ε·|d|·|w| (Higham, Accuracy and Stability of Numerical
+    Algorithms, chapter 3; n·eps at worst). What is a difference of two logits, as margins and log-probabilities are,
+    keeps the roundings of both however little is left of them.
+    """
+    unit = ray(hidden, weight, ids, **options).direction
+    magnitude = (hidden.abs() + radius * unit.abs()) @ weight.abs().T
+    return math.sqrt(hidden.shape[1]) * torch.finfo(torch.float32).eps * magnitude.amax(1)
+
+
 @every_direction
 @settings(max_examples=10, deadline=None)
 @given(seed=SEEDS, vocab=st.integers(2, 700), steps=st.integers(1, 6), radius=st.floats(0.1, 30))
@@ -226,7 +240,11 @@ def test_blocks_and_sweeps_give_the_same(direction):
         alone = stability_features(hidden, weight, ids, *grid, direction=direction, seed=5)
         torch.testing.assert_close(features, alone, rtol=0, atol=0)
     small = {"direction": direction, "seed": 5, "max_scratch_bytes": 8 * 300 * 2}
-    near(stability_features_sweep(hidden, weight, ids, grids, **small), together, 1e-5)
+    apart = stability_features_sweep(hidden, weight, ids, grids, **small)
+    for grid, a, b in zip(grids, apart, together, strict=True):
+        rounding = 2 * logit_rounding(hidden, weight, ids, grid.radius, direction=direction, seed=5)
+        same = torch.isclose(a, b, rtol=1e-5, atol=1e-5) | ((a - b).abs() <= rounding[:, None])
+        assert same.all(), [FEATURE_NAMES[column] for _, column in (~same).nonzero().tolist()]
 
 
 @every_direction
