@@ -104,11 +104,11 @@ def _head() -> list[str]:
 
 def _explained(data: SweepData) -> str:
     return (
-        f"Intervals hold {data.level:.0%} and are over subjects; figures are means over seeds, calibration error by "
-        f"the convention {data.convention}. Strengths were chosen by {BY_NAME[data.choose_by].label} on {data.folds} "
-        "folds of the training questions, by probes that had not seen the fold; no test question took part. The row "
-        "with hindsight is no result: it says what the choice may have cost, from the grid's own seeds, without an "
-        "interval."
+        f"Intervals hold {data.level:.0%} and are over subjects and seeds; figures are means over seeds, calibration "
+        f"error by the convention {data.convention}. Strengths were chosen by {BY_NAME[data.choose_by].label} on "
+        f"{data.folds} folds of the training questions, by probes that had not seen the fold; no test question took "
+        "part. The row with hindsight is no result: it says what the choice may have cost, from the grid's own seeds, "
+        "without an interval."
     )
 
 

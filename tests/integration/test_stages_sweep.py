@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import brute_force
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -18,6 +19,7 @@ from ccps.core.errors import UserError
 from ccps.core.settings import SettingsError
 from ccps.data.records import Question
 from ccps.llm import Head
+from ccps.metrics import evaluate
 from ccps.perturbation import FEATURE_NAMES, flip_radius, stability_features
 from ccps.pipeline.model import HEAD
 from ccps.pipeline.stage import Run, run_stage
@@ -226,6 +228,31 @@ def test_the_report_holds_all_that_is_promised(done, swept, sides, root) -> None
     for words in ("chosen on 2 training folds by Brier", "With hindsight", "invented · boats"):
         assert words in page
         assert words in text
+
+
+@pytest.mark.parametrize("metric", ["brier", "auroc"])
+def test_intervals_of_the_best_strengths_are_those_of_a_bootstrap_by_hand(done, swept, root, metric) -> None:
+    """Two seeds of each probe: questions and seeds are drawn together, where ends were once averaged over seeds."""
+    stage = SweepReportStage([done], [], swept, {"seeds": [23]}, {"commit": None})
+    best = pd.read_csv(run_stage(stage, Run(root, "cpu")).folder / "00000" / "tables" / "best.csv")
+    subjects = done.tests[0].labels.rows().to_pandas().set_index("question_id")["subject"]
+    for run in done.directions:
+        scores = run.scores[-1].rows().to_pandas().astype({"sample": str, "question_id": str})
+        scores = scores.assign(subject=scores["question_id"].map(subjects), model="invented", benchmark="boats")
+        radius, steps = run.chosen
+        here = scores[(scores["radius"] == radius) & (scores["steps"] == steps)]
+        assert here["seed"].nunique() == 2
+        name = f"{run.direction}, radius {radius:g} in {steps} {'step' if steps == 1 else 'steps'}"
+        drawn = brute_force.drawn(
+            here.assign(method=name), "invented", "boats", "mc", name, metric, seed=23, resamples=20
+        )
+        row = best[(best["direction"] == run.direction) & (best["metric"] == metric)].set_index("choice")
+        row = row.loc["chosen on training folds"]
+        assert (row["ci_low"], row["ci_high"]) == pytest.approx(brute_force.ends(drawn, 0.95), abs=1e-9)
+        values = [
+            evaluate(one["p_correct"], one["correct"], groups=one["subject"])[metric] for _, one in here.groupby("seed")
+        ]
+        assert row["value"] == pytest.approx(np.mean(values), abs=1e-9)
 
 
 def test_flip_radii_are_the_exact_ones(done, sides) -> None:

@@ -7,24 +7,24 @@ from typing import Any
 import pandas as pd
 import torch
 
-from ccps.analysis.terms import BY_NAME
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.errors import expected
-from ccps.metrics import bootstrap, evaluate
+from ccps.metrics import METRICS, evaluate
 from ccps.perturbation import Grid
 from ccps.pipeline.stage import Stage, Work
-from ccps.stages.main.config import EvaluationConfig
 
 _POINT = ["radius", "steps", "seed", "sample"]
 
 
 class SweepEvaluateStage(Stage):
-    """Rows of radius, steps, seed, sample, metric, value, `ci_low`, `ci_high` and n, under the headline convention.
+    """Rows of radius, steps, seed, sample, metric, value and n, under the headline convention.
 
-    Tests are averaged over subjects, cross-validation is over all answers. Intervals are missing unless asked for.
+    Tests are averaged over subjects, cross-validation is over all answers. Intervals are the report's, which draws
+    questions and seeds together.
     """
 
     name = "sweep_evaluate"
+    version = 2
     unit = "strengths"
 
     def __init__(
@@ -32,30 +32,26 @@ class SweepEvaluateStage(Stage):
         scores: Artifact,
         grades: Mapping[str, Artifact],
         label: str,
-        config: EvaluationConfig,
-        *,
-        intervals: bool,
+        convention: str,
     ) -> None:
         super().__init__()
         self.scores = scores
         self.grades = dict(grades)
         self.label = label
-        self.config = config
-        self.intervals = intervals
+        self.convention = convention
 
     @property
     def title(self) -> str:
         """What is judged."""
-        return f"{self.label}, {self.config.convention}{', with intervals' if self.intervals else ''}"
+        return f"{self.label}, {self.convention}"
 
     def inputs(self) -> Mapping[str, Any]:
         """Scores, subjects and settings."""
-        interval = [self.config.resamples, self.config.level, self.config.seed] if self.intervals else None
         return {
             "scores": self.scores.key,
             "grades": {sample: grades.key for sample, grades in self.grades.items()},
-            "convention": self.config.convention,
-            "interval": interval,
+            "convention": self.convention,
+            "metrics": list(METRICS),
         }
 
     def prepare(self, device: torch.device) -> None:
@@ -79,29 +75,14 @@ class SweepEvaluateStage(Stage):
         """Judge one probe, or one cross-validation, on one sample."""
         table = self.tables[content].sort_values("question_id")
         p, correct, subjects = table["p_correct"], table["correct"], table["subject"]
-        measured = evaluate(p, correct, self.config.convention, groups=subjects)
+        measured = evaluate(p, correct, self.convention, groups=subjects)
         rows = pd.DataFrame({"metric": list(measured), "value": list(measured.values())})
-        rows = rows.assign(ci_low=float("nan"), ci_high=float("nan"), n=measured.n)
-        if self.intervals:
-            several = subjects.nunique() > 1
-            found = bootstrap(
-                p,
-                correct,
-                subjects if several else table["question_id"],
-                self.config.convention,
-                aggregate="macro" if several else "pooled",
-                seed=self.config.seed,
-                n_resamples=self.config.resamples,
-                level=self.config.level,
-            )
-            rows["ci_low"] = [found[metric].low for metric in rows["metric"]]
-            rows["ci_high"] = [found[metric].high for metric in rows["metric"]]
-        return rows.assign(**{name: table[name].iloc[0] for name in _POINT})
+        return rows.assign(n=measured.n, **{name: table[name].iloc[0] for name in _POINT})
 
     def save_shard(self, outputs: list[pd.DataFrame], folder: Path) -> Mapping[str, float]:
         """Write all rows."""
         rows = pd.concat(outputs, ignore_index=True)
-        rows[[*_POINT, "metric", "value", "ci_low", "ci_high", "n"]].to_parquet(folder / ROWS, index=False)
+        rows[[*_POINT, "metric", "value", "n"]].to_parquet(folder / ROWS, index=False)
         return {"n": len(outputs)}
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
@@ -130,5 +111,5 @@ def best_point(rows: pd.DataFrame, sample: str, metric: str) -> Grid:
             "none: all answers are right, or all wrong, in every subject",
             "Choose by another metric with sweep.choose_by=brier, or ask more questions.",
         )
-    radius, steps = means.idxmin() if BY_NAME[metric].lower_is_better else means.idxmax()
+    radius, steps = means.idxmin() if METRICS[metric].lower_is_better else means.idxmax()
     return Grid(float(radius), int(steps))

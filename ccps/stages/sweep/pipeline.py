@@ -103,12 +103,12 @@ def _direction(
         stage = SweepFitStage(swept_train, swept_tests, points, chosen, recipe, seeds, folds, where)
         return run_stage(stage, run)
 
-    def judge(scores: Artifact, *, intervals: bool) -> Artifact:
+    def judge(scores: Artifact) -> Artifact:
         labels = {side.label: side.labels for side in tests}
-        return run_stage(SweepEvaluateStage(scores, labels, where, config.evaluation, intervals=intervals), run)
+        return run_stage(SweepEvaluateStage(scores, labels, where, config.evaluation.convention), run)
 
     on_grid = fit(points, sweep.seeds, sweep.folds)
-    judged = judge(on_grid, intervals=False)
+    judged = judge(on_grid)
     chosen = best_point(judged.rows().to_pandas(), CROSS_VALIDATION, sweep.choose_by)
     paper = Grid(float(config.perturbation.radius), config.perturbation.steps)
     finals = fit(list(dict.fromkeys([chosen, paper])), sweep.chosen_seeds, 0)
@@ -117,7 +117,7 @@ def _direction(
         [swept_train.features, *(test.features for test in swept_tests.values())],
         [on_grid, finals],
         judged,
-        judge(finals, intervals=True),
+        judge(finals),
         chosen,
     )
 

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from ccps.analysis.records import Setting
+from ccps.analysis.resamples import Drawing, Resamples, by_subject, draw
 from ccps.analysis.sweep_data import BEST_COLUMNS, CHOSEN, ON_TEST, PAPER, SWEEP_COLUMNS, Strength, SweepData
 from ccps.core.artifacts import Artifact
 from ccps.perturbation import Grid
@@ -25,7 +27,7 @@ class DirectionRun(NamedTuple):
         features: of all strengths, training side first.
         scores: of the grid, then of the chosen and the paper's strength.
         grid: evaluation of the whole grid, cross-validation included.
-        finals: evaluation of the chosen and the paper's strength, with intervals.
+        finals: evaluation of the chosen and the paper's strength.
         chosen: the strength that cross-validation prefers.
     """
 
@@ -100,11 +102,13 @@ class SweepReportStage(Stage):
         """Gather the data."""
         config, sweep = self.swept
         paper = Strength(float(config.perturbation.radius), config.perturbation.steps)
+        resamples = self._resamples()
         return SweepData(
             title=f"CCPS · sweep of the strength · {config.experiment}",
             sweep=pd.concat([_sweep_rows(form, run) for form, run in self._runs()], ignore_index=True),
             best=pd.concat(
-                [_best_rows(form, run, paper, sweep.choose_by) for form, run in self._runs()], ignore_index=True
+                [_best_rows(form, run, paper, sweep.choose_by, resamples) for form, run in self._runs()],
+                ignore_index=True,
             ),
             flips=pd.concat([_flip_rows(form) for form in self.formats], ignore_index=True),
             paper=paper,
@@ -127,6 +131,14 @@ class SweepReportStage(Stage):
             for run in form.directions:
                 yield form, run
 
+    def _resamples(self) -> Resamples:
+        """The chosen and the paper's strength along every direction on resampled questions and seeds."""
+        settings = self.swept.experiment.evaluation
+        scores = pd.concat([_final_scores(form, run) for form, run in self._runs()], ignore_index=True)
+        formats = {test.label: test.format for form in self.formats for test in form.tests}
+        drawing = Drawing(settings.resamples, settings.seed, settings.level)
+        return draw(scores, formats, settings.convention, by_subject(scores, settings.convention), drawing)
+
     def _notes(self) -> Iterator[str]:
         for count in self.left_out:
             yield f"{count.what}: {count.number:,.0f} ({count.reason})"
@@ -147,12 +159,34 @@ def _sweep_rows(form: SweptFormat, run: DirectionRun) -> pd.DataFrame:
     return rows[list(SWEEP_COLUMNS)]
 
 
-def _best_rows(form: SweptFormat, run: DirectionRun, paper: Strength, choose_by: str) -> pd.DataFrame:
+def _final_scores(form: SweptFormat, run: DirectionRun) -> pd.DataFrame:
+    """The scores of the chosen and the paper's strength on every test, as `ccps.analysis.data.SCORE_COLUMNS`."""
+    subjects = pd.concat(
+        [
+            side.labels.rows().select(["question_id", "subject"]).to_pandas().assign(benchmark=side.label)
+            for side in form.tests
+        ]
+    )
+    rows = run.scores[-1].rows().to_pandas().astype({"sample": str, "question_id": str})
+    methods = [_method(run, Strength(*point)) for point in rows[["radius", "steps"]].itertuples(index=False)]
+    rows = rows.assign(model=form.sides.model, benchmark=rows["sample"], method=methods)
+    return rows.merge(subjects, on=["benchmark", "question_id"])
+
+
+def _method(run: DirectionRun, point: Strength) -> str:
+    """What plays the part of a method when resamples are drawn."""
+    return f"{run.direction}, {point.words}"
+
+
+def _best_rows(
+    form: SweptFormat, run: DirectionRun, paper: Strength, choose_by: str, resamples: Resamples
+) -> pd.DataFrame:
     """The chosen and the paper's strength with intervals, and what would have been best on each test."""
     grid, finals = run.grid.rows().to_pandas(), run.finals.rows().to_pandas()
     tables = []
     for test in form.tests:
         hindsight = best_point(grid, test.label, choose_by)
+        setting = Setting(form.sides.model, test.label)
         for choice, point, rows in (
             (CHOSEN, run.chosen, finals),
             (PAPER, paper, finals),
@@ -160,7 +194,13 @@ def _best_rows(form: SweptFormat, run: DirectionRun, paper: Strength, choose_by:
         ):
             here = rows[(rows["sample"] == test.label) & (rows["radius"] == point.radius)]
             here = here[here["steps"] == point.steps]
-            means = here.groupby("metric", sort=False)[["value", "ci_low", "ci_high", "n"]].mean().reset_index()
+            means = here.groupby("metric", sort=False)[["value", "n"]].mean().reset_index()
+            # Hindsight is the best of many, and has no interval.
+            method = None if choice == ON_TEST else _method(run, Strength(*point))
+            estimates = [
+                resamples.estimate(row.value, None if method is None else resamples.of(setting, method, row.metric))
+                for row in means.itertuples(index=False)
+            ]
             tables.append(
                 means.assign(
                     model=form.sides.model,
@@ -170,6 +210,8 @@ def _best_rows(form: SweptFormat, run: DirectionRun, paper: Strength, choose_by:
                     choice=choice,
                     radius=point.radius,
                     steps=point.steps,
+                    ci_low=[estimate.low for estimate in estimates],
+                    ci_high=[estimate.high for estimate in estimates],
                     seeds=here["seed"].nunique(),
                 )
             )
