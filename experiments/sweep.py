@@ -12,7 +12,7 @@ from experiments.launch import launch
 
 def check(settings: dict[str, Any]) -> None:
     """Refuse settings that do not fit the schema."""
-    from ccps.stages.sweep.config import to_sweep
+    from ccps.stages.sweep.checks import to_sweep
 
     to_sweep(settings)
 
@@ -20,7 +20,7 @@ def check(settings: dict[str, Any]) -> None:
 def main(settings: dict[str, Any]) -> None:
     """Run the sweep that the settings describe."""
     from ccps.pipeline.run import opened_run
-    from ccps.stages.sweep.config import to_sweep
+    from ccps.stages.sweep.checks import to_sweep
     from ccps.stages.sweep.pipeline import run_sweep
 
     swept = to_sweep(settings)

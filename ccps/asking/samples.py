@@ -1,8 +1,7 @@
 """Draw further answers to questions, laid out in batches."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ccps.asking.interview import Manner
-from ccps.core.errors import UserError, expected
 from ccps.data.records import Question
 from ccps.engines import OwnWriter, Writer
 from ccps.llm import (
@@ -24,55 +22,9 @@ from ccps.llm import (
     plan_batches,
 )
 from ccps.llm.sample import Sampled, check_logits, draw, log_probs
+from ccps.settings.samples import SamplesConfig
 
 _QUESTIONS_PER_BATCH = 128
-
-
-@dataclass
-class SamplesConfig:
-    """How further answers are drawn.
-
-    Attributes:
-        k: answers drawn for each question, at least 2.
-        temperature: logits are divided by it, above 0.
-        top_p: tokens are drawn from the fewest that have so much of the probability together, in (0, 1]; the default is
-            that of Calibration-Tuning (arXiv 2406.08391), which draws 10 answers.
-        seed: of the draws. What is drawn depends on nothing but seed, question id and logits; and the first answers of
-            a question are the same for every `k`.
-        nli_model: a sequence classification model (folder or hub id) that tells which open-ended answers entail each
-            other; empty to compare normalised texts.
-    """
-
-    k: int = 5
-    temperature: float = 1.0
-    top_p: float = 0.95
-    seed: int = 23
-    nli_model: str | None = None
-
-
-def check_samples_config(config: SamplesConfig) -> None:
-    """Refuse settings that nothing can be drawn with, all faults in one message.
-
-    Raises:
-        UserError: naming every setting that is out of range.
-    """
-    faults = [str(fault) for fault in _faults(config)]
-    if faults:
-        raise UserError("\n".join(faults))
-
-
-def _faults(config: SamplesConfig) -> Iterator[UserError]:
-    def fault(name: str, wanted: str) -> UserError:
-        return expected(f"`samples.{name}`", wanted, getattr(config, name), "Change it on the command line.")
-
-    if config.k < 2:
-        yield fault("k", "at least 2")
-    if not 0 < config.temperature < float("inf"):
-        yield fault("temperature", "above 0 and finite")
-    if not 0 < config.top_p <= 1:
-        yield fault("top_p", "above 0 and at most 1")
-    if config.seed < 0:
-        yield fault("seed", "0 or more")
 
 
 class SampledAnswer(NamedTuple):

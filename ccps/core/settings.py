@@ -1,29 +1,64 @@
-"""From plain settings to a typed dataclass: every fault found, and all of them in one message."""
+"""From plain values to a typed dataclass: every fault found, and all of them in one message."""
 
 import dataclasses
 import difflib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
-from omegaconf import MISSING, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
+from ccps.core.convert import UnfitError, convert, optional, type_name
 from ccps.core.errors import UserError
+from ccps.core.fields import MISSING, is_required, rule_of
 
 T = TypeVar("T")
+_FAULTY = object()
 
-_TYPE_NAMES = {
-    "int": "a whole number",
-    "float": "a number",
-    "str": "a text",
-    "bool": "true or false",
-    "int | None": "a whole number or null",
-    "str | None": "a text or null",
-    "list[int]": "a list of whole numbers, such as [1,2]",
-    "list[str]": "a list of texts, such as [a,b]",
-    "dict[str, typing.Any]": "a group of settings",
-}
+
+class Fault(NamedTuple):
+    """What is wrong with one setting.
+
+    Attributes:
+        path: where it stands: below the dataclass that says it, in the end as the user types it.
+        says: what follows the path.
+        head: what goes before it.
+    """
+
+    path: str
+    says: str
+    head: str = "expected"
+
+    def __str__(self) -> str:
+        return f"{self.head} `{self.path}`{self.says}"
+
+    def under(self, parent: str) -> "Fault":
+        """The same fault of a group that stands below another one."""
+        return self._replace(path=join(parent, self.path))
+
+
+def fault(path: str, wanted: str, got: object, way_out: str = "") -> Fault:
+    """Say that a setting should be something else.
+
+    Args:
+        path: where it stands.
+        wanted: what it should be ("above 0"), or do ("to hold …").
+        got: what it is.
+        way_out: how to mend it, where that does not go without saying.
+    """
+    wanted = wanted if wanted.startswith("to ") else f"to be {wanted}"
+    return Fault(path, f" {wanted}, but got {got}{': ' if way_out else ''}{way_out}")
+
+
+def unknown(kind: str, name: str, path: str, known: Iterable[str]) -> Fault:
+    """Say that there is nothing of a name, and which name resembles it.
+
+    Args:
+        kind: what it should be ("method").
+        name: the name.
+        path: where it stands.
+        known: the names there are.
+    """
+    return Fault(path, f": {nearest(name, list(known))}", f"unknown {kind} `{name}` in")
 
 
 class SettingsError(UserError):
@@ -33,32 +68,73 @@ class SettingsError(UserError):
         faults: what is wrong, a line each.
     """
 
-    def __init__(self, faults: Sequence[str]) -> None:
-        heading = "One setting is at fault" if len(faults) == 1 else f"{len(faults)} settings are at fault"
-        lines = "\n".join(f"  - {fault}" for fault in faults)
-        super().__init__(f"{heading}, nothing was run:\n{lines}\nPrint all settings and their values with --cfg job.")
-        self.faults = list(faults)
+    def __init__(self, faults: Sequence[Fault | str], *, of_a_run: bool = True) -> None:
+        self.faults = list(dict.fromkeys(str(one) for one in faults))
+        heading = "One setting is at fault" if len(self.faults) == 1 else f"{len(self.faults)} settings are at fault"
+        lines = "\n".join(f"  - {one}" for one in self.faults)
+        if of_a_run:
+            message = f"{heading}, nothing was run:\n{lines}\nPrint all settings and their values with --cfg job."
+        else:
+            message = f"{heading}:\n{lines}"
+        super().__init__(message)
 
 
-def typed(
-    settings: Mapping[str, Any], wanted: type[T], value_faults: Callable[[Mapping[str, Any]], Iterable[str]]
-) -> T:
+def typed(settings: Mapping[str, Any], wanted: type[T], more: Callable[[T], Iterable[Fault]] | None = None) -> T:
     """Check settings against a dataclass and build it.
+
+    A dataclass says with `cross_faults()` what of it does not go together; it is asked although values are out of
+    range, and those of a wrong type have been replaced by their defaults.
 
     Args:
         settings: plain values.
         wanted: the dataclass.
-        value_faults: says which values, of the right types, are out of range.
+        more: says what else does not go together, of what only other rooms know.
 
     Raises:
-        SettingsError: naming every unknown key (with the nearest known one), wrong type, missing value and value out of
-            range.
+        SettingsError: naming every unknown key (with the nearest known one), wrong type, missing value, value out of
+            range, and what does not go together.
     """
-    faults = list(_type_faults(settings, wanted, "")) or list(value_faults(settings))
-    if faults:
-        raise SettingsError(faults)
-    built: T = build(settings, wanted)
-    return built
+    reader = _Reader()
+    built = reader.read_group(settings, wanted, "")
+    if built is not _FAULTY and more is not None:
+        reader.add(more(built))
+    if reader.faults:
+        raise SettingsError(reader.faults)
+    result: T = built
+    return result
+
+
+def check(config: Any, name: str = "") -> None:
+    """Check a dataclass of settings that was built in Python, by the same rules.
+
+    Args:
+        config: the dataclass.
+        name: where it stands in an experiment, such as `probe.mc`.
+
+    Raises:
+        SettingsError: naming every fault.
+    """
+    reader = _Reader()
+    reader.read_group(config, type(config), name)
+    if reader.faults:
+        raise SettingsError(reader.faults, of_a_run=False)
+
+
+def faults_of(path: str, check: Callable[[], object]) -> Iterator[Fault]:
+    """What a room says against its part of the settings, a line each.
+
+    Args:
+        path: where that part stands.
+        check: raises `UserError` where something is wrong.
+    """
+    try:
+        check()
+    except UserError as error:
+        for line in str(error).splitlines():
+            if named := re.fullmatch(rf"Expected `({re.escape(path)}[^`]*)`(.*)", line):
+                yield Fault(named[1], named[2])
+            else:
+                yield Fault(path, f": {line[0].lower()}{line[1:]}", "in")
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
@@ -67,86 +143,105 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(sorted(known))}"
 
 
-def _type_faults(value: Any, wanted: Any, path: str) -> Iterator[str]:
-    """Compare a value with the type of its place, going down into dataclasses and mappings of them."""
-    if group := _optional_group(wanted):
-        if value is not None:
-            yield from _type_faults(value, group, path)
-        return
-    if dataclasses.is_dataclass(wanted):
-        if not isinstance(value, Mapping):
-            yield f"expected `{path}` to be a group of settings, but got {value!r}"
-            return
-        yield from _dataclass_faults(value, wanted, path)
-    elif get_origin(wanted) is dict and dataclasses.is_dataclass(get_args(wanted)[1]):
-        if not isinstance(value, Mapping):
-            yield f"expected `{path}` to map names to settings, but got {value!r}"
-            return
-        for name, item in value.items():
-            yield from _type_faults(item, get_args(wanted)[1], f"{path}.{name}")
-    elif value == MISSING:
-        yield f"expected `{path}` to be set, but it is not"
-    elif not _fits(value, wanted):
-        yield f"expected `{path}` to be {_type_name(wanted)}, but got {value!r}"
-
-
-def _optional_group(wanted: Any) -> Any:
-    """The dataclass of a place that holds one or nothing; None for any other place."""
-    parts = [part for part in get_args(wanted) if part is not type(None)]
-    is_optional = len(parts) == 1 and len(get_args(wanted)) == 2
-    return parts[0] if is_optional and dataclasses.is_dataclass(parts[0]) else None
-
-
-def _dataclass_faults(value: Mapping[str, Any], wanted: Any, path: str) -> Iterator[str]:
-    hints = get_type_hints(wanted)
-    prefix = f"{path}." if path else ""
-    for key in value:
-        if key not in hints:
-            yield f"unknown setting `{prefix}{key}`: {nearest(str(key), list(hints))}"
-    for item in dataclasses.fields(wanted):
-        if item.name in value:
-            yield from _type_faults(value[item.name], hints[item.name], f"{prefix}{item.name}")
-        elif _is_required(item):
-            yield f"expected `{prefix}{item.name}` to be set, but it is not"
-
-
-def _is_required(item: dataclasses.Field[Any]) -> bool:
-    absent = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
-    return absent or item.default == MISSING
-
-
-def _fits(value: Any, wanted: Any) -> bool:
-    """Whether OmegaConf takes the value for a field of that type (so 1 fits float, "1" does not fit a list)."""
-    try:
-        OmegaConf.structured(_holder(wanted)).value = value
-    except OmegaConfBaseException:
-        return False
-    return not (isinstance(value, bool) and wanted in (int, float, int | None, float | None, str, str | None))
+def join(parent: str, name: str) -> str:
+    """The path of what stands in a group."""
+    return f"{parent}.{name}" if parent and name else parent or name
 
 
 @cache
-def _holder(wanted: Any) -> Any:
-    """A structured config of one value of a type, by which OmegaConf checks and converts it."""
-    return dataclasses.make_dataclass("Holder", [("value", wanted, dataclasses.field(default=MISSING))])
+def hints(group: Any) -> dict[str, Any]:
+    """The types of the fields of a dataclass, by name."""
+    return get_type_hints(group)
 
 
-def _type_name(wanted: Any) -> str:
-    if isinstance(wanted, type) and issubclass(wanted, str) and hasattr(wanted, "__members__"):
-        return "one of " + ", ".join(wanted.__members__)
-    name = wanted.__name__ if isinstance(wanted, type) and not get_args(wanted) else str(wanted)
-    return _TYPE_NAMES.get(name, name)
+def group_of(wanted: Any) -> Any:
+    """The dataclass of a place that holds one, or one and nothing; None for any other place."""
+    inner = optional(wanted) or wanted
+    return inner if dataclasses.is_dataclass(inner) else None
 
 
-def build(value: Any, wanted: Any) -> Any:
-    """Build the dataclass of a place from plain values that are known to fit it."""
-    if group := _optional_group(wanted):
-        return None if value is None else build(value, group)
-    if dataclasses.is_dataclass(wanted):
-        hints = get_type_hints(wanted)
-        fields = {key: build(item, hints[key]) for key, item in value.items()}
-        return wanted(**fields)  # type: ignore[operator]
-    if get_origin(wanted) is dict and dataclasses.is_dataclass(get_args(wanted)[1]):
-        return {name: build(item, get_args(wanted)[1]) for name, item in value.items()}
-    typed = OmegaConf.structured(_holder(wanted))
-    typed.value = value
-    return OmegaConf.to_container(typed)["value"]  # type: ignore[call-overload, index]
+def named_group_of(wanted: Any) -> Any:
+    """The dataclass of a place that maps names to several; None for any other place."""
+    return get_args(wanted)[1] if get_origin(wanted) is dict and group_of(get_args(wanted)[1]) else None
+
+
+class _Reader:
+    """Goes down into dataclasses and gathers what is wrong.
+
+    Attributes:
+        faults: what is wrong, in the order of the settings.
+    """
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self._unread: list[str] = []
+
+    def add(self, faults: Iterable[Fault]) -> None:
+        """Take up what does not go together, but for what hangs on a setting that is at fault by itself."""
+        wrong = {one.path for one in self.faults}
+        unread = self._unread
+        self.faults += [
+            one for one in faults if one.path not in wrong and not any(_related(one.path, path) for path in unread)
+        ]
+
+    def read_group(self, value: Any, wanted: Any, path: str) -> Any:
+        """The dataclass, or `_FAULTY` if it cannot be built."""
+        if isinstance(value, wanted):
+            value = {item.name: getattr(value, item.name) for item in dataclasses.fields(wanted)}
+        if not isinstance(value, Mapping):
+            return self._unreadable(Fault(path, f" to be a group of settings, but got {value!r}"))
+        for key in value:
+            if key not in hints(wanted):
+                says = f": {nearest(str(key), list(hints(wanted)))}"
+                self.faults.append(Fault(join(path, str(key)), says, "unknown setting"))
+        read = {item.name: self._read_field(value, item, hints(wanted)[item.name], path) for item in _fields(wanted)}
+        if any(read[item.name] is _FAULTY and is_required(item) for item in _fields(wanted)):
+            return _FAULTY
+        built = wanted(**{name: item for name, item in read.items() if item is not _FAULTY})
+        if hasattr(built, "cross_faults"):
+            self.add(one.under(path) for one in built.cross_faults())
+        return built
+
+    def _read_field(self, group: Mapping[str, Any], item: dataclasses.Field[Any], wanted: Any, parent: str) -> Any:
+        """The value of a field; `_FAULTY` to leave it at its default."""
+        path = join(parent, item.name)
+        if item.name not in group:
+            return self._unreadable(Fault(path, " to be set, but it is not")) if is_required(item) else _FAULTY
+        value, rule = group[item.name], rule_of(item)
+        read = self._read(value, wanted, path)
+        if read is _FAULTY:
+            return read
+        if rule.not_empty and isinstance(read, dict | list | str) and not read:
+            self.faults.append(Fault(path, " to hold at least one entry, but it is empty"))
+        elif words := rule.wanted(read):
+            self.faults.append(fault(path, words + (" or null" if optional(wanted) else ""), repr(value)))
+        return read
+
+    def _read(self, value: Any, wanted: Any, path: str) -> Any:
+        if isinstance(value, str) and value == MISSING:
+            return self._unreadable(Fault(path, " to be set, but it is not"))
+        if group := group_of(wanted):
+            return None if value is None and group is not wanted else self.read_group(value, group, path)
+        if group := named_group_of(wanted):
+            if not isinstance(value, Mapping):
+                return self._unreadable(Fault(path, f" to map names to settings, but got {value!r}"))
+            read = {str(name): self.read_group(item, group, join(path, str(name))) for name, item in value.items()}
+            return {name: item for name, item in read.items() if item is not _FAULTY}
+        try:
+            return convert(value, wanted)
+        except UnfitError:
+            return self._unreadable(Fault(path, f" to be {type_name(wanted)}, but got {value!r}"))
+
+    def _unreadable(self, found: Fault) -> object:
+        self.faults.append(found)
+        self._unread.append(found.path)
+        return _FAULTY
+
+
+def _fields(group: Any) -> Iterator[dataclasses.Field[Any]]:
+    return (item for item in dataclasses.fields(group) if item.init)
+
+
+def _related(one: str, other: str) -> bool:
+    """Whether two paths are the same, or one stands below the other."""
+    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ccps.core.errors import UserError
+from ccps.core.settings import check
 from ccps.data.convert import to_question
 from ccps.data.fields import columns_of, has, render
 from ccps.data.hub import read_dataset
 from ccps.data.records import Question
 from ccps.data.rows import read_rows
 from ccps.data.sources import members
-from ccps.data.spec import BenchmarkSpec
+from ccps.settings.benchmark import BenchmarkSpec
 
 __all__ = ["BenchmarkSpec", "Fault", "Loaded", "Records", "load_questions", "read_questions"]
 
@@ -68,6 +69,7 @@ def read_questions(spec: BenchmarkSpec) -> Records:
     result = Records([], [], Counter())
     seen: Counter[str] = Counter()
     existing: list[str] = []
+    check(spec, spec.name)
     missing = spec.columns
     for place, row in _records(spec):
         existing = existing or columns_of(row)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ccps.data.fields import lookup, number, render
 from ccps.data.records import Question
-from ccps.data.spec import BenchmarkSpec
+from ccps.settings.benchmark import BenchmarkSpec
 
 LABELS = {"1": True, "true": True, "0": False, "false": False, "-1": None, "": None}
 

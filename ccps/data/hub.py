@@ -6,7 +6,7 @@ from typing import Any
 
 from ccps.core.errors import expected
 from ccps.data.rows import Row
-from ccps.data.spec import BenchmarkSpec
+from ccps.settings.benchmark import BenchmarkSpec
 
 # What `save_to_disk` leaves in a folder: of a single data set, and of several splits.
 SAVED = ("state.json", "dataset_dict.json")

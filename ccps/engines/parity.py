@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from ccps.core.errors import expected
-from ccps.engines.config import EngineConfig
 from ccps.engines.engine import Continuation
 from ccps.llm import LanguageModel
 from ccps.llm.sample import log_probs
+from ccps.settings.engine import EngineConfig
 
 _TOKENS_AT_ONCE = 256
 _LARGEST, _MEAN = "engine_parity_max", "engine_parity_mean"

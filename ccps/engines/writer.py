@@ -6,13 +6,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ccps.engines.config import EngineConfig
 from ccps.engines.engine import Continuation, Drawing, Engine
 from ccps.engines.parity import Parity, ParityGate
 from ccps.llm import Generated, LanguageModel, Passage, final_states, read, write
 from ccps.llm.forward import Prefix
 from ccps.llm.generate import Written
 from ccps.llm.sample import Sampled, sample
+from ccps.settings.engine import EngineConfig
 
 
 class Writer(Protocol):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from ccps.grading.base import Usage
 from ccps.grading.cache import Cache, Kept, Reply, ReplyCache
-from ccps.grading.config import JudgeConfig, endpoint
+from ccps.grading.price import endpoint
+from ccps.settings.grading import JudgeConfig
 
 if TYPE_CHECKING:
     from ccps.grading.endpoint import Endpoint

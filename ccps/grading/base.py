@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from ccps.core.errors import expected
 from ccps.data.records import Question
-from ccps.grading.config import GraderConfig
+from ccps.settings.grading import GraderConfig
 
 
 class Verdict(NamedTuple):

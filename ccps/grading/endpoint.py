@@ -8,7 +8,8 @@ import openai
 
 from ccps.core.errors import UserError, expected
 from ccps.grading.cache import Reply
-from ccps.grading.config import JudgeConfig, endpoint
+from ccps.grading.price import endpoint
+from ccps.settings.grading import JudgeConfig
 
 _KEPT = "Every verdict so far is kept: the same command goes on from there."
 

@@ -9,9 +9,9 @@ from ccps.data.records import Question
 from ccps.grading.asker import Asker, asked_of, content_key
 from ccps.grading.base import EMPTY, Grader, Usage, Verdict, check_gradable, is_empty
 from ccps.grading.cache import Judgement, JudgementCache
-from ccps.grading.config import GraderConfig, JudgeConfig
 from ccps.grading.question import PROMPT_VERSION, judge_messages, read_reply
 from ccps.grading.registry import register
+from ccps.settings.grading import GraderConfig, JudgeConfig
 
 if TYPE_CHECKING:
     from ccps.grading.endpoint import Endpoint

@@ -5,9 +5,9 @@ from typing import Any, Self
 
 from ccps.data.records import Question
 from ccps.grading.base import Comparison
-from ccps.grading.config import GraderConfig
 from ccps.grading.normalise import normalise, token_f1
 from ccps.grading.registry import register
+from ccps.settings.grading import GraderConfig
 
 
 @register

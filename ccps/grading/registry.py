@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TypeVar
 
-from ccps.core.errors import UserError
 from ccps.core.registry import Registry
+from ccps.core.settings import check
 from ccps.grading.base import Grader
-from ccps.grading.config import GraderConfig, setting_faults
+from ccps.settings.grading import GraderConfig
 
 GRADERS = Registry[type[Grader]]("grader", "ccps.grading")
 
@@ -30,9 +30,7 @@ def check_grader(config: GraderConfig) -> None:
         UserError: naming every setting that is at fault.
     """
     GRADERS.find(config.name, setting="name")
-    faults = list(setting_faults(config))
-    if faults:
-        raise UserError("\n".join(str(fault) for fault in faults))
+    check(config, "grader")
 
 
 def make_grader(config: GraderConfig, cache: Path) -> Grader:

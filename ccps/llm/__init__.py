@@ -2,7 +2,6 @@
 
 from ccps.llm.chat import answer_ids, ids_after_answer, plain_text, prompt_ids
 from ccps.llm.choose import choose_tokens, letter_tokens
-from ccps.llm.config import ModelConfig
 from ccps.llm.follow import Followed, follow, number_of_layers
 from ccps.llm.forward import (
     Context,
@@ -18,6 +17,7 @@ from ccps.llm.generate import Generated, generate, write
 from ccps.llm.head import measure_head
 from ccps.llm.load import LanguageModel, ModelFiles, find_model, load_model
 from ccps.perturbation import Head
+from ccps.settings.model import ModelConfig
 
 __all__ = [
     "Context",

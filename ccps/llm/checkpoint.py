@@ -21,8 +21,8 @@ from safetensors import SafetensorError
 from ccps.assets import catalogue as assets
 from ccps.core.console import say
 from ccps.core.errors import UserError, expected
-from ccps.llm.config import SOURCES, ModelConfig
 from ccps.llm.quiet import quiet_transformers
+from ccps.settings.model import SOURCES, ModelConfig
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 _HUB_COPIES = ["consolidated*"]  # a second copy of the weights in Mistral's repositories

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ccps.core.errors import UserError, expected
-from ccps.llm.config import ModelConfig
+from ccps.settings.model import ModelConfig
 
 WAYS = ("auto", "balanced", "sequential")
 

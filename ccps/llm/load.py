@@ -12,7 +12,6 @@ from torch import Tensor
 from ccps.core.artifacts import digest
 from ccps.core.errors import UserError, expected
 from ccps.llm.checkpoint import fingerprint, read_weights, resolve_checkpoint
-from ccps.llm.config import DTYPES, ModelConfig
 from ccps.llm.devices import device_faults, input_device, placement
 from ccps.llm.head import measure_head
 from ccps.llm.memory import OutOfMemory, attempt, is_out_of_memory, no_room
@@ -20,6 +19,7 @@ from ccps.llm.quantise import RECIPES, check_full_precision, check_quantised, qu
 from ccps.llm.quiet import quiet_transformers
 from ccps.llm.random_model import random_model
 from ccps.perturbation import Head
+from ccps.settings.model import DTYPES, ModelConfig
 
 _REAL_SENTENCE = "The capital of France is Paris, and 12 times 12 is 144. Water boils at 100 degrees Celsius."
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ccps.core.errors import UserError, expected
-from ccps.llm.config import ModelConfig
 from ccps.llm.devices import places
+from ccps.settings.model import ModelConfig
 
 
 class Recipe(NamedTuple):

@@ -10,7 +10,7 @@ from huggingface_hub.errors import StrictDataclassError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from ccps.core.errors import expected
-from ccps.llm.config import ModelConfig
+from ccps.settings.model import ModelConfig
 
 _SPECIAL_TOKENS = ("<|pad|>", "<|im_start|>", "<|im_end|>")
 _CHAT_TEMPLATE = (

@@ -15,7 +15,7 @@ from ccps.llm import Head
 from ccps.perturbation import FEATURE_NAMES, Direction
 from ccps.probes import ProbeConfig, Reporting, StateProbeConfig
 from ccps.probes.curve import CurvePoint
-from ccps.tuning.litcab_config import LitCabConfig
+from ccps.settings.litcab import LitCabConfig
 
 FloatArray = npt.NDArray[np.float64]
 

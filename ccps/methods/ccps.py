@@ -9,8 +9,8 @@ from ccps.methods.base import Evidence, Fitted, TrainedMethod, TrainingAnswers, 
 from ccps.methods.fitted import FittedByProbe
 from ccps.methods.registry import register
 from ccps.probes import FittedProbe, ProbeConfig, ProbeTask, Reporting, fit_probe, fit_probes
-from ccps.probes.config import Fitting
 from ccps.probes.curve import log_point
+from ccps.settings.probe import Fitting
 
 
 @register

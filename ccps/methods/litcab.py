@@ -23,8 +23,8 @@ from ccps.methods.registry import register
 from ccps.probes import Reporting
 from ccps.probes.curve import CurvePoint
 from ccps.probes.stored import read_config, read_settings, read_tensors
+from ccps.settings.litcab import LitCabConfig
 from ccps.tuning.litcab import LitCabWeights, Pair, Reading, fit_litcab
-from ccps.tuning.litcab_config import LitCabConfig
 
 FORMAT_VERSION = 1
 WEIGHTS_FILE = "litcab.safetensors"

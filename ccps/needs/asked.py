@@ -8,7 +8,7 @@ from ccps.core.artifacts import Artifact
 from ccps.data.records import Question
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Stage
-from ccps.stages.main.config import Config
+from ccps.settings.experiment import Config
 
 
 class Asked(NamedTuple):

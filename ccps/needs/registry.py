@@ -12,7 +12,7 @@ from ccps.needs.tune import TuneStage
 from ccps.needs.tuned import AskTunedStage, read_no_yes
 from ccps.needs.verbalised import VerbaliseStage, read_verbalised
 from ccps.pipeline.stage import Stage
-from ccps.tuning.config import unregularised
+from ccps.settings.tuning import unregularised
 
 
 @dataclass(frozen=True)

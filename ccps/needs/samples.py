@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from ccps.asking.samples import ChosenSamples, SampledAnswer, WrittenSamples, check_samples_config
+from ccps.asking.samples import ChosenSamples, SampledAnswer, WrittenSamples
 from ccps.core.artifacts import ROWS, Artifact
+from ccps.core.settings import check
 from ccps.data.records import Question
 from ccps.engines import Parity, Writer, parity_cost, parity_summary
 from ccps.llm.checkpoint import fingerprint
@@ -64,7 +65,7 @@ class SampleStage(AskedStage):
     def __init__(self, asked: Asked) -> None:
         super().__init__(asked)
         self.config = asked.config.samples
-        check_samples_config(self.config)
+        check(self.config, "samples")
         self.is_choice = bool(asked.questions[0].options)
 
     def inputs(self) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from ccps.asking.follow_up import QUERY
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.errors import UserError, expected
+from ccps.core.settings import check
 from ccps.needs.adapter import AdapterStage
 from ccps.needs.answers import kept_answers
 from ccps.needs.asked import Asked
@@ -22,7 +23,6 @@ from ccps.pipeline.stage import Run, Work
 from ccps.probes.pairs import row_indices
 from ccps.tuning import Example, Tuner, TuningConfig, Update, ask_about
 from ccps.tuning.adapter import SETTINGS_FILE, WEIGHTS_FILE
-from ccps.tuning.config import check_tuning
 
 _LAST_UPDATES = 100
 
@@ -54,7 +54,7 @@ class TuneStage(AdapterStage):
 
     def __init__(self, asked: Asked, config: TuningConfig) -> None:
         super().__init__()
-        check_tuning(config)
+        check(config, "tuning")
         self.asked = asked
         self.config = config
 

@@ -11,7 +11,7 @@ from pyarrow import csv
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.console import say
 from ccps.core.errors import UserError
-from ccps.pipeline.config import LoggerConfig
+from ccps.settings.run import LoggerConfig
 
 RESULTS = "tables/results.csv"
 

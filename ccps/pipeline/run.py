@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 import torch
 
-from ccps.pipeline.config import LoggerConfig, PathsConfig, TrainerConfig
 from ccps.pipeline.mirror import close_logger, open_logger
 from ccps.pipeline.ranks import start_ranks
 from ccps.pipeline.stage import Run
+from ccps.settings.run import LoggerConfig, PathsConfig, TrainerConfig
 
 
 class RunConfig(Protocol):

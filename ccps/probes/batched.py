@@ -9,13 +9,14 @@ import torch
 from numpy.typing import ArrayLike
 
 from ccps.core.errors import expected
+from ccps.core.settings import check
 from ccps.perturbation import FEATURE_NAMES
-from ccps.probes.config import Accelerator, ProbeConfig, check_config
 from ccps.probes.curve import CurvePoint
 from ccps.probes.encoders import ProbeNetwork
 from ccps.probes.fitted import FittedProbe, build_network
 from ccps.probes.preparation import PreparedTable, prepare, reproducibly
 from ccps.probes.stacked_training import naming_task, train_stacked
+from ccps.settings.probe import Accelerator, ProbeConfig
 
 STACKED = 100
 """Probes that are fitted as one stack, if nothing else is said."""
@@ -68,7 +69,7 @@ def fit_probes(
             which the message then names by its number, counted from 0.
         ValueError: `at_once` is below 1.
     """
-    check_config(config)
+    check(config, "probe")
     device, threads = _device(config.accelerator), torch.get_num_threads()
     apart = bool(config.encoder.kernels) and device.type == "cpu"
     size = (threads if apart else STACKED) if at_once is None else at_once

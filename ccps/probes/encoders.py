@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from ccps.probes.config import EncoderConfig, HeadConfig, Padding
+from ccps.settings.probe import EncoderConfig, HeadConfig, Padding
 
 CLASSES = 2
 """Index 0 reads "wrong", index 1 reads "right"."""

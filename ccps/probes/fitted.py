@@ -10,12 +10,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ccps.core.stored import write_json
-from ccps.probes.config import EncoderConfig, ProbeConfig
 from ccps.probes.curve import CurvePoint
 from ccps.probes.encoders import ProbeNetwork, build_encoder, build_head, count_parameters
 from ccps.probes.preprocess import EvaluationRows, Standardizer, clean_for_evaluation
 from ccps.probes.sequences import check_lengths, count_truncated, read_answers
 from ccps.probes.stored import read_config, read_settings, read_tensors
+from ccps.settings.probe import EncoderConfig, ProbeConfig
 
 FORMAT_VERSION = 3
 WEIGHTS_FILE = "probe.safetensors"

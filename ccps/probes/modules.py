@@ -9,10 +9,10 @@ from lightning.fabric.utilities import move_data_to_device
 from torch import nn
 from torch.nn import functional
 
-from ccps.probes.config import Optimizer, StageConfig
 from ccps.probes.encoders import ProbeNetwork
 from ccps.probes.losses import contrastive_loss
 from ccps.probes.pairs import Examples, PairBatch
+from ccps.settings.probe import Optimizer, StageConfig
 
 VAL_LOSS = "val_loss"
 VAL_ACCURACY = "val_accuracy"

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import ArrayLike
 
 from ccps.core.errors import expected
-from ccps.probes.config import ProbeConfig
 from ccps.probes.curve import CurvePoint
 from ccps.probes.encoders import ProbeNetwork
 from ccps.probes.fitted import FittedProbe, TrainingRecord, to_inputs
@@ -18,6 +17,7 @@ from ccps.probes.pairs import Examples
 from ccps.probes.preprocess import Standardizer, clean_for_training
 from ccps.probes.sequences import count_truncated, group_by_question, rows_as_answers
 from ccps.probes.split import check_labels, split_by_question
+from ccps.settings.probe import ProbeConfig
 
 
 class Seeds(NamedTuple):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ccps.core.errors import expected
-from ccps.probes.config import NeverFlips
+from ccps.settings.probe import NeverFlips
 
 EPSILON = "epsilon_to_flip_token"
 """The one feature that is infinite by definition: when no radius of the grid flips the prediction."""

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from ccps.core.errors import expected
-from ccps.probes.config import EncoderConfig
 from ccps.probes.split import check_complete
+from ccps.settings.probe import EncoderConfig
 
 
 class Answers(NamedTuple):

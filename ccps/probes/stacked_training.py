@@ -11,7 +11,6 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from ccps.core.errors import UserError
-from ccps.probes.config import Checkpoint, ProbeConfig, StageConfig
 from ccps.probes.curve import CurvePoint, check_best
 from ccps.probes.encoders import ProbeNetwork
 from ccps.probes.losses import pair_losses
@@ -21,6 +20,7 @@ from ccps.probes.preparation import PreparedTable, derive_seeds
 from ccps.probes.stacking import StackedNetworks, Tensors, call_stacked, dropout_sites
 from ccps.probes.streams import StackedBatch, Stream, open_stream, stacked_batches
 from ccps.probes.training import check_finite
+from ccps.settings.probe import Checkpoint, ProbeConfig, StageConfig
 
 
 class _Data(NamedTuple):

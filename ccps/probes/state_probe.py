@@ -14,9 +14,9 @@ from torch import nn
 from torch.nn import functional
 
 from ccps.core.errors import UserError, expected
+from ccps.core.settings import check
 from ccps.core.stored import write_json
 from ccps.pipeline.quiet import quiet_lightning
-from ccps.probes.config import Checkpoint, EncoderConfig, ProbeConfig, StageConfig
 from ccps.probes.curve import CurvePoint
 from ccps.probes.encoders import build_encoder, count_parameters
 from ccps.probes.modules import VAL_LOSS, StageModule
@@ -24,9 +24,10 @@ from ccps.probes.pairs import Examples, row_batches
 from ccps.probes.preparation import reproducibly
 from ccps.probes.preprocess import Standardizer
 from ccps.probes.split import check_labels, split_by_question
-from ccps.probes.state_config import StateProbeConfig, check_state_config
 from ccps.probes.stored import read_config, read_settings, read_tensors
 from ccps.probes.training import SILENT, Reporting, run_stage
+from ccps.settings.probe import Checkpoint, EncoderConfig, ProbeConfig, StageConfig
+from ccps.settings.state_probe import StateProbeConfig
 
 FORMAT_VERSION = 1
 WEIGHTS_FILE = "state_probe.safetensors"
@@ -196,7 +197,7 @@ def fit_state_probe(
         UserError: the settings are out of range, the states are not a finite table, labels or ids are missing, or
             the answers cannot be fitted (all right, all wrong, too few to stratify, training diverges).
     """
-    check_state_config(config)
+    check(config, "state_probe")
     values = _check_states(states)
     known = check_labels(labels, len(values))
     if len(question_ids) != len(values):

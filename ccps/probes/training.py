@@ -14,15 +14,16 @@ from numpy.typing import ArrayLike
 from torch.utils.data import DataLoader
 
 from ccps.core.errors import UserError, expected
+from ccps.core.settings import check
 from ccps.perturbation import FEATURE_NAMES
 from ccps.pipeline.quiet import quiet_lightning
-from ccps.probes.config import Accelerator, Checkpoint, ProbeConfig, StageConfig, check_config
 from ccps.probes.curve import CurvePoint, CurveRecorder, check_best
 from ccps.probes.encoders import ProbeNetwork, set_dropout
 from ccps.probes.fitted import FittedProbe, build_network
 from ccps.probes.modules import BatchT, ClassifierModule, ContrastiveModule, StageModule
 from ccps.probes.pairs import Examples, in_blocks, make_pairs, pair_batches, row_batches
 from ccps.probes.preparation import derive_seeds, prepare, reproducibly
+from ccps.settings.probe import Accelerator, Checkpoint, ProbeConfig, StageConfig
 
 
 class Reporting(NamedTuple):
@@ -90,7 +91,7 @@ def fit_probe(
             rows cannot be fitted (none left, all right, all wrong, too few to stratify, training diverges); with
             kernels also if a question id comes back after another one, or labels differ within an answer.
     """
-    check_config(config)
+    check(config, "probe")
     table = prepare(features, labels, question_ids, config, seed, radius, feature_names)
     with reproducibly(seed):
         network = build_network(config, len(feature_names))

@@ -11,10 +11,10 @@ from ccps.core.errors import UserError
 from ccps.metrics.resampling import percentile_ends
 from ccps.perturbation import FEATURE_NAMES
 from ccps.probes.batched import ProbeTask, fit_probes
-from ccps.probes.config import ProbeConfig
 from ccps.probes.fitted import FittedProbe
 from ccps.probes.preparation import prepare
 from ccps.probes.resampled import FloatArray, auroc, resampled_auroc, why_undefined
+from ccps.settings.probe import ProbeConfig
 
 FEWEST_ANSWERS = 20
 """With fewer answers than this, nothing is fitted or measured."""

@@ -6,12 +6,14 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
+from ccps.core.settings import check
 from ccps.faithful import Mode, spearman
 from ccps.metrics import Interval
 from ccps.metrics.discrimination import weighted_auroc
 from ccps.metrics.inputs import FloatArray, IntArray
-from ccps.reasoning.resampling import Labels, ScoringSettings, check_scoring, question_labels, resampled
+from ccps.reasoning.resampling import Labels, question_labels, resampled
 from ccps.reasoning.tables import StepsByTrace, check_tables, numbers
+from ccps.settings.faithful.scoring import ScoringSettings
 
 BRIDGE_COLUMNS = ("position", "signal", "metric", "value", "ci_low", "ci_high", "n", "undefined")
 POSITIONS = ("first", "middle", "last")
@@ -48,7 +50,7 @@ def bridge(
         UserError: settings out of range.
     """
     settings = settings or ScoringSettings()
-    check_scoring(settings)
+    check(settings, "scoring")
     check_tables(steps, traces, estimators)
     marked = traces[traces["correct"].notna()].sort_values("trace_id", kind="stable")
     right = marked["correct"].astype(bool).to_numpy(dtype=np.float64)

@@ -1,6 +1,5 @@
-"""Prompt conditions: what the model is told about voicing its confidence, beside the task itself."""
+"""The hedges that prompt conditions speak of, with their probabilities."""
 
-from dataclasses import dataclass
 from types import MappingProxyType
 
 PHRASES = MappingProxyType(
@@ -27,32 +26,7 @@ PHRASES = MappingProxyType(
 """Hedges and the mean probability that 123 people hear in each (survey of Fagen-Ulmschneider)."""
 
 
-# Not frozen: Hydra cannot compose files into a frozen schema (its nodes are read-only).
-@dataclass
-class PromptCondition:
-    """What is said beside the task; nothing in the baseline. Usable as a structured config.
-
-    `{phrases}` stands for the hedges of `PHRASES` with their probabilities, a line each.
-
-    Attributes:
-        user: before the task in the user's turn, with a blank line between.
-        system: in the system's turn.
-    """
-
-    user: str = ""
-    system: str = ""
-
-    @property
-    def user_text(self) -> str:
-        """`user`, filled in."""
-        return _filled(self.user)
-
-    @property
-    def system_text(self) -> str:
-        """`system`, filled in."""
-        return _filled(self.system)
-
-
-def _filled(text: str) -> str:
+def filled(text: str) -> str:
+    """A text of a prompt condition with the hedges in the place of `{phrases}`, a line each."""
     phrases = "\n".join(f"- {phrase}: {mean:.2f}" for phrase, mean in PHRASES.items())
     return text.replace("{phrases}", phrases).strip()

@@ -9,16 +9,17 @@ from typing import Any, cast
 
 import torch
 
+from ccps.core.settings import check
 from ccps.faithful import Mode
 from ccps.grading.asker import ChatAsker, asked_of
 from ccps.llm import LanguageModel, ModelFiles, find_model, load_model
 from ccps.llm.checkpoint import fingerprint
 from ccps.meaning.entailment import Entailment, find_entailment_model
 from ccps.reasoning.judge_base import ConsistencyJudge, Pair, Verdict
-from ccps.reasoning.judge_choice import JudgeChoice, check_judge
 from ccps.reasoning.judge_models import EndpointJudge, NliJudge, YesNoJudge
 from ccps.reasoning.judge_prompt import AGREEMENT_VERSION
 from ccps.reasoning.judge_texts import LexicalJudge, Measure, NumericJudge
+from ccps.settings.faithful.judge import JudgeChoice
 
 __all__ = [
     "ConsistencyJudge",
@@ -30,7 +31,6 @@ __all__ = [
     "Pair",
     "Verdict",
     "YesNoJudge",
-    "check_judge",
     "judge_inputs",
     "open_judge",
 ]
@@ -43,7 +43,7 @@ def judge_inputs(choice: JudgeChoice, under_study: ModelFiles) -> dict[str, Any]
     """Everything beside texts and mode that decides verdicts, for the key of an artifact.
 
     Args:
-        choice: what `check_judge` accepts.
+        choice: without faults.
         under_study: the model under study.
 
     Raises:
@@ -88,7 +88,7 @@ def open_judge(
         UserError: naming every setting that is at fault, or the model that is not to be had.
         ValueError: the model under study is to judge itself and is not given.
     """
-    check_judge(choice)
+    check(choice, "faithful.judge")
     if choice.name == "lexical":
         return LexicalJudge(cast(Measure, choice.measure), mode)
     if choice.name == "numeric":

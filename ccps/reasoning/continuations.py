@@ -7,14 +7,13 @@ with the step, is for a judge.
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from ccps.asking.samples import uniforms
 from ccps.core.console import say
-from ccps.core.errors import UserError, expected
+from ccps.core.settings import check
 from ccps.engines import OwnWriter, Writer
 from ccps.faithful import Mode, Step, prefix_end, sampled_steps, trace_random
 from ccps.faithful.segment import Unit
@@ -24,54 +23,7 @@ from ccps.llm.memory import in_parts
 from ccps.llm.sample import Sampled
 from ccps.reasoning.paragraphs import ParagraphReader, first_sentence
 from ccps.reasoning.trace import Trace
-
-
-@dataclass
-class ContinuationSettings:
-    """How steps are said again.
-
-    Attributes:
-        k: continuations of each step.
-        temperature: logits are divided by it, above 0; the paper's is hotter than that of the traces.
-        top_p: tokens are drawn from the fewest that have so much of the probability together, in (0, 1].
-        max_new_tokens: after so many tokens a continuation is cut off.
-        max_steps: steps of a trace that are taken, at least 2: the first, the last and a random choice of the others.
-        seed: of the choice and of the draws.
-        stop_at_paragraph: whether nothing is drawn beyond the first paragraph, as nothing beyond it is judged. The
-            released code draws all tokens and cuts then, to the same paragraph.
-    """
-
-    k: int = 10
-    temperature: float = 0.8
-    top_p: float = 0.95
-    max_new_tokens: int = 200
-    max_steps: int = 20
-    seed: int = 42
-    stop_at_paragraph: bool = True
-
-
-def check_continuation_settings(settings: ContinuationSettings) -> None:
-    """Refuse settings that nothing can be drawn with, all faults in one message.
-
-    Raises:
-        UserError: naming every setting that is out of range.
-    """
-    faults = [str(fault) for fault in _faults(settings)]
-    if faults:
-        raise UserError("\n".join(faults))
-
-
-def _faults(settings: ContinuationSettings) -> Iterator[UserError]:
-    def fault(name: str, wanted: str) -> UserError:
-        return expected(f"`sampling.{name}`", wanted, getattr(settings, name), "Change it on the command line.")
-
-    for name, least in (("k", 1), ("max_new_tokens", 1), ("max_steps", 2), ("seed", 0)):
-        if getattr(settings, name) < least:
-            yield fault(name, f"at least {least}")
-    if not 0 < settings.temperature < float("inf"):
-        yield fault("temperature", "above 0 and finite")
-    if not 0 < settings.top_p <= 1:
-        yield fault("top_p", "above 0 and at most 1")
+from ccps.settings.faithful.continuations import ContinuationSettings
 
 
 class Asked(NamedTuple):
@@ -209,7 +161,7 @@ class StepSampler:
         writer: Writer | None = None,
         forks: bool | None = None,
     ) -> None:
-        check_continuation_settings(settings)
+        check(settings, "faithful.sampling")
         self.lm, self.settings, self.mode, self.unit = lm, settings, mode, unit
         self.writer = writer or OwnWriter(lm)
         self.forks = can_share(lm, self.writer) if forks is None else forks

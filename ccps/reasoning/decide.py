@@ -6,15 +6,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from ccps.core.settings import check
 from ccps.faithful import Found, Mode, decisiveness
 from ccps.faithful.lexicon import Aggregate
 from ccps.faithful.markers import VERSION as LEXICON_VERSION
 from ccps.grading.asker import ChatAsker, asked_of, content_key
 from ccps.grading.base import NOTHING_USED, Usage
-from ccps.grading.config import JudgeConfig
-from ccps.reasoning.decide_config import DecisivenessConfig, check_decisiveness
 from ccps.reasoning.external_scores import Place, file_hash, read_external
 from ccps.reasoning.judge_prompt import RATING_VERSION, rating_chat, read_ratings
+from ccps.settings.faithful.decisiveness import DecisivenessConfig
+from ccps.settings.grading import JudgeConfig
 
 __all__ = [
     "DecisivenessConfig",
@@ -24,7 +25,6 @@ __all__ = [
     "Scorer",
     "StepDecisiveness",
     "StepText",
-    "check_decisiveness",
     "decisiveness_inputs",
     "open_scorer",
 ]
@@ -116,7 +116,7 @@ def open_scorer(config: DecisivenessConfig, cache: Path, mode: Mode, place: Plac
     Raises:
         UserError: naming every setting that is at fault, or the file that cannot be read.
     """
-    check_decisiveness(config)
+    check(config, "faithful.decisiveness")
     if config.name == "lexicon":
         return LexiconScorer(cast(Aggregate, config.aggregate), deliberation=not config.published_norms_only)
     if config.name == "external":
@@ -176,7 +176,7 @@ class JudgeScorer(Scorer):
     A reply is kept by the whole of what was asked, so that a run that was broken off gives what an unbroken one does.
 
     Args:
-        config: with a judge that `check_decisiveness` accepts.
+        config: with a judge.
         cache: folder in which replies are kept.
         mode: see above.
     """

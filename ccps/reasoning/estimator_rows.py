@@ -11,8 +11,9 @@ from ccps.faithful import Metric, Mode, baselines, dataset_score, spearman, stra
 from ccps.faithful.association import NEAR
 from ccps.metrics.inputs import FloatArray, IntArray
 from ccps.reasoning.excess import Excess
-from ccps.reasoning.resampling import Labels, ScoringSettings, question_labels, resampled
+from ccps.reasoning.resampling import Labels, question_labels, resampled
 from ccps.reasoning.tables import StepsByTrace, numbers
+from ccps.settings.faithful.scoring import ScoringSettings
 
 RCC = "rcc"
 """The estimator of which the released code takes the last step's confidence for the trace's."""

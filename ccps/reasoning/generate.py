@@ -2,13 +2,13 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple, get_args
 
 from ccps.asking.follow_up import FollowUp, probability_of_yes
 from ccps.asking.samples import uniforms
-from ccps.core.errors import UserError, expected
+from ccps.core.errors import expected
 from ccps.engines import Writer
 from ccps.faithful import misalignment
 from ccps.llm import (
@@ -24,62 +24,7 @@ from ccps.llm.reading import Kept, TraceReading, read_trace
 from ccps.llm.sample import Sampled
 from ccps.reasoning.offsets import token_offsets
 from ccps.reasoning.trace import Trace
-
-STATES = ("pre_norm", "post_norm", "final")
-
-
-@dataclass
-class TraceSettings:
-    """How traces are generated, and what is kept of each token. The defaults are those of arXiv 2606.03969.
-
-    Attributes:
-        temperature: logits are divided by it, above 0.
-        top_p: tokens are drawn from the fewest that have so much of the probability together, in (0, 1].
-        max_new_tokens: after so many tokens a trace is cut off.
-        alternatives: of how many of the likeliest tokens the log-probability is kept at each position.
-        seed: of the draws. What is written depends on nothing but seed, question id and logits.
-        traces_per_question: the first ones of a question are the same whatever their number.
-        max_batch_tokens: rows times width of a batch, tokens to be written included.
-        states: which are kept, see `ccps.llm.reading.TraceReading`: of `pre_norm` and `post_norm` (of every token of
-            prompt and trace, before the final norm and after it) and `final` (what predicted each token of the trace).
-    """
-
-    temperature: float = 0.6
-    top_p: float = 1.0
-    max_new_tokens: int = 20480
-    alternatives: int = 5
-    seed: int = 42
-    traces_per_question: int = 1
-    max_batch_tokens: int = 32768
-    states: list[str] = field(default_factory=lambda: ["pre_norm", "final"])
-
-
-def check_trace_settings(settings: TraceSettings) -> None:
-    """Refuse settings that no trace can be generated with, all faults in one message.
-
-    Raises:
-        UserError: naming every setting that is out of range.
-    """
-    faults = [str(fault) for fault in _faults(settings)]
-    if faults:
-        raise UserError("\n".join(faults))
-
-
-def _faults(settings: TraceSettings) -> Iterator[UserError]:
-    def fault(name: str, wanted: str) -> UserError:
-        return expected(f"`faithful.traces.{name}`", wanted, getattr(settings, name), "Change it on the command line.")
-
-    if not 0 < settings.temperature < math.inf:
-        yield fault("temperature", "above 0 and finite")
-    if not 0 < settings.top_p <= 1:
-        yield fault("top_p", "above 0 and at most 1")
-    for name in ("max_new_tokens", "alternatives", "traces_per_question", "max_batch_tokens"):
-        if getattr(settings, name) < 1:
-            yield fault(name, "at least 1")
-    if settings.seed < 0:
-        yield fault("seed", "0 or more")
-    if not set(settings.states) <= set(STATES):
-        yield fault("states", f"some of {', '.join(STATES)}")
+from ccps.settings.faithful.traces import TraceSettings
 
 
 class ReadTrace(NamedTuple):

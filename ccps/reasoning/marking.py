@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from ccps.data.records import Question
 from ccps.faithful import Mode
@@ -11,11 +11,6 @@ from ccps.grading.letters import answer_letter
 from ccps.grading.normalise import normalise
 from ccps.reasoning.mathematics import same_mathematics
 from ccps.reasoning.plain import is_formula, plain
-
-Kind = Literal["integer", "option", "letter_or_text", "yes_no", "mathematics"]
-"""What a final answer looks like. `integer`: a number. `option`: the number of an option, counted from 1.
-`letter_or_text`: one letter where the right answer is one letter, else a short text. `yes_no`: one of the two.
-`mathematics`: an expression, right if it is equal to the right one."""
 
 _NUMERAL = re.compile(r"-?\d+(\.\d+)?")
 _BARE_OPTION = re.compile(r"[^\w-]*(?:option|choice|answer)?[^\w-]*(\d+)\W*", re.I)
@@ -48,7 +43,7 @@ def mark(answer: str | None, question: Question, kind: str, *, mode: Mode = "str
     Args:
         answer: as `extract_answer` gives it; None if there is none.
         question: with the accepted answers.
-        kind: one of `Kind`.
+        kind: an `AnswerKind`.
         mode: `strict` or `parity`.
 
     Raises:

@@ -9,8 +9,10 @@ from ccps.data.records import Question
 from ccps.faithful import Mode
 from ccps.faithful.segment import OPEN
 from ccps.llm.chat import opens_thinking, prompt_ids
-from ccps.reasoning.conditions import PromptCondition
-from ccps.reasoning.tasks import TaskSpec, task_prompt
+from ccps.reasoning.conditions import filled
+from ccps.reasoning.tasks import task_prompt
+from ccps.settings.faithful.condition import PromptCondition
+from ccps.settings.faithful.task import TaskSpec
 
 ThinkTag = Literal["auto", "none", "user", "prompt"]
 """Who opens the thinking. `none`: the chat template or the model. `user`: the user's turn ends in the tag, whatever
@@ -45,7 +47,7 @@ def reasoning_messages(
     """
     if system_role not in get_args(SystemRole):
         raise expected("`system_role`", "system, omit or prepend", repr(system_role), "Choose one of them.")
-    system = condition.system_text
+    system = filled(condition.system)
     if system and system_role == "omit":
         raise expected(
             "`system_role`",
@@ -53,7 +55,7 @@ def reasoning_messages(
             "omit, which would leave the condition out",
             "Set the model's `system_role` to prepend, or choose another condition.",
         )
-    parts = [condition.user_text, task_prompt(task, question)]
+    parts = [filled(condition.user), task_prompt(task, question)]
     if system and system_role == "prepend":
         parts.insert(0, system)
     user = "\n\n".join(part for part in parts if part)

@@ -6,12 +6,14 @@ from typing import NamedTuple, cast
 import numpy as np
 import pandas as pd
 
+from ccps.core.settings import check
 from ccps.faithful import RELEASED_RULES, Mode, TraceRule, correlations, score_trace, trace_confidence
 from ccps.faithful.modes import read_scores
 from ccps.metrics.inputs import IntArray
 from ccps.reasoning.estimator_rows import RCC, Row, estimator_rows, mean_row
-from ccps.reasoning.resampling import ScoringSettings, check_scoring, question_labels
+from ccps.reasoning.resampling import question_labels
 from ccps.reasoning.tables import StepsByTrace, check_tables, numbers
+from ccps.settings.faithful.scoring import ScoringSettings
 
 RESULT_COLUMNS = ("estimator", "metric", "value", "ci_low", "ci_high", "n")
 CORRELATION_COLUMNS = ("first", "second", "rho", "n")
@@ -113,7 +115,7 @@ def score_cell(
         UserError: settings out of range.
     """
     settings = settings or ScoringSettings()
-    check_scoring(settings)
+    check(settings, "scoring")
     mode = cast(Mode, settings.mode)
     scored = score_traces(steps, traces, estimators, mode=mode)
     ordered = scored.sort_values("trace_id", kind="stable")

@@ -17,9 +17,9 @@ from ccps.core.errors import expected
 from ccps.faithful import Mode, Step, step_means
 from ccps.metrics.inputs import FloatArray, IntArray
 from ccps.perturbation import Head, flip_radius, stability_features
-from ccps.probes.config import EncoderConfig
 from ccps.reasoning.answers import extract_answer
 from ccps.scorer import ConfidenceScorer
+from ccps.settings.probe import EncoderConfig
 
 _ROWS = 128
 

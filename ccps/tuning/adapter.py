@@ -16,7 +16,7 @@ from torch import nn
 
 from ccps.core.errors import UserError, expected
 from ccps.llm import LanguageModel
-from ccps.tuning.config import TuningConfig
+from ccps.settings.tuning import TuningConfig
 
 WEIGHTS_FILE = "adapter_model.safetensors"
 SETTINGS_FILE = "adapter_config.json"

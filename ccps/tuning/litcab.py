@@ -11,16 +11,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ccps.core.errors import UserError
+from ccps.core.settings import check
 from ccps.perturbation import Head
 from ccps.perturbation.softcap import soft_capped
 from ccps.pipeline.quiet import quiet_lightning
-from ccps.probes.config import Checkpoint, Optimizer, ProbeConfig, StageConfig
 from ccps.probes.curve import CurvePoint
 from ccps.probes.modules import VAL_LOSS, StageModule
 from ccps.probes.pairs import row_indices
 from ccps.probes.split import split_by_question
 from ccps.probes.training import Reporting, run_stage
-from ccps.tuning.litcab_config import LitCabConfig, check_litcab
+from ccps.settings.litcab import LitCabConfig
+from ccps.settings.probe import Checkpoint, Optimizer, ProbeConfig, StageConfig
 
 STAGE = "litcab"
 _TOKENS_AT_ONCE = 256
@@ -113,7 +114,7 @@ def fit_litcab(
         UserError: a setting is out of range, the questions are too few or too one-sided to be split, the accelerator
             is not there, or training diverges.
     """
-    check_litcab(config)
+    check(config, "litcab")
     split = split_by_question(labels, question_ids, config.validation_fraction, seed)
     train = [pairs[position] for position in split.train]
     epoch = math.ceil(len(train) / config.batch_size)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ccps.tuning.config import Divergence
+from ccps.settings.tuning import Divergence
 
 
 def query_losses(logits: Tensor, is_right: Tensor) -> Tensor:

@@ -12,9 +12,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ccps.core.errors import UserError, expected
+from ccps.core.settings import check
 from ccps.llm import LanguageModel, letter_tokens
+from ccps.settings.tuning import TuningConfig
 from ccps.tuning.adapter import Adapter
-from ccps.tuning.config import TuningConfig, check_tuning
 from ccps.tuning.conversations import Example
 from ccps.tuning.losses import divergences, query_losses
 
@@ -63,7 +64,7 @@ class Tuner:
     """
 
     def __init__(self, lm: LanguageModel, config: TuningConfig) -> None:
-        check_tuning(config)
+        check(config, "tuning")
         self.lm = lm
         self.config = config
         self.letters = letter_tokens(lm, 2)

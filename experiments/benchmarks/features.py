@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ccps.perturbation import FEATURE_NAMES, Head, reference_features, stability_features
-from ccps.stages.main.config import PerturbationConfig
+from ccps.settings.perturbation import PerturbationConfig
 from experiments.benchmarks.page import Figure, Section, Target
 from experiments.benchmarks.timing import ratios, spread, take_turns
 

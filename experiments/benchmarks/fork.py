@@ -14,8 +14,8 @@ from ccps.data.records import Question
 from ccps.llm import LanguageModel, prompt_ids
 from ccps.llm.fork import fork, plant
 from ccps.llm.sample import Sampled
-from ccps.reasoning.continuations import ContinuationSettings
 from ccps.reasoning.paragraphs import ParagraphReader
+from ccps.settings.faithful.continuations import ContinuationSettings
 from experiments.benchmarks.page import Figure, Section, Target
 from experiments.benchmarks.timing import Spread, now, ratios, spread, take_turns
 

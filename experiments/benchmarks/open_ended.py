@@ -14,8 +14,8 @@ from ccps.data.records import Question
 from ccps.llm import LanguageModel, generate, prompt_ids
 from ccps.perturbation import reference_features, stability_features
 from ccps.probes import FittedProbe, ProbeConfig, fit_probe
-from ccps.probes.config import EncoderConfig, HeadConfig, StageConfig
-from ccps.stages.main.config import PerturbationConfig
+from ccps.settings.perturbation import PerturbationConfig
+from ccps.settings.probe import EncoderConfig, HeadConfig, StageConfig
 from experiments.benchmarks.features import largest_difference
 from experiments.benchmarks.forward import representative
 from experiments.benchmarks.page import Figure, Section, Target

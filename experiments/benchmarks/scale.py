@@ -18,8 +18,8 @@ from ccps.data.records import Question
 from ccps.llm import LanguageModel
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Run, run_stage
+from ccps.settings.perturbation import PerturbationConfig
 from ccps.stages.main.answer import AnswerStage
-from ccps.stages.main.config import PerturbationConfig
 from ccps.stages.main.extract import ExtractStage
 from experiments.benchmarks.forward import build_prompts, representative
 from experiments.benchmarks.memory import peak, settle

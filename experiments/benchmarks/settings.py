@@ -1,15 +1,17 @@
 """The typed shape of `conf/bench.yaml`."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import torch
+from ccps.core.fields import LARGEST_COUNT, setting
+from ccps.core.settings import Fault, fault, typed, unknown
+from ccps.settings.benchmark import BenchmarkSpec
+from ccps.settings.model import ModelConfig
+from ccps.settings.perturbation import PerturbationConfig
 
-from ccps.core.settings import nearest, typed
-from ccps.data.benchmarks import BenchmarkSpec
-from ccps.llm import ModelConfig
-from ccps.stages.main.config import PerturbationConfig
+if TYPE_CHECKING:
+    import torch
 
 PARTS = (
     "features",
@@ -24,53 +26,59 @@ PARTS = (
     "scoring",
     "experiment",
 )
-DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass
 class BenchConfig:
-    """What is measured, and how often.
+    """What is measured, and how often."""
 
-    Attributes:
-        parts: what is measured, of those in `PARTS`; the other parts of the page stay as they are.
-        model: language models by key; the features are timed on the head of the first.
-        sizes: language models by key, from small to large, for the part `sizes`.
-        gpu_sizes: further ones, too large for anything but a GPU.
-        test: the benchmark whose questions are asked; exactly one.
-        open_ended: the open-ended benchmark whose questions the first model answers at length; exactly one.
-        perturbation: how far and how finely states are pushed.
-        questions: how many are asked for the forward pass; twice as many, and 4 and 16 times that, for `scale`.
-        tokens: answer tokens for the features.
-        answers: answers of many tokens for extraction; the paper's procedure takes ten seconds for each.
-        repetitions: counted repetitions, after a warm-up.
-        device: `cpu`, `cuda`, or `auto`: a GPU if there is one.
-        threads: CPU threads of torch.
-        max_batch_tokens: rows times width of a batch of the answer stage.
-        quick: only the first model, and no more tokens than questions.
-        output: folder of the page.
-        reproduced: output folder of an experiment whose costs are quoted.
-    """
+    parts: list[str] = setting(list(PARTS), "what is measured; the other parts of the page stay as they are")
+    model: dict[str, ModelConfig] = setting(
+        {}, "language models by key; the features are timed on the head of the first", not_empty=True
+    )
+    sizes: dict[str, ModelConfig] = setting({}, "language models by key, from small to large, for the part `sizes`")
+    gpu_sizes: dict[str, ModelConfig] = setting({}, "further ones, too large for anything but a GPU")
+    test: dict[str, BenchmarkSpec] = setting({}, "the benchmark whose questions are asked; exactly one")
+    open_ended: dict[str, BenchmarkSpec] = setting(
+        {}, "the open-ended benchmark whose questions the first model answers at length; exactly one"
+    )
+    perturbation: PerturbationConfig = setting(PerturbationConfig)
+    questions: int = setting(
+        57,
+        "how many are asked for the forward pass; twice as many, and 4 and 16 times that, for `scale`",
+        at_least=1,
+        at_most=1_000_000,
+    )
+    tokens: int = setting(228, "answer tokens for the features", at_least=1, at_most=LARGEST_COUNT)
+    answers: int = setting(
+        8,
+        "answers of many tokens for extraction; the paper's procedure takes ten seconds for each",
+        at_least=1,
+        at_most=1_000_000,
+    )
+    repetitions: int = setting(5, "counted repetitions, after a warm-up", at_least=1, at_most=1_000_000)
+    device: str = setting("auto", "`cpu`, `cuda`, or `auto`: a GPU if there is one", one_of=("auto", "cpu", "cuda"))
+    threads: int = setting(2, "CPU threads of torch", at_least=1, at_most=4096)
+    max_batch_tokens: int = setting(
+        1024, "rows times width of a batch of the answer stage", at_least=1, at_most=LARGEST_COUNT
+    )
+    quick: bool = setting(False, "only the first model, and no more tokens than questions")
+    output: str = setting("docs", "folder of the page")
+    reproduced: str = setting("outputs/embedded", "output folder of an experiment whose costs are quoted")
 
-    parts: list[str] = field(default_factory=lambda: list(PARTS))
-    model: dict[str, ModelConfig] = field(default_factory=dict)
-    sizes: dict[str, ModelConfig] = field(default_factory=dict)
-    gpu_sizes: dict[str, ModelConfig] = field(default_factory=dict)
-    test: dict[str, BenchmarkSpec] = field(default_factory=dict)
-    open_ended: dict[str, BenchmarkSpec] = field(default_factory=dict)
-    perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
-    questions: int = 57
-    tokens: int = 228
-    answers: int = 8
-    repetitions: int = 5
-    device: str = "auto"
-    threads: int = 2
-    max_batch_tokens: int = 1024
-    quick: bool = False
-    output: str = "docs"
-    reproduced: str = "outputs/embedded"
+    def cross_faults(self) -> Iterator[Fault]:
+        """What does not go together."""
+        for part in self.parts:
+            if part not in PARTS:
+                yield unknown("part", part, "parts", PARTS)
+        for name in ("test", "open_ended"):
+            if len(getattr(self, name)) != 1:
+                yield fault(name, "exactly one benchmark", len(getattr(self, name)))
 
-    def chosen_device(self) -> torch.device:
+    def chosen_device(self) -> "torch.device":
         """Where everything is measured."""
+        import torch
+
         wanted = self.device
         return torch.device(wanted if wanted != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
 
@@ -81,26 +89,11 @@ def to_bench(settings: Mapping[str, Any]) -> BenchConfig:
     Raises:
         UserError: naming every fault.
     """
-    return typed(settings, BenchConfig, _value_faults)
+    return typed(settings, BenchConfig, _device_faults)
 
 
-def _value_faults(settings: Mapping[str, Any]) -> Iterator[str]:
-    names = ("questions", "tokens", "answers", "repetitions", "threads", "max_batch_tokens")
-    counts = {name: settings.get(name) for name in names}
-    counts |= {f"perturbation.{name}": value for name, value in settings.get("perturbation", {}).items()}
-    for name, value in counts.items():
-        if value is not None and not value > 0:
-            yield f"expected `{name}` to be above 0, but got {value!r}"
-    for part in settings.get("parts", ()):
-        if part not in PARTS:
-            yield f"unknown part `{part}` in `parts`: {nearest(part, PARTS)}"
-    device = settings.get("device", "auto")
-    if device not in DEVICES:
-        yield f"expected `device` to be one of {', '.join(DEVICES)}, but got {device!r}"
-    elif device == "cuda" and not torch.cuda.is_available():
-        yield "expected `device` to be one that this machine has, but got 'cuda': it has no GPU that torch can use"
-    if not settings.get("model"):
-        yield "expected `model` to hold at least one entry, but it is empty"
-    for name in ("test", "open_ended"):
-        if len(settings.get(name, {})) != 1:
-            yield f"expected `{name}` to hold exactly one benchmark, but got {len(settings.get(name, {}))}"
+def _device_faults(config: BenchConfig) -> Iterator[Fault]:
+    import torch
+
+    if config.device == "cuda" and not torch.cuda.is_available():
+        yield fault("device", "one that this machine has", "'cuda': it has no GPU that torch can use")

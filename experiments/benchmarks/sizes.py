@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ccps.llm import LanguageModel, Passage, final_states
 from ccps.perturbation import Grid, Head, reference_features, stability_features, stability_features_sweep
-from ccps.stages.main.config import PerturbationConfig
+from ccps.settings.perturbation import PerturbationConfig
 from experiments.benchmarks.floors import copies, forward_operations, matrix_products
 from experiments.benchmarks.memory import peak, settle
 from experiments.benchmarks.open_ended import ANSWER_TOKENS, PROMPT_TOKENS, states_by_the_paper

@@ -15,7 +15,8 @@ from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.llm import Passage, final_states
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Run
-from ccps.stages.main.config import AnsweringConfig, PerturbationConfig
+from ccps.settings.answering import AnsweringConfig
+from ccps.settings.perturbation import PerturbationConfig
 from ccps.stages.main.extract import ExtractStage
 from experiments.benchmarks.page import Figure, Target
 

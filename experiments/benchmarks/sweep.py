@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ccps.perturbation import FEATURE_NAMES, Grid, stability_features, stability_features_sweep
 from ccps.probes import ProbeConfig, ProbeTask, fit_probe, fit_probes
-from ccps.probes.config import StageConfig
-from ccps.stages.main.config import PerturbationConfig
+from ccps.settings.perturbation import PerturbationConfig
+from ccps.settings.probe import StageConfig
 from experiments.benchmarks.features import TokenStates, largest_difference
 from experiments.benchmarks.page import Figure, Section, Target
 from experiments.benchmarks.timing import ratios, spread, take_turns

@@ -10,8 +10,10 @@ from judge_server import Proxy, proxy, raw, says, status
 
 from ccps.core.errors import UserError
 from ccps.grading import JudgeConfig
-from ccps.reasoning.consistency_judges import ConsistencyJudge, JudgeChoice, Pair, YesNoJudge, open_judge
-from ccps.reasoning.decide import DecisivenessConfig, Scorer, StepText, open_scorer
+from ccps.reasoning.consistency_judges import ConsistencyJudge, Pair, YesNoJudge, open_judge
+from ccps.reasoning.decide import Scorer, StepText, open_scorer
+from ccps.settings.faithful.decisiveness import DecisivenessConfig
+from ccps.settings.faithful.judge import JudgeChoice
 
 STEPS = [StepText("a", index, f"It might be {index}.") for index in range(4)]
 UNREADABLE = "no score in the judge's reply"

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ccps.asking.interview import Interview, Manner
-from ccps.asking.samples import ChosenSamples, SamplesConfig, WrittenSamples
+from ccps.asking.samples import ChosenSamples, WrittenSamples
 from ccps.asking.verbalised import Verbalisation
 from ccps.data.records import Question
 from ccps.llm import LanguageModel, ModelFiles, find_model, load_model
@@ -16,6 +16,7 @@ from ccps.methods.base import Evidence, Samples
 from ccps.methods.self_consistency import SelfConsistency
 from ccps.methods.semantic_entropy import SemanticEntropy
 from ccps.perturbation import FEATURE_NAMES
+from ccps.settings.samples import SamplesConfig
 
 TEXTS = ("What is the capital of France?", "How many legs does a spider have?", "Who wrote Hamlet?", "Name a colour.")
 OPEN = [Question(f"q{i}", "s", text, (), ("x",), "t", "s") for i, text in enumerate(TEXTS)]

@@ -25,11 +25,12 @@ from ccps.pipeline.model import HEAD
 from ccps.pipeline.stage import Run, run_stage
 from ccps.probes import fit_probe
 from ccps.stages.main.runs import ModelSides, Side
-from ccps.stages.sweep.config import Swept, all_points, to_sweep
+from ccps.stages.sweep.checks import Swept, to_sweep
 from ccps.stages.sweep.evaluate import best_point
 from ccps.stages.sweep.extract import read_sweep
 from ccps.stages.sweep.fit import CROSS_VALIDATION, folds_of
 from ccps.stages.sweep.pipeline import run_sweep, sweep_format
+from ccps.stages.sweep.points import all_points
 from ccps.stages.sweep.report import SweepReportStage
 from experiments.launch import CONF, checked_overrides
 

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from ccps.asking.interview import Answer, Interview, Manner
-from ccps.asking.samples import SamplesConfig, WrittenSamples
+from ccps.asking.samples import WrittenSamples
 from ccps.asking.verbalised import Verbalisation
 from ccps.core.errors import UserError
 from ccps.data.records import Question
 from ccps.llm import LanguageModel
 from ccps.llm.memory import in_parts
+from ccps.settings.samples import SamplesConfig
 
 OPEN = [Question(f"q{i}", "s", "What is that? " * (1 + i % 3), (), ("x",), "test", "s") for i in range(7)]
 CHOICE = [replace(question, options=("one", "two", "three"), accepted=("a",)) for question in OPEN]

@@ -16,8 +16,8 @@ from ccps.data.records import Question
 from ccps.llm import LanguageModel, ModelConfig, find_model, prompt_ids
 from ccps.perturbation import stability_features
 from ccps.probes import FittedProbe, ProbeConfig, fit_probe
-from ccps.probes.config import EncoderConfig, StageConfig
 from ccps.scorer import ScorerSettings
+from ccps.settings.probe import EncoderConfig, StageConfig
 
 QUESTIONS = [
     {"id": "short", "text": "One or two?", "options": ["one", "two"]},

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from ccps.core.artifacts import Artifact
 from ccps.data.records import Question
-from ccps.reasoning.conditions import PromptCondition
-from ccps.reasoning.marking import Kind
-from ccps.reasoning.tasks import LoadedTask, TaskSpec
-from ccps.stages.faithful.config import FaithfulSettings, TraceFile
+from ccps.reasoning.tasks import LoadedTask
+from ccps.settings.faithful.condition import PromptCondition
+from ccps.settings.faithful.run import FaithfulSettings
+from ccps.settings.faithful.task import AnswerKind, TaskSpec
+from ccps.settings.faithful.traces import TraceFile
 
 
 class Place(NamedTuple):
@@ -42,7 +43,7 @@ class Place(NamedTuple):
         return self.task[1].questions if self.task else ()
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> AnswerKind:
         """What an answer looks like; answers of traces made elsewhere are compared as mathematics."""
         return self.task[0].answer if self.task else "mathematics"  # type: ignore[return-value]
 

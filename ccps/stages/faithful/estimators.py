@@ -13,7 +13,7 @@ from ccps.core.artifacts import Artifact
 from ccps.faithful import Step, deepconf_steps, rcc, sampling_confidence
 from ccps.faithful.rcc import Similarity
 from ccps.metrics.inputs import FloatArray, IntArray
-from ccps.stages.faithful.config import DeepConfConfig, RccConfig
+from ccps.settings.faithful.estimators import DeepConfConfig, RccConfig
 from ccps.stages.faithful.cut import Segmentation
 from ccps.stages.faithful.stored import Stored
 

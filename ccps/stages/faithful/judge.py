@@ -11,7 +11,8 @@ import torch
 
 from ccps.core.artifacts import Artifact
 from ccps.pipeline.model import SharedModel
-from ccps.reasoning.consistency_judges import ConsistencyJudge, JudgeChoice, Pair, judge_inputs, open_judge
+from ccps.reasoning.consistency_judges import ConsistencyJudge, Pair, judge_inputs, open_judge
+from ccps.settings.faithful.judge import JudgeChoice
 from ccps.stages.faithful.by_shard import ByShardStage, Rows, reasons, spent
 from ccps.stages.faithful.cut import Segmentation
 from ccps.stages.faithful.stored import stored_traces

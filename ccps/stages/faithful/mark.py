@@ -10,8 +10,9 @@ from ccps.core.artifacts import Artifact
 from ccps.data.records import Question
 from ccps.faithful import Mode
 from ccps.reasoning.answers import Extracted, extract_answer
-from ccps.reasoning.marking import Kind, Marked, mark, right_answers
+from ccps.reasoning.marking import Marked, mark, right_answers
 from ccps.reasoning.trace import Trace
+from ccps.settings.faithful.task import AnswerKind
 from ccps.stages.faithful.by_shard import ByShardStage, Rows, reasons
 from ccps.stages.faithful.stored import stored_traces
 
@@ -32,7 +33,9 @@ class MarkStage(ByShardStage):
     name = "mark"
     schema = _SCHEMA
 
-    def __init__(self, traces: Artifact, label: str, questions: Sequence[Question], kind: Kind, mode: Mode) -> None:
+    def __init__(
+        self, traces: Artifact, label: str, questions: Sequence[Question], kind: AnswerKind, mode: Mode
+    ) -> None:
         super().__init__(traces, label)
         self.questions = {question.id: question for question in questions}
         self.kind = kind

@@ -17,16 +17,17 @@ from ccps.pipeline.publish import check_writable, copy_report, forget_others, pr
 from ccps.pipeline.stage import Run, Stage, run_asked, run_device
 from ccps.reasoning.consistency_judges import judge_inputs
 from ccps.reasoning.decide import decisiveness_inputs
-from ccps.reasoning.decide_config import DecisivenessConfig
 from ccps.reasoning.external_scores import names_places
-from ccps.reasoning.generate import TraceSettings
 from ccps.reasoning.messages import ThinkTag
 from ccps.reasoning.stability import check_step_probe
-from ccps.reasoning.tasks import LoadedTask, TaskSpec, load_task
+from ccps.reasoning.tasks import LoadedTask, load_task
 from ccps.scorer import ConfidenceScorer
+from ccps.settings.faithful.decisiveness import DecisivenessConfig
+from ccps.settings.faithful.run import STAGES, FaithfulConfig
+from ccps.settings.faithful.task import TaskSpec
+from ccps.settings.faithful.traces import TraceFile, TraceSettings
 from ccps.stages.faithful.cells import Cell, Place, places
 from ccps.stages.faithful.confidence import ConfidenceStage
-from ccps.stages.faithful.config import STAGES, FaithfulConfig, TraceFile
 from ccps.stages.faithful.cut import Segmentation
 from ccps.stages.faithful.estimators import DeepConfEstimator, Estimator, RccEstimator, SamplingEstimator
 from ccps.stages.faithful.judge import JudgeStage, SharedJudge

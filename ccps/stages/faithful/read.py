@@ -14,8 +14,9 @@ from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.llm.reading import TraceReading
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Stage, Work
-from ccps.reasoning.generate import STATES as STATE_NAMES
-from ccps.reasoning.generate import ReadTrace, TraceReader, TraceSettings
+from ccps.reasoning.generate import ReadTrace, TraceReader
+from ccps.settings.faithful.traces import STATES as STATE_NAMES
+from ccps.settings.faithful.traces import TraceSettings
 from ccps.stages.faithful.by_shard import reasons
 from ccps.stages.faithful.stored import STATES, stored_traces
 

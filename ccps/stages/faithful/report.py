@@ -13,8 +13,8 @@ from ccps.pipeline.costs import costs_by_stage
 from ccps.pipeline.stage import Stage, Work, total_cost
 from ccps.reasoning.profiles import worst
 from ccps.report.faithful_write import write_faithful
+from ccps.settings.faithful.run import ESTIMATORS, FaithfulConfig
 from ccps.stages.faithful.cells import Cell
-from ccps.stages.faithful.config import ESTIMATORS, FaithfulConfig
 from ccps.stages.faithful.score import read_table
 from ccps.stages.faithful.tables import Measured
 

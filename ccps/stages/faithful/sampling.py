@@ -12,16 +12,9 @@ import torch
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Stage, Work, total_cost
-from ccps.reasoning.continuations import (
-    Asked,
-    Continuation,
-    ContinuationSettings,
-    LeftOut,
-    StepSampler,
-    can_share,
-    choose_steps,
-)
+from ccps.reasoning.continuations import Asked, Continuation, LeftOut, StepSampler, can_share, choose_steps
 from ccps.reasoning.judge_base import EMPTY
+from ccps.settings.faithful.continuations import ContinuationSettings
 from ccps.stages.faithful.by_shard import reasons
 from ccps.stages.faithful.cut import Segmentation
 from ccps.stages.faithful.stored import stored_traces

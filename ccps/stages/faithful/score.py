@@ -11,8 +11,8 @@ from ccps.core.artifacts import Artifact
 from ccps.pipeline.stage import Stage, Work
 from ccps.reasoning.bridge import bridge
 from ccps.reasoning.profiles import reliability, trajectory
-from ccps.reasoning.resampling import ScoringSettings
 from ccps.reasoning.scoring import score_cell
+from ccps.settings.faithful.scoring import ScoringSettings
 from ccps.stages.faithful.cut import Segmentation
 from ccps.stages.faithful.tables import Measured, step_table, trace_table
 

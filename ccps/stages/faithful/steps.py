@@ -11,7 +11,8 @@ import torch
 
 from ccps.core.artifacts import Artifact
 from ccps.faithful import think_block
-from ccps.reasoning.decide import DecisivenessConfig, StepText, decisiveness_inputs, open_scorer
+from ccps.reasoning.decide import StepText, decisiveness_inputs, open_scorer
+from ccps.settings.faithful.decisiveness import DecisivenessConfig
 from ccps.stages.faithful.by_shard import ByShardStage, Rows, reasons, spent
 from ccps.stages.faithful.cells import Place
 from ccps.stages.faithful.cut import Segmentation

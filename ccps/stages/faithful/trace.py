@@ -18,13 +18,14 @@ from ccps.faithful import Mode
 from ccps.llm.memory import in_parts
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Stage, Work, in_shards
-from ccps.reasoning.conditions import PromptCondition
-from ccps.reasoning.generate import TraceSettings, TraceWriter
+from ccps.reasoning.generate import TraceWriter
 from ccps.reasoning.jsonl import read_traces
 from ccps.reasoning.messages import ThinkTag, reasoning_messages, reasoning_prompt, resolved_tag
 from ccps.reasoning.offsets import with_offsets
-from ccps.reasoning.tasks import TaskSpec
 from ccps.reasoning.trace import Trace
+from ccps.settings.faithful.condition import PromptCondition
+from ccps.settings.faithful.task import TaskSpec
+from ccps.settings.faithful.traces import TraceSettings
 from ccps.stages.faithful.stored import save_traces
 
 

@@ -15,8 +15,8 @@ from ccps.needs.asked import Asked
 from ccps.needs.registry import NEEDS
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import run_device
+from ccps.settings.experiment import Config
 from ccps.stages.main.answer import AnswerStage
-from ccps.stages.main.config import Config
 from ccps.stages.main.grade import GradeStage
 from ccps.stages.main.questions import AllQuestions
 from ccps.stages.main.runs import ModelSides, Side, train_label

@@ -17,7 +17,8 @@ from ccps.probes import FittedProbe
 from ccps.probes.importance import grouped_permutation_importance
 from ccps.probes.shapley import shap_importance
 from ccps.probes.transfer import AnswerTable, transfer
-from ccps.stages.main.config import AuditConfig, EvaluationConfig
+from ccps.settings.audit import AuditConfig
+from ccps.settings.evaluation import EvaluationConfig
 from ccps.stages.main.fit import seed_folder
 from ccps.stages.main.graded import graded_answers
 from ccps.stages.main.runs import REFERENCE, Side

@@ -12,7 +12,7 @@ from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.errors import expected
 from ccps.metrics import CONVENTIONS, METRICS, bootstrap, evaluate
 from ccps.pipeline.stage import Stage, Work
-from ccps.stages.main.config import EvaluationConfig
+from ccps.settings.evaluation import EvaluationConfig
 
 LEAST_ANSWERS = 2
 """Of fewer there is no interval; a method that scores fewer is left out."""

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.needs.answers import all_empty
 from ccps.perturbation import FEATURE_NAMES, Direction, stability_features
-from ccps.stages.main.config import PerturbationConfig
+from ccps.settings.perturbation import PerturbationConfig
 from ccps.stages.main.from_states import FromStatesStage
 
 

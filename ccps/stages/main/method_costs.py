@@ -8,7 +8,7 @@ from ccps.analysis.data import METHOD_COST_COLUMNS
 from ccps.core.artifacts import Artifact
 from ccps.methods import Method, TrainedMethod, find_method
 from ccps.pipeline.stage import total_cost
-from ccps.stages.main.config import MethodConfig
+from ccps.settings.method import MethodConfig
 from ccps.stages.main.evaluate import LEAST_ANSWERS, MethodScores
 from ccps.stages.main.runs import ModelRun, Side, all_tests
 

@@ -12,9 +12,9 @@ from ccps.pipeline.model import SharedModel
 from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import check_writable, copy_report, forget_others, output_errors, printed
 from ccps.pipeline.stage import Run, Stage, run_asked
+from ccps.settings.experiment import STAGES, Config
 from ccps.stages.main.answering import Answering
 from ccps.stages.main.audit import AuditStage
-from ccps.stages.main.config import STAGES, Config
 from ccps.stages.main.evaluate import EvaluateStage, MethodScores
 from ccps.stages.main.extract import ExtractStage
 from ccps.stages.main.fit import FitStage

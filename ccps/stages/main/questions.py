@@ -8,7 +8,7 @@ from ccps.core.errors import expected
 from ccps.data.benchmarks import Loaded, load_questions
 from ccps.data.records import Question
 from ccps.data.sampling import deduplicate, near_twins, sample
-from ccps.stages.main.config import Config
+from ccps.settings.experiment import Config
 from ccps.stages.main.runs import Count, train_label
 
 

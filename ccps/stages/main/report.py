@@ -12,8 +12,8 @@ from ccps.methods import METHODS, find_method
 from ccps.metrics import CONVENTIONS
 from ccps.pipeline.stage import Stage, Work
 from ccps.report.write import write_report
+from ccps.settings.experiment import Config
 from ccps.stages.main import gather
-from ccps.stages.main.config import Config
 from ccps.stages.main.counts import count_all
 from ccps.stages.main.evaluate import LEAST_ANSWERS
 from ccps.stages.main.method_costs import method_costs

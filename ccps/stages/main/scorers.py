@@ -4,8 +4,8 @@ from pathlib import Path
 
 from ccps.probes import FittedProbe
 from ccps.scorer import ConfidenceScorer, ScorerSettings
+from ccps.settings.experiment import Config
 from ccps.stages.main.answering import manner_of
-from ccps.stages.main.config import Config
 from ccps.stages.main.fit import seed_folder
 from ccps.stages.main.runs import REFERENCE, ModelRun
 

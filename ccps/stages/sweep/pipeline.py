@@ -12,13 +12,15 @@ from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import check_writable, copy_report, forget_others, printed
 from ccps.pipeline.stage import Run, run_stage
 from ccps.probes import ProbeConfig
+from ccps.settings.sweep import SweepConfig
 from ccps.stages.main.pipeline import Pipeline
 from ccps.stages.main.questions import AllQuestions, all_questions
 from ccps.stages.main.runs import Count, ModelSides, Side
-from ccps.stages.sweep.config import SweepConfig, Swept, all_points
+from ccps.stages.sweep.checks import Swept
 from ccps.stages.sweep.evaluate import SweepEvaluateStage, best_point
 from ccps.stages.sweep.extract import FlipStage, SweepExtractStage
 from ccps.stages.sweep.fit import CROSS_VALIDATION, SweepFitStage, SweptSide
+from ccps.stages.sweep.points import all_points
 from ccps.stages.sweep.report import DirectionRun, SweepReportStage, SweptFormat
 
 _FLIPS: Direction = "gradient"

@@ -15,7 +15,7 @@ from ccps.pipeline.costs import costs_by_stage
 from ccps.pipeline.stage import Stage, Work
 from ccps.report.sweep_write import write_sweep
 from ccps.stages.main.runs import Count, ModelSides, Side
-from ccps.stages.sweep.config import Swept
+from ccps.stages.sweep.checks import Swept
 from ccps.stages.sweep.evaluate import best_point
 
 

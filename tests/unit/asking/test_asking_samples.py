@@ -7,12 +7,14 @@ import torch
 from torch import Tensor
 
 from ccps.asking.interview import Manner
-from ccps.asking.samples import ChosenSamples, SamplesConfig, WrittenSamples, check_samples_config, uniforms
+from ccps.asking.samples import ChosenSamples, WrittenSamples, uniforms
 from ccps.core.errors import UserError
+from ccps.core.settings import check
 from ccps.data.prompts import chat_messages
 from ccps.data.records import Question
 from ccps.llm import LanguageModel, Passage, final_states, letter_tokens, prompt_ids
 from ccps.llm.sample import sample
+from ccps.settings.samples import SamplesConfig
 
 CHOICES = [
     Question(f"c{i}", "s", f"Which one is number {i}?", tuple("pqrs"[: 2 + i % 3]), ("a",), "t", "s") for i in range(6)
@@ -133,22 +135,22 @@ def test_a_prompt_that_is_too_long_is_refused(tiny_model: Callable[..., Language
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"k": 1}, "`samples.k` to be at least 2, but got 1"),
+        ({"k": 1}, "`samples.k` to be from 2 to 10000, but got 1"),
         ({"temperature": 0.0}, "`samples.temperature` to be above 0"),
         ({"temperature": float("nan")}, "`samples.temperature` to be above 0"),
         ({"top_p": 0.0}, "`samples.top_p` to be above 0 and at most 1"),
         ({"top_p": 1.1}, "`samples.top_p` to be above 0 and at most 1"),
-        ({"seed": -1}, "`samples.seed` to be 0 or more"),
+        ({"seed": -1}, "`samples.seed` to be from 0 to"),
     ],
 )
 def test_settings_out_of_range_are_refused(changes: dict[str, float], message: str) -> None:
-    check_samples_config(SamplesConfig())
+    check(SamplesConfig(), "samples")
     with pytest.raises(UserError, match=message):
-        check_samples_config(replace(SamplesConfig(), **changes))
+        check(replace(SamplesConfig(), **changes), "samples")
 
 
 def test_all_faults_are_named_at_once() -> None:
     with pytest.raises(UserError) as error:
-        check_samples_config(SamplesConfig(k=0, top_p=2.0))
+        check(SamplesConfig(k=0, top_p=2.0), "samples")
     assert "samples.k" in str(error.value)
     assert "samples.top_p" in str(error.value)

@@ -9,8 +9,8 @@ from omegaconf import OmegaConf
 from ccps.core.errors import UserError
 from ccps.core.settings import SettingsError
 from ccps.grading import GRADERS
+from ccps.settings.experiment import Config
 from ccps.stages.main.checks import to_config
-from ccps.stages.main.config import Config
 
 CONF = Path(__file__).parents[3] / "conf"
 
@@ -177,19 +177,19 @@ def test_no_group_is_forgotten_above() -> None:
         ({"probe__oe__checkpoint": "first"}, "expected `probe.oe.checkpoint` to be one of last, best, but got 'first'"),
         ({"sampling__order": "random"}, "expected `sampling.order` to be one of shuffled, first, but got 'random'"),
         ({"logger__mode": "on"}, "expected `logger.mode` to be one of auto, online, offline, disabled, but got 'on'"),
-        ({"perturbation__radius": 0}, "expected `perturbation.radius` to be above 0 and finite, but got 0"),
-        ({"perturbation__radius": float("inf")}, "expected `perturbation.radius` to be above 0 and finite"),
-        ({"perturbation__radius": float("nan")}, "expected `perturbation.radius` to be above 0 and finite"),
+        ({"perturbation__radius": 0}, "expected `perturbation.radius` to be above 0 and at most 1000000, but got 0"),
+        ({"perturbation__radius": float("inf")}, "expected `perturbation.radius` to be above 0 and at most 1000000"),
+        ({"perturbation__radius": float("nan")}, "expected `perturbation.radius` to be above 0 and at most 1000000"),
         ({"evaluation__level": 95}, "expected `evaluation.level` to be between 0 and 1, but got 95"),
-        ({"evaluation__seed": -1}, "expected `evaluation.seed` to be 0 or more, but got -1"),
+        ({"evaluation__seed": -1}, "expected `evaluation.seed` to be from 0 to 4294967295, but got -1"),
         ({"stages": ["extrct"]}, "unknown stage `extrct` in `stages`: did you mean `extract`?"),
-        ({"seeds": [1, 1]}, "expected `seeds` to be different numbers, 0 or more, but got [1, 1]"),
-        ({"seeds": [-1]}, "expected `seeds` to be different numbers, 0 or more, but got [-1]"),
+        ({"seeds": [1, 1]}, "expected `seeds` to be different numbers from 0 to 4294967295, but got [1, 1]"),
+        ({"seeds": [-1]}, "expected `seeds` to be different numbers from 0 to 4294967295, but got [-1]"),
         ({"model": {}}, "expected `model` to hold at least one entry, but it is empty"),
         ({"method": {"a": {"name": "entropi"}}}, "unknown method `entropi` in `method.a`: did you mean `entropy`?"),
         (
             {"method": {"a": {"name": "ccps"}, "b": {"name": "ccps"}}},
-            "expected each method once, but got `ccps` 2 times in `method`",
+            "expected `method` to hold each method once, but got `ccps` 2 times",
         ),
         (
             {"model__qwen25_coder_1b5__dtype": "int4"},
@@ -199,13 +199,19 @@ def test_no_group_is_forgotten_above() -> None:
             {"model__qwen25_coder_1b5__system_role": "drop"},
             "expected `model.qwen25_coder_1b5.system_role` to be one of system, omit, prepend, but got 'drop'",
         ),
-        ({"test__mmlu__loader": "csv"}, "in `test.mmlu`: `loader` to be one of arrow, requests, table, but got 'csv'"),
-        ({"train__piqa__name": "arc_easy"}, "expected each benchmark in `train` to have a `name` of its own"),
-        ({"probe__mc__margin": -1.0}, "in `probe.mc`: expected `probe.mc.margin` to be above 0, but got -1.0"),
-        ({"state_probe__patience": 0}, "in `state_probe`: expected `state_probe.patience` to be"),
-        ({"samples__k": 1}, "in `samples`: expected `samples.k` to be"),
-        ({"tuning__rank": 0}, "in `tuning`: expected `tuning.rank` to be"),
-        ({"litcab__epochs": 0}, "in `litcab`: expected `litcab.epochs` to be"),
+        (
+            {"test__mmlu__loader": "csv"},
+            "expected `test.mmlu.loader` to be one of arrow, requests, table, but got 'csv'",
+        ),
+        (
+            {"train__piqa__name": "arc_easy"},
+            "expected `train` to give each benchmark a `name` of its own, but got `arc_easy` more than once",
+        ),
+        ({"probe__mc__margin": -1.0}, "expected `probe.mc.margin` to be above 0 and at most 1000000, but got -1.0"),
+        ({"state_probe__patience": 0}, "expected `state_probe.patience` to be"),
+        ({"samples__k": 1}, "expected `samples.k` to be"),
+        ({"tuning__rank": 0}, "expected `tuning.rank` to be"),
+        ({"litcab__epochs": 0}, "expected `litcab.epochs` to be"),
     ],
 )
 def test_each_fault_alone_is_named(base: dict[str, Any], values: dict[str, Any], fault: str) -> None:

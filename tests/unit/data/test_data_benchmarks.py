@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ccps.core.errors import UserError
+from ccps.core.settings import SettingsError
 from ccps.data.benchmarks import BenchmarkSpec, load_questions, read_questions
 
 
@@ -273,35 +274,37 @@ def test_missing_places_are_told(tmp_path):
 
 
 def test_all_faults_of_a_description_come_in_one_message():
-    with pytest.raises(UserError) as caught:
-        BenchmarkSpec(
-            name="quiz",
-            location="here",
-            question="q",
-            answer="a",
-            source="hub",
-            loader="pickle",
-            max_faulty=1.0,
-            keep_pattern="(",
-            keep_answer_pattern=".",
-            option_pattern="no group",
-            given_label="g",
-            labels="l",
-            subject="s",
-            question_pattern="no group",
-            option_texts=["x", "y"],
-            options=["o"],
+    with pytest.raises(SettingsError) as caught:
+        load_questions(
+            BenchmarkSpec(
+                name="quiz",
+                location="here",
+                question="q",
+                answer="a",
+                source="hub",
+                loader="pickle",
+                max_faulty=1.0,
+                keep_pattern="(",
+                keep_answer_pattern=".",
+                option_pattern="no group",
+                given_label="g",
+                labels="l",
+                subject="s",
+                question_pattern="no group",
+                option_texts=["x", "y"],
+                options=["o"],
+            )
         )
     for part in (
-        "`source`",
+        "`quiz.source`",
         "'pickle'",
-        "got both",
-        "`labels`",
-        "`question_pattern` to be a regular expression with a group",
-        "`max_faulty`",
-        "`keep_pattern` to be a regular expression, but",
-        "`keep_answer_pattern` for open-ended",
-        "`option_pattern` to be a regular expression with a group",
+        "`quiz.options` to be left out where `option_texts` are given, but got both",
+        "`quiz.labels`",
+        "`quiz.question_pattern` to be a regular expression with a group",
+        "`quiz.max_faulty`",
+        "`quiz.keep_pattern` to be a regular expression, but",
+        "`quiz.keep_answer_pattern` to be for open-ended",
+        "`quiz.option_pattern` to be a regular expression with a group",
         "got only the label",
     ):
         assert part in str(caught.value)
@@ -311,17 +314,17 @@ def test_all_faults_of_a_description_come_in_one_message():
     ("settings", "message"),
     [
         ({"options": []}, "got neither"),
-        ({"options": [], "format": "oe"}, "`answer_kind` to be text"),
-        ({"answer_kind": "label"}, "`labels`"),
-        ({"subject": "s", "member": "{subject}.csv"}, "`subject` or `member`"),
+        ({"options": [], "format": "oe"}, "answer_kind` to be text"),
+        ({"answer_kind": "label"}, "labels` to be given"),
+        ({"subject": "s", "member": "{subject}.csv"}, "subject` to be left out where `member` says it"),
         ({"question_pattern": "("}, "regular expression"),
-        ({"source": "folder"}, "`member`"),
-        ({"option_pattern": "(.)"}, "one template in `options`"),
+        ({"source": "folder"}, "member` to be the files"),
+        ({"option_pattern": "(.)"}, "one template with `option_pattern`"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(settings, message):
     with pytest.raises(UserError, match=message):
-        spec_for("x.csv", **settings)
+        load_questions(spec_for("x.csv", **settings))
 
 
 def test_only_wanted_records_are_read_and_the_others_counted(tmp_path):

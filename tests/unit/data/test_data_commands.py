@@ -12,8 +12,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from ccps.data.benchmarks import BenchmarkSpec
+from ccps.settings.experiment import Config
 from ccps.stages.main.checks import to_config
-from ccps.stages.main.config import Config
 
 ROOT = Path(__file__).parents[3]
 CONF = ROOT / "conf"

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from ccps.core.errors import UserError
+from ccps.core.settings import SettingsError, check
 from ccps.engines import EngineConfig, check_engine, engine_inputs
 
 
@@ -41,13 +42,17 @@ def test_a_machine_without_gpu_is_refused(installed: Any) -> None:
         check_engine(EngineConfig("vllm"))
 
 
-def test_all_faults_are_named_at_once(installed: Any) -> None:
+def test_all_obstacles_are_named_at_once(installed: Any) -> None:
     installed.put(None, gpu=False)
     with pytest.raises(UserError) as caught:
-        check_engine(EngineConfig("vllm", 1.0, float("nan"), 0.0))
-    lines = str(caught.value).splitlines()
-    assert len(lines) == 5
-    for line, part in zip(lines, ("utilization", "tolerance_max", "tolerance_mean", "vLLM", "GPU"), strict=True):
-        assert part in line
+        check_engine(EngineConfig("vllm"))
+    assert ["vLLM" in str(caught.value), "GPU" in str(caught.value)] == [True, True]
+
+
+def test_all_settings_out_of_range_are_named_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        check(EngineConfig("vllm", 1.0, float("nan"), 0.0), "engine")
+    for fault, part in zip(caught.value.faults, ("utilization", "tolerance_max", "tolerance_mean"), strict=True):
+        assert part in fault
     with pytest.raises(UserError, match=r"one of transformers, vllm, but got 'sglang'"):
-        check_engine(EngineConfig("sglang"))
+        check(EngineConfig("sglang"), "engine")

@@ -47,7 +47,7 @@ def test_where_vllm_cannot_run_nothing_is_loaded(installed: Any) -> None:
     [
         ("model=[tiny_random]", "`model.tiny_random` to be a checkpoint"),
         ("+model.qwen25_coder_1b5.quantisation=int8", "quantisation` to be null with vLLM"),
-        ("trainer.devices=2", "a run of one process, but got 2"),
+        ("trainer.devices=2", "in a run of one process, but got 2"),
         ("samples.temperature=3", "`samples.temperature` to be 0.01 to 2"),
         ("samples.temperature=0.001", "`samples.temperature` to be 0.01 to 2"),
     ],

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from ccps.asking.interview import Manner
-from ccps.asking.samples import SamplesConfig
 from ccps.core.artifacts import Artifact
 from ccps.core.errors import UserError
 from ccps.data.records import Question
@@ -18,8 +17,10 @@ from ccps.needs.asked import Asked
 from ccps.needs.samples import SampleStage
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Run, run_device, run_stage
+from ccps.settings.answering import AnsweringConfig
+from ccps.settings.experiment import Config
+from ccps.settings.samples import SamplesConfig
 from ccps.stages.main.answer import AnswerStage
-from ccps.stages.main.config import AnsweringConfig, Config
 
 OPEN = [Question(f"q{i}", "s", f"{'Why? ' * (i + 1)}", (), ("x",), "test", "s") for i in range(5)]
 CHOICES = [replace(question, options=("one", "two"), accepted=("a",)) for question in OPEN]

@@ -8,7 +8,7 @@ from ccps.core.console import console
 from ccps.data.records import Question
 from ccps.llm import find_model
 from ccps.pipeline.model import SharedModel
-from ccps.stages.main.config import PerturbationConfig
+from ccps.settings.perturbation import PerturbationConfig
 from experiments.benchmarks.curve import draw
 from experiments.benchmarks.scale import (
     FACTORS,

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ccps.perturbation import stability_features
-from ccps.stages.main.config import PerturbationConfig
+from ccps.settings.perturbation import PerturbationConfig
 from experiments.benchmarks import floors
 from experiments.benchmarks.floors import (
     copies,

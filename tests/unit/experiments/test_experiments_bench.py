@@ -11,7 +11,7 @@ from ccps.data.records import Question
 from ccps.llm import Head, Passage, final_states, find_model
 from ccps.perturbation import FEATURE_NAMES
 from ccps.pipeline.model import SharedModel
-from ccps.stages.main.config import PerturbationConfig
+from ccps.settings.perturbation import PerturbationConfig
 from experiments.benchmarks.features import largest_difference, measure_features, random_states
 from experiments.benchmarks.forward import Prompts, measure_forward, representative
 from experiments.benchmarks.open_ended import answered, missing, states_by_the_paper

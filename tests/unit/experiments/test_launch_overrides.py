@@ -56,8 +56,8 @@ def test_several_faults_come_in_one_message() -> None:
     with pytest.raises(SettingsError) as caught:
         checked("sede=[1]", "model=gpt", "x y", "answering.method=5", "answering.metod=5", "seeds=a")
     message = str(caught.value)
-    assert message.startswith("5 settings are at fault, nothing was run:")
-    for part in ("`sede`", "`model=gpt`", "`x y`", "`answering.metod`", "`seeds`"):
+    assert message.startswith("6 settings are at fault, nothing was run:")
+    for part in ("`sede`", "`model=gpt`", "`x y`", "`answering.method`", "`answering.metod`", "`seeds`"):
         assert part in message
 
 

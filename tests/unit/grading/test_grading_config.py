@@ -5,6 +5,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from ccps.core.errors import UserError
+from ccps.core.settings import SettingsError
 from ccps.grading import GRADERS, GraderConfig, JudgeConfig, check_grader, judging_cost, make_grader
 
 CONF = Path(__file__).parents[3] / "conf" / "grader"
@@ -12,9 +13,9 @@ JUDGE = JudgeConfig("https://host.example/v1", "m")
 
 
 def faults(config: GraderConfig) -> list[str]:
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(SettingsError) as caught:
         check_grader(config)
-    return str(caught.value).splitlines()
+    return caught.value.faults
 
 
 def test_every_grader_has_a_file():
@@ -44,9 +45,8 @@ def test_a_judge_from_an_empty_environment_says_what_is_missing(monkeypatch):
 
 
 def test_a_misspelt_name_is_met_with_the_nearest():
-    (fault,) = faults(GraderConfig("normalized"))
-    assert "'normalized'" in fault
-    assert "Choose normalised." in fault
+    with pytest.raises(UserError, match=r"'normalized'\. Choose normalised\."):
+        check_grader(GraderConfig("normalized"))
 
 
 def test_all_faults_in_one_message():
@@ -57,13 +57,13 @@ def test_all_faults_in_one_message():
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"threshold": 0.6}, "`threshold` to be left out for llm_judge"),
-        ({"name": "contains", "judge": None, "threshold": 0.6}, "`threshold` to be left out for contains"),
-        ({"name": "f1", "judge": None, "threshold": 0.0}, "`threshold` to be above 0"),
-        ({"name": "f1", "judge": None, "threshold": 1.1}, "`threshold` to be above 0"),
-        ({"name": "f1", "judge": None, "threshold": float("nan")}, "`threshold` to be above 0"),
-        ({"judge": None}, "`judge`"),
-        ({"name": "f1"}, "`judge` to be left out for f1"),
+        ({"threshold": 0.6}, "grader.threshold` to be left out for llm_judge"),
+        ({"name": "contains", "judge": None, "threshold": 0.6}, "grader.threshold` to be left out for contains"),
+        ({"name": "f1", "judge": None, "threshold": 0.0}, "threshold` to be above 0"),
+        ({"name": "f1", "judge": None, "threshold": 1.1}, "threshold` to be above 0"),
+        ({"name": "f1", "judge": None, "threshold": float("nan")}, "threshold` to be above 0"),
+        ({"judge": None}, "judge` to be given for llm_judge"),
+        ({"name": "f1"}, "grader.judge` to be left out for f1"),
     ],
 )
 def test_what_does_not_fit_together(change, fault):
@@ -77,9 +77,9 @@ def test_what_does_not_fit_together(change, fault):
         ({"base_url": "host.example/v1"}, "without http"),
         ({"base_url": "https:///v1"}, "without http"),
         ({"base_url": "https://host:port/v1"}, "cannot be read"),
-        ({"temperature": -1.0}, "`judge.temperature`"),
+        ({"temperature": -1.0}, "`grader.judge.temperature`"),
         ({"price_prompt": 1.0}, "one of them"),
-        ({"price_prompt": -1.0, "price_completion": 1.0}, "`judge.price_prompt`"),
+        ({"price_prompt": -1.0, "price_completion": 1.0}, "`grader.judge.price_prompt`"),
     ],
 )
 def test_judge_settings(change, fault):

@@ -4,7 +4,7 @@ import pytest
 from ccps.methods import Evidence, TrainingAnswers, TrainingSettings
 from ccps.perturbation import FEATURE_NAMES
 from ccps.probes import ProbeConfig, StateProbeConfig
-from ccps.probes.config import EncoderConfig, HeadConfig, StageConfig
+from ccps.settings.probe import EncoderConfig, HeadConfig, StageConfig
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from ccps.methods.ccps import CCPS
 from ccps.methods.controls import RandomDirections, ShuffledLabels
 from ccps.methods.p_ik import PIK
 from ccps.methods.saplma import SAPLMAFinal, SAPLMAMiddle, SAPLMAUpperMiddle
-from ccps.probes.config import EncoderConfig, Fitting
 from ccps.probes.training import SILENT, Reporting
+from ccps.settings.probe import EncoderConfig, Fitting
 
 ON_STATES = [PIK(), SAPLMAMiddle(), SAPLMAUpperMiddle(), SAPLMAFinal()]
 ALL = [CCPS(), RandomDirections(), ShuffledLabels(), *ON_STATES]

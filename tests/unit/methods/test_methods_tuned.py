@@ -17,9 +17,9 @@ from ccps.methods.calibration_tuning import CalibrationTuning
 from ccps.methods.instruction_tuning import InstructionTuning
 from ccps.methods.litcab import FittedLitCab, LitCab
 from ccps.perturbation import FEATURE_NAMES
-from ccps.probes.config import Accelerator
 from ccps.probes.training import SILENT
-from ccps.tuning.litcab_config import LitCabConfig
+from ccps.settings.litcab import LitCabConfig
+from ccps.settings.probe import Accelerator
 
 WIDTH, VOCABULARY, RIGHT, WRONG = 4, 9, 5, 6
 SETTINGS: Any = SimpleNamespace(

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ccps.asking.interview import Manner
-from ccps.asking.samples import ChosenSamples, SamplesConfig, WrittenSamples
+from ccps.asking.samples import ChosenSamples, WrittenSamples
 from ccps.asking.verbalised import Reply, Verbalisation
 from ccps.core.artifacts import Artifact
 from ccps.core.errors import UserError
@@ -24,8 +24,10 @@ from ccps.needs.samples import SampleStage, read_samples
 from ccps.needs.verbalised import VerbaliseStage, read_verbalised
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Run, run_device, run_stage, total_cost
+from ccps.settings.answering import AnsweringConfig
+from ccps.settings.experiment import Config
+from ccps.settings.samples import SamplesConfig
 from ccps.stages.main.answer import AnswerStage
-from ccps.stages.main.config import AnsweringConfig, Config
 
 CHOICES = [Question(f"c{i}", "s", f"Number {i}?", ("p", "q", "r"), ("a",), "t", "s") for i in range(5)]
 # The third is answered with nothing, so that there is nothing to ask about.

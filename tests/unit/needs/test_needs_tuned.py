@@ -22,13 +22,14 @@ from ccps.needs.asked import Asked
 from ccps.needs.references import ReferenceStage, read_references
 from ccps.needs.tune import TuneStage, adapter_folder
 from ccps.needs.tuned import AskTunedStage, read_no_yes
-from ccps.pipeline.config import PathsConfig
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Run, run_stage
+from ccps.settings.answering import AnsweringConfig
+from ccps.settings.experiment import Config
+from ccps.settings.run import PathsConfig
+from ccps.settings.tuning import unregularised
 from ccps.stages.main.answer import AnswerStage
-from ccps.stages.main.config import AnsweringConfig, Config
 from ccps.tuning import Adapter, Tuner, TuningConfig, ask_about
-from ccps.tuning.config import unregularised
 
 MANNER = Manner(max_new_tokens=4, choice="letters")
 CONFIG = TuningConfig(steps=5, warmup_steps=0, batch_size=4, micro_batch=2, learning_rate=1e-2, save_every=2)

@@ -6,8 +6,8 @@ import wandb
 
 from ccps.core.errors import UserError
 from ccps.pipeline import mirror
-from ccps.pipeline.config import LoggerConfig
 from ccps.pipeline.mirror import close_logger, open_logger
+from ccps.settings.run import LoggerConfig
 
 
 @pytest.fixture

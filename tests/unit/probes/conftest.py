@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ccps.probes import ProbeConfig
-from ccps.probes.config import StageConfig
+from ccps.settings.probe import StageConfig
 
 
 class Table(NamedTuple):

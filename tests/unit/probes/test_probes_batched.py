@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from ccps.core.errors import UserError
 from ccps.perturbation import FEATURE_NAMES
 from ccps.probes import ProbeConfig, ProbeTask, fit_probe, fit_probes
-from ccps.probes.config import Accelerator, Checkpoint, EncoderConfig, HeadConfig, Optimizer, Padding, StageConfig
 from ccps.probes.encoders import build_encoder
 from ccps.probes.fitted import build_network
 from ccps.probes.pairs import Examples, pair_batches, pair_indices
@@ -18,6 +17,7 @@ from ccps.probes.stacked_training import train_stacked
 from ccps.probes.stacking import GivenDropout, StackedNetworks, call_stacked, dropout_sites
 from ccps.probes.streams import open_stream, stacked_batches
 from ccps.probes.training import SILENT, train_network
+from ccps.settings.probe import Accelerator, Checkpoint, EncoderConfig, HeadConfig, Optimizer, Padding, StageConfig
 
 
 def as_task(table, seed=0, radius=20.0):

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from ccps.core.errors import UserError
 from ccps.probes import FittedProbe, fit_probe
-from ccps.probes.config import NeverFlips
+from ccps.settings.probe import NeverFlips
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from torch import nn
 from ccps.core.errors import UserError
 from ccps.perturbation import FEATURE_NAMES
 from ccps.probes import FittedProbe, ProbeConfig, TrainingRecord
-from ccps.probes.config import EncoderConfig, HeadConfig
 from ccps.probes.encoders import ProbeNetwork
 from ccps.probes.fitted import build_network
 from ccps.probes.importance import FEATURE_GROUPS, cyclic_permutation, group_columns, grouped_permutation_importance
 from ccps.probes.preprocess import Standardizer
 from ccps.probes.shapley import shap_importance, shap_values
+from ccps.settings.probe import EncoderConfig, HeadConfig
 
 RECORD = TrainingRecord(seed=0, train_rows=1, validation_rows=1, dropped={}, left_out=0, truncated=0, curve=())
 

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from ccps.probes.config import EncoderConfig, HeadConfig, ProbeConfig
 from ccps.probes.encoders import build_encoder, build_head, set_dropout
 from ccps.probes.fitted import build_network
 from ccps.probes.losses import contrastive_loss
+from ccps.settings.probe import EncoderConfig, HeadConfig, ProbeConfig
 
 
 def parameters(module: nn.Module) -> int:

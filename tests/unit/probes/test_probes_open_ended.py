@@ -9,9 +9,9 @@ from sklearn.metrics import roc_auc_score
 
 from ccps.core.errors import UserError
 from ccps.probes import FittedProbe, ProbeConfig, fit_probe
-from ccps.probes.config import EncoderConfig, HeadConfig, Padding, StageConfig
 from ccps.probes.sequences import pad_answers
 from ccps.probes.split import split_by_question
+from ccps.settings.probe import EncoderConfig, HeadConfig, Padding, StageConfig
 
 MAX_TOKENS = 8
 

@@ -6,8 +6,8 @@ from hypothesis.extra.numpy import arrays
 from sklearn.preprocessing import StandardScaler
 
 from ccps.core.errors import UserError
-from ccps.probes.config import NeverFlips
 from ccps.probes.preprocess import EPSILON, Standardizer, clean_for_evaluation, clean_for_training
+from ccps.settings.probe import NeverFlips
 
 NAMES = ("a", EPSILON, "b")
 INF, NAN = np.inf, np.nan

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ccps.core.errors import UserError
-from ccps.probes.config import EncoderConfig, Padding
 from ccps.probes.encoders import build_encoder, set_dropout
 from ccps.probes.sequences import check_lengths, count_truncated, group_by_question, pad_answers, read_answers
+from ccps.settings.probe import EncoderConfig, Padding
 
 FEATURES = 5
 # Softplus is positive at zero, so what is not set back to zero shows; the hyperbolic tangent is often below zero, so

@@ -14,17 +14,17 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from ccps.core.errors import UserError
-from ccps.probes.config import StageConfig
+from ccps.core.settings import SettingsError, check
 from ccps.probes.pairs import Examples
 from ccps.probes.split import split_by_question
 from ccps.probes.state_probe import (
     FittedStateProbe,
     StateModule,
     StateProbeConfig,
-    check_state_config,
     fit_state_probe,
 )
 from ccps.probes.training import Reporting
+from ccps.settings.probe import StageConfig
 
 
 class Answers(NamedTuple):
@@ -306,11 +306,11 @@ def test_all_faults_of_the_settings_come_in_one_message():
         clip_norm=math.nan,
         validation_fraction=1.0,
     )
-    with pytest.raises(UserError) as caught:
-        check_state_config(config)
-    names = [line.split("`")[1].removeprefix("state_probe.") for line in str(caught.value).splitlines()]
+    with pytest.raises(SettingsError) as caught:
+        check(config, "state_probe")
+    names = [fault.split("`")[1].removeprefix("state_probe.") for fault in caught.value.faults]
     assert sorted(names) == sorted(set(asdict(config)) - {"standardise", "accelerator"})
-    check_state_config(StateProbeConfig())
+    check(StateProbeConfig(), "state_probe")
 
 
 @pytest.mark.parametrize("overrides", [{"hiden": [8]}, {"batch_size": "many"}, {"accelerator": "tpu"}])

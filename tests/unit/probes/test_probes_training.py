@@ -14,12 +14,12 @@ from torch import nn
 from ccps.core.errors import UserError
 from ccps.pipeline.quiet import quiet_lightning
 from ccps.probes import ProbeConfig, Reporting, fit_probe
-from ccps.probes.config import Accelerator, Checkpoint, Optimizer, StageConfig
 from ccps.probes.encoders import ProbeNetwork, build_head
 from ccps.probes.modules import ClassifierModule
 from ccps.probes.pairs import Examples
 from ccps.probes.split import split_by_question
 from ccps.probes.training import train_network
+from ccps.settings.probe import Accelerator, Checkpoint, Optimizer, StageConfig
 
 
 def fit(table, config, seed=0, **options):

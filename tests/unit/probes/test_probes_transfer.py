@@ -6,8 +6,8 @@ from sklearn.metrics import roc_auc_score
 
 from ccps.core.errors import UserError
 from ccps.probes import fit_probe
-from ccps.probes.config import EncoderConfig, StageConfig
 from ccps.probes.transfer import COLUMNS, AnswerTable, transfer
+from ccps.settings.probe import EncoderConfig, StageConfig
 
 ARGUMENTS = {"radius": 20.0, "resamples": 50, "seed": 0}
 

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from ccps.core.errors import UserError
 from ccps.reasoning.bridge import BRIDGE_COLUMNS, bridge
-from ccps.reasoning.resampling import ScoringSettings
+from ccps.settings.faithful.scoring import ScoringSettings
 
 QUICK = ScoringSettings(resamples=40)
 

@@ -11,21 +11,16 @@ import torch
 
 from ccps.asking.samples import uniforms
 from ccps.core.errors import UserError
+from ccps.core.settings import check
 from ccps.faithful import first_paragraph, sampled_steps, segment, trace_random
 from ccps.llm import LanguageModel
 from ccps.llm import fork as forking
 from ccps.llm.sample import Sampled, sample
 from ccps.reasoning import continuations
-from ccps.reasoning.continuations import (
-    Asked,
-    ContinuationSettings,
-    LeftOut,
-    StepSampler,
-    check_continuation_settings,
-    choose_steps,
-)
+from ccps.reasoning.continuations import Asked, LeftOut, StepSampler, choose_steps
 from ccps.reasoning.paragraphs import ParagraphReader, first_sentence
 from ccps.reasoning.trace import Trace
+from ccps.settings.faithful.continuations import ContinuationSettings
 
 TEXT = "<think>\nOne and one.\n\nTwo and two.\n\nThree.\n\nFour is 4.\n</think>\n\nFour"
 SMALL = ContinuationSettings(k=3, max_new_tokens=12, temperature=1.2, top_p=0.9)
@@ -317,8 +312,8 @@ class TestChoice:
 
 
 def test_settings_that_nothing_can_be_drawn_with_are_refused_together() -> None:
-    check_continuation_settings(ContinuationSettings(k=1))
+    check(ContinuationSettings(k=1), "faithful.sampling")
     with pytest.raises(UserError) as caught:
-        check_continuation_settings(ContinuationSettings(k=0, temperature=0, top_p=1.5, max_steps=1, seed=-1))
+        check(ContinuationSettings(k=0, temperature=0, top_p=1.5, max_steps=1, seed=-1), "faithful.sampling")
     for name in ("k", "temperature", "top_p", "max_steps", "seed"):
         assert f"`sampling.{name}`" in str(caught.value)

@@ -8,18 +8,18 @@ import pytest
 from omegaconf import OmegaConf
 
 from ccps.core.errors import UserError
+from ccps.core.settings import SettingsError, check
 from ccps.faithful import decisiveness
 from ccps.grading import JudgeConfig
 from ccps.reasoning.decide import (
-    DecisivenessConfig,
     ExternalScorer,
     LexiconScorer,
     StepText,
-    check_decisiveness,
     decisiveness_inputs,
     open_scorer,
 )
 from ccps.reasoning.external_scores import names_places
+from ccps.settings.faithful.decisiveness import DecisivenessConfig
 
 CONF = Path(__file__).parents[3] / "conf" / "faithful" / "decisiveness"
 JUDGE = JudgeConfig("https://host.example/v1", "m", max_tokens=240)
@@ -31,9 +31,9 @@ def steps(*texts: str) -> list[StepText]:
 
 
 def faults(config: DecisivenessConfig) -> list[str]:
-    with pytest.raises(UserError) as caught:
-        check_decisiveness(config)
-    return str(caught.value).splitlines()
+    with pytest.raises(SettingsError) as caught:
+        check(config, "faithful.decisiveness")
+    return caught.value.faults
 
 
 def test_the_lexicon_scores_each_step_and_says_by_which_words():

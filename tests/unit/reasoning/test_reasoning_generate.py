@@ -13,12 +13,14 @@ import torch
 from ccps.asking.follow_up import QUERY, FollowUp
 from ccps.asking.samples import uniforms
 from ccps.core.errors import UserError
+from ccps.core.settings import check
 from ccps.engines import OwnWriter
 from ccps.llm import LanguageModel, ids_after_answer, prompt_ids
 from ccps.llm.forward import Prefix
 from ccps.llm.sample import Sampled, sample
-from ccps.reasoning.generate import ReadTrace, TraceReader, TraceSettings, TraceWriter, check_trace_settings, p_true
+from ccps.reasoning.generate import ReadTrace, TraceReader, TraceWriter, p_true
 from ccps.reasoning.trace import Trace
+from ccps.settings.faithful.traces import TraceSettings
 
 IDS = ["a", "b", "c", "d"]
 QUESTIONS = [[{"role": "user", "content": "Why? " * (n + 1)}] for n in range(len(IDS))]
@@ -285,22 +287,22 @@ def test_p_true_is_missing_where_nothing_was_written(lm: LanguageModel) -> None:
         ({"temperature": 0.0}, "`faithful.traces.temperature` to be above 0"),
         ({"temperature": math.inf}, "`faithful.traces.temperature` to be above 0"),
         ({"top_p": 0.0}, "`faithful.traces.top_p` to be above 0 and at most 1"),
-        ({"max_new_tokens": 0}, "`faithful.traces.max_new_tokens` to be at least 1"),
-        ({"alternatives": 0}, "`faithful.traces.alternatives` to be at least 1"),
-        ({"traces_per_question": 0}, "`faithful.traces.traces_per_question` to be at least 1"),
-        ({"max_batch_tokens": 0}, "`faithful.traces.max_batch_tokens` to be at least 1"),
-        ({"seed": -1}, "`faithful.traces.seed` to be 0 or more"),
-        ({"states": ["middle"]}, "`faithful.traces.states` to be some of pre_norm, post_norm, final"),
+        ({"max_new_tokens": 0}, "`faithful.traces.max_new_tokens` to be from 1 to"),
+        ({"alternatives": 0}, "`faithful.traces.alternatives` to be from 1 to"),
+        ({"traces_per_question": 0}, "`faithful.traces.traces_per_question` to be from 1 to"),
+        ({"max_batch_tokens": 0}, "`faithful.traces.max_batch_tokens` to be from 1 to"),
+        ({"seed": -1}, "`faithful.traces.seed` to be from 0 to"),
+        ({"states": ["middle"]}, "`faithful.traces.states` to be ones of pre_norm, post_norm, final"),
     ],
 )
 def test_settings_out_of_range_are_refused(changes: dict[str, Any], message: str) -> None:
-    check_trace_settings(TraceSettings())
+    check(TraceSettings(), "faithful.traces")
     with pytest.raises(UserError, match=message):
-        check_trace_settings(replace(TraceSettings(), **changes))
+        check(replace(TraceSettings(), **changes), "faithful.traces")
 
 
 def test_all_faults_are_named_at_once() -> None:
     with pytest.raises(UserError) as error:
-        check_trace_settings(TraceSettings(top_p=2.0, seed=-1))
+        check(TraceSettings(top_p=2.0, seed=-1), "faithful.traces")
     assert "traces.top_p" in str(error.value)
     assert "traces.seed" in str(error.value)

@@ -12,25 +12,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from ccps.core.errors import UserError
+from ccps.core.settings import SettingsError, check
 from ccps.grading import JudgeConfig
 from ccps.llm import LanguageModel, ModelConfig, ModelFiles, generate, prompt_ids
 from ccps.reasoning.consistency_judges import (
     ConsistencyJudge,
     EndpointJudge,
-    JudgeChoice,
     LexicalJudge,
     NumericJudge,
     Pair,
     Verdict,
     YesNoJudge,
-    check_judge,
     judge_inputs,
     open_judge,
 )
-from ccps.reasoning.judge_choice import JUDGES
 from ccps.reasoning.judge_prompt import agreement_chat
 from ccps.reasoning.judge_texts import last_number, rouge_l
+from ccps.settings.faithful.judge import JUDGES, JudgeChoice
 
 CONF = Path(__file__).parents[3] / "conf" / "faithful" / "judge"
 FILES = ModelFiles("m", ModelConfig("random", "llama"), None, "print")
@@ -163,9 +161,9 @@ def test_what_does_not_fit_the_context_window_is_missing(tiny_model: Callable[..
 
 
 def faults(choice: JudgeChoice) -> list[str]:
-    with pytest.raises(UserError) as caught:
-        check_judge(choice)
-    return str(caught.value).splitlines()
+    with pytest.raises(SettingsError) as caught:
+        check(choice, "faithful.judge")
+    return caught.value.faults
 
 
 def test_every_judge_has_a_file():
@@ -221,14 +219,14 @@ def test_an_endpoint_may_judge(tmp_path):
         (JudgeChoice("numeric", measure="rouge_l"), "`faithful.judge.measure` to be left out for numeric"),
         (JudgeChoice("lexical", nli_model="x"), "`faithful.judge.nli_model` to be left out for lexical"),
         (JudgeChoice("nli"), "`faithful.judge.nli_model` to be a folder or hub id"),
-        (JudgeChoice("nli", nli_model="x", max_batch_tokens=0), "`faithful.judge.max_batch_tokens` to be 1 or more"),
-        (JudgeChoice("llm_yes_no", max_new_tokens=0), "`faithful.judge.max_new_tokens` to be 1 or more"),
+        (JudgeChoice("nli", nli_model="x", max_batch_tokens=0), "`faithful.judge.max_batch_tokens` to be from 1 to"),
+        (JudgeChoice("llm_yes_no", max_new_tokens=0), "`faithful.judge.max_new_tokens` to be from 1 to"),
         (JudgeChoice("llm_yes_no", endpoint=JudgeConfig(None, "m")), "base_url"),
         (JudgeChoice("llm_yes_no", ModelConfig("zip", "x")), "`faithful.judge.model.source` to be one of"),
         (JudgeChoice("llm_yes_no", ModelConfig("hub", "x", dtype="int8")), "`faithful.judge.model.dtype` to be one of"),
         (
             JudgeChoice("llm_yes_no", ModelConfig("hub", "x"), JudgeConfig("https://host.example/v1", "m")),
-            "`faithful.judge.model` and `faithful.judge.endpoint` to be one of them, or neither",
+            "`faithful.judge.model` to be left out where `endpoint` is given",
         ),
     ],
 )

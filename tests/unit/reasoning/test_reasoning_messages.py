@@ -10,9 +10,10 @@ from ccps.data.benchmarks import BenchmarkSpec
 from ccps.data.records import Question
 from ccps.llm.chat import opens_thinking
 from ccps.llm.random_model import byte_tokenizer
-from ccps.reasoning.conditions import PHRASES, PromptCondition
+from ccps.reasoning.conditions import PHRASES, filled
 from ccps.reasoning.messages import reasoning_messages, reasoning_prompt
-from ccps.reasoning.tasks import TaskSpec
+from ccps.settings.faithful.condition import PromptCondition
+from ccps.settings.faithful.task import TaskSpec
 
 CONF = Path(__file__).parents[3] / "conf" / "faithful" / "prompt"
 NAMES = {
@@ -47,14 +48,14 @@ def test_every_condition_of_the_paper_is_there():
     assert {path.stem for path in CONF.glob("*.yaml")} == NAMES
     for name in NAMES:
         condition = shipped(name)
-        assert bool(condition.system_text) == ("system" in name)
-        assert bool(condition.user_text) == (name not in ("baseline", "ms_hedge_system"))
-        assert "{" not in condition.user_text + condition.system_text
-        assert "\n" not in condition.user_text or name == "ms_hedge"
+        assert bool(filled(condition.system)) == ("system" in name)
+        assert bool(filled(condition.user)) == (name not in ("baseline", "ms_hedge_system"))
+        assert "{" not in filled(condition.user) + filled(condition.system)
+        assert "\n" not in filled(condition.user) or name == "ms_hedge"
 
 
 def test_the_hedges_are_filled_in_where_they_are_asked_for():
-    text = shipped("ms_hedge").user_text
+    text = filled(shipped("ms_hedge").user)
     assert len(PHRASES) == 17
     assert "\n- almost certain: 0.92\n" in text
     assert text.count("\n- ") == 17

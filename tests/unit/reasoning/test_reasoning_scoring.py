@@ -10,8 +10,9 @@ from reasoning_tables import NAN, random_cell, steps_of, traces_of
 from scipy.stats import spearmanr
 
 from ccps.core.errors import UserError
+from ccps.core.settings import SettingsError, check
 from ccps.faithful import baselines
-from ccps.reasoning.resampling import ScoringSettings, check_scoring, question_labels
+from ccps.reasoning.resampling import question_labels
 from ccps.reasoning.scoring import (
     CORRELATION_COLUMNS,
     DROPPED_COLUMNS,
@@ -20,6 +21,7 @@ from ccps.reasoning.scoring import (
     score_cell,
     score_traces,
 )
+from ccps.settings.faithful.scoring import ScoringSettings
 
 QUICK = ScoringSettings(resamples=40)
 QUICK_PARITY = ScoringSettings(mode="parity", resamples=40)
@@ -321,12 +323,12 @@ def test_tables_that_do_not_fit(steps, traces, message):
 
 
 def test_settings_out_of_range():
-    check_scoring(ScoringSettings())
+    check(ScoringSettings(), "scoring")
     wrong = ScoringSettings(mode="loose", bins=0, resamples=0, level=1.0, seed=-1)
-    with pytest.raises(UserError) as refusal:
-        check_scoring(wrong, "faithful.scoring")
-    lines = str(refusal.value).splitlines()
+    with pytest.raises(SettingsError) as refusal:
+        check(wrong, "faithful.scoring")
+    lines = refusal.value.faults
     assert [line.split("`")[1].rpartition(".")[2] for line in lines] == ["mode", "bins", "resamples", "level", "seed"]
-    assert "`faithful.scoring.mode` to be strict or parity, but got 'loose'" in lines[0]
+    assert "`faithful.scoring.mode` to be one of strict, parity, but got 'loose'" in lines[0]
     with pytest.raises(UserError):
         score_cell(FIVE, FIVE_TRACES, ["deepconf"], wrong)

@@ -13,7 +13,6 @@ from ccps.llm import ModelConfig
 from ccps.llm.head import Head
 from ccps.perturbation import flip_radius, stability_features
 from ccps.probes import FittedProbe, ProbeConfig, fit_probe
-from ccps.probes.config import EncoderConfig, StageConfig
 from ccps.reasoning.answers import extract_answer
 from ccps.reasoning.stability import (
     answer_step,
@@ -24,6 +23,7 @@ from ccps.reasoning.stability import (
     typical_radius,
 )
 from ccps.scorer import ScorerSettings
+from ccps.settings.probe import EncoderConfig, StageConfig
 
 RADIUS, STEPS = 7.0, 3
 # Logits h and −h: the first token leads while h > 0, and is pushed towards h = 0.

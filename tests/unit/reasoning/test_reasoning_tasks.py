@@ -16,7 +16,8 @@ from ccps.assets import catalogue as assets
 from ccps.core.errors import UserError
 from ccps.data.benchmarks import BenchmarkSpec
 from ccps.reasoning.marking import mark, right_answers
-from ccps.reasoning.tasks import TaskSpec, load_task, task_prompt
+from ccps.reasoning.tasks import load_task, task_prompt
+from ccps.settings.faithful.task import TaskSpec
 
 CONF = Path(__file__).parents[3] / "conf" / "faithful" / "dataset"
 DATA = Path(__file__).parents[2] / "data_files" / "reasoning"
@@ -207,9 +208,11 @@ def test_all_faults_are_named_at_once(tmp_path):
     good = quiz(tmp_path)
     twice = {"a": good.source["one"], "b": good.source["one"]}
     with pytest.raises(UserError) as caught:
-        TaskSpec(name="bad", prompt=r"{quesion} \boxed{x}", answer="option", source=twice, n=0)
-    for fault in ("{quesion}", "hold {question}", "hold {options}", "`one` 2 times", "`n` to be a positive"):
+        load_task(TaskSpec(name="bad", prompt=r"{quesion} \boxed{x}", answer="option", source=twice, n=0))
+    for fault in ("{quesion}", "hold {question}", "hold {options}", "`one` 2 times", "`bad.n` to be from 1"):
         assert fault in str(caught.value)
     assert "{x}" not in str(caught.value)
-    with pytest.raises(UserError, match=r"`source`, but got none\n.*`answer` to be one of integer, .*'essay'"):
-        TaskSpec(name="bad", prompt="{question}", answer="essay")
+    with pytest.raises(
+        UserError, match=r"`bad.answer` to be one of integer, .*'essay'\n.*`bad.source` to hold at least one"
+    ):
+        load_task(TaskSpec(name="bad", prompt="{question}", answer="essay"))

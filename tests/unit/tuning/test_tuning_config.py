@@ -5,9 +5,10 @@ import pytest
 import yaml
 
 from ccps.core.errors import UserError
+from ccps.core.settings import check
+from ccps.settings.litcab import LitCabConfig
+from ccps.settings.tuning import unregularised
 from ccps.tuning import Divergence, TuningConfig
-from ccps.tuning.config import check_tuning, unregularised
-from ccps.tuning.litcab_config import LitCabConfig, check_litcab
 
 CONF = Path(__file__).parents[3] / "conf"
 
@@ -20,18 +21,18 @@ def test_default_files_are_the_defaults(group: str, config: object) -> None:
 def test_all_faults_of_tuning_are_named_at_once() -> None:
     config = TuningConfig(rank=0, steps=10, dropout=1.0, divergence_weight=-1.0, learning_rate=float("nan"))
     with pytest.raises(UserError) as raised:
-        check_tuning(config)
+        check(config, "tuning")
     for name in ("rank", "dropout", "divergence_weight", "learning_rate", "warmup_steps"):
         assert f"`tuning.{name}`" in str(raised.value)
-    check_tuning(TuningConfig())
+    check(TuningConfig(), "tuning")
 
 
 def test_all_faults_of_litcab_are_named_at_once() -> None:
     with pytest.raises(UserError) as raised:
-        check_litcab(LitCabConfig(learning_rate=0.0, penalty=-1.0, epochs=0, validation_fraction=1.0))
+        check(LitCabConfig(learning_rate=0.0, penalty=-1.0, epochs=0, validation_fraction=1.0), "litcab")
     for name in ("learning_rate", "penalty", "epochs", "validation_fraction"):
         assert f"`litcab.{name}`" in str(raised.value)
-    check_litcab(LitCabConfig())
+    check(LitCabConfig(), "litcab")
 
 
 def test_without_a_regulariser_its_kind_does_not_matter() -> None:

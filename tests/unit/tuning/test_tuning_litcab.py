@@ -8,10 +8,10 @@ import torch
 
 from ccps.core.errors import UserError
 from ccps.llm import Head
-from ccps.probes.config import Accelerator, StageConfig
 from ccps.probes.training import SILENT
+from ccps.settings.litcab import LitCabConfig
+from ccps.settings.probe import Accelerator, StageConfig
 from ccps.tuning.litcab import LitCabModule, LitCabWeights, Pair, Reading, fit_litcab
-from ccps.tuning.litcab_config import LitCabConfig
 
 WIDTH, VOCABULARY = 6, 11
 CONFIG = LitCabConfig(learning_rate=0.05, batch_size=8, epochs=6, accelerator=Accelerator.cpu)

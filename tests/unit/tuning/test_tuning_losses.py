@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Categorical, kl_divergence
 
-from ccps.tuning.config import Divergence
+from ccps.settings.tuning import Divergence
 from ccps.tuning.losses import divergences, query_losses
 
 LOGITS = st.lists(st.floats(-20, 20), min_size=5, max_size=5).map(lambda row: torch.tensor([row], dtype=torch.float64))

@@ -11,10 +11,11 @@ from ccps.methods import TrainingSettings
 from ccps.perturbation import FEATURE_NAMES
 from ccps.pipeline.stage import Run, run_stage
 from ccps.probes import ProbeConfig, StateProbeConfig, fit_probe
-from ccps.probes.config import StageConfig
 from ccps.probes.importance import FEATURE_GROUPS
+from ccps.settings.audit import AuditConfig
+from ccps.settings.evaluation import EvaluationConfig
+from ccps.settings.probe import StageConfig
 from ccps.stages.main.audit import PARTS, AuditStage, read_table
-from ccps.stages.main.config import AuditConfig, EvaluationConfig
 from ccps.stages.main.runs import Side
 
 PROBE = ProbeConfig(

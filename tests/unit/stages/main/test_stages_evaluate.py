@@ -8,7 +8,7 @@ import pytest
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.metrics import CONVENTIONS, evaluate
 from ccps.pipeline.stage import Run, run_stage
-from ccps.stages.main.config import EvaluationConfig
+from ccps.settings.evaluation import EvaluationConfig
 from ccps.stages.main.evaluate import EvaluateStage, MethodScores
 
 SUBJECTS = ("algebra", "botany", "cookery")

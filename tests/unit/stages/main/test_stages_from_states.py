@@ -12,10 +12,11 @@ from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.core.errors import UserError
 from ccps.llm.head import Head
 from ccps.perturbation import Grid, flip_radius, stability_features, stability_features_sweep
+from ccps.settings.model import ModelConfig
+from ccps.settings.perturbation import PerturbationConfig
+from ccps.settings.run import TrainerConfig, spread_faults
 from ccps.stages.main import extract
-from ccps.stages.main.config import PerturbationConfig
 from ccps.stages.main.extract import ExtractStage
-from ccps.stages.main.faults import spread_faults
 from ccps.stages.main.from_states import FromStatesStage
 from ccps.stages.sweep import extract as sweep_extract
 from ccps.stages.sweep.extract import FlipStage, SweepExtractStage
@@ -123,6 +124,6 @@ def test_only_another_block_size_than_the_usual_has_another_key(tmp_path, kind) 
 
 
 def test_a_spread_model_and_several_processes_exclude_each_other() -> None:
-    models = {"x": {"source": "hub", "location": "a/b", "device_map": "auto"}}
-    assert len(list(spread_faults({"model": models, "trainer": {"devices": 2}}))) == 1
-    assert not list(spread_faults({"model": models, "trainer": {"devices": 1}}))
+    models = {"x": ModelConfig("hub", "a/b", device_map="auto")}
+    assert len(list(spread_faults(models, TrainerConfig(devices=2)))) == 1
+    assert not list(spread_faults(models, TrainerConfig(devices=1)))

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from ccps.core.errors import UserError
 from ccps.data.benchmarks import BenchmarkSpec
-from ccps.stages.main.config import Config
+from ccps.settings.experiment import Config
 from ccps.stages.main.questions import Overlap, all_questions
 
 CHOICE = "question,a,b,right\n"

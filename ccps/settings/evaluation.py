@@ -1,0 +1,15 @@
+"""How confidences are judged."""
+
+from dataclasses import dataclass
+
+from ccps.core.fields import LARGEST_SEED, setting
+
+
+@dataclass
+class EvaluationConfig:
+    """How confidences are judged."""
+
+    convention: str = setting("ct", "which calibration error is the headline; the others stand beside it in the report")
+    resamples: int = setting(1000, "bootstrap resamples, clustered by subject", at_least=1, at_most=10_000_000)
+    level: float = setting(0.95, "of the intervals", above=0, below=1)
+    seed: int = setting(23, "of the resampling", at_least=0, at_most=LARGEST_SEED)

@@ -1,0 +1,109 @@
+"""A run of the faithful system: the shape of what `conf/faithful.yaml` composes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from ccps.core.fields import LARGEST_COUNT, MISSING, setting
+from ccps.core.settings import Fault, fault
+from ccps.settings.engine import EngineConfig, vllm_faults
+from ccps.settings.faithful.condition import PromptCondition
+from ccps.settings.faithful.continuations import ContinuationSettings
+from ccps.settings.faithful.decisiveness import DecisivenessConfig
+from ccps.settings.faithful.estimators import DeepConfConfig, RccConfig, StabilityConfig
+from ccps.settings.faithful.judge import JudgeChoice
+from ccps.settings.faithful.scoring import MODES, ScoringSettings
+from ccps.settings.faithful.task import TaskSpec
+from ccps.settings.faithful.traces import TraceFile, TraceSettings
+from ccps.settings.model import ModelConfig
+from ccps.settings.run import LoggerConfig, PathsConfig, TrainerConfig, spread_faults
+
+ESTIMATORS = ("deepconf", "rcc", "sampling", "stability")
+STAGES = ("trace", "read", "continue", "mark", "decide", "judge", "radii", "confidence", "faith", "faith_report")
+
+
+@dataclass
+class FaithfulSettings:
+    """What is asked, and how steps and the model's confidence in them are told."""
+
+    mode: str = setting(
+        "strict", "`strict` does what is right, `parity` what the released code of arXiv 2606.03969 does", one_of=MODES
+    )
+    unit: str = setting("paragraph", "a step is a `paragraph` or a `sentence`", one_of=("paragraph", "sentence"))
+    think_tag: str = setting(
+        "auto", "who opens the thinking block, see `ccps.reasoning.messages`", one_of=("auto", "none", "user", "prompt")
+    )
+    estimators: list[str] = setting(
+        list(ESTIMATORS), "how the model's confidence in a step is told", different=True, not_empty=True
+    )
+    p_true: bool = setting(True, "whether the model is asked at the end whether its answer is right")
+    dataset: dict[str, TaskSpec] = setting({}, "tasks by name")
+    questions: int | None = setting(
+        None, "the most of each dataset; empty means as many as the task says", at_least=1, at_most=LARGEST_COUNT
+    )
+    prompt: dict[str, PromptCondition] = setting({}, "prompt conditions by name")
+    files: dict[str, TraceFile] = setting({}, "traces made elsewhere, by name")
+    traces: TraceSettings = setting(TraceSettings, "how traces are generated")
+    shard_traces: int = setting(
+        8,
+        "traces per shard, at least: what is lost when a run is killed. A batch is never split",
+        at_least=1,
+        at_most=1_000_000,
+    )
+    decisiveness: DecisivenessConfig = setting(DecisivenessConfig, "who judges the words")
+    deepconf: DeepConfConfig = setting(DeepConfConfig)
+    rcc: RccConfig = setting(RccConfig)
+    sampling: ContinuationSettings = setting(ContinuationSettings, "how continuations of steps are drawn")
+    judge: JudgeChoice = setting(JudgeChoice, "who compares continuations with the step")
+    stability: StabilityConfig = setting(StabilityConfig)
+    scoring: ScoringSettings = setting(ScoringSettings, "bins, intervals, baselines")
+
+    def cross_faults(self) -> Iterator[Fault]:
+        """What does not go together."""
+        if self.scoring.mode != ScoringSettings.mode:
+            yield fault("scoring.mode", "left out", repr(self.scoring.mode), "`faithful.mode` holds for everything")
+
+
+@dataclass
+class FaithfulConfig:
+    """A run: which models reason about what, under which prompts, and how it is judged."""
+
+    experiment: str = setting(MISSING, "name of the run")
+    stages: list[str] = setting(
+        list(STAGES), "which stages to run; those left out must have been run before", not_empty=True
+    )
+    model: dict[str, ModelConfig] = setting({}, "language models by key")
+    faithful: FaithfulSettings = setting(FaithfulSettings, "everything else that bears on results")
+    engine: EngineConfig = setting(EngineConfig)
+    trainer: TrainerConfig = setting(TrainerConfig)
+    logger: LoggerConfig = setting(LoggerConfig)
+    paths: PathsConfig = setting(PathsConfig)
+
+    def cross_faults(self) -> Iterator[Fault]:
+        """What does not go together."""
+        yield from self._source_faults()
+        yield from spread_faults(self.model, self.trainer)
+        if self.engine.name == "vllm":
+            traces, sampling = self.faithful.traces, self.faithful.sampling
+            temperatures = {
+                "faithful.traces.temperature": traces.temperature,
+                "faithful.sampling.temperature": sampling.temperature,
+            }
+            yield from vllm_faults(self.model, self.trainer, temperatures)
+
+    def _source_faults(self) -> Iterator[Fault]:
+        """Traces come from models that are asked, or from files."""
+        asked = (self.model, self.faithful.dataset, self.faithful.prompt)
+        if not self.faithful.files and not all(asked):
+            says = (
+                ", `faithful.dataset` and `faithful.prompt` to hold at least one entry each, or `faithful.files` to "
+                "name traces made elsewhere, but one of them is empty"
+            )
+            yield Fault("model", says)
+        named = [(file.model, file.dataset, file.prompt) for file in self.faithful.files.values()]
+        named += list(product(*asked))
+        for one in sorted({one for one in named if named.count(one) > 1}):
+            got = f"{' · '.join(one)} {named.count(one)} times"
+            yield fault(
+                "faithful.files", "to leave every model, dataset and prompt once", got, "give each names of its own"
+            )

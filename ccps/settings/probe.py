@@ -1,0 +1,180 @@
+"""What a probe is made of and how it is fitted: `conf/probe/*.yaml`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ccps.core.fields import LARGEST_COUNT, setting
+from ccps.core.settings import Fault, fault
+
+ACTIVATIONS = ("ELU", "GELU", "LeakyReLU", "Mish", "PReLU", "ReLU", "SELU", "SiLU", "Sigmoid", "Softplus", "Tanh")
+
+
+class Checkpoint(StrEnum):
+    """Which weights of a stage are kept."""
+
+    last = "last"
+    """Those after the last step. What the released code does in effect, though it means to keep the best."""
+    best = "best"
+    """Those with the lowest validation loss (contrastive) or the highest validation accuracy (classifier)."""
+
+
+class NeverFlips(StrEnum):
+    """What an infinite `epsilon_to_flip_token` (no radius on the grid flips) becomes at evaluation."""
+
+    strict = "strict"
+    """The radius of the grid, as in training."""
+    parity_eval = "parity_eval"
+    """Zero, as in the released evaluation: the steadiest token looks like the one that flips at once."""
+
+
+class Padding(StrEnum):
+    """What the places beyond the end of an answer do in a network that reads whole answers."""
+
+    masked = "masked"
+    """Nothing: zero before each convolution, never the maximum. An embedding does not depend on `max_tokens`."""
+    unmasked = "unmasked"
+    """They count as tokens at the mean of every feature, as in the released code: `max_tokens` matters."""
+
+
+class Optimizer(StrEnum):
+    """How weight decay enters an update."""
+
+    adam = "adam"
+    """Adam with an L2 term in the gradient, as in the released code."""
+    adamw = "adamw"
+    """AdamW: decoupled from the gradient, `learning_rate · weight_decay` of the weights at each step."""
+
+
+class Fitting(StrEnum):
+    """How one recipe is fitted from several seeds; the probes are the same up to rounding."""
+
+    batched = "batched"
+    """All at once: their weights are stacked, and one optimiser updates them together."""
+    lightning = "lightning"
+    """One after the other, each by Lightning trainers of its own, as the logger and callbacks see them."""
+
+
+class Accelerator(StrEnum):
+    """Where a probe is trained."""
+
+    cpu = "cpu"
+    gpu = "gpu"
+    auto = "auto"
+
+
+@dataclass
+class EncoderConfig:
+    """The network that embeds an answer: a perceptron on one token's row, or convolutions over its tokens."""
+
+    hidden: list[int] = setting([64, 32, 16], "widths of the hidden layers", at_least=1, at_most=1_000_000)
+    kernels: list[int] = setting(
+        [],
+        "tokens that each convolution spans, one odd number per entry of `hidden`; empty for the perceptron",
+        odd=True,
+        at_least=1,
+        at_most=100_001,
+    )
+    max_tokens: int = setting(
+        30,
+        "the convolutions read the first so many tokens of an answer; the perceptron reads the last one",
+        at_least=1,
+        at_most=1_000_000,
+    )
+    padding: Padding = setting(
+        Padding.masked, "what lies beyond the end of an answer that is shorter; the perceptron has no such places"
+    )
+    embed_dim: int = setting(8, "width of the embedding", at_least=1, at_most=1_000_000)
+    activation: str = setting(
+        "ELU",
+        "class name in `torch.nn`; follows every hidden layer",
+        one_of=ACTIVATIONS,
+    )
+
+    def cross_faults(self) -> Iterator[Fault]:
+        """What does not go together."""
+        if self.kernels and len(self.kernels) != len(self.hidden):
+            yield fault("kernels", f"as many as `hidden` ({len(self.hidden)}) or none", self.kernels)
+
+
+@dataclass
+class HeadConfig:
+    """The classifier that reads an embedding; it has no dropout."""
+
+    hidden: list[int] = setting([48, 24, 12], "widths of the hidden layers", at_least=1, at_most=1_000_000)
+    activation: str = setting(
+        "ELU",
+        "class name in `torch.nn`; follows every hidden layer",
+        one_of=ACTIVATIONS,
+    )
+
+
+@dataclass
+class StageConfig:
+    """One run of the optimiser."""
+
+    steps: int = setting(
+        5000,
+        "mini-batches; 0 leaves the stage out and keeps the weights as they come",
+        at_least=0,
+        at_most=LARGEST_COUNT,
+    )
+    batch_size: int = setting(
+        64, "rows (pairs in the contrastive stage) of a mini-batch", at_least=1, at_most=LARGEST_COUNT
+    )
+    optimizer: Optimizer = setting(Optimizer.adam, "Adam, or AdamW with decoupled weight decay")
+    learning_rate: float = setting(0.0001, "constant: there is no schedule", above=0, at_most=1000)
+    weight_decay: float = setting(
+        0.01,
+        "coefficient of the L2 term that Adam adds to the gradient, or of AdamW's decoupled decay",
+        at_least=0,
+        at_most=1000,
+    )
+    encoder_dropout: float = setting(
+        0.05, "dropout after each hidden layer of the encoder during this stage", at_least=0, below=1
+    )
+    eval_every: int = setting(
+        500,
+        "steps between two passes over the validation rows; step 0 and the last step are always evaluated",
+        at_least=1,
+        at_most=LARGEST_COUNT,
+    )
+
+
+@dataclass
+class ProbeConfig:
+    """The probe of CCPS (arXiv 2505.21772) for multiple choice, with the settings of the released code."""
+
+    encoder: EncoderConfig = setting(
+        EncoderConfig, "network fitted first by the contrastive loss, then together with the head"
+    )
+    head: HeadConfig = setting(HeadConfig, "classifier on the embedding")
+    margin: float = setting(
+        1.0, "distance that the contrastive loss asks for between rows with different labels", above=0, at_most=1e6
+    )
+    contrastive: StageConfig = setting(StageConfig, "stage 1: the encoder alone, on pairs of rows")
+    classifier: StageConfig = setting(
+        StageConfig(batch_size=32, encoder_dropout=0.1), "stage 2: encoder and head together, by cross-entropy"
+    )
+    validation_fraction: float = setting(
+        0.1, "share of the training questions held out; a question's rows are never divided", above=0, below=1
+    )
+    checkpoint: Checkpoint = setting(Checkpoint.last, "which weights each stage hands on")
+    never_flips: NeverFlips = setting(
+        NeverFlips.strict,
+        "what an infinite `epsilon_to_flip_token` becomes at evaluation; in training it is always the radius",
+    )
+    fitting: Fitting = setting(Fitting.batched, "whether the seeds of a method are fitted together")
+    accelerator: Accelerator = setting(
+        Accelerator.cpu,
+        "where it is trained: one seed gives the same bytes on one kind of device, and a GPU gains nothing with "
+        "networks so small",
+    )
+
+
+@dataclass
+class ProbesConfig:
+    """The probe of CCPS for each format of answers."""
+
+    mc: ProbeConfig = setting(ProbeConfig, "for multiple choice, reads one token")
+    oe: ProbeConfig = setting(ProbeConfig, "for open-ended answers, reads all tokens")
