@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -19,14 +20,14 @@ from experiments.launch import CONF
 
 @pytest.fixture(scope="module")
 def model() -> LanguageModel:
-    config = OmegaConf.load(CONF / "model" / "qwen25_coder_1b5.yaml")["qwen25_coder_1b5"]
-    return load_model(find_model("qwen25_coder_1b5", ModelConfig(**config)))
+    config: Any = OmegaConf.to_container(OmegaConf.load(CONF / "model" / "qwen25_coder_1b5.yaml"))
+    return load_model(find_model("qwen25_coder_1b5", ModelConfig(**config["qwen25_coder_1b5"])))
 
 
 @pytest.fixture(scope="module")
 def questions() -> list[Question]:
-    spec = OmegaConf.load(CONF / "benchmark" / "mmlu.yaml")["mmlu"]
-    return sample(load_questions(BenchmarkSpec(**OmegaConf.to_container(spec))).questions, per_subject=1, seed=23)
+    spec: Any = OmegaConf.to_container(OmegaConf.load(CONF / "benchmark" / "mmlu.yaml"))
+    return sample(load_questions(BenchmarkSpec(**spec["mmlu"])).questions, per_subject=1, seed=23)
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,10 @@ TEXT = (
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    config = OmegaConf.load(CONF / "model" / "qwen25_coder_1b5.yaml")["qwen25_coder_1b5"]
-    return AutoTokenizer.from_pretrained(find_model("qwen25_coder_1b5", ModelConfig(**config)).folder)
+    config: Any = OmegaConf.to_container(OmegaConf.load(CONF / "model" / "qwen25_coder_1b5.yaml"))
+    return AutoTokenizer.from_pretrained(
+        find_model("qwen25_coder_1b5", ModelConfig(**config["qwen25_coder_1b5"])).folder
+    )
 
 
 def test_offsets_of_a_text_with_everything_in_it(tokenizer: Any) -> None:

@@ -1,5 +1,7 @@
 """Chat templates of every form: what is asked, what is probed, what is read after an answer."""
 
+from typing import Any
+
 import pytest
 from families import CHATML, COHERE, GEMMA, GRANITE, LLAMA3, MISTRAL, OLD_MISTRAL, set_chat
 
@@ -58,23 +60,23 @@ WITHOUT_SYSTEM = ("old_mistral", "gemma")
 
 
 @pytest.fixture(params=CHATS)
-def form(request):
+def form(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
 @pytest.fixture
-def tokenizer(form):
+def tokenizer(form: Any) -> Any:
     own = byte_tokenizer()
     set_chat(own, CHATS[form])
     return own
 
 
 @pytest.fixture
-def messages(form):
+def messages(form: Any) -> list[Any]:
     return [USER] if form in WITHOUT_SYSTEM else [SYSTEM, USER]
 
 
-def test_prompt_has_the_form_of_the_family(form, tokenizer, messages):
+def test_prompt_has_the_form_of_the_family(form: Any, tokenizer: Any, messages: list[Any]) -> None:
     ids = prompt_ids(tokenizer, messages)
     assert tokenizer.decode(ids) == PROMPTS[form]
     # Marks are tokens of their own: all else is a byte each.
@@ -86,23 +88,27 @@ def test_prompt_has_the_form_of_the_family(form, tokenizer, messages):
     assert {CHATS[form].start, *CHATS[form].marks} - {""} <= set(tokenizer.all_special_tokens)
 
 
-def test_parity_doubles_the_first_token_where_the_tokenizer_puts_one_too(form, tokenizer, messages):
+def test_parity_doubles_the_first_token_where_the_tokenizer_puts_one_too(
+    form: Any, tokenizer: Any, messages: list[Any]
+) -> None:
     first = [tokenizer.bos_token_id] if CHATS[form].start else []
     assert prompt_ids(tokenizer, messages, "parity") == first + prompt_ids(tokenizer, messages)
 
 
-def test_answer_is_its_own_text_and_in_parity_what_the_template_makes_of_it(form, tokenizer, messages):
+def test_answer_is_its_own_text_and_in_parity_what_the_template_makes_of_it(
+    form: Any, tokenizer: Any, messages: list[Any]
+) -> None:
     assert tokenizer.decode(answer_ids(tokenizer, messages, "yes")) == "yes"
     space = " " if form == "old_mistral" else ""
     assert tokenizer.decode(answer_ids(tokenizer, messages, "yes", "parity")) == space + "yes" + ENDS[form]
 
 
-def test_what_follows_an_answer(form, tokenizer, messages):
+def test_what_follows_an_answer(form: Any, tokenizer: Any, messages: list[Any]) -> None:
     assert tokenizer.decode(ids_after_answer(tokenizer, messages)) == ENDS[form]
     assert tokenizer.decode(ids_after_answer(tokenizer, messages, AGAIN)) == BETWEEN[form]
 
 
-def test_a_form_without_a_system_message_says_what_to_set(form, tokenizer):
+def test_a_form_without_a_system_message_says_what_to_set(form: Any, tokenizer: Any) -> None:
     if form in WITHOUT_SYSTEM:
         with pytest.raises(UserError, match=r"set the model's `system_role` to `prepend` or `omit`"):
             prompt_ids(tokenizer, [SYSTEM, USER])

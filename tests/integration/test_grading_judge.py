@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from judge_server import Proxy, echo_key, hold, proxy, raw, says, serve, stall, status
@@ -16,6 +17,7 @@ from judge_server import Proxy, echo_key, hold, proxy, raw, says, serve, stall, 
 from ccps.core.errors import UserError
 from ccps.data.records import Question
 from ccps.grading import Grader, GraderConfig, JudgeConfig, Verdict, make_grader
+from ccps.llm import ModelFiles
 
 KEY = "sk-never-to-be-seen-5f2c"
 QUESTION = Question("quiz/0", "quiz", "What is the capital of France?", (), ("Paris",), "test", "quiz")
@@ -45,15 +47,15 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def upstream(smollm2_files, tmp_path_factory) -> Iterator[tuple[int, str]]:
+def upstream(smollm2_files: ModelFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, str]]:
     """Port and model of the real server."""
-    model = smollm2_files.folder
+    model: Any = smollm2_files.folder
     with serve(model, tmp_path_factory.mktemp("serve") / "log") as port:
         yield port, str(model)
 
 
 @pytest.fixture
-def front(upstream) -> Iterator[Proxy]:
+def front(upstream: tuple[int, str]) -> Iterator[Proxy]:
     """The proxy before the real server."""
     with proxy(upstream[0]) as server:
         yield server
@@ -73,7 +75,7 @@ def failure(server: Proxy, cache: Path, **settings: object) -> str:
     return str(caught.value)
 
 
-def test_a_real_model_judges_once_and_never_again(front, upstream, tmp_path):
+def test_a_real_model_judges_once_and_never_again(front: Proxy, upstream: tuple[int, str], tmp_path: Path) -> None:
     grader = judge(front.base_url, upstream[1], tmp_path)
     first = grader.grade_all(pairs(["Paris", "London", "", " \n", "Paris"]))
     assert first[2:4] == [Verdict(False, "empty answer")] * 2
@@ -108,7 +110,9 @@ def test_a_real_model_judges_once_and_never_again(front, upstream, tmp_path):
     ],
     ids=["429", "500", "503-429", "stall", "torn", "html", "no-choice", "null"],
 )
-def test_a_passing_fault_is_got_over(alone, tmp_path, faults, timeout_s, least_wait_s):
+def test_a_passing_fault_is_got_over(
+    alone: Proxy, tmp_path: Path, faults: list[Any], timeout_s: float, least_wait_s: float
+) -> None:
     alone.faults.extend([*faults, says("Yes.")])
     grader = judge(alone.base_url, "m", tmp_path, retries=2, timeout_s=timeout_s)
     assert grader.grade_all(pairs(["Paris"])) == [Verdict(True)]
@@ -117,7 +121,7 @@ def test_a_passing_fault_is_got_over(alone, tmp_path, faults, timeout_s, least_w
     assert grader.usage[:4] == (1, 0, 10, 2)
 
 
-def test_a_fault_before_the_real_model(front, upstream, tmp_path):
+def test_a_fault_before_the_real_model(front: Proxy, upstream: tuple[int, str], tmp_path: Path) -> None:
     front.faults.extend([status(500), raw(b"{")])
     grader = judge(front.base_url, upstream[1], tmp_path)
     (verdict,) = grader.grade_all(pairs(["Paris"]))
@@ -126,7 +130,7 @@ def test_a_fault_before_the_real_model(front, upstream, tmp_path):
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 422])
-def test_a_request_that_can_never_pass_is_made_once(alone, tmp_path, code):
+def test_a_request_that_can_never_pass_is_made_once(alone: Proxy, tmp_path: Path, code: int) -> None:
     alone.faults.append(status(code, "not you"))
     message = failure(alone, tmp_path, retries=5)
     assert f"status {code}" in message
@@ -136,7 +140,7 @@ def test_a_request_that_can_never_pass_is_made_once(alone, tmp_path, code):
 
 
 @pytest.mark.parametrize("code", [429, 500, 503])
-def test_a_lasting_fault_names_endpoint_status_and_way_out(alone, tmp_path, code):
+def test_a_lasting_fault_names_endpoint_status_and_way_out(alone: Proxy, tmp_path: Path, code: int) -> None:
     alone.faults.extend([status(code)] * 2)
     message = failure(alone, tmp_path)
     assert f"status {code}" in message
@@ -145,24 +149,26 @@ def test_a_lasting_fault_names_endpoint_status_and_way_out(alone, tmp_path, code
     assert len(alone.bodies) == 2
 
 
-def test_a_judge_that_never_answers(alone, tmp_path):
+def test_a_judge_that_never_answers(alone: Proxy, tmp_path: Path) -> None:
     alone.faults.extend([stall(3)] * 2)
     assert "silence for 0.3 s" in failure(alone, tmp_path, timeout_s=0.3)
 
 
-def test_nobody_listens(tmp_path):
+def test_nobody_listens(tmp_path: Path) -> None:
     with proxy() as gone:
         pass
     assert "no connection" in failure(gone, tmp_path, retries=0)
 
 
-def test_an_endpoint_of_another_kind(alone, tmp_path):
+def test_an_endpoint_of_another_kind(alone: Proxy, tmp_path: Path) -> None:
     alone.faults.extend([raw(b"<html></html>", Content_Type="text/html")] * 2)
     assert "OpenAI-compatible" in failure(alone, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["maybe", "yes and no", "Yes, no.", "", None, "true", "yes yes"])
-def test_a_reply_that_is_neither_yes_nor_no_is_asked_about_once_more(alone, tmp_path, text):
+def test_a_reply_that_is_neither_yes_nor_no_is_asked_about_once_more(
+    alone: Proxy, tmp_path: Path, text: str | None
+) -> None:
     alone.faults.extend([says(text), says("NO")])
     assert judge(alone.base_url, "m", tmp_path).grade_all(pairs(["Paris"])) == [Verdict(False)]
     first, second = alone.asked_about()
@@ -172,7 +178,7 @@ def test_a_reply_that_is_neither_yes_nor_no_is_asked_about_once_more(alone, tmp_
     assert len(second) > len(first)
 
 
-def test_an_unknown_verdict_stands_until_its_file_is_removed(alone, tmp_path):
+def test_an_unknown_verdict_stands_until_its_file_is_removed(alone: Proxy, tmp_path: Path) -> None:
     alone.faults.extend([says("maybe"), says("perhaps")])
     for _ in range(2):
         (verdict,) = judge(alone.base_url, "m", tmp_path).grade_all(pairs(["Paris"]))
@@ -183,7 +189,7 @@ def test_an_unknown_verdict_stands_until_its_file_is_removed(alone, tmp_path):
     assert judge(alone.base_url, "m", tmp_path).grade_all(pairs(["Paris"])) == [Verdict(True)]
 
 
-def test_every_rambling_has_the_same_reason_and_stays_in_the_cache(alone, tmp_path):
+def test_every_rambling_has_the_same_reason_and_stays_in_the_cache(alone: Proxy, tmp_path: Path) -> None:
     alone.faults.extend(says(f"Well, {index}") for index in range(2 * len(ANSWERS)))
     verdicts = judge(alone.base_url, "m", tmp_path, concurrency=1).grade_all(pairs(ANSWERS))
     assert {verdict.reason for verdict in verdicts} == {"the judge said neither yes nor no"}
@@ -192,7 +198,7 @@ def test_every_rambling_has_the_same_reason_and_stays_in_the_cache(alone, tmp_pa
     assert kept == {f"Well, {index}" for index in range(1, 2 * len(ANSWERS), 2)}
 
 
-def test_tokens_that_were_not_counted_are_not_taken_for_none(alone, tmp_path):
+def test_tokens_that_were_not_counted_are_not_taken_for_none(alone: Proxy, tmp_path: Path) -> None:
     alone.faults.extend([says("yes", usage=False), says("no")])
     grader = judge(alone.base_url, "m", tmp_path, concurrency=1)
     grader.grade_all(pairs(["Paris", "Rome"]))
@@ -202,7 +208,7 @@ def test_tokens_that_were_not_counted_are_not_taken_for_none(alone, tmp_path):
     assert again.usage == (0, 2, 10, 2, 1)
 
 
-def test_a_judgement_counts_once_however_often_it_is_used(alone, tmp_path):
+def test_a_judgement_counts_once_however_often_it_is_used(alone: Proxy, tmp_path: Path) -> None:
     alone.faults.extend([says("maybe"), says("yes"), says("no")])
     grader = judge(alone.base_url, "m", tmp_path, concurrency=1)
     for _ in range(2):
@@ -211,10 +217,10 @@ def test_a_judgement_counts_once_however_often_it_is_used(alone, tmp_path):
     assert grader.usage == (3, 0, 30, 6, 0)
 
 
-def test_one_grader_keeps_one_connection_until_it_is_closed(alone, tmp_path):
+def test_one_grader_keeps_one_connection_until_it_is_closed(alone: Proxy, tmp_path: Path) -> None:
     peers = set()
 
-    def remember(handler):
+    def remember(handler: Any) -> None:
         peers.add(handler.client_address)
         says("no")(handler)
 
@@ -230,7 +236,7 @@ def test_one_grader_keeps_one_connection_until_it_is_closed(alone, tmp_path):
     assert grader.usage.calls == 5
 
 
-def test_what_came_before_a_failure_is_kept(alone, tmp_path):
+def test_what_came_before_a_failure_is_kept(alone: Proxy, tmp_path: Path) -> None:
     alone.faults.extend([says("yes"), says("no"), status(404)])
     with pytest.raises(UserError, match="404"):
         judge(alone.base_url, "m", tmp_path, concurrency=1).grade_all(pairs(ANSWERS))
@@ -241,7 +247,7 @@ def test_what_came_before_a_failure_is_kept(alone, tmp_path):
 
 
 @pytest.mark.parametrize("change", [{"model": "other"}, {"temperature": 0.5}, {"max_tokens": None}])
-def test_another_judge_is_asked_anew(alone, tmp_path, change):
+def test_another_judge_is_asked_anew(alone: Proxy, tmp_path: Path, change: dict[str, Any]) -> None:
     alone.faults.extend([says("yes"), says("no")])
     judge(alone.base_url, "m", tmp_path).grade_all(pairs(["Paris"]))
     model = change.pop("model", "m")
@@ -255,7 +261,7 @@ def start(base_url: str, model: str, cache: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(code, env=os.environ | {"PYTHONPATH": path}, stderr=subprocess.PIPE, text=True)
 
 
-def test_ctrl_c_ends_it_and_keeps_what_there_is(alone, tmp_path):
+def test_ctrl_c_ends_it_and_keeps_what_there_is(alone: Proxy, tmp_path: Path) -> None:
     reached = threading.Event()
     alone.faults.extend([says("yes"), says("no"), hold(reached)])
     child = start(alone.base_url, "m", tmp_path)
@@ -271,7 +277,7 @@ def test_ctrl_c_ends_it_and_keeps_what_there_is(alone, tmp_path):
     assert grader.usage.cached == 2
 
 
-def test_after_a_kill_only_the_rest_is_asked(front, upstream, tmp_path):
+def test_after_a_kill_only_the_rest_is_asked(front: Proxy, upstream: tuple[int, str], tmp_path: Path) -> None:
     reached = threading.Event()
     front.faults.extend([says("yes"), says("no"), says("maybe"), says("no"), hold(reached)])
     child = start(front.base_url, upstream[1], tmp_path)
@@ -293,7 +299,7 @@ def test_after_a_kill_only_the_rest_is_asked(front, upstream, tmp_path):
     assert grader.usage.calls in (5, 6)
 
 
-def test_two_runs_at_once_share_what_they_learn(alone, tmp_path):
+def test_two_runs_at_once_share_what_they_learn(alone: Proxy, tmp_path: Path) -> None:
     alone.faults.extend([says("no")] * 16)
     graders = [judge(alone.base_url, "m", tmp_path) for _ in range(2)]
     found: list[list[Verdict]] = []
@@ -306,7 +312,9 @@ def test_two_runs_at_once_share_what_they_learn(alone, tmp_path):
     assert judge(alone.base_url, "m", tmp_path).grade_all(pairs(ANSWERS)) == found[0]
 
 
-def test_the_key_is_seen_nowhere(alone, tmp_path, caplog, capfd):
+def test_the_key_is_seen_nowhere(
+    alone: Proxy, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
     caplog.set_level(logging.DEBUG)
     alone.faults.extend([echo_key, says(f"maybe {KEY}"), says(f"{KEY}"), stall(1), status(500, KEY)])
     grader = judge(alone.base_url, "m", tmp_path, timeout_s=0.3, concurrency=1)

@@ -4,6 +4,7 @@ Exact agreement is asked of float32, where no two tokens tie; bfloat16, in which
 """
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -45,19 +46,19 @@ PROBABILITY_TOLERANCE = 0.1
 
 
 @pytest.fixture(scope="module")
-def exact_files(smollm2_files) -> ModelFiles:
+def exact_files(smollm2_files: ModelFiles) -> ModelFiles:
     """The same weights, held in float32."""
     config = replace(smollm2_files.config, source="folder", location=str(smollm2_files.folder), dtype="float32")
     return find_model("smollm2_float32", config)
 
 
 @pytest.fixture(scope="module")
-def exact(exact_files) -> LanguageModel:
+def exact(exact_files: ModelFiles) -> LanguageModel:
     return load_model(exact_files)
 
 
 @pytest.fixture(scope="module")
-def prompts(smollm2):
+def prompts(smollm2: LanguageModel) -> list[Any]:
     return [
         prompt_ids(smollm2.tokenizer, [{"role": "system", "content": SYSTEM}, {"role": "user", "content": question}])
         for question in QUESTIONS
@@ -65,33 +66,33 @@ def prompts(smollm2):
 
 
 @pytest.fixture(scope="module")
-def passages(smollm2, prompts):
+def passages(smollm2: LanguageModel, prompts: Any) -> list[Passage]:
     """Two prompts alone, and three with answers of two, four and eight tokens."""
     answer = smollm2.tokenizer(ANSWER)["input_ids"]
     return [Passage(prompt, answer[:length]) for prompt, length in zip(prompts, (0, 0, 2, 4, 8), strict=False)]
 
 
 @pytest.fixture(scope="module")
-def single(smollm2, passages):
+def single(smollm2: LanguageModel, passages: Any) -> list[Any]:
     """States of each passage from a forward pass of its own."""
     return [final_states(smollm2, [passage])[0] for passage in passages]
 
 
-def all_states(lm, passages, max_batch_tokens):
+def all_states(lm: Any, passages: Any, max_batch_tokens: Any) -> list[Any]:
     """States of all passages by way of a shared prefix and several batches."""
     shared = common_prefix([list(passage.prompt) for passage in passages])
     assert shared >= len(lm.tokenizer(SYSTEM)["input_ids"])
     prefix = compute_prefix(lm, passages[0].prompt[:shared])
     batches = plan_batches([len(passage.read) - shared for passage in passages], max_batch_tokens)
     assert len(batches) > 1
-    states = {}
+    states: dict[Any, Any] = {}
     for batch in batches:
         found = final_states(lm, [passages[index] for index in batch], prefix)
         states.update(zip(batch, found, strict=True))
     return [states[index] for index in range(len(passages))]
 
 
-def assert_same_within_rounding(lm, ours, reference):
+def assert_same_within_rounding(lm: Any, ours: Any, reference: Any) -> None:
     ours, reference = torch.cat(ours).float(), torch.cat(reference).float()
     assert ours.shape == reference.shape
     assert (ours - reference).abs().max() <= STATE_TOLERANCE * reference.abs().max()
@@ -104,22 +105,22 @@ def assert_same_within_rounding(lm, ours, reference):
     assert torch.equal(ours_p.argmax(dim=-1)[clear], reference_p.argmax(dim=-1)[clear])
 
 
-def test_head_gives_the_models_own_logits(smollm2, passages, single):
+def test_head_gives_the_models_own_logits(smollm2: LanguageModel, passages: list[Passage], single: list[Any]) -> None:
     for passage, states in zip(passages[:3], single, strict=False):
         with torch.inference_mode():
             own = smollm2.model(torch.tensor([passage.read])).logits[0, -passage.n_states :].float()
         assert (smollm2.head.logits(states) - own).abs().max() <= 2**-7 * own.abs().max()
 
 
-def test_batched_is_single(smollm2, passages, single):
+def test_batched_is_single(smollm2: LanguageModel, passages: list[Passage], single: list[Any]) -> None:
     assert_same_within_rounding(smollm2, final_states(smollm2, passages), single)
 
 
-def test_shared_prefix_changes_nothing(smollm2, passages, single):
+def test_shared_prefix_changes_nothing(smollm2: LanguageModel, passages: list[Passage], single: list[Any]) -> None:
     assert_same_within_rounding(smollm2, all_states(smollm2, passages, 40), single)
 
 
-def test_first_token_is_the_one_generate_chooses(exact, prompts):
+def test_first_token_is_the_one_generate_chooses(exact: LanguageModel, prompts: list[Any]) -> None:
     states = all_states(exact, [Passage(prompt) for prompt in prompts], 60)
     chosen = [exact.own_logits(state).argmax().item() for state in states]
     for prompt, state, token in zip(prompts, states, chosen, strict=True):
@@ -138,7 +139,7 @@ def test_first_token_is_the_one_generate_chooses(exact, prompts):
     assert len(set(chosen)) > 3
 
 
-def test_generated_answers_are_what_transformers_generates(exact, prompts):
+def test_generated_answers_are_what_transformers_generates(exact: LanguageModel, prompts: list[Any]) -> None:
     """One by one and without our hook; end of turn as the checkpoint's generation config names it."""
     for prompt, got in zip(prompts, generate(exact, prompts, 12), strict=True):
         ids = exact.model.generate(
@@ -154,7 +155,9 @@ def test_generated_answers_are_what_transformers_generates(exact, prompts):
         assert got.tokens == (ids[: ids.index(exact.tokenizer.eos_token_id)] if ended else ids)
 
 
-def test_states_taken_while_generating_are_those_of_one_teacher_forced_pass(exact, smollm2, prompts):
+def test_states_taken_while_generating_are_those_of_one_teacher_forced_pass(
+    exact: LanguageModel, smollm2: LanguageModel, prompts: list[Any]
+) -> None:
     shared = compute_prefix(exact, prompts[0][: common_prefix(prompts)])
     written = generate(exact, prompts, 12, shared)
     passages = [Passage(prompt, answer.tokens) for prompt, answer in zip(prompts, written, strict=True)]
@@ -166,13 +169,15 @@ def test_states_taken_while_generating_are_those_of_one_teacher_forced_pass(exac
     assert_same_within_rounding(smollm2, [answer.states for answer in written], final_states(smollm2, passages))
 
 
-def test_it_knows_the_capital_of_france(exact):
+def test_it_knows_the_capital_of_france(exact: LanguageModel) -> None:
     """The weights are the real ones."""
     state = final_states(exact, [Passage(exact.tokenizer("The capital of France is")["input_ids"])])[0]
     assert exact.tokenizer.decode(exact.own_logits(state).argmax()) == " Paris"
 
 
-def test_second_load_gives_identical_states(exact_files, exact, passages):
+def test_second_load_gives_identical_states(
+    exact_files: ModelFiles, exact: LanguageModel, passages: list[Passage]
+) -> None:
     again = load_model(exact_files)
     assert again.model is not exact.model
     for ours, theirs in zip(final_states(again, passages[-2:]), final_states(exact, passages[-2:]), strict=True):

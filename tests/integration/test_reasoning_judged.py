@@ -4,12 +4,14 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from judge_server import Proxy, proxy, raw, says, status
 
 from ccps.core.errors import UserError
 from ccps.grading import JudgeConfig
+from ccps.llm import LanguageModel
 from ccps.reasoning.consistency_judges import ConsistencyJudge, Pair, YesNoJudge, open_judge
 from ccps.reasoning.decide import Scorer, StepText, open_scorer
 from ccps.settings.faithful.decisiveness import DecisivenessConfig
@@ -46,7 +48,7 @@ def texts(server: Proxy) -> list[list[str]]:
     return [re.findall("“(.*)”", asked) for asked in server.asked_about()]
 
 
-def test_all_steps_in_one_request_and_never_again(server, tmp_path):
+def test_all_steps_in_one_request_and_never_again(server: Proxy, tmp_path: Path) -> None:
     server.faults.append(says("[0.1, 0.2, 0.3, 0.4]"))
     first = scorer(server, tmp_path)
     assert values(first) == [0.1, 0.2, 0.3, 0.4]
@@ -62,7 +64,9 @@ def test_all_steps_in_one_request_and_never_again(server, tmp_path):
 @pytest.mark.parametrize(
     "reply", ["[0.1, 0.2, 0.3]", "[0.1, 0.2, 0.3, 0.4, 0.5]", "[0.1, 0.2, 0.3", "[0.1, 0.2, 0.3, 1.4]", "", None]
 )
-def test_a_reply_that_does_not_fit_is_thrown_away_and_the_halves_are_asked_about(server, tmp_path, reply):
+def test_a_reply_that_does_not_fit_is_thrown_away_and_the_halves_are_asked_about(
+    server: Proxy, tmp_path: Path, reply: str | None
+) -> None:
     server.faults.extend([says(reply), says("[0.5, 0.6]"), says("[0.7]"), says("[0.8]"), says("[0.9]")])
     found = scorer(server, tmp_path)
     assert values(found) == [0.5, 0.6, 0.8, 0.9]
@@ -71,7 +75,7 @@ def test_a_reply_that_does_not_fit_is_thrown_away_and_the_halves_are_asked_about
     assert found.usage.calls == 5
 
 
-def test_what_stays_unreadable_is_missing_with_its_reason(server, tmp_path):
+def test_what_stays_unreadable_is_missing_with_its_reason(server: Proxy, tmp_path: Path) -> None:
     server.faults.extend([says("no"), says("[0.5]"), says("never")])
     found = scorer(server, tmp_path).score(STEPS[:2])
     assert found[0] == (0.5, "", ())
@@ -83,7 +87,7 @@ def test_what_stays_unreadable_is_missing_with_its_reason(server, tmp_path):
     assert len(server.bodies) == 3
 
 
-def test_parity_takes_the_first_and_asks_once(server, tmp_path):
+def test_parity_takes_the_first_and_asks_once(server: Proxy, tmp_path: Path) -> None:
     server.faults.extend([says("[0.1, 0.2, 0.3]"), says("0.7 0.8 0.9")])
     found = scorer(server, tmp_path, "parity", batch_size=2).score([*STEPS[:2], STEPS[0]])
     assert [score.value for score in found] == [0.1, 0.2, 0.7]
@@ -95,8 +99,10 @@ def test_parity_takes_the_first_and_asks_once(server, tmp_path):
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 20])
-def test_steps_are_asked_about_in_batches_each_text_once_in_an_order_of_its_own(server, tmp_path, batch_size):
-    def rate(handler):
+def test_steps_are_asked_about_in_batches_each_text_once_in_an_order_of_its_own(
+    server: Proxy, tmp_path: Path, batch_size: int
+) -> None:
+    def rate(handler: Any) -> None:
         asked = re.findall("“It might be (\\d+).”", server.asked_about()[-1])
         says(str([int(number) / 100 for number in asked]))(handler)
 
@@ -121,13 +127,13 @@ def test_steps_are_asked_about_in_batches_each_text_once_in_an_order_of_its_own(
 
 
 @pytest.mark.parametrize("fault", [status(429, Retry_After="0.1"), status(500), status(503), raw(b"{"), raw(b"null")])
-def test_a_passing_fault_is_got_over(server, tmp_path, fault):
+def test_a_passing_fault_is_got_over(server: Proxy, tmp_path: Path, fault: Any) -> None:
     server.faults.extend([fault, says("[0.1, 0.2, 0.3, 0.4]")])
     assert values(scorer(server, tmp_path)) == [0.1, 0.2, 0.3, 0.4]
     assert len(server.bodies) == 2
 
 
-def test_after_a_lasting_fault_only_the_rest_is_asked(server, tmp_path):
+def test_after_a_lasting_fault_only_the_rest_is_asked(server: Proxy, tmp_path: Path) -> None:
     server.faults.extend([says("[0.1, 0.2]"), status(500)])
     with pytest.raises(UserError, match=r"status 500.*the same command goes on"):
         scorer(server, tmp_path, retries=0, batch_size=2).score(STEPS)
@@ -138,7 +144,7 @@ def test_after_a_lasting_fault_only_the_rest_is_asked(server, tmp_path):
     found.close()
 
 
-def test_the_nucleus_is_sent_if_it_is_set(server, tmp_path):
+def test_the_nucleus_is_sent_if_it_is_set(server: Proxy, tmp_path: Path) -> None:
     server.faults.extend([says("[0.1]")] * 2)
     scorer(server, tmp_path).score(STEPS[:1])
     scorer(server, tmp_path, top_p=0.1).score(STEPS[:1])
@@ -150,7 +156,7 @@ def agreement(server: Proxy, cache: Path, mode: str = "strict") -> ConsistencyJu
     return open_judge(JudgeChoice("llm_yes_no", endpoint=endpoint), cache, mode)  # type: ignore[arg-type]
 
 
-def test_an_endpoint_says_whether_texts_agree(server, tmp_path):
+def test_an_endpoint_says_whether_texts_agree(server: Proxy, tmp_path: Path) -> None:
     pairs = [Pair("one", "x"), Pair("two", "x"), Pair("", "x"), Pair("three", "x"), Pair("one", "x"), Pair("four", "x")]
     server.faults.extend([says("Yes."), says("No, it"), says("N/A"), status(500), says("perhaps")])
     judge = agreement(server, tmp_path)
@@ -171,7 +177,7 @@ def test_an_endpoint_says_whether_texts_agree(server, tmp_path):
     assert len(server.bodies) == 6
 
 
-def test_a_real_small_model_says_yes_or_no(smollm2):
+def test_a_real_small_model_says_yes_or_no(smollm2: LanguageModel) -> None:
     pairs = [
         Pair("Ann has 3 apples and buys 4 more, so she has 7 apples.", "Ann has 7 apples."),
         Pair("Ann has 3 apples and buys 4 more, so she has 7 apples.", "Ann has no apples at all."),

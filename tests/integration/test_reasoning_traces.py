@@ -54,6 +54,8 @@ def test_log_probs_and_states_are_those_of_one_plain_pass(exact: LanguageModel, 
         with torch.inference_mode():
             output = exact.model(torch.tensor([[*trace.prompt_ids, *tokens]]), output_hidden_states=True)
         logs = output.logits[0, first : first + n].log_softmax(dim=-1)
+        assert trace.top_log_probs is not None
+        assert trace.log_probs is not None
         np.testing.assert_allclose(trace.top_log_probs, logs.topk(5).values, atol=2e-3)
         np.testing.assert_allclose(trace.log_probs, logs[range(n), tokens], atol=2e-3)
         assert reading is not None

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def test_a_nucleus_of_one_token_gives_the_answer_itself_again(asked: Interview) 
 
 
 @pytest.mark.parametrize("choice", ["greedy", "letters"])
-def test_so_it_does_for_options(choice: str, exact: LanguageModel) -> None:
+def test_so_it_does_for_options(choice: Literal["greedy", "letters"], exact: LanguageModel) -> None:
     manner = Manner(choice=choice)
     answers = Interview(exact, CHOICES, manner).answer_all()
     states = torch.cat([answer.states[:1] for answer in answers])

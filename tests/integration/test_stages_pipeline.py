@@ -418,7 +418,8 @@ def test_full_disk_keeps_the_shards_before(
 ) -> None:
     import pyarrow.parquet as pq
 
-    write, calls = pq.write_table, []
+    write = pq.write_table
+    calls: list[None] = []
 
     def until_full(*arguments: object, **named: object) -> None:
         calls.append(None)

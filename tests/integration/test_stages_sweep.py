@@ -1,6 +1,7 @@
 """The stages of a sweep on invented states, whose answers are right where the model was sure."""
 
 from pathlib import Path
+from typing import Any
 
 import brute_force
 import numpy as np
@@ -38,7 +39,7 @@ VOCABULARY, WIDTH = 120, 12
 LENGTHS = (1, 1, 2)
 
 
-def settings(*overrides: str) -> dict:
+def settings(*overrides: str) -> dict[str, Any]:
     given = ["experiment=smoke", "sweep=smoke", "trainer=cpu", "logger=none", "evaluation.resamples=20", *overrides]
     checked = checked_overrides(given, "sweep", to_sweep)
     with initialize_config_dir(str(CONF), version_base=None):
@@ -47,7 +48,12 @@ def settings(*overrides: str) -> dict:
     return {str(key): value for key, value in composed.items()}
 
 
-def fill(artifact: Artifact, rows: dict, tensors: dict | None = None, summary: dict | None = None) -> Artifact:
+def fill(
+    artifact: Artifact,
+    rows: dict[str, Any],
+    tensors: dict[str, Any] | None = None,
+    summary: dict[str, Any] | None = None,
+) -> Artifact:
     with artifact.writing():
         with artifact.shard(0) as folder:
             pq.write_table(pa.table(rows), folder / ROWS)
@@ -109,7 +115,7 @@ def swept() -> Swept:
 
 
 @pytest.fixture(scope="module")
-def done(sides: ModelSides, swept: Swept, root: Path):
+def done(sides: ModelSides, swept: Swept, root: Path) -> Any:
     return sweep_format(swept, sides, "mc", Run(root, "cpu"))
 
 
@@ -118,7 +124,7 @@ def states_of(side: Side) -> tuple[torch.Tensor, torch.Tensor]:
     return side.answers.tensors(0)["states"], torch.tensor(tokens)
 
 
-def test_features_of_every_point_are_those_of_single_extractions(done, sides, swept) -> None:
+def test_features_of_every_point_are_those_of_single_extractions(done: Any, sides: ModelSides, swept: Any) -> None:
     weight = Head.load(sides.head.path(HEAD)).weight.float()
     states, tokens = states_of(done.train)
     for run in done.directions:
@@ -129,7 +135,7 @@ def test_features_of_every_point_are_those_of_single_extractions(done, sides, sw
             np.testing.assert_array_equal(found.at(index), wanted.numpy())
 
 
-def test_every_answer_is_scored_once_by_a_probe_that_has_not_seen_it(done, swept) -> None:
+def test_every_answer_is_scored_once_by_a_probe_that_has_not_seen_it(done: Any, swept: Any) -> None:
     points = all_points(swept.sweep.mc, swept.experiment.perturbation)
     for run in done.directions:
         scores = run.scores[0].rows().to_pandas().astype({"sample": str})
@@ -139,7 +145,7 @@ def test_every_answer_is_scored_once_by_a_probe_that_has_not_seen_it(done, swept
         assert len(scores) - len(folded) == 39 * len(points)
 
 
-def test_cross_validation_is_a_fit_to_the_other_folds(done, swept) -> None:
+def test_cross_validation_is_a_fit_to_the_other_folds(done: Any, swept: Any) -> None:
     """The same probe, fitted alone by Lightning to the questions of the other fold."""
     run = done.directions[0]
     point = all_points(swept.sweep.mc, swept.experiment.perturbation)[1]
@@ -167,7 +173,7 @@ def test_cross_validation_is_a_fit_to_the_other_folds(done, swept) -> None:
     np.testing.assert_allclose(found.loc[wanted.index], wanted, atol=1e-4)
 
 
-def test_the_choice_is_made_on_the_training_side_alone(done, sides, swept, root) -> None:
+def test_the_choice_is_made_on_the_training_side_alone(done: Any, sides: ModelSides, swept: Swept, root: Path) -> None:
     """With all test labels turned over, the same strengths are chosen."""
     test = sides.tests["boats"]
     rows = test.labels.rows().to_pandas()
@@ -199,7 +205,7 @@ def test_best_point_knows_which_way_is_better() -> None:
         best_point(rows, "boats", "ece")
 
 
-def test_the_report_holds_all_that_is_promised(done, swept, sides, root) -> None:
+def test_the_report_holds_all_that_is_promised(done: Any, swept: Any, sides: ModelSides, root: Path) -> None:
     stage = SweepReportStage([done], [], swept, {"seeds": [23]}, {"commit": None})
     folder = run_stage(stage, Run(root, "cpu")).folder / "00000"
     table = pd.read_csv(folder / "tables" / "sweep.csv")
@@ -232,7 +238,9 @@ def test_the_report_holds_all_that_is_promised(done, swept, sides, root) -> None
 
 
 @pytest.mark.parametrize("metric", ["brier", "auroc"])
-def test_intervals_of_the_best_strengths_are_those_of_a_bootstrap_by_hand(done, swept, root, metric) -> None:
+def test_intervals_of_the_best_strengths_are_those_of_a_bootstrap_by_hand(
+    done: Any, swept: Swept, root: Path, metric: str
+) -> None:
     """Two seeds of each probe: questions and seeds are drawn together, where ends were once averaged over seeds."""
     stage = SweepReportStage([done], [], swept, {"seeds": [23]}, {"commit": None})
     best = pd.read_csv(run_stage(stage, Run(root, "cpu")).folder / "00000" / "tables" / "best.csv")
@@ -256,7 +264,7 @@ def test_intervals_of_the_best_strengths_are_those_of_a_bootstrap_by_hand(done, 
         assert row["value"] == pytest.approx(np.mean(values), abs=1e-9)
 
 
-def test_flip_radii_are_the_exact_ones(done, sides) -> None:
+def test_flip_radii_are_the_exact_ones(done: Any, sides: ModelSides) -> None:
     states, tokens = states_of(done.tests[0])
     wanted = flip_radius(states, Head.load(sides.head.path(HEAD)).weight.float(), tokens)
     np.testing.assert_array_equal(done.flips[0].rows()["flip_radius"].to_numpy(), wanted.numpy())

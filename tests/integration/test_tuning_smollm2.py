@@ -1,5 +1,7 @@
 """SmolLM2-135M-Instruct learns to judge its own answers, and is itself again afterwards."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -31,7 +33,7 @@ def examples(smollm2: LanguageModel) -> list[Example]:
 
 
 def test_a_few_updates_lower_the_loss_and_leave_the_model_as_it_was(
-    smollm2: LanguageModel, examples: list[Example], tmp_path
+    smollm2: LanguageModel, examples: list[Example], tmp_path: Path
 ) -> None:
     ids = torch.tensor([list(examples[0].tokens)])
     with torch.no_grad():
@@ -46,6 +48,7 @@ def test_a_few_updates_lower_the_loss_and_leave_the_model_as_it_was(
         assert torch.equal(smollm2.model(ids).logits, before)
     # Kept states were computed in other batches: in bfloat16 they differ by rounding, which is all there is at first.
     tokens = sum(len(example.states) for example in examples) / len(examples)
+    assert updates[0].divergence is not None
     assert updates[0].divergence < 0.01 * tokens
     assert updates[-1].query < updates[0].query - 0.1
     assert updates[-1].loss < updates[0].loss

@@ -9,14 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wandb.proto.wandb_internal_pb2 import Record
+from wandb.proto import wandb_internal_pb2
+
+# Not exported by name: which version of protobuf is there decides where it lies.
+Record: Any = wandb_internal_pb2.Record  # type: ignore[attr-defined]
 
 _HEADER = 7  # of the file, and of each piece: checksum (4 bytes), length (2), kind (1)
 _BLOCK = 32768
 _FULL, _LAST = 1, 4
 
 
-def records(path: Path) -> Iterator[Record]:
+def records(path: Path) -> Iterator[Any]:
     """Yield the records of a `.wandb` file."""
     data = path.read_bytes()
     assert data[:4] == b":W&B"

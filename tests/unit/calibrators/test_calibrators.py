@@ -1,5 +1,8 @@
 import json
 import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,12 +26,19 @@ def draw(rows: int, temperature: float, shift: float = 0.0, seed: int = 0) -> tu
     return expit(x), (rng.random(rows) < expit(x / temperature + shift)).astype(int)
 
 
+def logit_map(kind: Kind | str, p: Sequence[float] | np.ndarray, y: Sequence[int] | np.ndarray) -> LogitMap:
+    """The line through the logits that is fitted."""
+    fitted = fit_calibrator(kind, p, y).map
+    assert isinstance(fitted, LogitMap)
+    return fitted
+
+
 def log_loss(p: np.ndarray, y: np.ndarray) -> float:
     return float(-(xlogy(y, p) + xlogy(1 - y, 1 - p)).mean())
 
 
 @st.composite
-def scored(draw_from) -> tuple[np.ndarray, np.ndarray]:
+def scored(draw_from: Any) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities, exact 0 and 1 among them, and labels of both kinds, in no relation."""
     edge = st.sampled_from([0.0, 1.0, 0.5])
     p = draw_from(st.lists(st.one_of(st.floats(0, 1), edge), min_size=4, max_size=30))
@@ -36,55 +46,56 @@ def scored(draw_from) -> tuple[np.ndarray, np.ndarray]:
     return np.array([0.25, 0.75, *p]), np.array([0, 1, *y])
 
 
-def test_perfectly_calibrated_confidences_keep_a_temperature_of_about_1():
+def test_perfectly_calibrated_confidences_keep_a_temperature_of_about_1() -> None:
     p, y = draw(20_000, temperature=1.0)
     # Four standard errors of 1/T, from the Fisher information Σ x² p (1 − p).
     error = 4 / math.sqrt((logit(p) ** 2 * p * (1 - p)).sum())
-    assert 1 / fit_calibrator("temperature", p, y).map.temperature == pytest.approx(1, abs=error)
-    platt = fit_calibrator("platt", p, y).map
-    assert (platt.slope, platt.intercept) == (pytest.approx(1, abs=0.1), pytest.approx(0, abs=0.1))
+    assert 1 / logit_map("temperature", p, y).temperature == pytest.approx(1, abs=error)
+    platt = logit_map("platt", p, y)
+    assert [platt.slope, platt.intercept] == pytest.approx([1, 0], abs=0.1)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 3.0])
-def test_the_true_temperature_is_found(temperature):
-    fitted = fit_calibrator("temperature", *draw(20_000, temperature)).map
+def test_the_true_temperature_is_found(temperature: float) -> None:
+    fitted = logit_map("temperature", *draw(20_000, temperature))
     assert fitted.temperature == pytest.approx(temperature, rel=0.06)
     assert fitted.intercept == 0
 
 
-def test_temperature_has_the_lowest_log_loss_of_all():
+def test_temperature_has_the_lowest_log_loss_of_all() -> None:
     p, y = draw(300, temperature=2.0)
     best = minimize_scalar(lambda t: log_loss(expit(logit(p) / t), y), bounds=(0.1, 10), method="bounded").x
-    assert fit_calibrator("temperature", p, y).map.temperature == pytest.approx(best, rel=1e-3)
+    assert logit_map("temperature", p, y).temperature == pytest.approx(best, rel=1e-3)
 
 
-def test_temperature_scaling_of_two_logits_is_that_of_their_difference():
+def test_temperature_scaling_of_two_logits_is_that_of_their_difference() -> None:
     rng = np.random.default_rng(0)
     logits, y = rng.normal(scale=3, size=(200, 2)), rng.integers(2, size=200)
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     p_true = (exponentials / exponentials.sum(axis=1, keepdims=True))[:, 1]
     calibrator = fit_calibrator("temperature", p_true, y)
-    scaled = np.exp(logits / calibrator.map.temperature)
+    scaled = np.exp(logits / logit_map("temperature", p_true, y).temperature)
     np.testing.assert_allclose(calibrator.predict(p_true), scaled[:, 1] / scaled.sum(axis=1), rtol=1e-9)
 
 
-def test_platt_has_the_lowest_log_loss_on_smoothed_labels():
+def test_platt_has_the_lowest_log_loss_on_smoothed_labels() -> None:
     p, y = draw(300, temperature=2.0, shift=-1.0)
     right, wrong = y.sum(), (1 - y).sum()
     smoothed = np.where(y == 1, (right + 1) / (right + 2), 1 / (wrong + 2))
     best = minimize(lambda ab: log_loss(expit(ab[0] * logit(p) + ab[1]), smoothed), [1.0, 0.0], tol=1e-12).x
-    fitted = fit_calibrator("platt", p, y).map
-    assert (fitted.slope, fitted.intercept) == (pytest.approx(best[0], rel=1e-3), pytest.approx(best[1], rel=1e-3))
+    fitted = logit_map("platt", p, y)
+    assert [fitted.slope, fitted.intercept] == pytest.approx(list(best), rel=1e-3)
 
 
-def test_platt_moves_confidences_that_are_all_too_high():
+def test_platt_moves_confidences_that_are_all_too_high() -> None:
     p, y = draw(20_000, temperature=2.0, shift=-1.0)
-    fitted = fit_calibrator("platt", p, y).map
-    assert (fitted.slope, fitted.intercept) == (pytest.approx(0.5, abs=0.04), pytest.approx(-1, abs=0.08))
+    fitted = logit_map("platt", p, y)
+    assert fitted.slope == pytest.approx(0.5, abs=0.04)
+    assert fitted.intercept == pytest.approx(-1, abs=0.08)
     assert fit_calibrator("platt", p, y).predict(p).mean() == pytest.approx(y.mean(), abs=1e-3)
 
 
-def test_isotonic_pools_neighbours_that_are_the_wrong_way_round():
+def test_isotonic_pools_neighbours_that_are_the_wrong_way_round() -> None:
     p = [0.1, 0.2, 0.3, 0.4, 0.6]
     calibrator = fit_calibrator("isotonic", p, [0, 1, 0, 1, 1])
     np.testing.assert_allclose(calibrator.predict(p), [0, 0.5, 0.5, 1, 1])
@@ -94,7 +105,7 @@ def test_isotonic_pools_neighbours_that_are_the_wrong_way_round():
 
 @given(scored())
 @settings(max_examples=25, deadline=None)
-def test_isotonic_is_that_of_scikit_learn(data):
+def test_isotonic_is_that_of_scikit_learn(data: Any) -> None:
     p, y = data
     grid = np.linspace(0, 1, 41)
     expected = IsotonicRegression(out_of_bounds="clip").fit(p, y).predict(grid)
@@ -104,7 +115,7 @@ def test_isotonic_is_that_of_scikit_learn(data):
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=scored())
 @settings(max_examples=25, deadline=None)
-def test_every_map_keeps_the_order_and_stays_within_0_and_1(kind, data):
+def test_every_map_keeps_the_order_and_stays_within_0_and_1(kind: Any, data: Any) -> None:
     p, y = data
     calibrated = fit_calibrator(kind, p, y).predict(np.sort(p))
     assert np.isfinite(calibrated).all()
@@ -116,8 +127,8 @@ def test_every_map_keeps_the_order_and_stays_within_0_and_1(kind, data):
 @pytest.mark.parametrize("kind", [Kind.temperature, Kind.platt])
 @given(data=scored())
 @settings(max_examples=25, deadline=None)
-def test_maps_of_the_logit_tie_nothing(kind, data):
-    fitted = fit_calibrator(kind, *data).map
+def test_maps_of_the_logit_tie_nothing(kind: Any, data: Any) -> None:
+    fitted = logit_map(kind, *data)
     assert fitted.slope > 0
     # In the logit, where float64 has room: probabilities near 1 may round to one number.
     grid = np.linspace(0.01, 0.99, 50)
@@ -125,7 +136,7 @@ def test_maps_of_the_logit_tie_nothing(kind, data):
 
 
 @pytest.mark.parametrize("kind", [Kind.temperature, Kind.platt])
-def test_confidences_that_rank_the_wrong_way_are_flattened_and_not_turned_round(kind):
+def test_confidences_that_rank_the_wrong_way_are_flattened_and_not_turned_round(kind: Any) -> None:
     p, y = draw(500, temperature=1.0, shift=0.8)
     calibrator = fit_calibrator(kind, 1 - p, y)
     flat = calibrator.predict([0.01, 0.5, 0.99])
@@ -133,10 +144,10 @@ def test_confidences_that_rank_the_wrong_way_are_flattened_and_not_turned_round(
     np.testing.assert_allclose(flat, 0.5 if kind is Kind.temperature else y.mean(), atol=2e-3)
 
 
-def test_a_flattened_platt_map_is_the_best_on_its_bound():
+def test_a_flattened_platt_map_is_the_best_on_its_bound() -> None:
     p, y = draw(500, temperature=1.0, shift=0.8)
     p = 1 - p
-    fitted = fit_calibrator("platt", p, y).map
+    fitted = logit_map("platt", p, y)
     assert fitted.slope == LEAST_SLOPE
     right, wrong = y.sum(), (1 - y).sum()
     smoothed = np.where(y == 1, (right + 1) / (right + 2), 1 / (wrong + 2))
@@ -145,7 +156,7 @@ def test_a_flattened_platt_map_is_the_best_on_its_bound():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_exact_zeros_and_ones_are_finite_and_at_the_ends(kind):
+def test_exact_zeros_and_ones_are_finite_and_at_the_ends(kind: Any) -> None:
     p, y = draw(200, temperature=1.5)
     p[:4], y[:4] = [0, 0, 1, 1], [0, 1, 0, 1]
     calibrator = fit_calibrator(kind, p, y)
@@ -153,14 +164,14 @@ def test_exact_zeros_and_ones_are_finite_and_at_the_ends(kind):
     assert 0 <= low < middle < high <= 1
     if kind is not Kind.isotonic:
         assert calibrator.predict([0, 1]).tolist() == calibrator.predict([2.0**-53, 1 - 2.0**-53]).tolist()
-        assert logit(low) == pytest.approx(-53 * math.log(2) * calibrator.map.slope + calibrator.map.intercept)
+        line = logit_map(kind, p, y)
+        assert logit(low) == pytest.approx(-53 * math.log(2) * line.slope + line.intercept)
 
 
-def test_labels_that_one_threshold_separates_leave_finite_numbers():
+def test_labels_that_one_threshold_separates_leave_finite_numbers() -> None:
     p, y = [0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1]
-    sharp = fit_calibrator("temperature", p, y)
-    assert 1 < sharp.map.slope < math.inf
-    np.testing.assert_allclose(sharp.predict(p), y, atol=1e-9)
+    assert 1 < logit_map("temperature", p, y).slope < math.inf
+    np.testing.assert_allclose(fit_calibrator("temperature", p, y).predict(p), y, atol=1e-9)
     # Platt's labels for two right and two wrong answers are 3/4 and 1/4; there the derivatives by slope and intercept
     # are zero.
     residual = fit_calibrator("platt", p, y).predict(p) - [0.25, 0.25, 0.75, 0.75]
@@ -168,7 +179,7 @@ def test_labels_that_one_threshold_separates_leave_finite_numbers():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_order_of_rows_does_not_matter(kind):
+def test_the_order_of_rows_does_not_matter(kind: Any) -> None:
     p, y = draw(100, temperature=2.0)
     order = np.random.default_rng(1).permutation(100)
     one, other = fit_calibrator(kind, p, y), fit_calibrator(kind, p[order], y[order])
@@ -176,7 +187,7 @@ def test_the_order_of_rows_does_not_matter(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_save_and_load_return_the_same_calibrator(kind, tmp_path):
+def test_save_and_load_return_the_same_calibrator(kind: Any, tmp_path: Path) -> None:
     p, y = draw(100, temperature=2.0)
     calibrator = fit_calibrator(kind, p, y == 1)
     calibrator.save(tmp_path / "new" / "folder")
@@ -209,7 +220,7 @@ def test_save_and_load_return_the_same_calibrator(kind, tmp_path):
         ("isotonic", lambda s: s["map"].update(confidence=0.1, accuracy=0.5), "Expected `map` in"),
     ],
 )
-def test_files_that_do_not_fit_are_refused(kind, change, message, tmp_path):
+def test_files_that_do_not_fit_are_refused(kind: str, change: Callable[..., Any], message: str, tmp_path: Path) -> None:
     fit_calibrator(kind, *draw(100, temperature=2.0, shift=0.5)).save(tmp_path)
     path = tmp_path / "calibrator.json"
     stored = json.loads(path.read_text())
@@ -219,7 +230,7 @@ def test_files_that_do_not_fit_are_refused(kind, change, message, tmp_path):
         Calibrator.load(tmp_path)
 
 
-def test_a_missing_or_broken_file_is_refused(tmp_path):
+def test_a_missing_or_broken_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"calibrator.json` to be a calibrator"):
         Calibrator.load(tmp_path)
     for text in ("{", "[]"):
@@ -229,7 +240,7 @@ def test_a_missing_or_broken_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_cannot_be_calibrated_is_refused_with_a_way_out(kind):
+def test_what_cannot_be_calibrated_is_refused_with_a_way_out(kind: Any) -> None:
     with pytest.raises(UserError, match=r"but got 3 right of 3\. Calibrate on more questions"):
         fit_calibrator(kind, [0.1, 0.5, 0.9], [1, 1, 1])
     with pytest.raises(UserError, match="but got 0 right of 3"):
@@ -244,6 +255,6 @@ def test_what_cannot_be_calibrated_is_refused_with_a_way_out(kind):
         fit_calibrator(kind, [0.1, 0.2], [0, 1]).predict([1.1])
 
 
-def test_an_unknown_kind_is_refused():
+def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(UserError, match="Expected `kind` to be one of temperature, platt, isotonic, but got 'beta'"):
         fit_calibrator("beta", [0.1, 0.9], [0, 1])

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,13 +14,13 @@ from ccps.core.settings import SettingsError
 from ccps.data.benchmarks import BenchmarkSpec, load_questions, read_questions
 
 
-def spec_for(path, **settings):
+def spec_for(path: Path | str, **settings: Any) -> BenchmarkSpec:
     columns = {"question": "q", "options": ["A", "B", "C"], "answer": "answer", "answer_kind": "letter"}
     base = {"name": "quiz", "source": "file", "location": str(path), "loader": "table", **columns}
     return BenchmarkSpec(**base | settings)
 
 
-def test_csv_keeps_text_as_it_is_and_trailing_empty_cells_are_fewer_options(tmp_path):
+def test_csv_keeps_text_as_it_is_and_trailing_empty_cells_are_fewer_options(tmp_path: Path) -> None:
     path = tmp_path / "quiz.csv"
     path.write_text('q,A,B,C,answer,topic\n"Which, if any?",None,NA,007,c,zoo\nTwo?,x,y,,B,zoo\nWho?,x,y,z,a,\n')
     questions = load_questions(spec_for(path, subject="topic")).questions
@@ -33,7 +35,7 @@ def test_csv_keeps_text_as_it_is_and_trailing_empty_cells_are_fewer_options(tmp_
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
-def test_folder_with_a_subject_per_file(tmp_path, ending):
+def test_folder_with_a_subject_per_file(tmp_path: Path, ending: str) -> None:
     for subject in ("tea", "air"):
         rows = [{"q": f"{subject}?", "all": {"of": ["x", "y"]}, "answer": 2}]
         path = tmp_path / "deep" / f"{subject}.{ending}"
@@ -50,13 +52,13 @@ def test_folder_with_a_subject_per_file(tmp_path, ending):
     ]
 
 
-def test_json_lines_may_hold_unicode_line_separators(tmp_path):
+def test_json_lines_may_hold_unicode_line_separators(tmp_path: Path) -> None:
     path = tmp_path / "quiz.jsonl"
     path.write_text(json.dumps({"q": "one\u2028two", "A": "x", "B": "y", "C": "z", "answer": "A"}, ensure_ascii=False))
     assert load_questions(spec_for(path)).questions[0].text == "one\u2028two"
 
 
-def test_open_ended_questions_take_every_accepted_text_or_the_right_option(tmp_path):
+def test_open_ended_questions_take_every_accepted_text_or_the_right_option(tmp_path: Path) -> None:
     path = tmp_path / "quiz.jsonl"
     path.write_text('{"q": "Who?", "A": "he", "B": "she", "C": "we", "answer": "B", "names": ["Ada", "Ada L."]}')
     open_ended = load_questions(
@@ -116,14 +118,16 @@ OPEN = {"options": [], "answer": "names", "answer_kind": "text", "format": "oe"}
         ({"text": "none"}, {"options": ["{text}"], "option_pattern": r"[a-z]\) (\w)"}, "no options"),
     ],
 )
-def test_a_faulty_record_is_told_with_its_place(tmp_path, change, settings, reason):
+def test_a_faulty_record_is_told_with_its_place(
+    tmp_path: Path, change: dict[str, Any], settings: dict[str, Any], reason: str
+) -> None:
     path = tmp_path / "quiz.jsonl"
     path.write_text(json.dumps(GOOD) + "\n" + json.dumps(GOOD | change) + "\n")
     with pytest.raises(UserError, match=rf"quiz\.jsonl, line 2: .*{reason}"):
         load_questions(spec_for(path, **settings))
 
 
-def test_all_faults_come_in_one_message_and_do_not_rename_the_rest(tmp_path):
+def test_all_faults_come_in_one_message_and_do_not_rename_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "quiz.jsonl"
     path.write_text("".join(json.dumps(GOOD | {"answer": answer}) + "\n" for answer in "azzzbzzzzc"))
     with pytest.raises(UserError, match=r"7 faulty of 10 records") as caught:
@@ -135,14 +139,14 @@ def test_all_faults_come_in_one_message_and_do_not_rename_the_rest(tmp_path):
     assert [fault.record for fault in faults] == [f"line {n}" for n in (2, 3, 4, 6, 7, 8, 9)]
 
 
-def test_a_column_that_one_record_lacks_is_the_fault_of_that_record(tmp_path):
+def test_a_column_that_one_record_lacks_is_the_fault_of_that_record(tmp_path: Path) -> None:
     path = tmp_path / "quiz.jsonl"
     path.write_text(json.dumps({key: GOOD[key] for key in "qAB"} | {"C": "z"}) + "\n" + json.dumps(GOOD) + "\n")
     with pytest.raises(UserError, match=r"line 1: no column `answer` \(there are: q, A, B, C\)"):
         load_questions(spec_for(path))
 
 
-def test_columns_that_no_record_has_are_told_once_and_together(tmp_path):
+def test_columns_that_no_record_has_are_told_once_and_together(tmp_path: Path) -> None:
     path = tmp_path / "quiz.jsonl"
     path.write_text((json.dumps({"q": "Who?", "nested": {"A": "x"}}) + "\n") * 3)
     settings = {"question": "{q} {story}", "options": ["nested.A", "nested.B"], "subject": "topic", "asked": "{q}{end}"}
@@ -155,7 +159,7 @@ def test_columns_that_no_record_has_are_told_once_and_together(tmp_path):
     )
 
 
-def test_records_are_left_out_by_pattern_and_counted(tmp_path):
+def test_records_are_left_out_by_pattern_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "quiz.jsonl"
     rows = [
         ("Who is it?", ["Ada", "the poet"]),
@@ -173,7 +177,7 @@ def test_records_are_left_out_by_pattern_and_counted(tmp_path):
     }
 
 
-def test_a_record_without_a_right_answer_is_left_out_and_the_rest_keep_their_names(tmp_path):
+def test_a_record_without_a_right_answer_is_left_out_and_the_rest_keep_their_names(tmp_path: Path) -> None:
     path = tmp_path / "quiz.jsonl"
     path.write_text("".join(json.dumps(GOOD | {"answer": answer}) + "\n" for answer in (" ", None, "b")))
     questions, left_out = load_questions(spec_for(path, unanswered=""))
@@ -181,7 +185,7 @@ def test_a_record_without_a_right_answer_is_left_out_and_the_rest_keep_their_nam
     assert left_out == {"no right answer is known": 2}
 
 
-def test_a_share_of_faulty_records_may_be_left_out(tmp_path):
+def test_a_share_of_faulty_records_may_be_left_out(tmp_path: Path) -> None:
     path = tmp_path / "quiz.jsonl"
     path.write_text("".join(json.dumps(GOOD | {"answer": answer}) + "\n" for answer in "abcz"))
     questions, left_out = load_questions(spec_for(path, max_faulty=0.25))
@@ -191,7 +195,7 @@ def test_a_share_of_faulty_records_may_be_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
-def test_nan_is_a_missing_value(tmp_path, ending):
+def test_nan_is_a_missing_value(tmp_path: Path, ending: str) -> None:
     rows = [
         {"q": "Who?", "A": "x", "B": "y", "C": NAN, "answer": "b", "topic": NAN, "shots": NAN, "said": NAN},
         {"q": "Why?", "A": "nan", "B": "y", "C": NAN, "answer": "a", "topic": NAN, "shots": NAN, "said": NAN},
@@ -208,13 +212,13 @@ def test_nan_is_a_missing_value(tmp_path, ending):
     assert why.options == ("nan", "y")  # as a text it is one
 
 
-def test_nan_is_what_marks_a_missing_answer(tmp_path):
+def test_nan_is_what_marks_a_missing_answer(tmp_path: Path) -> None:
     path = tmp_path / "quiz.jsonl"
     path.write_text(json.dumps(GOOD) + "\n" + json.dumps(GOOD | {"answer": NAN}) + "\n")
     assert load_questions(spec_for(path, unanswered="")).left_out == {"no right answer is known": 1}
 
 
-def test_options_are_found_in_a_text(tmp_path):
+def test_options_are_found_in_a_text(tmp_path: Path) -> None:
     path = tmp_path / "quiz.jsonl"
     path.write_text(json.dumps(GOOD))
     settings = {"options": ["{text} c) {C}"], "option_pattern": r"[a-z]\) (\w)"}
@@ -229,7 +233,7 @@ def test_options_are_found_in_a_text(tmp_path):
         *((label, None) for label in (-1, None, "", NAN)),
     ],
 )
-def test_data_may_hold_the_turn_the_answer_and_its_label(tmp_path, label, expected):
+def test_data_may_hold_the_turn_the_answer_and_its_label(tmp_path: Path, label: Any, expected: Any) -> None:
     path = tmp_path / "quiz.jsonl"
     path.write_text(json.dumps(GOOD | {"label": label, "said": "", "shots": None}))
     columns = {"asked": "{shots}Q: {q}\nA:", "given_answer": "said", "given_label": "label"}
@@ -257,13 +261,15 @@ def test_data_may_hold_the_turn_the_answer_and_its_label(tmp_path, label, expect
         ),
     ],
 )
-def test_a_file_that_is_something_else_is_refused(tmp_path, name, data, settings, message):
+def test_a_file_that_is_something_else_is_refused(
+    tmp_path: Path, name: str, data: Any, settings: dict[str, Any], message: str
+) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(UserError, match=message):
         load_questions(spec_for(tmp_path / name, **settings))
 
 
-def test_missing_places_are_told(tmp_path):
+def test_missing_places_are_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"an existing file, but got nothing there"):
         load_questions(spec_for(tmp_path / "none.csv"))
     with pytest.raises(UserError, match=r"an existing folder, but got nothing there"):
@@ -273,7 +279,7 @@ def test_missing_places_are_told(tmp_path):
         load_questions(spec_for(tmp_path, source="folder", member="*.csv"))
 
 
-def test_all_faults_of_a_description_come_in_one_message():
+def test_all_faults_of_a_description_come_in_one_message() -> None:
     with pytest.raises(SettingsError) as caught:
         load_questions(
             BenchmarkSpec(
@@ -322,21 +328,21 @@ def test_all_faults_of_a_description_come_in_one_message():
         ({"option_pattern": "(.)"}, "one template with `option_pattern`"),
     ],
 )
-def test_settings_that_do_not_go_together_are_refused(settings, message):
+def test_settings_that_do_not_go_together_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         load_questions(spec_for("x.csv", **settings))
 
 
-def test_only_wanted_records_are_read_and_the_others_counted(tmp_path):
+def test_only_wanted_records_are_read_and_the_others_counted(tmp_path: Path) -> None:
     path = tmp_path / "quiz.jsonl"
-    rows = [
+    rows: list[dict[str, object]] = [
         {"q": "One?", "level": "hard", "image": None, "answer": "a"},
         {"q": "Two?", "level": " hard ", "image": "", "answer": "b"},
         {"q": "Three?", "level": "hard", "image": "data:", "answer": "c"},
         # Nothing else is asked of a record that nobody wants.
         {"q": "", "level": "easy", "image": "", "answer": "z"},
     ]
-    options = {"A": "x", "B": "y", "C": "z"}
+    options: dict[str, object] = {"A": "x", "B": "y", "C": "z"}
     path.write_text("".join(json.dumps(row | options) + "\n" for row in rows))
     loaded = load_questions(spec_for(path, where={"level": "hard", "image": ""}))
     assert [question.id for question in loaded.questions] == ["quiz/0", "quiz/1"]
@@ -345,7 +351,7 @@ def test_only_wanted_records_are_read_and_the_others_counted(tmp_path):
         load_questions(spec_for(path, where={"kind": "hard"}))
 
 
-def test_a_column_may_hold_the_text_of_a_list(tmp_path):
+def test_a_column_may_hold_the_text_of_a_list(tmp_path: Path) -> None:
     path = tmp_path / "quiz.csv"
     path.write_text('q,all,answer\nWho?,"[\'Ann\', ""Bo\'s dog"", 3]",b\nWhat?,"[\'x\', y]",a\n')
     result = read_questions(spec_for(path, options=["all"]))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -36,7 +37,7 @@ def commands(text: str) -> list[list[str]]:
 def fitting(*overrides: str) -> Config:
     """What a command asks for; a command that stands in two files is composed once."""
     with initialize_config_dir(str(CONF), version_base=None):
-        settings = OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)
+        settings: Any = OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)
     return to_config({str(key): value for key, value in settings.items()})
 
 

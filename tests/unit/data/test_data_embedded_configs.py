@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -33,7 +34,7 @@ NAMES = [
 OTHER = ["ccps_*", "ct_*", "*_hub", "mmlu_pro"]
 
 
-def arrow(rows):
+def arrow(rows: Any) -> Any:
     sink = io.BytesIO()
     table = pa.Table.from_pylist(rows)
     with pa.ipc.new_stream(sink, table.schema) as stream:
@@ -41,7 +42,7 @@ def arrow(rows):
     return sink.getvalue()
 
 
-def requests(documents):
+def requests(documents: Any) -> Any:
     """One row per document and option, then all again for scores without the question."""
     rows = [
         {
@@ -58,7 +59,7 @@ def requests(documents):
     return gzip.compress("\n".join(json.dumps(row) for row in rows).encode())
 
 
-def document(text, gold, *choices):
+def document(text: str, gold: Any, *choices: Any) -> dict[str, Any]:
     return {"id": f"x-{gold}", "query": f"Question: {text}\nAnswer:", "choices": list(choices), "gold": gold}
 
 
@@ -174,7 +175,7 @@ FILES = {
 
 
 @pytest.fixture
-def questions_asset(tmp_path, monkeypatch):
+def questions_asset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "questions.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in FILES.items():
@@ -182,14 +183,14 @@ def questions_asset(tmp_path, monkeypatch):
     monkeypatch.setattr(assets, "fetch", {"questions": path}.__getitem__)
 
 
-def shipped(name):
+def shipped(name: Any) -> Any:
     config = OmegaConf.load(CONF / f"{name}.yaml")
     spec = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(BenchmarkSpec), config[name]))
     assert isinstance(spec, BenchmarkSpec)
     return spec
 
 
-def test_every_configuration_fits_and_stands_under_its_own_name():
+def test_every_configuration_fits_and_stands_under_its_own_name() -> None:
     files = sorted(CONF.rglob("*.yaml"))
     embedded = [file.stem for file in files if not any(file.match(f"{pattern}.yaml") for pattern in OTHER)]
     assert embedded == NAMES
@@ -235,7 +236,9 @@ def test_every_configuration_fits_and_stands_under_its_own_name():
         ),
     ],
 )
-def test_shipped_configurations_read_their_schema(questions_asset, name, identity, text, options, accepted):
+def test_shipped_configurations_read_their_schema(
+    questions_asset: None, name: str, identity: str, text: str, options: tuple[Any, ...], accepted: str
+) -> None:
     question = {question.id: question for question in load_questions(shipped(name)).questions}[identity]
     assert (question.text, question.options, question.accepted) == (text, options, (accepted,))
     assert question.source == name
@@ -248,7 +251,9 @@ def test_shipped_configurations_read_their_schema(questions_asset, name, identit
         ("trivia_qa", "Which river runs through Cologne?", ("Rhine", "The Rhine")),
     ],
 )
-def test_shipped_open_ended_configurations_read_their_schema(questions_asset, name, text, accepted):
+def test_shipped_open_ended_configurations_read_their_schema(
+    questions_asset: None, name: str, text: str, accepted: tuple[str, str]
+) -> None:
     (question,) = load_questions(shipped(name)).questions
     assert (question.text, question.options, question.accepted) == (text, (), accepted)
 
@@ -274,7 +279,9 @@ MMLU_OE = {
 }
 
 
-def test_mmlu_without_options_keeps_questions_that_make_sense_alone(tmp_path, monkeypatch):
+def test_mmlu_without_options_keeps_questions_that_make_sense_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = [{"question": text, "choices": [answer, "w", "x", "y"], "answer": 0} for text, answer in MMLU_OE]
     with zipfile.ZipFile(tmp_path / "questions.zip", "w") as archive:
         archive.writestr(f"{HF}/hails/mmlu_no_train/physics/test/{SHARD}", arrow(rows))
@@ -286,7 +293,7 @@ def test_mmlu_without_options_keeps_questions_that_make_sense_alone(tmp_path, mo
     assert left_out.total() == list(MMLU_OE.values()).count(False)
 
 
-def test_subjects_come_from_the_path_and_other_splits_are_left_alone(questions_asset):
+def test_subjects_come_from_the_path_and_other_splits_are_left_alone(questions_asset: None) -> None:
     questions = load_questions(shipped("mmlu")).questions
     assert [(question.id, question.subject, question.split) for question in questions] == [
         ("mmlu/botany/0", "botany", "test"),
@@ -295,11 +302,11 @@ def test_subjects_come_from_the_path_and_other_splits_are_left_alone(questions_a
     ]
 
 
-def test_documents_of_a_requests_file_come_once(questions_asset):
+def test_documents_of_a_requests_file_come_once(questions_asset: None) -> None:
     assert [question.id for question in load_questions(shipped("arc_easy")).questions] == ["arc_easy/0", "arc_easy/1"]
 
 
-def test_shuffled_options_keep_the_right_one_and_move_its_letter(questions_asset):
+def test_shuffled_options_keep_the_right_one_and_move_its_letter(questions_asset: None) -> None:
     questions = load_questions(shipped("sciq")).questions
     for i, question in enumerate(questions):
         assert question.options["abcd".index(question.accepted[0])] == f"number {i}"

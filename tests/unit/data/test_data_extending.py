@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,11 +12,11 @@ from ccps.data.benchmarks import BenchmarkSpec, load_questions
 TEXT = (Path(__file__).parents[3] / "docs" / "extending.md").read_text(encoding="utf-8")
 
 
-def blocks(language):
+def blocks(language: Any) -> Any:
     return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 
 
-def example(name):
+def example(name: str) -> Any:
     found = [block[name] for block in map(yaml.safe_load, blocks("yaml")) if name in block]
     assert len(found) == 1
     return found[0]
@@ -42,7 +43,7 @@ def example(name):
         ),
     ],
 )
-def test_own_questions(tmp_path, name, ending, expected):
+def test_own_questions(tmp_path: Path, name: str, ending: str, expected: list[Any]) -> None:
     (table,) = blocks(ending)
     path = tmp_path / f"questions.{ending}"
     path.write_text(table, encoding="utf-8")
@@ -50,7 +51,7 @@ def test_own_questions(tmp_path, name, ending, expected):
     assert [(q.subject, q.text, q.options, q.accepted) for q in questions] == expected
 
 
-def test_every_file_that_the_table_names_exists():
+def test_every_file_that_the_table_names_exists() -> None:
     conf = Path(__file__).parents[3] / "conf" / "benchmark"
     section = TEXT.split("### From the hub")[1].split("\n#")[0]
     rows = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)

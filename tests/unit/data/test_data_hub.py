@@ -1,6 +1,8 @@
 """What the library `datasets` reads, and what its errors become."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import datasets
 import pytest
@@ -19,13 +21,13 @@ FEATURES = datasets.Features(
 
 
 @pytest.fixture(autouse=True)
-def _offline(tmp_path, monkeypatch):
+def _offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "quiz"
     folder.mkdir()
     for name, text in (("one", "Who?"), ("two", "Where?")):
@@ -35,18 +37,18 @@ def folder(tmp_path):
     return folder
 
 
-def spec_for(location, **settings):
+def spec_for(location: Any, **settings: Any) -> BenchmarkSpec:
     base = {"name": "quiz", "source": "datasets", "location": str(location), "question": "q"}
     return BenchmarkSpec(**base | {"options": ["list"], "answer": "kind"} | settings)
 
 
-def test_class_labels_of_a_saved_split_are_numbers(tmp_path):
+def test_class_labels_of_a_saved_split_are_numbers(tmp_path: Path) -> None:
     datasets.Dataset.from_dict(ROWS, features=FEATURES).save_to_disk(tmp_path / "saved")
     questions = load_questions(spec_for(tmp_path / "saved")).questions
     assert [(question.text, question.accepted) for question in questions] == [("Who?", ("b",)), ("What?", ("a",))]
 
 
-def test_a_saved_data_set_has_splits(tmp_path):
+def test_a_saved_data_set_has_splits(tmp_path: Path) -> None:
     split = datasets.Dataset.from_dict(ROWS, features=FEATURES)
     datasets.DatasetDict({"train": split, "test": split.select([1])}).save_to_disk(tmp_path / "saved")
     assert [question.text for question in load_questions(spec_for(tmp_path / "saved")).questions] == ["What?"]
@@ -54,7 +56,7 @@ def test_a_saved_data_set_has_splits(tmp_path):
         load_questions(spec_for(tmp_path / "saved", split="dev"))
 
 
-def test_a_subset_is_chosen_and_those_that_exist_are_listed(folder):
+def test_a_subset_is_chosen_and_those_that_exist_are_listed(folder: Path) -> None:
     assert [question.text for question in load_questions(spec_for(folder, subset="two")).questions] == ["Where?"]
     with pytest.raises(UserError, match=r"subset `three`.*(?s:.*)one.*two"):
         load_questions(spec_for(folder, subset="three"))
@@ -62,24 +64,24 @@ def test_a_subset_is_chosen_and_those_that_exist_are_listed(folder):
         load_questions(spec_for(folder))
 
 
-def test_splits_that_exist_are_listed(folder):
+def test_splits_that_exist_are_listed(folder: Path) -> None:
     with pytest.raises(UserError, match=r"split `train`, but got.*test"):
         load_questions(spec_for(folder, subset="one", split="train"))
 
 
-def test_files_are_chosen_by_pattern_and_are_the_split(folder):
+def test_files_are_chosen_by_pattern_and_are_the_split(folder: Path) -> None:
     questions = load_questions(spec_for(folder, data_files="t*.jsonl", split="train")).questions
     assert [(question.text, question.split) for question in questions] == [("Where?", "train")]
     with pytest.raises(UserError, match=r"data_files `none\*`"):
         load_questions(spec_for(folder, data_files="none*"))
 
 
-def test_out_of_reach_says_how_to_go_on():
+def test_out_of_reach_says_how_to_go_on() -> None:
     with pytest.raises(UserError, match=r"(?s)`nobody/nothing`.*Go online, or download the data"):
         load_questions(spec_for("nobody/nothing"))
 
 
-def test_a_loading_script_is_never_run(tmp_path):
+def test_a_loading_script_is_never_run(tmp_path: Path) -> None:
     folder = tmp_path / "scripted"
     folder.mkdir()
     (folder / "scripted.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
@@ -97,12 +99,12 @@ def test_a_loading_script_is_never_run(tmp_path):
         ({"source": "file", "data_files": "x"}, "`data_files` for source datasets only"),
     ],
 )
-def test_settings_of_other_sources_are_refused(settings, message):
+def test_settings_of_other_sources_are_refused(settings: dict[str, str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         spec_for("here", **settings)
 
 
-def test_columns_that_nobody_asks_for_are_not_decoded(tmp_path):
+def test_columns_that_nobody_asks_for_are_not_decoded(tmp_path: Path) -> None:
     features = datasets.Features({**FEATURES, "picture": datasets.Image(), "rank": {"of": datasets.Value("int64")}})
     rows = ROWS | {"picture": [{"path": None, "bytes": b"broken"}] * 2, "rank": [{"of": 1}, {"of": 2}]}
     datasets.Dataset.from_dict(rows, features=features).save_to_disk(tmp_path / "saved")

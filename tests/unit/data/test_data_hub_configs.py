@@ -4,6 +4,7 @@ from dataclasses import asdict, replace
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pytest
@@ -144,27 +145,29 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def _cache(tmp_path_factory):
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return tmp_path_factory.mktemp("datasets")
 
 
 @pytest.fixture(autouse=True)
-def _offline(_cache, monkeypatch):
+def _offline(_cache: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", _cache)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
 
 
 @cache
-def descriptions(file):
+def descriptions(file: Any) -> Any:
     """What a file holds; parsed once, as a mixture is long."""
     return OmegaConf.load(CONF / f"{file}.yaml")
 
 
-def described(file, key):
-    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(BenchmarkSpec), descriptions(file)[key]))
+def described(file: str, key: str) -> BenchmarkSpec:
+    spec = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(BenchmarkSpec), descriptions(file)[key]))
+    assert isinstance(spec, BenchmarkSpec)
+    return spec
 
 
-def shipped(file, key, folder):
+def shipped(file: str, key: str, folder: str) -> BenchmarkSpec:
     """The shipped description, its location set to a local folder."""
     spec = described(file, key)
     assert spec.source == "datasets"
@@ -172,21 +175,21 @@ def shipped(file, key, folder):
 
 
 @pytest.mark.parametrize(("file", "key", "folder", "expected"), CASES, ids=[f"{file}-{key}" for file, key, *_ in CASES])
-def test_shipped_configurations_read_the_schema_of_the_hub(file, key, folder, expected):
+def test_shipped_configurations_read_the_schema_of_the_hub(file: Any, key: Any, folder: Any, expected: Any) -> None:
     questions = load_questions(shipped(file, key, folder)).questions
     assert [question.source for question in questions] == [key] * len(expected)
     assert [(question.text, question.options, *question.accepted) for question in questions] == expected
 
 
 @pytest.mark.parametrize(("file", "cases"), [("ct_choice", list(CT)), ("ct_oe", [n for n in CT if n != "hellaswag"])])
-def test_every_source_of_a_mixture_is_tried(file, cases):
+def test_every_source_of_a_mixture_is_tried(file: str, cases: Any) -> None:
     prefix = {"ct_choice": "ct_", "ct_oe": "ct_oe_"}[file]
     config = descriptions(file)
     assert list(config) == [prefix + name for name in cases]
     assert all(spec.name == key and spec.split.startswith("train") for key, spec in config.items())
 
 
-def test_what_is_left_out_is_counted():
+def test_what_is_left_out_is_counted() -> None:
     assert load_questions(shipped("ct_choice", "ct_snli", "ct/snli")).left_out == {"no right answer is known": 1}
     assert load_questions(shipped("mmlu_oe_hub", "mmlu_oe", "mmlu")).left_out == {
         "the question does not match `keep_pattern`": 1,
@@ -194,7 +197,7 @@ def test_what_is_left_out_is_counted():
     }
 
 
-def test_subjects_and_identities_are_those_of_the_embedded_copy():
+def test_subjects_and_identities_are_those_of_the_embedded_copy() -> None:
     questions = load_questions(shipped("mmlu_hub", "mmlu", "mmlu")).questions
     assert [(question.id, question.subject, question.split) for question in questions] == [
         ("mmlu/botany/0", "botany", "test"),
@@ -208,13 +211,13 @@ PLACE = {"source", "location", "member", "loader", "subset", "subject"}
 
 
 @pytest.mark.parametrize("key", ["mmlu", "mmlu_oe", "nq_open", "trivia_qa"])
-def test_the_embedded_copy_and_the_hub_follow_the_same_rules(key):
+def test_the_embedded_copy_and_the_hub_follow_the_same_rules(key: str) -> None:
     embedded, hub = (asdict(described(file, key)) for file in (key, f"{key}_hub"))
     assert {name for name in embedded if embedded[name] != hub[name]} <= PLACE
 
 
 @pytest.mark.parametrize("key", ["ccps_ct_choice", "ccps_mmlu", "ccps_mmlu_pro"])
-def test_released_multiple_choice_answers(key):
+def test_released_multiple_choice_answers(key: str) -> None:
     ice, snow, steam = load_questions(shipped(key, key, "ccps")).questions
     assert (ice.id, ice.subject, ice.text, ice.options) == (f"{key}/arc/0", "arc", "What is ice?", ("water", "sand"))
     assert (ice.accepted, ice.given_answer, ice.given_label) == (("a",), "a", True)
@@ -222,6 +225,7 @@ def test_released_multiple_choice_answers(key):
     assert snow.text == "Passage:\nSnow is cold.\n\nQuestion:\nis snow hot"
     assert snow.options == ("False", "True", "a line\nand another")
     assert (snow.accepted, snow.given_answer, snow.given_label) == (("c",), "", False)
+    assert snow.asked is not None
     assert snow.asked.startswith("Example.\n\nQuestion:\nOne?")
     assert snow.asked.endswith("Now, answer the next question.\n\nPassage:\nSnow is cold.\n\nQuestion:\nis snow hot\n\n"
                                "Choices:\n  (a): False\n  (b): True\n  (c): a line\nand another\nAnswer:")  # fmt: skip
@@ -229,7 +233,7 @@ def test_released_multiple_choice_answers(key):
 
 
 @pytest.mark.parametrize("key", ["ccps_ct_oe", "ccps_mmlu_oe"])
-def test_released_open_ended_answers(key):
+def test_released_open_ended_answers(key: str) -> None:
     ice, who = load_questions(shipped(key, key, "ccps")).questions
     assert (ice.text, ice.options, ice.accepted) == ("What is ice?", (), ("frozen water",))
     assert (ice.asked, ice.given_answer, ice.given_label) == ("Question: What is ice?\nAnswer:", "Water.", True)

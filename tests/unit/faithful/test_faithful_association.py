@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,14 +8,14 @@ from scipy.stats import spearmanr
 from ccps.faithful import correlations, signed_gap, spearman, spearman_within
 
 
-def test_gaps():
-    gap = signed_gap([1.0, 0.5, 0.3, 0.51, None], [0.6, 0.9, 0.3, 0.5, 0.2])
+def test_gaps() -> None:
+    gap = signed_gap([1.0, 0.5, 0.3, 0.51, None], [0.6, 0.9, 0.3, 0.5, 0.2])  # type: ignore[arg-type]
     assert gap.mean == pytest.approx((0.4 - 0.4 + 0 + 0.01) / 4)
     assert gap[1:] == (0.25, 0.25, 0.5, 4)
     assert math.isnan(signed_gap([], []).mean)
 
 
-def test_spearman_is_scipys_with_ties():
+def test_spearman_is_scipys_with_ties() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 6, 80) / 5, rng.integers(0, 4, 80) / 3
     assert spearman(x, y) == pytest.approx(spearmanr(x, y).statistic)
@@ -30,11 +31,11 @@ def test_spearman_is_scipys_with_ties():
         ([], []),
     ],
 )
-def test_undefined_correlations(x, y):
+def test_undefined_correlations(x: list[Any], y: list[Any]) -> None:
     assert math.isnan(spearman(x, y))
 
 
-def test_within_traces():
+def test_within_traces() -> None:
     d = [[0.1, 0.2, 0.3], [0.3, 0.2, 0.1], [0.1, 0.5, 0.9, 0.2], [0.5], [0.4, 0.4, 0.4]]
     c = [[0.4, 0.5, 0.6], [0.4, 0.5, 0.6], [0.1, 0.3, 0.4, 0.2], [0.5], [0.1, 0.2, 0.3]]
     within = spearman_within(d, c)
@@ -43,14 +44,14 @@ def test_within_traces():
     assert math.isnan(spearman_within([], []).mean)
 
 
-def test_across_traces_may_go_the_other_way():
+def test_across_traces_may_go_the_other_way() -> None:
     d = [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.7, 0.8, 0.9]]
     c = [[0.7, 0.8, 0.9], [0.4, 0.5, 0.6], [0.1, 0.2, 0.3]]
     assert spearman_within(d, c).mean == pytest.approx(1)
     assert spearman([np.mean(x) for x in d], [np.mean(x) for x in c]) == pytest.approx(-1)
 
 
-def test_the_matrix():
+def test_the_matrix() -> None:
     rng = np.random.default_rng(1)
     scores = {"rcc": rng.uniform(size=30), "deepconf": rng.uniform(size=30), "flat": np.full(30, 0.5)}
     scores["rcc"][:4] = np.nan
@@ -62,7 +63,7 @@ def test_the_matrix():
     assert result.n.tolist() == [[26, 26, 26], [26, 30, 30], [26, 30, 30]]
 
 
-def test_different_lengths_are_refused():
+def test_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="one length"):
         spearman([0.1], [])
     with pytest.raises(ValueError, match="one length"):

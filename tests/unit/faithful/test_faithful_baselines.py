@@ -1,6 +1,8 @@
 import math
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,21 +12,23 @@ from ccps.faithful import baselines, dataset_score, score_trace
 METRICS, MODES = ("mfg", "cmfg", "cmfg_star"), ("strict", "parity")
 
 
-def traces(seed, n=30, low=0.0, high=1.0):
+def traces(
+    seed: int, n: int = 30, low: float = 0.0, high: float = 1.0
+) -> tuple[list[Any], list[Any], npt.NDArray[Any]]:
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 7, n)
     c = [rng.uniform(low, high, size) for size in sizes]
     return [rng.uniform(size=size) for size in sizes], c, np.array([own.mean() for own in c])
 
 
-def value(metric, d, c, c_trace, mode="strict"):
+def value(metric: Any, d: Any, c: Any, c_trace: Any, mode: Literal["strict", "parity"] = "strict") -> Any:
     f = [score_trace(one, other, mode=mode).faithfulness for one, other in zip(d, c, strict=True)]
     return dataset_score(metric, f, c_trace, mode=mode).value
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("metric", METRICS)
-def test_constants_are_what_scoring_them_gives(metric, mode):
+def test_constants_are_what_scoring_them_gives(metric: Any, mode: Any) -> None:
     d, c, c_trace = traces(0)
     result = baselines(metric, d, c, c_trace, mode=mode)
     assert result.score == pytest.approx(value(metric, d, c, c_trace, mode))
@@ -38,7 +42,7 @@ def test_constants_are_what_scoring_them_gives(metric, mode):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_the_permutation_baseline_is_the_mean_over_permutations(metric):
+def test_the_permutation_baseline_is_the_mean_over_permutations(metric: Any) -> None:
     d, c, c_trace = traces(1, n=12)
     pool, cuts = np.concatenate(d), np.cumsum([len(own) for own in d])[:-1]
     rng = np.random.default_rng(0)
@@ -48,7 +52,7 @@ def test_the_permutation_baseline_is_the_mean_over_permutations(metric):
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.2, 1.0), (0.6, 0.9), (0.85, 0.9)])
-def test_closed_forms_of_a_narrow_range(low, high):
+def test_closed_forms_of_a_narrow_range(low: float, high: float) -> None:
     # Confidence uniform on [low, high], constant within a trace.
     c_trace = np.linspace(low, high, 400)
     c = [np.full(3, own) for own in c_trace]
@@ -64,7 +68,7 @@ def test_closed_forms_of_a_narrow_range(low, high):
 
 
 @given(st.integers(0, 5000), st.sampled_from(METRICS))
-def test_nothing_constant_beats_the_best_constant(seed, metric):
+def test_nothing_constant_beats_the_best_constant(seed: int, metric: Any) -> None:
     d, c, c_trace = traces(seed, n=6)
     result = baselines(metric, d, c, c_trace)
     assert result.best_constant >= result.always_decisive - 1e-12
@@ -76,7 +80,7 @@ def test_nothing_constant_beats_the_best_constant(seed, metric):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_what_is_missing_is_left_out(metric):
+def test_what_is_missing_is_left_out(metric: Any) -> None:
     d, c, c_trace = traces(2, n=5)
     whole = baselines(metric, d, c, c_trace)
     d_more = [np.append(d[0], np.nan), *d[1:], [0.1], [], [0.4]]
@@ -86,12 +90,12 @@ def test_what_is_missing_is_left_out(metric):
     assert more.n == 5
 
 
-def test_nothing_scored():
+def test_nothing_scored() -> None:
     assert all(math.isnan(x) for x in baselines("mfg", [[]], [[]], [0.5])[:5])
     assert baselines("mfg", [], [], []).n == 0
 
 
-def test_different_lengths_are_refused():
+def test_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="one entry per trace, but got 1, 2 and 1"):
         baselines("mfg", [[0.5]], [[0.5], [0.5]], [0.5])
     with pytest.raises(ValueError, match="to have one length"):

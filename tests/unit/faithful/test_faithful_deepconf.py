@@ -1,4 +1,6 @@
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from ccps.faithful import (
     token_confidence,
     trace_deepconf,
 )
+from ccps.faithful.modes import Mode
 
 # Probabilities of the alternatives, confidence of the token, and the same scaled (arXiv 2606.03969, released code).
 RELEASED = [
@@ -23,21 +26,22 @@ RELEASED = [
     ([0.999996, 1e-6, 1e-6, 1e-6, 1e-6], 11.052, 1.0),
     ([0.5, 0.2, 0.1, 0.1, 0.05, 0.001], 1.981, 0.247625),
 ]
-MODES = ("strict", "parity")
+MODES: tuple[Mode, ...] = ("strict", "parity")
 LOGS = np.log([0.4, 0.2, 0.15, 0.15, 0.1])
+ROW = LOGS.tolist()
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("probabilities", "raw", "confidence"), RELEASED)
-def test_released_values(probabilities, raw, confidence, mode):
+def test_released_values(probabilities: list[float], raw: float, confidence: float, mode: Mode) -> None:
     logs = np.log(probabilities)
-    assert token_confidence([logs], mode=mode)[0] == raw
+    assert token_confidence([logs.tolist()], mode=mode)[0] == raw
     assert deepconf([logs.tolist()], mode=mode) == pytest.approx(confidence, abs=1e-12)
     assert deepconf(logs[None], mode=mode) == pytest.approx(confidence, abs=1e-12)
     assert deepconf([logs[::-1].tolist()], mode=mode) == pytest.approx(confidence, abs=1e-12)
 
 
-def test_a_step_is_the_mean_of_its_tokens():
+def test_a_step_is_the_mean_of_its_tokens() -> None:
     table = [np.log(row[:5]).tolist() for row, _, _ in RELEASED[:4]]
     assert deepconf(table) == pytest.approx(np.mean([1.609, 1.725, 2.207, 3.070]) / 8)
     steps = deepconf_steps(table, [[0, 1], [], [3]])
@@ -46,24 +50,24 @@ def test_a_step_is_the_mean_of_its_tokens():
 
 
 @pytest.mark.parametrize("top", [0.5, 0.9, 0.99, 0.999, 0.9999])
-def test_more_peaked_is_more_confident(top):
+def test_more_peaked_is_more_confident(top: float) -> None:
     rest = (1 - top) / 4
     expected = min(1, round(-(math.log(top) + 4 * math.log(rest)) / 5, 3) / 8)
     assert deepconf([np.log([top] + [rest] * 4).tolist()]) == pytest.approx(expected)
 
 
-def test_a_uniform_vocabulary_reads_as_confident():
+def test_a_uniform_vocabulary_reads_as_confident() -> None:
     assert deepconf([[-math.log(151_936)] * 5]) == 1.0
 
 
 @given(st.lists(st.lists(st.floats(1e-9, 1), min_size=5, max_size=8), min_size=1, max_size=6), st.sampled_from(MODES))
-def test_the_floor(weights, mode):
+def test_the_floor(weights: list[list[float]], mode: Mode) -> None:
     table = [[math.log(w / sum(row)) for w in row] for row in weights]
     assert math.log(5) / 8 - 1e-4 <= deepconf(table, mode=mode) <= 1
 
 
 @pytest.mark.parametrize("bad", [math.nan, -math.inf, math.inf])
-def test_positions_that_are_not_finite_are_missing(bad):
+def test_positions_that_are_not_finite_are_missing(bad: Any) -> None:
     table = [[*LOGS[:4], bad], LOGS.tolist()]
     for mode in MODES:
         assert np.isnan(token_confidence(table, mode=mode)).tolist() == [True, False]
@@ -73,11 +77,11 @@ def test_positions_that_are_not_finite_are_missing(bad):
     assert deepconf_steps(table, [[0], [1]], mode="parity") == pytest.approx([0.215625, math.nan], nan_ok=True)
 
 
-def test_a_spare_alternative_that_is_not_finite_does_not_matter():
+def test_a_spare_alternative_that_is_not_finite_does_not_matter() -> None:
     assert deepconf([[*LOGS, -math.inf]]) == pytest.approx(0.215625)
 
 
-def test_fewer_than_k_alternatives():
+def test_fewer_than_k_alternatives() -> None:
     table = [LOGS[:3].tolist(), LOGS.tolist(), []]
     assert np.isnan(token_confidence(table)).tolist() == [True, False, True]
     assert token_confidence(table, mode="parity") == pytest.approx(
@@ -88,7 +92,7 @@ def test_fewer_than_k_alternatives():
     assert math.isnan(deepconf([], mode="parity"))
 
 
-def test_whole_traces():
+def test_whole_traces() -> None:
     rng = np.random.default_rng(0)
     confidence = rng.uniform(1, 9, 50)
     means = sorted(np.mean(confidence[i : i + 20]) for i in range(31))
@@ -100,7 +104,7 @@ def test_whole_traces():
     assert math.isnan(trace_deepconf([np.nan]).mean)
 
 
-def test_quantiles():
+def test_quantiles() -> None:
     values = [0.3, np.nan, 0.1, 0.3, 0.9]
     assert quantile_normalised(values) == pytest.approx([0.5, np.nan, 0.125, 0.5, 0.875], nan_ok=True)
     assert quantile_normalised([]).shape == (0,)
@@ -111,13 +115,13 @@ def test_quantiles():
     [
         (lambda: deepconf([[0.5, 0.2]]), "log-probabilities, but got 0.5"),
         (lambda: deepconf(LOGS), "to have shape"),
-        (lambda: deepconf([LOGS], k=0), "`k` to be at least 1"),
-        (lambda: deepconf([LOGS], scale=0), "`scale` to be positive"),
-        (lambda: deepconf([LOGS], mode="loose"), "`mode` to be one of"),
-        (lambda: deepconf_steps([LOGS], [[1]]), "tokens of step 0"),
+        (lambda: deepconf([ROW], k=0), "`k` to be at least 1"),
+        (lambda: deepconf([ROW], scale=0), "`scale` to be positive"),
+        (lambda: deepconf([ROW], mode="loose"), "`mode` to be one of"),  # type: ignore[arg-type]
+        (lambda: deepconf_steps([ROW], [[1]]), "tokens of step 0"),
         (lambda: step_means([0.5], [[-1]]), "tokens of step 0"),
     ],
 )
-def test_bad_input_is_refused(call, message):
+def test_bad_input_is_refused(call: Callable[..., Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

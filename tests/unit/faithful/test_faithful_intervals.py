@@ -1,4 +1,6 @@
 import math
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -9,17 +11,17 @@ from ccps.metrics import clustered_bootstrap
 METRICS = ("mfg", "cmfg", "cmfg_star")
 
 
-def sample(n, seed=0):
+def sample(n: int, seed: int = 0) -> tuple[Any, Any]:
     rng = np.random.default_rng(seed)
     c = rng.uniform(0.4, 0.9, n)
     return np.clip(0.5 + 0.4 * c + 0.1 * rng.normal(size=n), 0, 1), c
 
 
-def half_width(interval):
+def half_width(interval: Any) -> Any:
     return (interval.high - interval.low) / 2
 
 
-def test_by_hand():
+def test_by_hand() -> None:
     # Two bins of three rows: means 0.2 and 0.7, variances 0.01 and 0.04; edges 0, 0.3 and 1.
     f, c = [0.1, 0.2, 0.3, 0.5, 0.7, 0.9], [0.0, 0.1, 0.2, 0.4, 0.8, 1.0]
     interval = stratified_interval("cmfg_star", f, c, bins=2)
@@ -27,7 +29,7 @@ def test_by_hand():
     assert half_width(interval) == pytest.approx(1.959964 * math.sqrt(0.09 * 0.01 / 3 + 0.49 * 0.04 / 3))
 
 
-def test_one_row_in_a_bin_takes_the_pooled_variance():
+def test_one_row_in_a_bin_takes_the_pooled_variance() -> None:
     # Sizes 2, 2, 1: variances 0.02 and 0.08, pooled 0.05.
     f, c = [0.1, 0.3, 0.4, 0.8, 0.6], [0.0, 0.1, 0.3, 0.5, 1.0]
     weights = np.array([0.2, 0.55, 0.25])
@@ -35,7 +37,7 @@ def test_one_row_in_a_bin_takes_the_pooled_variance():
     assert half_width(stratified_interval("cmfg_star", f, c, bins=3)) == pytest.approx(1.959964 * error)
 
 
-def test_the_interval_of_a_mean_is_the_ordinary_one():
+def test_the_interval_of_a_mean_is_the_ordinary_one() -> None:
     f, c = sample(200)
     interval = stratified_interval("mfg", f, c)
     assert half_width(interval) == pytest.approx(1.959964 * f.std(ddof=1) / math.sqrt(200))
@@ -43,13 +45,13 @@ def test_the_interval_of_a_mean_is_the_ordinary_one():
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_missing_rows_do_not_matter(metric):
+def test_missing_rows_do_not_matter(metric: Literal["mfg", "cmfg", "cmfg_star"]) -> None:
     f, c = sample(30)
     more = stratified_interval(metric, [*f, np.nan, 0.5], [*c, 0.5, None])
     assert more == pytest.approx(stratified_interval(metric, f, c))
 
 
-def test_too_few_rows_have_no_interval():
+def test_too_few_rows_have_no_interval() -> None:
     interval = stratified_interval("cmfg_star", [0.5, 0.6], [0.1, 0.2])
     assert interval.value == pytest.approx(0.55)
     assert math.isnan(interval.low)
@@ -58,21 +60,21 @@ def test_too_few_rows_have_no_interval():
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_both_intervals_agree_for_independent_rows(metric):
+def test_both_intervals_agree_for_independent_rows(metric: Literal["mfg", "cmfg", "cmfg_star"]) -> None:
     f, c = sample(600)
     resampled = bootstrap_score(metric, f, c, np.arange(600), seed=0, n_resamples=600)
     assert half_width(resampled) == pytest.approx(half_width(stratified_interval(metric, f, c)), rel=0.25)
     assert resampled.value == dataset_score(metric, f, c).value
 
 
-def test_traces_of_one_question_count_as_one():
+def test_traces_of_one_question_count_as_one() -> None:
     f, _ = sample(50)
     repeated, questions = np.repeat(f, 8), np.repeat(np.arange(50), 8)
     clustered = clustered_bootstrap(lambda rows: mfg(repeated[rows]), questions, seed=0, n_resamples=2000)
     assert half_width(clustered) == pytest.approx(1.96 * f.std() / math.sqrt(50), rel=0.08)
 
 
-def test_coverage_of_the_stratified_interval():
+def test_coverage_of_the_stratified_interval() -> None:
     # With F = c and confidences uniform on [0, 1] the score estimates ½; noise is what the interval is about.
     covered = 0
     for seed in range(200):
@@ -84,7 +86,7 @@ def test_coverage_of_the_stratified_interval():
     assert 178 <= covered <= 200
 
 
-def test_the_same_seed_gives_the_same_interval():
+def test_the_same_seed_gives_the_same_interval() -> None:
     f, c = sample(40)
     questions = np.repeat(np.arange(20), 2)
     runs = [bootstrap_score("cmfg_star", f, c, questions, seed=seed, n_resamples=50) for seed in (1, 1, 2)]
@@ -92,7 +94,7 @@ def test_the_same_seed_gives_the_same_interval():
     assert runs[0].value == cmfg_star(f, c)
 
 
-def test_resamples_without_a_value_are_counted():
+def test_resamples_without_a_value_are_counted() -> None:
     # Half of all resamples of two questions hold the one with a value once; a quarter hold it never.
     interval = bootstrap_score("mfg", [0.5, np.nan], [0.5, 0.5], ["a", "b"], seed=0, n_resamples=2000)
     assert interval[:3] == (0.5, 0.5, 0.5)
@@ -112,6 +114,6 @@ def test_resamples_without_a_value_are_counted():
         (lambda: bootstrap_score("mfg", [0.5], [], ["a"], seed=0), "to have one length"),
     ],
 )
-def test_bad_input_is_refused(call, message):
+def test_bad_input_is_refused(call: Callable[..., Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

@@ -1,5 +1,6 @@
 import math
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -50,18 +51,18 @@ IN_SENTENCES = {
 }
 
 
-def score(text, **settings):
+def score(text: str, **settings: Any) -> Any:
     return decisiveness(text, **settings).score
 
 
 @pytest.mark.parametrize("texts", [{phrase: phrase for phrase in HUMAN}, IN_SENTENCES], ids=["bare", "in sentences"])
-def test_the_acceptance_table(texts):
+def test_the_acceptance_table(texts: dict[Any, Any]) -> None:
     scores = [score(texts[phrase]) for phrase in HUMAN]
     assert pearsonr(scores, list(HUMAN.values())).statistic >= 0.95
     assert all(above > below for above, below in pairwise(scores))
 
 
-def test_the_table_is_composed_not_listed():
+def test_the_table_is_composed_not_listed() -> None:
     composed = {"almost certain", "highly likely", "very good chance", "we believe", "probably not", "we doubt"}
     composed |= {"chances are slight", "little chance", "highly unlikely", "almost no chance"}
     assert composed.isdisjoint(MARKERS)
@@ -88,7 +89,7 @@ def test_the_table_is_composed_not_listed():
         ("I think", 0.35),
     ],
 )
-def test_phrases_outside_the_table(text, human):
+def test_phrases_outside_the_table(text: str, human: float) -> None:
     assert score(text) == pytest.approx(human, abs=0.1)
 
 
@@ -108,7 +109,7 @@ def test_phrases_outside_the_table(text, human):
         ("The odds are fifty-fifty.", 0.504),
     ],
 )
-def test_anchors(text, expected):
+def test_anchors(text: str, expected: float) -> None:
     assert score(text) == pytest.approx(expected, abs=1e-3)
 
 
@@ -129,7 +130,7 @@ def test_anchors(text, expected):
         "There are 4 possible values.",
     ],
 )
-def test_what_only_looks_like_a_hedge_is_decisive(text):
+def test_what_only_looks_like_a_hedge_is_decisive(text: str) -> None:
     assert score(text) == 1
 
 
@@ -144,18 +145,18 @@ def test_what_only_looks_like_a_hedge_is_decisive(text):
         ("It is not very likely.", "It is very likely."),
     ],
 )
-def test_negated_certainty_is_doubt(negated, plain):
+def test_negated_certainty_is_doubt(negated: str, plain: str) -> None:
     assert score(negated) < 0.35 < score(plain)
 
 
-def test_negation_does_not_reach_over_punctuation():
+def test_negation_does_not_reach_over_punctuation() -> None:
     assert score("It is not 5, certainly.") == 1
     assert score("I do not doubt it.") == 1
     assert 0.5 < score("It is not unlikely.") < score("It is likely.")
 
 
 @pytest.mark.parametrize("word", [phrase for phrase, marker in MARKERS.items() if marker.kind == "scale"])
-def test_degree_words_keep_the_side_of_even_odds(word):
+def test_degree_words_keep_the_side_of_even_odds(word: Any) -> None:
     plain = score(f"it is {word}")
     very, somewhat = score(f"it is very {word}"), score(f"it is somewhat {word}")
     assert (very - plain) * (plain - 0.5) > 0
@@ -164,12 +165,12 @@ def test_degree_words_keep_the_side_of_even_odds(word):
         assert abs(somewhat - 0.5) < abs(plain - 0.5)
 
 
-def test_the_least_decisive_hedge_decides():
+def test_the_least_decisive_hedge_decides() -> None:
     both = "Probably it is 4, although it might clearly be 5."
     assert score(both) == score("It might be 5.") < score("Probably it is 4.")
 
 
-def test_aggregates():
+def test_aggregates() -> None:
     text = "It might be 4. It is certainly so now. Probably 5."
     first, last = score("It might be 4."), score("Probably 5.")
     assert score(text, aggregate="min") == first
@@ -177,13 +178,13 @@ def test_aggregates():
     assert score(text) == pytest.approx((4 * first + 5 * 1 + 2 * last) / 11)
 
 
-def test_thinking_aloud_counts_only_when_asked_for():
+def test_thinking_aloud_counts_only_when_asked_for() -> None:
     text = "Hmm, wait. Let me check that. It is 5."
     assert score(text) == 1
     assert score(text, deliberation=True) == pytest.approx((2 * 0.35 + 4 * 0.5 + 3) / 9)
 
 
-def test_markers_are_located():
+def test_markers_are_located() -> None:
     text = "So it’s done.  It is not very likely that I’m sure."
     (first, second) = decisiveness(text).sentences
     assert first.markers == ()
@@ -194,7 +195,7 @@ def test_markers_are_located():
     assert text[second.start : second.end] == "It is not very likely that I’m sure."
 
 
-def test_a_text_without_words_has_no_score():
+def test_a_text_without_words_has_no_score() -> None:
     assert math.isnan(score("  "))
     assert [math.isnan(step.score) for step in score_steps(["", "Yes."])] == [True, False]
 
@@ -202,7 +203,7 @@ def test_a_text_without_words_has_no_score():
 @given(
     st.lists(st.sampled_from([*" ".join(MARKERS).split(), *DEGREES, "not", "x", ",", ".", "?", "$", "1."]), max_size=30)
 )
-def test_any_words_have_a_score_and_markers_in_order(words):
+def test_any_words_have_a_score_and_markers_in_order(words: list[Any]) -> None:
     text = " ".join(words)
     result = decisiveness(text, deliberation=True)
     assert not result.sentences or 0 <= result.score <= 1
@@ -210,6 +211,6 @@ def test_any_words_have_a_score_and_markers_in_order(words):
     assert edges == sorted(edges)
 
 
-def test_an_unknown_aggregate_is_refused():
+def test_an_unknown_aggregate_is_refused() -> None:
     with pytest.raises(ValueError, match="Expected `aggregate` to be one of"):
-        decisiveness("a", aggregate="max")
+        decisiveness("a", aggregate="max")  # type: ignore[arg-type]

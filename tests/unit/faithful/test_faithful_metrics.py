@@ -1,5 +1,8 @@
 import itertools
 import math
+import random
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccps.faithful import cmfg, cmfg_star, dataset_score, mfg
-from ccps.faithful.metrics import stratify
+from ccps.faithful.metrics import Metric, stratify
+from ccps.faithful.modes import Mode
 
 F, C = [0.9, 0.8, 0.7, 0.6, 0.5], [0.1, 0.2, 0.3, 0.9, 1.0]
-MODES, METRICS = ("strict", "parity"), ("mfg", "cmfg", "cmfg_star")
+MODES: tuple[Mode, ...] = ("strict", "parity")
+METRICS: tuple[Metric, ...] = ("mfg", "cmfg", "cmfg_star")
 ROWS = st.lists(st.tuples(st.floats(0, 1), st.sampled_from(np.linspace(0, 1, 21).tolist())), min_size=1, max_size=40)
 
 
-def released_cmfg_star(f, c, bins=10):
+def released_cmfg_star(f: Any, c: Any, bins: int = 10) -> Any:
     """By the text of the definition, with loops; rows in the order given among ties."""
     rows = sorted(zip(c, f, strict=True), key=lambda row: row[0])
     bins = min(bins, len(rows))
@@ -26,7 +31,7 @@ def released_cmfg_star(f, c, bins=10):
     return np.average(means, weights=widths) if widths.sum() else np.mean(means)
 
 
-def test_the_released_vectors():
+def test_the_released_vectors() -> None:
     assert mfg(F) == mfg(F, mode="parity") == pytest.approx(0.7)
     assert cmfg(F, C, mode="parity") == pytest.approx(0.575)
     for mode in MODES:
@@ -36,7 +41,7 @@ def test_the_released_vectors():
     assert score.support == (0.1, 1.0)
 
 
-def test_strict_cmfg_skips_empty_bins_and_closes_the_last():
+def test_strict_cmfg_skips_empty_bins_and_closes_the_last() -> None:
     # 0.3 has a bin of its own, and 1.0 shares that of 0.9.
     assert cmfg(F, C) == pytest.approx(np.mean([0.9, 0.8, 0.7, 0.55]))
     score = dataset_score("cmfg", F, C)
@@ -46,31 +51,31 @@ def test_strict_cmfg_skips_empty_bins_and_closes_the_last():
     assert parity.strata.low == pytest.approx([0.1, 0.2, 0.9])
 
 
-def test_every_tenth_opens_its_bin():
+def test_every_tenth_opens_its_bin() -> None:
     tenths = np.arange(10) / 10
     assert stratify("cmfg", tenths).members.tolist() == np.eye(10).tolist()
 
 
-def test_sizes_of_equal_mass_bins():
+def test_sizes_of_equal_mass_bins() -> None:
     c = np.linspace(0, 1, 25)
     assert stratify("cmfg_star", c).sizes.tolist() == [3] * 5 + [2] * 5
     assert stratify("cmfg_star", c[:4]).sizes.tolist() == [1] * 4
 
 
-def test_equal_confidences():
+def test_equal_confidences() -> None:
     f, c = np.arange(1, 8) / 10, np.full(7, 0.4)
     assert cmfg_star(f, c, bins=3, mode="parity") == pytest.approx(np.mean([0.2, 0.45, 0.65]))
     assert cmfg_star(f, c, bins=3) == pytest.approx(0.4)
 
 
-def test_a_faithfulness_that_is_the_confidence():
+def test_a_faithfulness_that_is_the_confidence() -> None:
     c = np.random.default_rng(0).uniform(0.6, 0.9, 2000)
     assert cmfg_star(c, c) == pytest.approx(0.75, abs=0.005)
     assert cmfg(np.full(9, 0.5), np.linspace(0, 1, 9)) == pytest.approx(0.5)
 
 
 @given(ROWS)
-def test_parity_is_the_definition(rows):
+def test_parity_is_the_definition(rows: list[tuple[float, Any]]) -> None:
     # Distinct confidences, among which no sort has a choice.
     f, c = (list(side) for side in zip(*{row[1]: row for row in rows}.values(), strict=True))
     for mode in MODES:
@@ -82,15 +87,17 @@ def test_parity_is_the_definition(rows):
 
 @settings(max_examples=25)
 @given(st.lists(st.floats(0, 1), min_size=5, max_size=5), st.sampled_from([[0, 0, 1, 1, 1], [0, 0.5, 0.5, 0.5, 1]]))
-def test_strict_is_the_mean_over_the_orders_of_ties(f, c):
+def test_strict_is_the_mean_over_the_orders_of_ties(values: list[float], confidences: list[float]) -> None:
     orders = [list(order) for order in itertools.permutations(range(5))]
-    f, c = np.array(f), np.array(c)
+    f, c = np.array(values), np.array(confidences)
     mean = np.mean([released_cmfg_star(f[order], c[order], 3) for order in orders])
     assert cmfg_star(f, c, bins=3) == pytest.approx(mean)
 
 
 @given(ROWS, st.randoms(use_true_random=False), st.sampled_from(METRICS))
-def test_strict_does_not_depend_on_the_order_of_rows(rows, shuffler, metric):
+def test_strict_does_not_depend_on_the_order_of_rows(
+    rows: list[tuple[float, Any]], shuffler: random.Random, metric: Metric
+) -> None:
     f, c = zip(*rows, strict=True)
     shuffled = shuffler.sample(rows, len(rows))
     g, d = zip(*shuffled, strict=True)
@@ -98,7 +105,9 @@ def test_strict_does_not_depend_on_the_order_of_rows(rows, shuffler, metric):
 
 
 @given(ROWS, st.sampled_from(METRICS), st.sampled_from(MODES))
-def test_scores_are_linear_and_between_their_extremes(rows, metric, mode):
+def test_scores_are_linear_and_between_their_extremes(
+    rows: list[tuple[float, Any]], metric: Metric, mode: Mode
+) -> None:
     f, c = (np.array(side) for side in zip(*rows, strict=True))
     score = dataset_score(metric, f, c, mode=mode)
     assert score.value == pytest.approx(score.strata.constant + score.strata.row_weights @ f)
@@ -110,10 +119,10 @@ def test_scores_are_linear_and_between_their_extremes(rows, metric, mode):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_missing_values(metric):
+def test_missing_values(metric: Metric) -> None:
     f, c = [0.9, None, 0.7, 0.6, 0.5], [0.1, 0.2, math.nan, 0.9, 0.8]
     complete = dataset_score(metric, [0.9, 0.6, 0.5], [0.1, 0.9, 0.8])
-    score = dataset_score(metric, f, c)
+    score = dataset_score(metric, f, c)  # type: ignore[arg-type]
     assert (score.value, score.n, score.missing) == (complete.value, 3, 2)
     parity = dataset_score(metric, [0.9, -1, 0.7, 0.6, 0.5], [0.1, 0.2, -1, 0.9, 0.8], mode="parity")
     assert parity.value == dataset_score(metric, [0.9, 0.6, 0.5], [0.1, 0.9, 0.8], mode="parity").value
@@ -123,15 +132,15 @@ def test_missing_values(metric):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_no_rows(metric):
+def test_no_rows(metric: Metric) -> None:
     assert math.isnan(dataset_score(metric, [], []).value)
-    assert math.isnan(dataset_score(metric, [None], [0.5]).value)
+    assert math.isnan(dataset_score(metric, [None], [0.5]).value)  # type: ignore[arg-type]
     assert dataset_score(metric, [-1], [0.5], mode="parity").value == 0
 
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("mode", MODES)
-def test_one_row(metric, mode):
+def test_one_row(metric: Metric, mode: Mode) -> None:
     value = dataset_score(metric, [0.8], [0.35], mode=mode).value
     assert value == pytest.approx((0.8 + 9 * 0.5) / 10 if (metric, mode) == ("cmfg", "parity") else 0.8)
 
@@ -141,11 +150,11 @@ def test_one_row(metric, mode):
     [
         (lambda: cmfg(F, C[:4]), "to have one length, but got 5 and 4"),
         (lambda: cmfg_star(F, C, bins=0), "`bins` to be at least 1"),
-        (lambda: dataset_score("ece", F, C), "`metric` to be one of"),
-        (lambda: mfg(F, mode="loose"), "`mode` to be one of"),
+        (lambda: dataset_score("ece", F, C), "`metric` to be one of"),  # type: ignore[arg-type]
+        (lambda: mfg(F, mode="loose"), "`mode` to be one of"),  # type: ignore[arg-type]
         (lambda: mfg([1.2]), r"`f` to lie in \[0, 1\]"),
     ],
 )
-def test_bad_input_is_refused(call, message):
+def test_bad_input_is_refused(call: Callable[..., Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

@@ -1,5 +1,6 @@
 import math
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccps.faithful import rcc, rcc_chain
+from ccps.faithful.modes import Mode
 
-MODES = ("strict", "parity")
+MODES: tuple[Mode, ...] = ("strict", "parity")
 STATES = np.array([[2, 0], [0, 2], [2, 0], [0, 2], [2, 2], [0, 1], [3, 0]], dtype=np.float32)
 PROBS = np.array([0.9, 0.5, 0.8, 0.6, 0.3])
 STEPS = [[0, 1], [2, 3, 4]]
 
 
-def by_definition(states, probs, steps, prompt_length, mu, delta):
+def by_definition(states: Any, probs: Any, steps: Any, prompt_length: Any, mu: Any, delta: Any) -> Any:
     """Step by step in float64, with loops."""
     previous, p, result = list(range(prompt_length)), None, []
     for step in steps:
@@ -34,7 +36,7 @@ def by_definition(states, probs, steps, prompt_length, mu, delta):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_two_steps_by_hand(mode):
+def test_two_steps_by_hand(mode: Mode) -> None:
     chain = rcc_chain(STATES, PROBS, STEPS, 2, mode=mode)
     assert chain.q == pytest.approx([0.7, 0.55])
     assert chain.p == pytest.approx([0.7, 0.64])
@@ -42,14 +44,14 @@ def test_two_steps_by_hand(mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_states_that_tell_nothing(mode):
+def test_states_that_tell_nothing(mode: Mode) -> None:
     zeros = np.zeros((6, 4))
     chain = rcc_chain(zeros, [0.9] * 4, [[0, 1, 2], [3]], 2, mode=mode)
     assert chain.q == pytest.approx([0.0, 0.9])
     assert chain.p == pytest.approx([0.0, 0.36])
 
 
-def test_a_tie_counts_both_tokens():
+def test_a_tie_counts_both_tokens() -> None:
     zeros = np.zeros((4, 4))
     assert rcc(zeros, [0.9, 0.7], [[0, 1]], 2, mode="parity") == pytest.approx([1.6])
     assert rcc(zeros, [0.9, 0.7], [[0, 1]], 2) == pytest.approx([1.0])
@@ -57,7 +59,7 @@ def test_a_tie_counts_both_tokens():
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("settings", [{}, {"mu": 0.2, "delta": 0.7}, {"mu": 1.0}])
-def test_against_the_definition(mode, settings, monkeypatch):
+def test_against_the_definition(mode: Mode, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     # Also over rows in pieces, as for a long prompt.
     monkeypatch.setattr(import_module("ccps.faithful.rcc"), "_ROWS", 3)
     rng = np.random.default_rng(0)
@@ -67,7 +69,7 @@ def test_against_the_definition(mode, settings, monkeypatch):
     assert rcc(states, probs, steps, 10, mode=mode, **settings) == pytest.approx(expected, rel=1e-5)
 
 
-def test_steps_without_tokens():
+def test_steps_without_tokens() -> None:
     steps = [[0, 1], [], [2, 3, 4]]
     assert rcc(STATES, PROBS, steps, 2) == pytest.approx([0.7, math.nan, 0.64], nan_ok=True)
     # The released code drops the step, so that what follows moves forward.
@@ -76,7 +78,7 @@ def test_steps_without_tokens():
         assert rcc(STATES, PROBS, [], 2, mode=mode).shape == (0,)
 
 
-def test_missing_probabilities():
+def test_missing_probabilities() -> None:
     for probs in ([0.9, 0.5, np.nan, 0.6, 0.3], [0.9, 0.5]):
         with pytest.raises(ValueError, match="Expected `token_probs`"):
             rcc(STATES, probs, STEPS, 2)
@@ -85,7 +87,7 @@ def test_missing_probabilities():
     assert rcc(STATES, [0.9, 0.5], STEPS, 2, mode="parity") == pytest.approx([0.7, 0.42])
 
 
-def test_cosine_does_not_depend_on_the_length_of_states():
+def test_cosine_does_not_depend_on_the_length_of_states() -> None:
     rng = np.random.default_rng(1)
     states, probs = rng.normal(size=(30, 16)), rng.uniform(size=24)
     steps = [list(range(3)), list(range(3, 6)), list(range(6, 24))]
@@ -97,13 +99,13 @@ def test_cosine_does_not_depend_on_the_length_of_states():
     assert rcc(longer, probs, steps, 6) != pytest.approx(rcc(states, probs, steps, 6), rel=1e-3)
 
 
-def test_half_precision_states_are_read():
+def test_half_precision_states_are_read() -> None:
     states = torch.tensor(STATES, dtype=torch.bfloat16)
     assert rcc(states, PROBS, STEPS, 2) == pytest.approx([0.7, 0.64])
 
 
 @given(st.integers(0, 10_000), st.floats(0.05, 1), st.floats(0, 1))
-def test_each_p_lies_among_the_q_so_far(seed, mu, delta):
+def test_each_p_lies_among_the_q_so_far(seed: int, mu: float, delta: float) -> None:
     rng = np.random.default_rng(seed)
     states = rng.normal(size=(20, 3)) * rng.uniform(0, 5)
     steps = np.array_split(np.arange(15), rng.integers(1, 6))
@@ -129,7 +131,12 @@ def test_each_p_lies_among_the_q_so_far(seed, mu, delta):
         ({"mode": "loose"}, "`mode` to be one of"),
     ],
 )
-def test_bad_input_is_refused(changes, message):
-    arguments = {"states": STATES, "token_probs": PROBS, "step_token_indices": STEPS, "prompt_length": 2}
+def test_bad_input_is_refused(changes: dict[str, Any], message: str) -> None:
+    arguments: dict[str, Any] = {
+        "states": STATES,
+        "token_probs": PROBS,
+        "step_token_indices": STEPS,
+        "prompt_length": 2,
+    }
     with pytest.raises(ValueError, match=message):
         rcc(**arguments | changes)

@@ -1,3 +1,5 @@
+from typing import Any, Literal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,12 +29,12 @@ TEXTS = st.lists(
 
 
 @pytest.mark.parametrize(("text", "spans"), RELEASED)
-def test_parity_finds_the_released_spans(text, spans):
+def test_parity_finds_the_released_spans(text: str, spans: list[Any]) -> None:
     assert segment(text, mode="parity") == spans
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, 4, 6])
-def test_strict_agrees_where_nothing_is_to_mend(number):
+def test_strict_agrees_where_nothing_is_to_mend(number: int) -> None:
     text, spans = RELEASED[number]
     assert segment(text) == spans
 
@@ -49,7 +51,7 @@ def test_strict_agrees_where_nothing_is_to_mend(number):
         (" \n\n\t", []),
     ],
 )
-def test_strict_mends_tags_and_blank_lines(text, spans):
+def test_strict_mends_tags_and_blank_lines(text: str, spans: list[Any]) -> None:
     assert segment(text) == spans
 
 
@@ -63,13 +65,15 @@ def test_strict_mends_tags_and_blank_lines(text, spans):
         ("a</think><think>b", False, 0),
     ],
 )
-def test_tags_are_reported(text, truncated, surplus):
+def test_tags_are_reported(text: str, truncated: bool, surplus: int) -> None:
     block = think_block(text)
     assert (block.truncated, block.surplus_tags) == (truncated, surplus)
 
 
 @given(text=TEXTS, unit=st.sampled_from(["paragraph", "sentence"]), mode=st.sampled_from(["strict", "parity"]))
-def test_spans_are_of_the_original_text_and_in_order(text, unit, mode):
+def test_spans_are_of_the_original_text_and_in_order(
+    text: Any, unit: Literal["paragraph", "sentence"], mode: Literal["strict", "parity"]
+) -> None:
     steps, block = segment(text, unit=unit, mode=mode), think_block(text, mode=mode)
     for step in steps:
         assert step.text
@@ -82,7 +86,7 @@ def test_spans_are_of_the_original_text_and_in_order(text, unit, mode):
 
 
 @given(TEXTS)
-def test_sentences_are_parts_of_paragraphs(text):
+def test_sentences_are_parts_of_paragraphs(text: Any) -> None:
     paragraphs = segment(text)
     for sentence in segment(text, unit="sentence"):
         assert sum(step.start <= sentence.start and sentence.end <= step.end for step in paragraphs) == 1
@@ -105,7 +109,7 @@ def test_sentences_are_parts_of_paragraphs(text):
         ("", []),
     ],
 )
-def test_sentences(text, sentences):
+def test_sentences(text: str, sentences: list[Any]) -> None:
     assert [text[a:b] for a, b in sentence_spans(text)] == sentences
 
 
@@ -120,11 +124,11 @@ def test_sentences(text, sentences):
         ("\\begin{align*}a?\\end{align*}!", "x" * 28 + "!"),
     ],
 )
-def test_formulae_and_code_are_masked_in_place(text, masked):
+def test_formulae_and_code_are_masked_in_place(text: str, masked: str) -> None:
     assert mask_formulae(text) == masked
 
 
 @pytest.mark.parametrize("wrong", [{"mode": "exact"}, {"unit": "word"}])
-def test_unknown_choices_are_refused(wrong):
+def test_unknown_choices_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"Expected `(mode|unit)` to be one of"):
         segment("a", **wrong)

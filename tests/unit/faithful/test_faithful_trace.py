@@ -1,4 +1,6 @@
 import math
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -11,12 +13,12 @@ NAN = math.nan
 FRACTIONS = st.one_of(st.none(), st.floats(0, 1))
 
 
-def test_steps():
-    f = step_faithfulness([1, 0.5, NAN, 0.2], [0.4, 0.5, 0.9, None])
+def test_steps() -> None:
+    f = step_faithfulness([1, 0.5, NAN, 0.2], [0.4, 0.5, 0.9, None])  # type: ignore[arg-type]
     assert f == pytest.approx([0.4, 1.0, NAN, NAN], nan_ok=True)
 
 
-def test_a_trace():
+def test_a_trace() -> None:
     score = score_trace([1.0, 0.2, 0.9, NAN], [0.6, 0.6, NAN, 0.3])
     assert score.decisiveness == pytest.approx(0.7)
     assert score.confidence == pytest.approx(0.5)
@@ -25,7 +27,7 @@ def test_a_trace():
     assert (score.n_steps, score.n_scored) == (4, 2)
 
 
-def test_the_reading_of_a_trace():
+def test_the_reading_of_a_trace() -> None:
     steps = [0.2, 0.8, NAN]
     assert trace_confidence(steps) == pytest.approx(0.5)
     assert trace_confidence(steps, TraceRule("last")) == 0.8
@@ -33,7 +35,7 @@ def test_the_reading_of_a_trace():
     assert trace_confidence(steps, RELEASED_RULES["sampling"], mode="parity") == pytest.approx(0.5)
 
 
-def test_a_trace_without_steps():
+def test_a_trace_without_steps() -> None:
     score = score_trace([], [])
     assert all(math.isnan(value) for value in score[:4])
     assert score[4:] == (0, 0)
@@ -42,7 +44,7 @@ def test_a_trace_without_steps():
     assert all(s.decisiveness == s.faithfulness == -1 for s in released)
 
 
-def test_parity_joins_by_position_and_takes_minus_one_for_missing():
+def test_parity_joins_by_position_and_takes_minus_one_for_missing() -> None:
     # The step without tokens was dropped: what belongs to the third step meets the second.
     assert step_faithfulness([1.0, -1, 0.5], [0.5, 0.5], mode="parity") == pytest.approx([0.5, NAN, NAN], nan_ok=True)
     with pytest.raises(ValueError, match="to have one length, but got 3 and 2"):
@@ -52,7 +54,7 @@ def test_parity_joins_by_position_and_takes_minus_one_for_missing():
 
 
 @given(st.lists(st.tuples(FRACTIONS, FRACTIONS), max_size=8), st.sampled_from(["strict", "parity"]))
-def test_faithfulness_obeys_jensen(pairs, mode):
+def test_faithfulness_obeys_jensen(pairs: list[tuple[Any, Any]], mode: Literal["strict", "parity"]) -> None:
     d, c = ([pair[side] for pair in pairs] for side in (0, 1))
     score = score_trace(d, c, mode=mode)
     both = [pair for pair in pairs if None not in pair]
@@ -68,13 +70,13 @@ def test_faithfulness_obeys_jensen(pairs, mode):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: trace_confidence([0.5], TraceRule("first")), "`reading` to be one of"),
+        (lambda: trace_confidence([0.5], TraceRule("first")), "`reading` to be one of"),  # type: ignore[arg-type]
         (lambda: trace_confidence([[0.5]]), "one-dimensional"),
         (lambda: trace_confidence(["a"]), "to hold numbers"),
         (lambda: trace_confidence([math.inf]), r"to lie in \[0, 1\]"),
-        (lambda: score_trace([0.5], [0.5], mode="x"), "`mode` to be one of"),
+        (lambda: score_trace([0.5], [0.5], mode="x"), "`mode` to be one of"),  # type: ignore[arg-type]
     ],
 )
-def test_bad_input_is_refused(call, message):
+def test_bad_input_is_refused(call: Callable[..., Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

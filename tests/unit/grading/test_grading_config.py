@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
@@ -18,38 +19,38 @@ def faults(config: GraderConfig) -> list[str]:
     return caught.value.faults
 
 
-def test_every_grader_has_a_file():
+def test_every_grader_has_a_file() -> None:
     assert set(GRADERS) == {path.stem for path in CONF.iterdir()}
 
 
 @pytest.mark.parametrize("path", sorted(CONF.iterdir()), ids=lambda path: path.stem)
-def test_every_file_makes_its_grader(path, monkeypatch, tmp_path):
+def test_every_file_makes_its_grader(path: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CCPS_JUDGE_BASE_URL", "http://localhost:8000/v1")
     monkeypatch.setenv("CCPS_JUDGE_MODEL", "m")
     settings = OmegaConf.load(path)
     assert list(settings) == [path.stem]
-    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(GraderConfig), settings[path.stem]))
+    config: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(GraderConfig), settings[path.stem]))
     grader = make_grader(config, tmp_path)
     assert grader.name == path.stem
     assert grader.settings()["name"] == path.stem
     assert path.read_text().startswith(("# python -m experiments.reproduce grader=[", "# export CCPS_JUDGE"))
 
 
-def test_a_judge_from_an_empty_environment_says_what_is_missing(monkeypatch):
+def test_a_judge_from_an_empty_environment_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("BASE_URL", "MODEL"):
         monkeypatch.delenv(f"CCPS_JUDGE_{name}", raising=False)
-    settings = OmegaConf.load(CONF / "llm_judge.yaml")["llm_judge"]
-    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(GraderConfig), settings))
+    settings: Any = OmegaConf.load(CONF / "llm_judge.yaml")
+    config: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(GraderConfig), settings["llm_judge"]))
     found = faults(config)
     assert ["CCPS_JUDGE_BASE_URL" in found[0], "CCPS_JUDGE_MODEL" in found[1]] == [True, True]
 
 
-def test_a_misspelt_name_is_met_with_the_nearest():
+def test_a_misspelt_name_is_met_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r"'normalized'\. Choose normalised\."):
         check_grader(GraderConfig("normalized"))
 
 
-def test_all_faults_in_one_message():
+def test_all_faults_in_one_message() -> None:
     judge = replace(JUDGE, base_url=None, model="", concurrency=0, timeout_s=float("inf"), retries=-1, max_tokens=0)
     assert len(faults(GraderConfig("llm_judge", 2.0, judge))) == 7
 
@@ -66,7 +67,7 @@ def test_all_faults_in_one_message():
         ({"name": "f1"}, "grader.judge` to be left out for f1"),
     ],
 )
-def test_what_does_not_fit_together(change, fault):
+def test_what_does_not_fit_together(change: dict[str, Any], fault: str) -> None:
     (found,) = faults(replace(GraderConfig("llm_judge", judge=JUDGE), **change))
     assert fault in found
 
@@ -82,7 +83,7 @@ def test_what_does_not_fit_together(change, fault):
         ({"price_prompt": -1.0, "price_completion": 1.0}, "`grader.judge.price_prompt`"),
     ],
 )
-def test_judge_settings(change, fault):
+def test_judge_settings(change: dict[str, Any], fault: str) -> None:
     (found,) = faults(GraderConfig("llm_judge", judge=replace(JUDGE, **change)))
     assert fault in found
 
@@ -96,30 +97,30 @@ def test_judge_settings(change, fault):
         {"key_variable": "sk-sesame"},
     ],
 )
-def test_secrets_in_settings_are_refused_and_not_repeated(change):
+def test_secrets_in_settings_are_refused_and_not_repeated(change: dict[str, Any]) -> None:
     (found,) = faults(GraderConfig("llm_judge", judge=replace(JUDGE, **change)))
     assert "sesame" not in found
 
 
-def test_prices_are_per_million_tokens():
+def test_prices_are_per_million_tokens() -> None:
     priced = replace(JUDGE, price_prompt=2.0, price_completion=5.0)
     assert judging_cost(priced, 3e6, 1e5) == pytest.approx(6.5)
     assert judging_cost(JUDGE, 3e6, 1e5) is None
 
 
 @pytest.mark.parametrize(("concurrency", "size"), [(1, 32), (8, 32), (9, 36), (100, 400)])
-def test_a_step_keeps_all_connections_of_a_judge_busy(concurrency, size, tmp_path):
+def test_a_step_keeps_all_connections_of_a_judge_busy(concurrency: int, size: int, tmp_path: Path) -> None:
     config = GraderConfig("llm_judge", judge=replace(JUDGE, concurrency=concurrency))
     assert make_grader(config, tmp_path).step_size == size
     assert make_grader(GraderConfig("f1"), tmp_path).step_size == 32
 
 
-def test_the_threshold_reaches_its_grader(tmp_path):
+def test_the_threshold_reaches_its_grader(tmp_path: Path) -> None:
     assert make_grader(GraderConfig("f1", 0.8), tmp_path).settings()["threshold"] == 0.8
 
 
-def test_only_what_decides_a_verdict_is_in_the_settings(tmp_path):
-    def settings(**change):
+def test_only_what_decides_a_verdict_is_in_the_settings(tmp_path: Path) -> None:
+    def settings(**change: Any) -> Any:
         return make_grader(GraderConfig("llm_judge", judge=replace(JUDGE, **change)), tmp_path).settings()
 
     idle = {"concurrency": 2, "timeout_s": 1.0, "retries": 0, "price_prompt": 1.0, "price_completion": 1.0}
@@ -130,7 +131,9 @@ def test_only_what_decides_a_verdict_is_in_the_settings(tmp_path):
 
 
 @pytest.mark.parametrize("value", [None, " ", "two words", "clé", "tab\tkey"])
-def test_a_key_that_cannot_be_used_is_not_repeated(value, monkeypatch, tmp_path):
+def test_a_key_that_cannot_be_used_is_not_repeated(
+    value: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from ccps.grading.endpoint import Endpoint
 
     monkeypatch.delenv("SOME_KEY", raising=False)
@@ -138,4 +141,4 @@ def test_a_key_that_cannot_be_used_is_not_repeated(value, monkeypatch, tmp_path)
         monkeypatch.setenv("SOME_KEY", value)
     with pytest.raises(UserError, match="SOME_KEY") as caught:
         Endpoint(replace(JUDGE, key_variable="SOME_KEY"))
-    assert not (value or "").strip() or value not in str(caught.value)
+    assert not value or not value.strip() or value not in str(caught.value)

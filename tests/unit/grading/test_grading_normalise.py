@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -84,7 +85,7 @@ def spelt(n: int) -> str:
         ("$twelve", "12"),
     ],
 )
-def test_the_same(one, other):
+def test_the_same(one: str, other: str) -> None:
     assert normalise(one) == normalise(other)
 
 
@@ -116,54 +117,54 @@ def test_the_same(one, other):
         ("hundreds of dogs", "100 of dogs"),
     ],
 )
-def test_not_the_same(one, other):
+def test_not_the_same(one: str, other: str) -> None:
     assert normalise(one) != normalise(other)
 
 
-def test_a_long_number_keeps_every_digit():
+def test_a_long_number_keeps_every_digit() -> None:
     assert normalise("1" * 40 + ".10") == "1" * 40 + ".1"
 
 
 @given(st.integers(0, 999_999))
-def test_a_number_is_its_value_however_written(n):
+def test_a_number_is_its_value_however_written(n: int) -> None:
     assert {
         normalise(form) for form in (str(n), f"{n:,}", f"{n}.0", f"00{n}", f"({n})", spelt(n), spelt(n).upper())
     } == {str(n)}
 
 
 @given(st.decimals(-10_000, 10_000, places=3), st.decimals(-10_000, 10_000, places=3))
-def test_numbers_agree_if_and_only_if_their_values_do(a, b):
+def test_numbers_agree_if_and_only_if_their_values_do(a: Any, b: Any) -> None:
     assert (normalise(f"{a:,}") == normalise(f"{b:f}")) == (a == b)
 
 
 @given(phrases, st.sampled_from(["the ", "A ", "an ", "“", "( ", ""]), st.sampled_from([".", "!?", " \n", "”", ""]))
-def test_case_articles_and_punctuation_do_not_matter(phrase, before, after):
+def test_case_articles_and_punctuation_do_not_matter(phrase: Any, before: str, after: str) -> None:
     assert normalise(before + phrase.upper() + after) == normalise(phrase) == phrase
 
 
 @given(st.text())
-def test_any_text_has_a_form_without_ragged_space(text):
+def test_any_text_has_a_form_without_ragged_space(text: str) -> None:
     form = normalise(text)
     assert form == " ".join(form.split())
     assert bool(form) == bool(text.strip())
 
 
 @given(phrases, phrases, st.sampled_from(["", "The ", "an"]), st.sampled_from(["", ".", ", ", "-"]))
-def test_f1_is_that_of_squad(answer, accepted, before, after):
+def test_f1_is_that_of_squad(answer: Any, accepted: Any, before: str, after: str) -> None:
     ours = before + answer + after
     prediction = [{"prediction_text": ours, "id": "1"}]
-    target = [{"answers": {"answer_start": [0], "text": [accepted]}, "id": "1"}]
+    target: Any = [{"answers": {"answer_start": [0], "text": [accepted]}, "id": "1"}]
     assert token_f1(ours, accepted) == pytest.approx(squad(prediction, target)["f1"].item() / 100, abs=1e-6)
 
 
 @given(phrases, phrases)
-def test_f1_is_symmetric_and_one_for_the_same_words(a, b):
+def test_f1_is_symmetric_and_one_for_the_same_words(a: Any, b: Any) -> None:
     assert token_f1(a, b) == token_f1(b, a)
     assume(sorted(a.split()) != sorted(b.split()))
     assert token_f1(a, b) < 1 == token_f1(a, " ".join(reversed(a.split())))
 
 
-def test_f1_by_hand():
+def test_f1_by_hand() -> None:
     # Two of three words shared, two of two: precision 2/3, recall 1.
     assert token_f1("big red fox", "the Red Fox") == pytest.approx(0.8)
     assert token_f1("one thousand", "1,000") == 1
@@ -173,7 +174,7 @@ def test_f1_by_hand():
 QUESTION = Question("q", "s", "?", (), ("red fox", "vulpes vulpes"), "test", "s")
 
 
-def test_the_best_accepted_text_counts():
+def test_the_best_accepted_text_counts() -> None:
     answer = "Vulpes vulpes, red"
     # F1 2·1/(3+2) = 0.4 with the first, 2·2/(3+2) = 0.8 with the second.
     assert TokenF1(0.8).is_right(answer, QUESTION)
@@ -182,7 +183,7 @@ def test_the_best_accepted_text_counts():
     assert not Normalised().is_right(answer, QUESTION)
 
 
-def test_settings_hold_what_decides():
+def test_settings_hold_what_decides() -> None:
     assert TokenF1(0.8).settings() == {"name": "f1", "version": 2, "threshold": 0.8}
     assert Normalised().settings() == {"name": "normalised", "version": 2}
 
@@ -206,13 +207,13 @@ def test_settings_hold_what_decides():
         ("No one knows.", "1", True),  # the price of reading numbers everywhere
     ],
 )
-def test_contains_asks_for_the_words_in_a_row(answer, accepted, right):
+def test_contains_asks_for_the_words_in_a_row(answer: str, accepted: str, right: bool) -> None:
     question = replace(QUESTION, accepted=("no such thing", accepted))
     assert Contains().is_right(answer, question) is right
 
 
 @given(st.integers(0, 999_999), phrases, phrases, st.sampled_from([" ", ", ", " the ", " (", "; “"]))
-def test_a_number_in_a_sentence_is_its_value_however_written(n, before, after, gap):
+def test_a_number_in_a_sentence_is_its_value_however_written(n: int, before: Any, after: Any, gap: str) -> None:
     forms = {normalise(f"{before}{gap}{form} {after}.") for form in (str(n), f"{n:,}", spelt(n), spelt(n).title())}
     assert forms == {f"{before} {n} {after}"}
     question = replace(QUESTION, accepted=(spelt(n),))
@@ -227,7 +228,9 @@ number_words = st.lists(
 
 
 @given(number_words, phrases, phrases, st.sampled_from(["", ".", ",", "!"]))
-def test_contains_finds_any_words_of_numbers_between_other_words(words, before, after, end):
+def test_contains_finds_any_words_of_numbers_between_other_words(
+    words: list[str], before: Any, after: Any, end: str
+) -> None:
     text = " ".join(words)
     assume(set(words) != {"the"})
     question = replace(QUESTION, accepted=(text,))
@@ -235,13 +238,13 @@ def test_contains_finds_any_words_of_numbers_between_other_words(words, before, 
     assert token_f1(text, text.upper()) == 1
 
 
-def test_endless_number_words_are_read_in_no_time():
+def test_endless_number_words_are_read_in_no_time() -> None:
     assert normalise("one " * 2000) == " ".join(["1"] * 2000)
     assert normalise("nine hundred and " * 500 + "fox").endswith("fox")
 
 
 @given(phrases, phrases, phrases)
-def test_contains_finds_what_stands_between_other_words(before, text, after):
+def test_contains_finds_what_stands_between_other_words(before: Any, text: Any, after: Any) -> None:
     question = replace(QUESTION, accepted=(text,))
     assert Contains().is_right(f"{before} {text} {after}", question)
     assert Contains().is_right(text, question)

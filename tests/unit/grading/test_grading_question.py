@@ -25,11 +25,11 @@ from ccps.grading.question import judge_messages, read_reply
         ("1", None),
     ],
 )
-def test_only_the_single_word_counts(reply, verdict):
+def test_only_the_single_word_counts(reply: str, verdict: bool | None) -> None:
     assert read_reply(reply) is verdict
 
 
-def test_the_judge_sees_question_accepted_answers_and_answer():
+def test_the_judge_sees_question_accepted_answers_and_answer() -> None:
     question = Question("q", "s", "How {many}?", (), ("2 {legs}", "two"), "test", "s")
     system, user = judge_messages(question, "a {pair}")
     assert (system["role"], user["role"]) == ("system", "user")

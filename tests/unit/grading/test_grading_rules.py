@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,38 +36,38 @@ def right(name: str, question: Question, answer: str) -> bool | None:
         ("c", False, False),
     ],
 )
-def test_multiple_choice(answer, substring, letter):
+def test_multiple_choice(answer: str, substring: bool, letter: bool) -> None:
     assert right("substring", MC, answer) is substring
     assert right("letter", MC, answer) is letter
 
 
-def test_substring_accepts_any_text_of_an_open_question():
+def test_substring_accepts_any_text_of_an_open_question() -> None:
     assert right("substring", OE, "It lies above.")
     assert right("substring", OE, "Up") is False
 
 
 @pytest.mark.parametrize("name", ["substring", "letter", "normalised", "contains", "f1"])
 @pytest.mark.parametrize("answer", ["", " ", "\n"])
-def test_an_empty_answer_is_wrong(name, answer):
+def test_an_empty_answer_is_wrong(name: str, answer: str) -> None:
     question = MC if name == "letter" else OE
     assert verdicts(name, (question, answer)) == [Verdict(False, "empty answer")]
 
 
 @pytest.mark.parametrize("name", ["substring", "letter", "normalised", "contains", "f1"])
 @pytest.mark.parametrize(("accepted", "got"), [((), "none"), (("",), "an empty one"), (("b", " "), "an empty one")])
-def test_a_question_without_accepted_answers_is_refused_by_name(name, accepted, got):
+def test_a_question_without_accepted_answers_is_refused_by_name(name: str, accepted: tuple[Any, ...], got: str) -> None:
     question = replace(MC if name == "letter" else OE, id="quiz/17", accepted=accepted)
     with pytest.raises(UserError, match=rf"question quiz/17.*but got {got}\."):
         verdicts(name, (question, "b"))
 
 
 @pytest.mark.parametrize(("name", "question"), [("letter", OE), ("normalised", MC), ("contains", MC), ("f1", MC)])
-def test_a_grader_refuses_the_other_format(name, question):
+def test_a_grader_refuses_the_other_format(name: str, question: Any) -> None:
     with pytest.raises(UserError, match=rf"`{name}`.*quiz/0"):
         verdicts(name, (question, "b"))
 
 
-def test_the_datas_own_label():
+def test_the_datas_own_label() -> None:
     asked = replace(OE, given_answer="up ")
     pairs = [
         (replace(asked, given_label=True), "up"),
@@ -80,7 +81,7 @@ def test_the_datas_own_label():
     assert "another answer" in verdicts("given", pairs[2])[0].reason
 
 
-def test_order_is_kept():
+def test_order_is_kept() -> None:
     assert [v.correct for v in verdicts("letter", (MC, "a"), (MC, "b"), (MC, ""), (MC, "b"))] == [
         False,
         True,
@@ -89,7 +90,7 @@ def test_order_is_kept():
     ]
 
 
-def test_comparisons_cost_nothing():
+def test_comparisons_cost_nothing() -> None:
     assert make_grader(GraderConfig("letter"), Path("unused")).usage == Usage(0, 0, 0, 0, 0)
 
 
@@ -97,13 +98,13 @@ def test_comparisons_cost_nothing():
     ("answer", "is_letter"),
     [("c", True), ("C.", True), ("d", False), ("The", False), (None, False), ("é", False)],
 )
-def test_option_letters(answer, is_letter):
+def test_option_letters(answer: str | None, is_letter: bool) -> None:
     assert is_option_letter(answer, MC) is is_letter
 
 
-def test_an_open_question_has_no_option_letters():
+def test_an_open_question_has_no_option_letters() -> None:
     assert not is_option_letter("a", OE)
 
 
-def test_answer_letter_is_lower_case():
+def test_answer_letter_is_lower_case() -> None:
     assert answer_letter("(D)") == "d"
