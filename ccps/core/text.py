@@ -37,6 +37,11 @@ def interval(low: float, high: float) -> str:
     return f"[{percent(low)}, {percent(high)}]"
 
 
+def level_words(level: float) -> str:
+    """A level of intervals, "95 %"."""
+    return f"{level:.0%}".replace("%", " %")
+
+
 def scaled(value: float, scale: str) -> str:
     """A fraction as its scale reads: "−55.0 %" (relative), "+5.0 points" or "12.3 %" (value)."""
     if math.isnan(value):

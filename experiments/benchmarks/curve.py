@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 
-from ccps.report.figures import INK, STYLE, new_figure, png_bytes, title_left
+from ccps.report.kit.style import INK, STYLE, new_figure, png_bytes, title_left
 from experiments.benchmarks.scale import Curve, straight_line
 from experiments.benchmarks.timing import spread
 

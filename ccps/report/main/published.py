@@ -8,7 +8,9 @@ from pathlib import Path
 
 from ccps.analysis.ledger import ClaimVerdict, LedgerEntry
 from ccps.core.text import DASH, count
-from ccps.report.sections import Section, Table
+from ccps.report.kit.files import write_text
+from ccps.report.kit.section import Section
+from ccps.report.kit.table import Table
 
 
 def ledger_lines(entries: Sequence[LedgerEntry]) -> list[str]:
@@ -51,7 +53,7 @@ def ledger_section(entries: Sequence[LedgerEntry]) -> Section | None:
     ]
     if shown:
         head = ("Quantity", "Published", "Measured here", "Interval", "Verdict")
-        tables.append(Table("", head, shown))
+        tables.append(Table("", head, shown, "lrrrl"))
     notes = [f"{name}: {reason}." for name, rows in _by_set(entries).items() for reason in _reasons(rows)]
     noted = ((entry.set_name, entry.claim.note) for entry in entries if entry.listed and entry.claim.note)
     notes += [f"{name}: {note}" for name, note in dict.fromkeys(noted)]
@@ -98,5 +100,4 @@ def write_claims(entries: Sequence[LedgerEntry], path: Path) -> Path:
         }
         rows.append(json.dumps(row, ensure_ascii=False, allow_nan=False))
     text = "[\n" + ",\n".join(rows) + "\n]\n" if rows else "[]\n"
-    path.write_text(text, encoding="utf-8", newline="\n")
-    return path
+    return write_text(path, text)

@@ -12,7 +12,7 @@ from ccps.core.artifacts import Artifact
 from ccps.pipeline.costs import costs_by_stage
 from ccps.pipeline.stage import Stage, Work, total_cost
 from ccps.reasoning.profiles import worst
-from ccps.report.faithful_write import write_faithful
+from ccps.report.faithful.write import write_faithful
 from ccps.settings.faithful.run import ESTIMATORS, FaithfulConfig
 from ccps.stages.faithful.cells import Cell
 from ccps.stages.faithful.score import read_table
@@ -51,9 +51,10 @@ class Scored(NamedTuple):
 
 
 class FaithReportStage(Stage):
-    """Tables, figures and the page, as `ccps.report.faithful_write` has them."""
+    """Tables, figures and the page, as `ccps.report.faithful.write` has them."""
 
     name = "faith_report"
+    version = 2
     unit = "pages"
 
     def __init__(

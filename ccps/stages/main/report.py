@@ -11,7 +11,7 @@ from ccps.grading import GRADERS
 from ccps.methods import METHODS, find_method
 from ccps.metrics import CONVENTIONS
 from ccps.pipeline.stage import Stage, Work
-from ccps.report.write import write_report
+from ccps.report.main.write import write_report
 from ccps.settings.experiment import Config
 from ccps.stages.main import gather
 from ccps.stages.main.counts import count_all
@@ -27,6 +27,7 @@ class ReportStage(Stage):
     """Writes tables, figures, `report.html`, `claims.json`, `costs.csv` and `run.json`."""
 
     name = "report"
+    version = 2
     unit = "reports"
 
     def __init__(

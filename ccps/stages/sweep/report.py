@@ -13,7 +13,7 @@ from ccps.core.artifacts import Artifact
 from ccps.perturbation import Grid
 from ccps.pipeline.costs import costs_by_stage
 from ccps.pipeline.stage import Stage, Work
-from ccps.report.sweep_write import write_sweep
+from ccps.report.sweep.write import write_sweep
 from ccps.stages.main.runs import Count, ModelSides, Side
 from ccps.stages.sweep.checks import Swept
 from ccps.stages.sweep.evaluate import best_point
@@ -63,6 +63,7 @@ class SweepReportStage(Stage):
     """Writes tables, figures, `report.html`, `report.md`, `costs.csv` and `run.json`."""
 
     name = "sweep_report"
+    version = 2
     unit = "reports"
 
     def __init__(

@@ -17,12 +17,14 @@ from ccps.analysis.averages import (
 )
 from ccps.analysis.data import ReportData
 from ccps.analysis.differences import average_differences
+from ccps.analysis.findings import Findings
+from ccps.analysis.main_table import summarise
 from ccps.analysis.records import Setting
 from ccps.analysis.resamples import Resamples, by_subject, resample
 from ccps.metrics import METRICS
 from ccps.report.main.headline import headline_section
-from ccps.report.summary import summarise
-from ccps.report.write import write_report
+from ccps.report.main.job import MAIN
+from ccps.report.main.write import write_report
 
 Make = Callable[..., ReportData]
 NOTHING = Resamples({}, 0.95)
@@ -127,7 +129,7 @@ def test_controls_are_no_rivals_and_never_bold(make_data: Make) -> None:
     assert set(found) == set(METRICS)
     assert found["auroc"].measured.value == pytest.approx(-0.015)
     assert found["ece"].measured.value == pytest.approx((0.108 - 0.123) / 0.123)
-    section = headline_section(data, tuple(found.values()))
+    section = headline_section(Findings(data))
     assert section is not None
     assert section.tables[0].rows[0][:2] == ("ECE", "−12.2 %")
     assert {row[3] for row in section.tables[0].rows} == {"Own p_100%"}
@@ -148,7 +150,7 @@ def test_intervals_over_several_seeds_come_from_the_resamples(make_data: Make) -
 def test_written_report_shows_averages_and_controls_apart(
     make_data: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ccps.report.write.draw_all", lambda *_: ())
+    monkeypatch.setattr(MAIN, "figures", [])
     write_report(two_settings(make_data, resamples=50), tmp_path)
     table = pd.read_csv(tmp_path / "tables/averages.csv")
     assert list(table.columns) == ["method", "metric", "value", "ci_low", "ci_high", "n_settings"]

@@ -11,10 +11,10 @@ import pytest
 from ccps.analysis.averages import average_results, average_setting, headlines
 from ccps.analysis.data import DIFFERENCE_COLUMNS, ReportData
 from ccps.analysis.differences import average_differences, paired_differences
+from ccps.analysis.main_table import summarise
 from ccps.analysis.records import Setting
 from ccps.analysis.resamples import Resamples, by_subject, resample
 from ccps.metrics import METRICS, evaluate
-from ccps.report.summary import summarise
 
 Make = Callable[..., ReportData]
 

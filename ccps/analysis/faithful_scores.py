@@ -1,0 +1,81 @@
+"""The headline score of each estimator beside its baselines, and what was left out of it."""
+
+import math
+import re
+from enum import StrEnum
+from typing import NamedTuple
+
+from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
+from ccps.analysis.records import Estimate
+
+HEADLINE = "cmfg_star"
+CONSTANT, RANDOM, DECISIVE = "best_constant", "permutation", "always_decisive"
+
+# What was left out of accuracy or of correlations bears on their tables alone; matched with `what` in `dropped`.
+OF_ANSWERS = "accuracy|mean_decisiveness"
+OF_SCORES = f"^(?!.*({OF_ANSWERS}|spearman|mean_|gap))"
+OF_SUPPORT = f"^(?!.*({OF_ANSWERS}))"
+
+
+class Excess(StrEnum):
+    """How a score stands to a baseline, by the interval of its excess."""
+
+    ABOVE = "above"
+    BELOW = "below"
+    LEVEL = "not told apart from"
+    NO_INTERVAL = "not told apart, for want of an interval, from"
+    MISSING = "not compared with"
+
+
+class EstimatorScore(NamedTuple):
+    """The headline score of an estimator in a run, beside its baselines."""
+
+    cell: FaithfulCell
+    estimator: str
+
+    @property
+    def score(self) -> Estimate:
+        """The score."""
+        return self.cell.measured(self.estimator, HEADLINE)
+
+    def baseline(self, name: str) -> Estimate:
+        """The score of wording that knows nothing."""
+        return self.cell.measured(self.estimator, name)
+
+    def excess(self, name: str) -> Estimate:
+        """The score less that baseline."""
+        return self.cell.measured(self.estimator, f"excess_{name}")
+
+
+def scored(data: FaithfulData) -> list[EstimatorScore]:
+    """Every estimator of every run that has a score."""
+    pairs = [EstimatorScore(cell, name) for cell in data.cells for name in cell.estimators]
+    return [pair for pair in pairs if pair.score.known]
+
+
+def standing(excess: Estimate) -> Excess:
+    """Read the interval of an excess."""
+    if not excess.known:
+        return Excess.MISSING
+    if math.isnan(excess.low) or math.isnan(excess.high):
+        return Excess.NO_INTERVAL
+    return Excess.ABOVE if excess.low > 0 else Excess.BELOW if excess.high < 0 else Excess.LEVEL
+
+
+def above(found: list[EstimatorScore], baseline: str) -> list[EstimatorScore]:
+    """Those that are clearly above a baseline."""
+    return [one for one in found if standing(one.excess(baseline)) is Excess.ABOVE]
+
+
+class Lost(NamedTuple):
+    """Something that was left out."""
+
+    what: str
+    why: str
+    n: float
+
+
+def lost(cell: FaithfulCell, pattern: str) -> list[Lost]:
+    """What was left out of something whose name fits the pattern."""
+    rows = (Lost(str(row.what), str(row.why), float(row.n)) for row in cell.dropped.itertuples(index=False))
+    return [row for row in rows if re.search(pattern, row.what)]

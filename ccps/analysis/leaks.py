@@ -1,0 +1,104 @@
+"""What tells of leaks: shared questions, the control that learnt nothing, and probes carried between benchmarks."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from ccps.analysis.averages import setting_means
+from ccps.analysis.data import ReportData
+from ccps.analysis.records import Setting
+from ccps.analysis.resamples import Resamples
+
+CHANCE = 0.5
+LEAK_METRIC = "auroc"
+
+
+class SharedQuestions(NamedTuple):
+    """Training questions whose text stands in a test benchmark too."""
+
+    found: int
+    trained_on: int
+
+
+class ChanceControl(NamedTuple):
+    """AUROC of the control that learnt from shuffled labels, in one setting; NaN where missing."""
+
+    setting: Setting
+    value: float
+    low: float
+    high: float
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a value with an interval."""
+        return not (math.isnan(self.value) or math.isnan(self.low))
+
+    @property
+    def covers_chance(self) -> bool:
+        """Whether its interval holds what nothing learnt would give."""
+        return self.low <= CHANCE <= self.high
+
+
+class Transfer(NamedTuple):
+    """One metric of the probes of a model and format, by the benchmark trained on and the one tested on."""
+
+    model: str
+    format: str
+    metric: str
+    rows: pd.DataFrame
+
+    @property
+    def trains(self) -> list[str]:
+        """Training benchmarks in order of appearance."""
+        return list(dict.fromkeys(self.rows["train"].astype(str)))
+
+    @property
+    def tests(self) -> list[str]:
+        """Test benchmarks in order of appearance, those that were trained on first and in their order."""
+        trains, tests = self.trains, list(dict.fromkeys(self.rows["test"].astype(str)))
+        return sorted(tests, key=lambda test: trains.index(test) if test in trains else len(trains))
+
+
+def shared_questions(data: ReportData) -> SharedQuestions:
+    """How many training questions stand in a test benchmark too, over all of them."""
+    shared = data.audit.shared
+    return SharedQuestions(int(shared["shared"].sum()), int((shared["shared"] - shared["left_out"]).sum()))
+
+
+def chance_controls(data: ReportData, resamples: Resamples) -> list[ChanceControl]:
+    """Where the control that learnt from shuffled labels stands, in each setting; empty where it was not run.
+
+    Args:
+        data: the results, and the name of that control.
+        resamples: where its interval comes from; it covers seeds as well as questions.
+    """
+    control = data.chance_control
+    if control is None or control not in data.methods:
+        return []
+    means = setting_means(data.results, LEAK_METRIC)[control]
+    return [
+        ChanceControl(
+            setting,
+            float(means.get(setting, math.nan)),
+            *resamples.ends(resamples.of(setting, control, LEAK_METRIC)),
+        )
+        for setting in data.settings
+    ]
+
+
+def transfers(data: ReportData) -> Iterator[Transfer]:
+    """The transfer rows of each model, format and metric."""
+    for (model, format_, metric), rows in data.audit.transfer.groupby(["model", "format", "metric"], sort=False):
+        yield Transfer(str(model), str(format_), str(metric), rows)
+
+
+def missing_transfers(data: ReportData) -> dict[str, Sequence[str]]:
+    """Why values of the transfer are missing: each reason with the pairs it holds for ("piqa to mmlu")."""
+    missing = data.audit.transfer[data.audit.transfer["value"].isna()]
+    if missing.empty:
+        return {}
+    reasons = missing["reason"] if "reason" in missing else pd.Series("no reason was recorded", index=missing.index)
+    places = missing["train"].astype(str) + " to " + missing["test"].astype(str)
+    return {str(reason): list(dict.fromkeys(here)) for reason, here in places.groupby(reasons)}

@@ -1,0 +1,168 @@
+"""Results gathered into the main tables: one per setting, one row per method, the best of each column marked."""
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from ccps.analysis.data import ordered_methods
+from ccps.analysis.records import Setting
+from ccps.analysis.resamples import Resamples
+from ccps.core.text import count_range
+from ccps.metrics import METRICS, Metric
+
+NOT_RUN = "not run, or it scored no answer"
+NO_REASON = "no value was recorded, and no reason"
+
+
+@dataclass(frozen=True)
+class MetricCell:
+    """One metric of one method.
+
+    Attributes:
+        value: mean over seeds, a fraction; NaN when missing.
+        low: lower end of its interval; NaN when missing.
+        high: upper end.
+        seed_values: the value of each seed, in the order of the table.
+        bold: best of its column, and clearly so.
+        reason: why the value is missing; empty when it is not.
+    """
+
+    value: float
+    low: float
+    high: float
+    seed_values: tuple[float, ...]
+    bold: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """One method; `cells` in the order of `METRICS`, `seeds` how many trainings are averaged (0 for none).
+
+    A `control` is not among those that are compared for the best.
+    """
+
+    method: str
+    cells: tuple[MetricCell, ...]
+    seeds: int
+    n: str
+    control: bool
+
+
+@dataclass(frozen=True)
+class MainTable:
+    """All methods on one benchmark with one model."""
+
+    model: str
+    benchmark: str
+    format: str
+    rows: tuple[MethodRow, ...]
+
+    def missing(self) -> list[tuple[str, str, str]]:
+        """(method, metric label, reason) of every value that is missing."""
+        return [
+            (row.method, metric.label, cell.reason)
+            for row in self.rows
+            for metric, cell in zip(METRICS.values(), row.cells, strict=True)
+            if cell.reason
+        ]
+
+
+def summarise(
+    results: pd.DataFrame,
+    reference: str,
+    controls: Collection[str] = (),
+    resamples: Resamples | None = None,
+) -> tuple[MainTable, ...]:
+    """Average the results over seeds and mark the best of each column.
+
+    A mean over seeds is missing when any seed is. The best of a column is bold only where the paired interval of its
+    difference to every other method excludes 0. Controls come last and are left out of this.
+
+    Args:
+        results: columns `RESULT_COLUMNS`, optionally `reason`.
+        reference: method that comes first.
+        controls: methods that are no rivals.
+        resamples: where the intervals of means over several seeds and of differences come from; without it the ends of
+            the former are means, and nothing is bold.
+    """
+    methods = ordered_methods(results, reference, controls)
+    tables = []
+    for (model, benchmark), here in results.groupby(["model", "benchmark"], sort=False):
+        setting = Setting(str(model), str(benchmark))
+        columns = []
+        for metric in METRICS.values():
+            rows = here[here["metric"] == metric.name]
+            cells = {method: _cell(rows[rows["method"] == method]) for method in methods}
+            if resamples is not None:
+                cells = _redrawn(cells, resamples, setting, metric)
+                cells = _marked(cells, resamples, setting, metric, controls)
+            columns.append(cells)
+        row_of = {method: here[here["method"] == method] for method in methods}
+        rows_ = tuple(
+            MethodRow(
+                method,
+                tuple(column[method] for column in columns),
+                int(row_of[method]["seed"].nunique()),
+                count_range(row_of[method]["n"].tolist()),
+                method in controls,
+            )
+            for method in methods
+        )
+        tables.append(MainTable(*setting, str(here["format"].iloc[0]), rows_))
+    return tuple(tables)
+
+
+def _redrawn(
+    cells: Mapping[str, MetricCell], resamples: Resamples, setting: Setting, metric: Metric
+) -> dict[str, MetricCell]:
+    """The intervals of means over several seeds replaced by ones that cover the seeds as well as the questions."""
+    new = dict(cells)
+    for method, cell in cells.items():
+        if len(cell.seed_values) > 1 and not cell.reason:
+            low, high = resamples.ends(resamples.of(setting, method, metric.name))
+            new[method] = replace(cell, low=low, high=high)
+    return new
+
+
+def _marked(
+    cells: Mapping[str, MetricCell], resamples: Resamples, setting: Setting, metric: Metric, controls: Collection[str]
+) -> dict[str, MetricCell]:
+    """The best of a column bold, if it is clearly better than every other."""
+    values = {method: cell.value for method, cell in cells.items() if not cell.reason and method not in controls}
+    if len(values) < 2:
+        return dict(cells)
+    best = (min if metric.lower_is_better else max)(values, key=lambda method: values[method])
+    rivals = [method for method in values if method != best]
+    if not all(_differ(resamples, setting, metric.name, best, rival) for rival in rivals):
+        return dict(cells)
+    return {**cells, best: replace(cells[best], bold=True)}
+
+
+def _differ(resamples: Resamples, setting: Setting, metric: str, first: str, second: str) -> bool:
+    """Whether the interval of the paired difference of two methods excludes 0."""
+    a, b = (resamples.of(setting, method, metric) for method in (first, second))
+    if a is None or b is None:
+        return False
+    low, high = resamples.ends(a - b)
+    return low > 0 or high < 0
+
+
+def _cell(rows: pd.DataFrame) -> MetricCell:
+    if rows.empty:
+        return MetricCell(math.nan, math.nan, math.nan, (), False, NOT_RUN)
+    mean = rows[["value", "ci_low", "ci_high"]].astype(float).mean(skipna=False)
+    reason = ""
+    if math.isnan(mean["value"]):
+        given = rows.loc[rows["value"].isna(), "reason"].dropna() if "reason" in rows else ()
+        reason = "; ".join(dict.fromkeys(str(text) for text in given)) or NO_REASON
+    return MetricCell(
+        float(mean["value"]),
+        float(mean["ci_low"]),
+        float(mean["ci_high"]),
+        tuple(float(value) for value in rows["value"]),
+        False,
+        reason,
+    )

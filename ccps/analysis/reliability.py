@@ -1,0 +1,64 @@
+"""What a reliability diagram draws: observed against stated, and how much of the error chance alone would make."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import binomtest
+
+from ccps.metrics import ReliabilityBins, ece, expected_ece_noise, reliability_bins
+
+# A diagram draws P(correct) itself, whatever the headline convention bins.
+DIAGRAM_CONVENTION = "p_correct"
+_NOISE_DRAWS = 200
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How the answers of one method lie to its confidence.
+
+    Attributes:
+        bins: all bins, those without an answer too.
+        stated: mean P(correct) of each bin that holds an answer.
+        right: share of right answers in it.
+        low: lower ends of the 95 % Wilson intervals of these shares.
+        high: upper ends.
+        ece: expected calibration error, a fraction.
+        noise: the error that a perfectly calibrated method would stay below 95 % of the time.
+    """
+
+    bins: ReliabilityBins
+    stated: Floats
+    right: Floats
+    low: Floats
+    high: Floats
+    ece: float
+    noise: float
+
+
+def reliability(rows: pd.DataFrame) -> Reliability:
+    """Measure scored rows with columns p_correct and correct."""
+    p, correct = rows["p_correct"].to_numpy(float), rows["correct"].to_numpy(bool)
+    bins = reliability_bins(p, correct, DIAGRAM_CONVENTION)
+    full = bins.count > 0
+    share, n = bins.accuracy[full], bins.count[full]
+    ends = [binomtest(round(a * b), int(b)).proportion_ci(method="wilson") for a, b in zip(share, n, strict=True)]
+    noise = expected_ece_noise(p, DIAGRAM_CONVENTION, seed=0, n_draws=_NOISE_DRAWS).q95
+    return Reliability(
+        bins=bins,
+        stated=bins.confidence[full],
+        right=share,
+        low=np.array([end.low for end in ends]),
+        high=np.array([end.high for end in ends]),
+        ece=ece(p, correct, DIAGRAM_CONVENTION),
+        noise=noise,
+    )
+
+
+def by_truth(rows: pd.DataFrame) -> tuple[Floats, Floats]:
+    """P(correct) of the right and of the wrong answers."""
+    p, correct = rows["p_correct"].to_numpy(float), rows["correct"].to_numpy(bool)
+    return p[correct], p[~correct]

@@ -1,0 +1,1 @@
+"""The report of faithfulness, a file for each section."""

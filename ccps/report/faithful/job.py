@@ -1,0 +1,28 @@
+"""The report of faithfulness: what its figures register with, and how all of them look and are named."""
+
+from matplotlib.figure import Figure as Canvas
+
+from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
+from ccps.analysis.faithful_terms import ESTIMATORS
+from ccps.core.text import slug
+from ccps.report.kit.figure import Gap, Picture, picture
+from ccps.report.kit.job import Job
+from ccps.report.kit.style import MethodStyle, method_styles
+
+FAITHFUL: Job[FaithfulData] = Job("ccps.report.faithful")
+
+
+def styles(cell: FaithfulCell) -> dict[str, MethodStyle]:
+    """One style per estimator, the same in every run."""
+    known = [signal.name for signal in ESTIMATORS]
+    return method_styles([*known, *(name for name in cell.estimators if name not in known)])
+
+
+def finish(cell: FaithfulCell, canvas: Canvas, kind: str, caption: str, alt: str) -> Picture:
+    """The picture of one run."""
+    return picture(canvas, cell.heading, f"{kind}-{slug(*cell.names)}", caption, alt)
+
+
+def gap(cell: FaithfulCell, why: str) -> Gap:
+    """Why there is no picture of one run."""
+    return Gap(f"{cell.heading}: no figure: {why}.")

@@ -1,0 +1,81 @@
+"""The report of faithfulness: its sections in order, and every file that it is made of."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ccps.analysis.faithful_data import RESULT_COLUMNS, FaithfulData
+from ccps.report.faithful.answers import answers_section, bridge_section
+from ccps.report.faithful.correlations import correlations_section
+from ccps.report.faithful.glossary import glossary_section
+from ccps.report.faithful.job import FAITHFUL
+from ccps.report.faithful.left_out import left_out_section
+from ccps.report.faithful.parquet import write_parquet
+from ccps.report.faithful.reliability import reliability_section
+from ccps.report.faithful.scores import scores_section
+from ccps.report.faithful.support import support_section
+from ccps.report.faithful.traces import traces_section
+from ccps.report.faithful.trajectory import trajectory_section
+from ccps.report.faithful.words import conclusion, found_section
+from ccps.report.kit.files import new_folders, write_costs, write_csv, write_run, write_text
+from ccps.report.kit.job import Head, write_pages
+from ccps.report.kit.section import latex_file
+from ccps.report.shared import cost_section, making_section
+
+_QUESTION = (
+    "Does the model say what it believes? How certain the words of each step of a trace are, beside how confident the "
+    "model is in it."
+)
+
+FAITHFUL.sections += [
+    found_section,
+    scores_section,
+    support_section,
+    answers_section,
+    trajectory_section,
+    reliability_section,
+    correlations_section,
+    bridge_section,
+    left_out_section,
+    lambda data: cost_section(data.costs),
+    traces_section,
+    glossary_section,
+    lambda data: making_section(data.run),
+]
+
+
+def write_faithful(data: FaithfulData, folder: Path) -> list[Path]:
+    """Write every file of the report into a folder; the same data give the same bytes.
+
+    Args:
+        data: what to show.
+        folder: made when missing; files of the same name are replaced, others are left.
+
+    Returns:
+        The files: tables/faithful.csv, bridge.csv, correlations.csv, dropped.csv, traces.parquet, steps.parquet,
+        main.md and main.tex, figures/, report.html, report.md, costs.csv and run.json.
+    """
+    tables, _ = new_folders(folder)
+    pages = FAITHFUL.pages(data, Head(data.title, conclusion(data), _QUESTION, data.settings))
+    main = [scores_section(data), support_section(data)]
+    return [
+        *_tables(data, tables),
+        write_text(tables / "main.md", "\n\n".join(part.markdown() for part in main) + "\n"),
+        write_text(tables / "main.tex", latex_file(main)),
+        write_costs(data.costs, folder / "costs.csv"),
+        write_run(data.run, folder / "run.json"),
+        *write_pages(pages, folder),
+    ]
+
+
+def _tables(data: FaithfulData, folder: Path) -> list[Path]:
+    results = data.joined("results")[list(RESULT_COLUMNS)]
+    results["n"] = pd.to_numeric(results["n"]).astype("Int64")
+    return [
+        write_csv(results, folder / "faithful.csv"),
+        write_csv(data.joined("bridge"), folder / "bridge.csv"),
+        write_csv(data.joined("correlations"), folder / "correlations.csv"),
+        write_csv(data.joined("dropped"), folder / "dropped.csv"),
+        write_parquet(data.cells, "traces", folder / "traces.parquet"),
+        write_parquet(data.cells, "steps", folder / "steps.parquet"),
+    ]

@@ -1,0 +1,165 @@
+"""The report of one kind of job: its sections in order, its figures, and both pages made of them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Generic, NamedTuple, TypeVar
+
+import matplotlib
+from markupsafe import Markup
+
+from ccps.report.kit.escape import markdown_escape
+from ccps.report.kit.figure import Figure, Gap, Picture
+from ccps.report.kit.files import write_bytes, write_text
+from ccps.report.kit.section import Section, terms
+from ccps.report.kit.style import STYLE
+from ccps.report.kit.templates import ROOM, render
+
+Data = TypeVar("Data")
+Make = Callable[[Data], Section | None]
+Draw = Callable[[Data], Iterable[Picture | Gap]]
+
+
+class Head(NamedTuple):
+    """What stands above the sections."""
+
+    title: str
+    conclusion: str
+    question: str
+    facts: Mapping[str, str]
+
+
+class Pages(NamedTuple):
+    """A report as one HTML page that needs nothing but itself, as one of Markdown, and its pictures."""
+
+    html: str
+    markdown: str
+    pictures: Sequence[Picture]
+
+
+@dataclass
+class Job(Generic[Data]):
+    """A kind of report.
+
+    Attributes:
+        package: name of the package whose modules register its figures, and sections of their own.
+        sections: what makes each section from the data, in order; None where there is nothing to say.
+        figures: what is drawn; each stands in its section in this order.
+    """
+
+    package: str = ""
+    sections: list[Make[Data]] = field(default_factory=list)
+    figures: list[Figure[Data]] = field(default_factory=list)
+
+    def figure(self, section: str) -> Callable[[Draw[Data]], Draw[Data]]:
+        """Register what draws a figure of a section."""
+
+        def register(draw: Draw[Data]) -> Draw[Data]:
+            self.figures.append(Figure(section, draw))
+            return draw
+
+        return register
+
+    def section(self, after: Make[Data] | None = None) -> Callable[[Make[Data]], Make[Data]]:
+        """Register what makes a section, after another one or at the end."""
+
+        def register(make: Make[Data]) -> Make[Data]:
+            place = len(self.sections) if after is None else self.sections.index(after) + 1
+            self.sections.insert(place, make)
+            return make
+
+        return register
+
+    def parts(self, data: Data) -> dict[str, Section]:
+        """The sections that have something to say, by anchor."""
+        self._load()
+        made = (make(data) for make in self.sections)
+        return {part.anchor: part for part in made if part is not None}
+
+    def pages(self, data: Data, head: Head, *, in_full: bool = True) -> Pages:
+        """Draw all figures and lay out both pages.
+
+        Args:
+            data: what to show.
+            head: what stands above the sections.
+            in_full: whether the pages show the extra figures too.
+
+        Raises:
+            ValueError: two figures have one file name, or one belongs to a section that is not there.
+        """
+        sections = self.parts(data)
+        pictures = self._drawn(data)
+        homeless = sorted({*pictures} - {*sections})
+        if homeless:
+            raise ValueError(
+                f"Expected every figure to stand in a section of the report ({', '.join(sections)}), "
+                f"but got some of {homeless}. Register the section, or name another."
+            )
+        shown: dict[str, list[Picture]] = {anchor: [] for anchor in sections}
+        left_out: list[tuple[str, Picture]] = []
+        for anchor, found in pictures.items():
+            for one in found:
+                if isinstance(one, Gap):
+                    part = sections[anchor]
+                    sections[anchor] = replace(part, notes=[*part.notes, one.why])
+                elif in_full or not one.extra:
+                    shown[anchor].append(one)
+                else:
+                    left_out.append((anchor, one))
+        if left_out:
+            first = next(anchor for anchor in sections if anchor in dict(left_out))
+            words = (
+                f"{len(left_out)} figures of the other methods, here and below, are not on this page; they lie in the "
+                "folder figures/."
+            )
+            sections[first] = replace(sections[first], words=[*sections[first].words, words])
+        everything = [one for found in pictures.values() for one in found if isinstance(one, Picture)]
+        return Pages(_page(head, sections, shown), _markdown(head, sections, shown), everything)
+
+    def _load(self) -> None:
+        """Import every module of the package, so that a new one need not be listed."""
+        if self.package:
+            for module in iter_modules(import_module(self.package).__path__):
+                import_module(f"{self.package}.{module.name}")
+
+    def _drawn(self, data: Data) -> dict[str, list[Picture | Gap]]:
+        """All figures by section."""
+        drawn: dict[str, list[Picture | Gap]] = {}
+        with matplotlib.rc_context(STYLE):
+            for figure in self.figures:
+                for one in figure.draw(data):
+                    drawn.setdefault(figure.section, []).append(one)
+        names = [one.name for found in drawn.values() for one in found if isinstance(one, Picture)]
+        if len(set(names)) != len(names):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise ValueError(
+                f"Expected figures to have different file names, but got {twice}. Rename a method or model."
+            )
+        return drawn
+
+
+def _page(head: Head, sections: Mapping[str, Section], shown: Mapping[str, Sequence[Picture]]) -> str:
+    css = Markup((ROOM / "kit" / "style.css").read_text(encoding="utf-8"))
+    return str(render("kit/page.html.j2", head=head, css=css, sections=list(sections.values()), pictures=shown)) + "\n"
+
+
+def _markdown(head: Head, sections: Mapping[str, Section], shown: Mapping[str, Sequence[Picture]]) -> str:
+    parts = [
+        f"# {markdown_escape(head.title)}",
+        f"**{markdown_escape(head.conclusion)}**",
+        markdown_escape(head.question),
+        terms(head.facts).markdown,
+        *(part.markdown(shown[anchor]) for anchor, part in sections.items()),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def write_pages(pages: Pages, folder: Path) -> list[Path]:
+    """Write figures/, report.html and report.md."""
+    return [
+        *(write_bytes(folder / "figures" / image.name, image.png) for image in pages.pictures),
+        write_text(folder / "report.html", pages.html),
+        write_text(folder / "report.md", pages.markdown),
+    ]

@@ -1,0 +1,62 @@
+"""Paired differences of the reference method to every other one."""
+
+import math
+from collections.abc import Sequence
+
+from ccps.analysis.findings import Findings
+from ccps.analysis.records import Setting
+from ccps.analysis.verdict import MARKS, PairedDifference, Standing
+from ccps.core.text import level_words, signed_points
+from ccps.metrics import METRICS
+from ccps.report.kit.section import Section
+from ccps.report.kit.table import Cell, Table
+from ccps.report.main.job import heading_of
+from ccps.report.main.results import results_section
+
+
+def differences_section(found: Findings) -> Section | None:
+    """A table for each setting, a row for each other method; None where there is no other."""
+    comparisons = found.verdict.comparisons
+    if not comparisons:
+        return None
+    name = found.data.label(found.data.reference)
+    legend = ", ".join(f"{mark} {kind.value}" for kind, mark in MARKS.items())
+    words = (
+        f"Paired differences, {name} minus the other, in percentage points, with {level_words(found.data.level)} "
+        f"intervals: {legend}. They are not corrected for the number of comparisons."
+    )
+    tables = [_table(found, setting) for setting in dict.fromkeys(one.setting for one in comparisons)]
+    return Section(
+        "differences",
+        f"{name} against every other method",
+        [words],
+        tables,
+        link="Differences",
+        folds_tables=results_section(found).folds_tables,
+    )
+
+
+def _table(found: Findings, setting: Setting) -> Table:
+    data = found.data
+    here = {(one.other, one.metric): one for one in found.verdict.comparisons if one.setting == setting}
+    others = dict.fromkeys(other for other, _ in here)
+    rows: list[Sequence[str | Cell]] = [
+        (
+            data.label(other) + (" (control)" if other in data.controls else ""),
+            *(_cell(here.get((other, metric))) for metric in METRICS),
+        )
+        for other in sorted(others, key=data.methods.index)
+    ]
+    return Table(heading_of(setting), ["Against", *(metric.heading for metric in METRICS.values())], rows)
+
+
+def _cell(one: PairedDifference | None) -> Cell:
+    if one is None or one.standing is Standing.MISSING:
+        return Cell(signed_points(math.nan), word=Standing.MISSING.value, kind="missing")
+    return Cell(
+        signed_points(one.value),
+        f"[{signed_points(one.low)}, {signed_points(one.high)}]",
+        mark=MARKS[one.standing],
+        word=one.standing.value,
+        kind=one.standing.name.lower(),
+    )

@@ -1,0 +1,68 @@
+"""The main tables: every metric of every method."""
+
+from ccps.analysis.data import ReportData
+from ccps.analysis.findings import Findings
+from ccps.analysis.main_table import MainTable, MethodRow, MetricCell
+from ccps.core.text import DASH, interval, level_words, percent
+from ccps.metrics import METRICS
+from ccps.report.kit.section import Section
+from ccps.report.kit.table import Cell, Row, Table
+
+CONTROLS = "Controls"
+# More rows than this are folded, save the first table.
+_ROWS_OPEN = 40
+
+
+def results_section(found: Findings) -> Section:
+    """A table for each setting, that of the averages first."""
+    tables = [main_table(found.data, table) for table in found.tables]
+    return Section(
+        "results",
+        "Results",
+        tables=tables,
+        notes=[_note(found.data)],
+        folds_tables=sum(len(table.rows) for table in found.tables) > _ROWS_OPEN,
+    )
+
+
+def main_table(data: ReportData, table: MainTable) -> Table:
+    """One row per method, the controls last, and a note for each dash."""
+    rows: list[Row] = []
+    for place, row in enumerate(table.rows):
+        if row.control and not (place and table.rows[place - 1].control):
+            rows.append(Row([CONTROLS], "group"))
+        kind = "reference" if row.method == data.reference else ""
+        rows.append(Row([data.label(row.method), *map(_cell, row.cells), row.n], kind))
+        if row.seeds > 1:
+            rows.append(_seeds(row, kind))
+    where = f"{table.model}, {table.benchmark}"
+    notes = [
+        f"{where}: {metric} of {data.label(method)} is missing: {reason}." for method, metric, reason in table.missing()
+    ]
+    caption = f"{table.model} · {table.benchmark} ({table.format})"
+    return Table(caption, ["Method", *(metric.heading for metric in METRICS.values()), "n"], rows, notes=notes)
+
+
+def _cell(cell: MetricCell) -> Cell:
+    return Cell(percent(cell.value), interval(cell.low, cell.high), bold=cell.bold)
+
+
+def _seeds(row: MethodRow, kind: str) -> Row:
+    ranges = [
+        DASH if cell.reason else f"{percent(min(cell.seed_values))}–{percent(max(cell.seed_values))}"
+        for cell in row.cells
+    ]
+    return Row([f"{row.seeds} seeds, lowest–highest", *ranges, ""], f"{kind} spread".strip())
+
+
+def _note(data: ReportData) -> str:
+    """Units, intervals, convention, seeds and what bold means."""
+    how = "means over subjects" if data.aggregate == "macro" else "over all questions at once"
+    about = data.convention_note(data.convention)
+    return (
+        f"Percent, {how}; in brackets {level_words(data.level)} intervals. Mode {data.mode}; "
+        f"ECE by convention {data.convention}{f' ({about})' if about else ''}. "
+        "Where a method is trained with several seeds, the value is their mean, the interval covers the seeds as well "
+        "as the questions, and the line below gives the lowest and highest seed. "
+        "Bold: best of its column, and the interval of its paired difference to every other method excludes 0."
+    )

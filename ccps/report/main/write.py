@@ -1,0 +1,154 @@
+"""The report of an experiment: its sections in order, and every file that it is made of."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ccps.analysis import averages
+from ccps.analysis.data import (
+    AGREEMENT_COLUMNS,
+    DISAGREEMENT_COLUMNS,
+    METHOD_COST_COLUMNS,
+    RESULT_COLUMNS,
+    ReportData,
+)
+from ccps.analysis.findings import Findings
+from ccps.analysis.records import DROP_COLUMNS, SHAP_COLUMNS, SHARED_COLUMNS, TRANSFER_COLUMNS
+from ccps.report.kit.files import new_folders, write_costs, write_csv, write_run, write_text
+from ccps.report.kit.job import Head, write_pages
+from ccps.report.kit.section import latex_file
+from ccps.report.main.audit import audit_section
+from ccps.report.main.conventions import convention_parts, conventions_section
+from ccps.report.main.coverage import coverage_section
+from ccps.report.main.differences import differences_section
+from ccps.report.main.examples import examples_section
+from ccps.report.main.glossary import glossary_section
+from ccps.report.main.graders import graders_section
+from ccps.report.main.headline import headline_lines, headline_section
+from ccps.report.main.histograms import histograms_section
+from ccps.report.main.importance import importance_section
+from ccps.report.main.job import MAIN
+from ccps.report.main.left_out import counts_section, left_out_section
+from ccps.report.main.method_cost import method_cost_section
+from ccps.report.main.published import ledger_lines, ledger_section, write_claims
+from ccps.report.main.reliability import reliability_section
+from ccps.report.main.results import results_section
+from ccps.report.main.subjects import subjects_section
+from ccps.report.main.training import training_section
+from ccps.report.shared import cost_section, making_section
+
+# A page with all panels of more settings than this grows beyond what is comfortable to open or send.
+_SETTINGS_IN_FULL = 3
+
+MAIN.sections += [
+    results_section,
+    headline_section,
+    differences_section,
+    reliability_section,
+    coverage_section,
+    histograms_section,
+    subjects_section,
+    graders_section,
+    importance_section,
+    method_cost_section,
+    lambda found: cost_section(found.data.costs),
+    left_out_section,
+    counts_section,
+    audit_section,
+    conventions_section,
+    examples_section,
+    lambda found: ledger_section(found.entries),
+    training_section,
+    lambda found: making_section(found.data.run),
+    glossary_section,
+]
+
+
+def write_report(data: ReportData, folder: Path) -> list[Path]:
+    """Write every file of a report into a folder; the same data give the same bytes.
+
+    Args:
+        data: what to show.
+        folder: made when missing; files of the same name are replaced, others are left.
+
+    Returns:
+        The files: tables/, figures/, report.html, report.md, claims.json, claims.txt, costs.csv and run.json. A
+        table of what was not measured (graders compared, costs of methods, audit, importance) is not among them.
+    """
+    tables, _ = new_folders(folder)
+    found = Findings(data)
+    pages = MAIN.pages(found, head(found), in_full=len(data.settings) <= _SETTINGS_IN_FULL)
+    lines = [*headline_lines(found.headlines, data.reference), *ledger_lines(found.entries)]
+    return [
+        write_results(data.results, tables / "results.csv"),
+        write_results(data.results_other, tables / "other_conventions.csv", extra=["convention"]),
+        write_csv(found.subjects, tables / "per_subject.csv"),
+        write_text(tables / "main.md", results_section(found).markdown(heading=False) + "\n"),
+        write_text(tables / "main.tex", latex_file([results_section(found)], joined=True)),
+        write_text(tables / "other_conventions.md", other_conventions(found)),
+        *_write_measured(found, tables),
+        *_write_disagreements(data, tables),
+        write_claims(found.entries, folder / "claims.json"),
+        write_text(folder / "claims.txt", "".join(f"{line}\n" for line in lines)),
+        write_costs(data.costs, folder / "costs.csv"),
+        write_run(data.run, folder / "run.json"),
+        *write_pages(pages, folder),
+    ]
+
+
+def head(found: Findings) -> Head:
+    """What stands above the sections."""
+    data = found.data
+    return Head(data.title, found.verdict.conclusion, data.question, {fact.name: fact.text for fact in data.facts})
+
+
+def write_results(results: pd.DataFrame, path: Path, extra: Sequence[str] = ()) -> Path:
+    """Write a long results table, its columns in the order of `RESULT_COLUMNS`, missing values empty.
+
+    Args:
+        results: the table; values are fractions, `seed` is an integer or missing.
+        path: file to write.
+        extra: further columns to keep, after the others.
+    """
+    table = results.loc[:, [*RESULT_COLUMNS, *extra]].copy()
+    for column in ("seed", "n"):
+        table[column] = pd.to_numeric(table[column]).astype("Int64")
+    return write_csv(table, path)
+
+
+def other_conventions(found: Findings) -> str:
+    """All metrics under all further conventions in Markdown."""
+    parts = [part.markdown() for part in convention_parts(found)]
+    return "\n\n".join(parts or ["No further convention was computed."]) + "\n"
+
+
+def _write_measured(found: Findings, folder: Path) -> list[Path]:
+    """The long tables that hold a row, with the columns they must have."""
+    data = found.data
+    tables = {
+        "averages": (averages.averages_table(data, found.means), averages.AVERAGE_COLUMNS),
+        "method_costs": (data.method_costs, METHOD_COST_COLUMNS),
+        "shared": (data.audit.shared, SHARED_COLUMNS),
+        "transfer": (data.audit.transfer, TRANSFER_COLUMNS),
+        "importance": (data.importance.shap, SHAP_COLUMNS),
+        "importance_groups": (data.importance.drops, DROP_COLUMNS),
+        "agreement": (data.agreement, AGREEMENT_COLUMNS),
+    }
+    return [
+        write_csv(table.loc[:, list(columns)], folder / f"{name}.csv")
+        for name, (table, columns) in tables.items()
+        if not table.empty
+    ]
+
+
+def _write_disagreements(data: ReportData, folder: Path) -> list[Path]:
+    """Every disagreement in full, with its columns even where there is none; no file where one grader worked alone."""
+    if data.agreement.empty:
+        return []
+    path = folder / "disagreements.csv"
+    table = data.disagreements.loc[:, list(DISAGREEMENT_COLUMNS)]
+    # A carriage return within a text ends the row for readers of CSV unless the text is quoted.
+    table.to_csv(path, index=False, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    return [path]
