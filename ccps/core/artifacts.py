@@ -71,8 +71,12 @@ class Artifact:
 
     @classmethod
     def at(cls, root: Path, stage: str, inputs: Mapping[str, Any]) -> "Artifact":
-        """Name the artifact of a stage and its inputs under a root folder, whether it exists or not."""
-        return cls(root / stage / digest({"stage": stage, **inputs}), stage, inputs)
+        """Name the artifact of a stage and its inputs under a root folder, whether it exists or not.
+
+        Other artifacts among the inputs stand for their keys.
+        """
+        plain = {name: _with_keys(value) for name, value in inputs.items()}
+        return cls(root / stage / digest({"stage": stage, **plain}), stage, plain)
 
     @property
     def key(self) -> str:
@@ -298,6 +302,29 @@ class Artifact:
             f"The artifact {self.folder} is broken: {file} {why}. "
             f"Remove the folder (rm -r '{self.folder}') and run the same command again: only this is computed anew."
         )
+
+
+def artifacts_in(value: Any) -> Iterator[Artifact]:
+    """All artifacts in any JSON-like value."""
+    if isinstance(value, Artifact):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from artifacts_in(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from artifacts_in(one)
+
+
+def _with_keys(value: Any) -> Any:
+    """A JSON-like value with the key of each artifact in its place."""
+    if isinstance(value, Artifact):
+        return value.key
+    if isinstance(value, Mapping):
+        return {name: _with_keys(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_keys(one) for one in value]
+    return value
 
 
 def _shard_name(index: int) -> str:

@@ -86,9 +86,9 @@ class ReferenceStage(Stage):
         run = Run(Path(self.asked.config.paths.artifacts))
         is_graded = self.asked.questions[0].format == "oe"  # a wrong option is wrong whatever the grader says
         return {
-            "answers": self.asked.answers.key,
+            "answers": self.asked.answers,
             "questions": questions_hash(self.asked.questions),
-            "grades": self.asked.grades.key if is_graded else None,
+            "grades": self.asked.grades if is_graded else None,
             "head": self.asked.model.head_artifact(run).inputs,
             "seed": self.seed,
             "max_batch_tokens": self.asked.manner.max_batch_tokens,

@@ -71,7 +71,7 @@ class SampleStage(AskedStage):
     def inputs(self) -> Mapping[str, Any]:
         """The answers, which say how they came about, and how to draw; batching too, which decides the last bits."""
         return {
-            "answers": self.about.answers.key,
+            "answers": self.about.answers,
             **asdict(self.config),
             "nli_model": fingerprint(self._nli_folder) if self._nli_folder else None,
             "max_batch_tokens": self.about.manner.max_batch_tokens,

@@ -67,8 +67,8 @@ class TuneStage(AdapterStage):
     def inputs(self) -> Mapping[str, Any]:
         """The answers, their grades, the query and the recipe."""
         return {
-            "answers": self.asked.answers.key,
-            "grades": self.asked.grades.key,
+            "answers": self.asked.answers,
+            "grades": self.asked.grades,
             "query": QUERY,
             "recipe": {**asdict(self.config), "divergence": self.config.divergence.value},
         }

@@ -47,8 +47,8 @@ class AskTunedStage(AdapterStage):
     def inputs(self) -> Mapping[str, Any]:
         """The answers, the adapter and the query; batching too, which decides the last bits."""
         return {
-            "answers": self.asked.answers.key,
-            "tuned": self.tuned.key,
+            "answers": self.asked.answers,
+            "tuned": self.tuned,
             "query": QUERY,
             "max_batch_tokens": self.asked.manner.max_batch_tokens,
             "shard_questions": self.asked.config.answering.shard_questions,

@@ -40,7 +40,7 @@ class VerbaliseStage(AskedStage):
     def inputs(self) -> Mapping[str, Any]:
         """The answers, which say how they came about, and the query; batching too, which decides the last bits."""
         return {
-            "answers": self.about.answers.key,
+            "answers": self.about.answers,
             "query": QUERY,
             "max_new_tokens": MAX_NEW_TOKENS,
             "max_batch_tokens": self.about.manner.max_batch_tokens,

@@ -1,9 +1,10 @@
 """What every stage is: a Lightning module that computes the missing shards of one artifact."""
 
 import signal
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -14,9 +15,9 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import Logger
 from torch.utils.data import DataLoader
 
-from ccps.core.artifacts import Artifact
+from ccps.core.artifacts import Artifact, artifacts_in
 from ccps.core.console import say
-from ccps.core.errors import UserError, expected
+from ccps.core.errors import expected
 from ccps.core.text import duration
 from ccps.pipeline.mirror import mirror_artifact
 from ccps.pipeline.progress import StageProgress
@@ -75,11 +76,11 @@ class Run:
 class Stage(pl.LightningModule):
     """A step of the pipeline.
 
-    A subclass says what determines its result (`inputs`), cuts the work into shards (`plan`), does one step
-    (`step`), writes the outputs of a shard (`save_shard`), and sums up the whole (`summarise`). It raises
-    `version` whenever its code would give another result for the same inputs. Where shards are `independent` of one
-    another, and `save_shard` of all but its outputs, several processes share them, and one is written while the next
-    is computed.
+    A subclass says what determines its result (`inputs`, and with it what it `reads`), cuts the work into shards
+    (`plan`), does one step (`step`), writes the outputs of a shard (`save_shard`), and sums up the whole (`summarise`).
+    It raises `version` whenever its code would give another result for the same inputs. Where shards are `independent`
+    of one another, and `save_shard` of all but its outputs, several processes share them, and one is written while the
+    next is computed.
     """
 
     name: ClassVar[str]
@@ -87,9 +88,21 @@ class Stage(pl.LightningModule):
     unit: ClassVar[str] = "questions"
     independent: ClassVar[bool] = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._artifact: Artifact | None = None
+
     def inputs(self) -> Mapping[str, Any]:
-        """Everything that determines the result, as JSON-like values."""
+        """Everything that determines the result: JSON-like values, and the artifacts that are read, for their keys."""
         raise NotImplementedError
+
+    def reads(self) -> Sequence[Artifact]:
+        """What must be there before this is computed: the artifacts among its inputs, unless it reads more."""
+        return list(artifacts_in(self._inputs))
+
+    @cached_property
+    def _inputs(self) -> Mapping[str, Any]:
+        return self.inputs()
 
     @property
     def title(self) -> str:
@@ -130,8 +143,10 @@ class Stage(pl.LightningModule):
         return {}
 
     def artifact(self, run: Run) -> Artifact:
-        """The artifact this stage fills, whether it exists or not."""
-        return Artifact.at(run.artifacts, self.name, {"version": self.version, **self.inputs()})
+        """The artifact this stage fills, whether it exists or not; its inputs are looked at once."""
+        if self._artifact is None or self._artifact.folder.parents[1] != run.artifacts:
+            self._artifact = Artifact.at(run.artifacts, self.name, {"version": self.version, **self._inputs})
+        return self._artifact
 
 
 def run_stage(stage: Stage, run: Run) -> Artifact:
@@ -155,26 +170,6 @@ def run_stage(stage: Stage, run: Run) -> Artifact:
     if run.logger is not None:
         mirror_artifact(run.logger, stage.title, artifact)
     return artifact
-
-
-def run_asked(stage: Stage, run: Run, asked: Collection[str]) -> Artifact:
-    """Run a stage, or find what it has left; a stage that was not asked for must have been run before.
-
-    Args:
-        stage: the stage.
-        run: how it is run.
-        asked: names of the stages that may compute something.
-
-    Raises:
-        UserError: nothing is there, and the stage was not asked for; or see `run_stage`.
-    """
-    artifact = stage.artifact(run)
-    if not artifact.complete and stage.name not in asked:
-        raise UserError(
-            f"Expected the stage `{stage.name}` ({stage.title}) to have been run before, but got no complete "
-            f"artifact at {artifact.folder}. Add `{stage.name}` to `stages`, or leave `stages` out to run all."
-        )
-    return run_stage(stage, run)
 
 
 def _compute(stage: Stage, artifact: Artifact, run: Run) -> None:

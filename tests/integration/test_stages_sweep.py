@@ -22,6 +22,7 @@ from ccps.data.records import Question
 from ccps.llm import Head
 from ccps.metrics import evaluate
 from ccps.perturbation import FEATURE_NAMES, flip_radius, stability_features
+from ccps.pipeline.job import Job
 from ccps.pipeline.model import HEAD
 from ccps.pipeline.stage import Run, run_stage
 from ccps.probes import fit_probe
@@ -30,9 +31,9 @@ from ccps.stages.sweep.checks import Swept, to_sweep
 from ccps.stages.sweep.evaluate import best_point
 from ccps.stages.sweep.extract import read_sweep
 from ccps.stages.sweep.fit import CROSS_VALIDATION, folds_of
-from ccps.stages.sweep.pipeline import run_sweep, sweep_format
+from ccps.stages.sweep.pipeline import FormatSweep, run_sweep
 from ccps.stages.sweep.points import all_points
-from ccps.stages.sweep.report import SweepReportStage
+from ccps.stages.sweep.report import SweepReportStage, SweptFormat
 from experiments.launch import CONF, checked_overrides
 
 VOCABULARY, WIDTH = 120, 12
@@ -114,9 +115,25 @@ def swept() -> Swept:
     return to_sweep(settings())
 
 
+def sweep_format(swept: Swept, sides: ModelSides, root: Path) -> SweptFormat:
+    """The whole sweep of what others are taken to have left."""
+    job = Job(Run(root, "cpu"))
+    left = [
+        sides.head,
+        *(artifact for side in (sides.trains["mc"], sides.tests["boats"]) for artifact in side.artifacts()),
+    ]
+    for artifact in left:
+        job.keep(artifact, lambda: None)
+    sweep = FormatSweep(swept, sides, "mc", job)
+    job.run()
+    found = sweep.finals()
+    job.run()
+    return found
+
+
 @pytest.fixture(scope="module")
-def done(sides: ModelSides, swept: Swept, root: Path) -> Any:
-    return sweep_format(swept, sides, "mc", Run(root, "cpu"))
+def done(sides: ModelSides, swept: Swept, root: Path) -> SweptFormat:
+    return sweep_format(swept, sides, root)
 
 
 def states_of(side: Side) -> tuple[torch.Tensor, torch.Tensor]:
@@ -183,7 +200,7 @@ def test_the_choice_is_made_on_the_training_side_alone(done: Any, sides: ModelSi
         summary=test.labels.summary,
     )
     other = sides._replace(tests={"boats": test._replace(grades={"g": turned})})
-    again = sweep_format(swept, other, "mc", Run(root, "cpu"))
+    again = sweep_format(swept, other, root)
     assert [run.chosen for run in again.directions] == [run.chosen for run in done.directions]
     first, second = (form.directions[0].grid.rows().to_pandas() for form in (done, again))
     assert not first.equals(second)

@@ -62,13 +62,17 @@ class ConfidenceStage(ByShardStage):
     def inputs(self) -> Mapping[str, Any]:
         """The traces and readings, how they are cut, and the estimator."""
         return {
-            "traces": self.source.key,
-            "readings": self.readings.key if self.readings else None,
-            **({"marks": self.marks.key} if self.estimator.reads_answer else {}),
+            "traces": self.source,
+            "readings": self.readings,
+            **({"marks": self.marks} if self.estimator.reads_answer else {}),
             **self.cut._asdict(),
             "estimator": self.estimator.name,
             **self.estimator.inputs(),
         }
+
+    def reads(self) -> Sequence[Artifact]:
+        """The marks too, of an estimator that does not read the final answer."""
+        return [*super().reads(), self.marks]
 
     def prepare(self, device: torch.device) -> None:
         """Load what the estimator needs, and read the final answers."""

@@ -144,7 +144,7 @@ class SamplingEstimator(Estimator):
 
     def inputs(self) -> Mapping[str, Any]:
         """The judgements."""
-        return {"judged": self.judged.key}
+        return {"judged": self.judged}
 
     def prepare(self, device: torch.device) -> None:
         """Gather the judgements of each step."""

@@ -78,7 +78,7 @@ class JudgeStage(ByShardStage):
     def inputs(self) -> Mapping[str, Any]:
         """The continuations, by which the steps are known too, and the judge."""
         choice = self.shared_judge.choice
-        return {"drawn": self.source.key, "mode": self.cut.mode, **judge_inputs(choice, self.shared.files)}
+        return {"drawn": self.source, "mode": self.cut.mode, **judge_inputs(choice, self.shared.files)}
 
     def prepare(self, device: torch.device) -> None:
         """Open the judge."""

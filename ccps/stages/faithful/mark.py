@@ -44,7 +44,7 @@ class MarkStage(ByShardStage):
     def inputs(self) -> Mapping[str, Any]:
         """The traces, the right answers, and how they are compared."""
         accepted = {name: [*one.accepted, *one.options] for name, one in self.questions.items()}
-        return {"traces": self.source.key, "accepted": accepted, "kind": self.kind, "mode": self.mode}
+        return {"traces": self.source, "accepted": accepted, "kind": self.kind, "mode": self.mode}
 
     def step(self, content: int) -> Rows:
         """Mark the traces of a shard."""

@@ -11,10 +11,11 @@ from ccps.core.errors import expected
 from ccps.faithful import Mode
 from ccps.faithful.segment import Unit
 from ccps.llm import find_model
+from ccps.pipeline.job import Job
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import check_writable, copy_report, forget_others, printed
-from ccps.pipeline.stage import Run, Stage, run_asked, run_device
+from ccps.pipeline.stage import Run, Stage, run_device
 from ccps.reasoning.consistency_judges import judge_inputs
 from ccps.reasoning.decide import decisiveness_inputs
 from ccps.reasoning.external_scores import names_places
@@ -45,23 +46,22 @@ NO_MODEL = "the model that wrote the traces is not among `model`"
 
 
 class FaithfulPipeline:
-    """Runs the stages; what is complete is found again, what is missing is computed.
+    """The stages of a run, in their order.
 
     Args:
         config: the run.
         settings: the same as plain values, printed in the report.
-        run: where artifacts lie, and the logger.
+        job: takes in the stages.
     """
 
-    def __init__(self, config: FaithfulConfig, settings: Mapping[str, Any], run: Run) -> None:
+    def __init__(self, config: FaithfulConfig, settings: Mapping[str, Any], job: Job) -> None:
         self.config = config
         self.settings = settings
-        self.run_settings = run
+        self.job = job
         self.faithful = config.faithful
         self.cut = Segmentation(cast(Unit, self.faithful.unit), cast(Mode, self.faithful.mode))
         self.replies = Path(config.paths.artifacts) / "judgements"
         self.judge = SharedJudge(config.faithful.judge, self.replies)
-        self.last = max(STAGES.index(stage) for stage in config.stages)
 
     def run(self) -> Path | None:
         """Run everything that is asked for.
@@ -72,15 +72,16 @@ class FaithfulPipeline:
         Raises:
             UserError: see each stage; or an earlier stage is missing that was not asked for.
         """
-        output, ranks = Path(self.config.paths.output), self.run_settings.ranks
+        output, ranks = Path(self.config.paths.output), self.job.run_settings.ranks
         ranks.on_first(lambda: check_writable(output))
         models, everything = ranks.node_by_node(self._look_ahead)
         scored: list[Scored] = []
         for name in dict.fromkeys(place.model for place in everything):
             scored += self._model([place for place in everything if place.model == name], models.get(name))
-        if self._ends_before("faith_report"):
+        report = self.job.add(FaithReportStage(scored, self.config, printed(self.settings), provenance()))
+        self.job.run()
+        if not self.job.asks(FaithReportStage):
             return None
-        report = self._do(FaithReportStage(scored, self.config, printed(self.settings), provenance()))
         ranks.on_first(lambda: forget_others(output, copy_report(report, output)))
         say("output", self.config.experiment, f"open {output / 'report.html'}", state="written")
         return output
@@ -112,30 +113,28 @@ class FaithfulPipeline:
         cells = [self._with_model(place, shared) for place in own]
         head = self._head(shared)
         if shared is not None and not self.faithful.judge.is_model_under_study:
-            shared.release()
-        scored = [self._judged(cell, shared, head) for cell in cells if cell is not None]
-        self.judge.release()
+            self.job.then(shared.release)
+        scored = [self._judged(cell, shared, head) for cell in cells]
+        self.job.then(self.judge.release)
         if shared is not None:
-            shared.release()
-        return [one for one in scored if one is not None]
+            self.job.then(shared.release)
+        return scored
 
-    def _with_model(self, place: Place, shared: SharedModel | None) -> Cell | None:
-        """What needs the model's layers; None if nothing after the traces was asked for."""
+    def _with_model(self, place: Place, shared: SharedModel | None) -> Cell:
+        """What needs the model's layers."""
         faithful = self.faithful
-        traces = self._do(self._trace_stage(place, shared))
-        if self._ends_before("read"):
-            return None
+        traces = self.job.add(self._trace_stage(place, shared))
         cell = Cell(place, traces, artifacts=[traces])
         if shared is None:
             cell.absent |= {name: NO_MODEL for name in faithful.estimators if name != "deepconf"}
             return cell
         reading = ReadStage(traces, place.label, shared, self._kept(), ask_p_true=faithful.p_true)
-        cell.readings = self._do(reading)
+        cell.readings = self.job.add(reading)
         cell.artifacts.append(cell.readings)
-        if "sampling" in faithful.estimators and not self._ends_before("continue"):
+        if "sampling" in faithful.estimators:
             room = faithful.traces.max_batch_tokens
             stage = ContinueStage(traces, place.label, shared, self.cut, faithful.sampling, room)
-            cell.drawn = self._do(stage)
+            cell.drawn = self.job.add(stage)
             cell.artifacts.append(cell.drawn)
         return cell
 
@@ -159,29 +158,21 @@ class FaithfulPipeline:
     def _import(self, place: Place, file: TraceFile, shared: SharedModel | None) -> ImportStage:
         return ImportStage(file.path, place.label, self.faithful.shard_traces, self._kept().alternatives, shared)
 
-    def _judged(self, cell: Cell, shared: SharedModel | None, head: Artifact | None) -> Scored | None:
+    def _judged(self, cell: Cell, shared: SharedModel | None, head: Artifact | None) -> Scored:
         """What needs no more than what the model has left behind."""
         faithful, place = self.faithful, cell.place
-        if self._ends_before("mark"):
-            return None
-        marks = self._do(MarkStage(cell.traces, place.label, place.questions, place.kind, self.cut.mode))
-        if self._ends_before("decide"):
-            return None
-        steps = self._do(StepStage(cell.traces, place, self.cut, faithful.decisiveness, self.replies))
+        marks = self.job.add(MarkStage(cell.traces, place.label, place.questions, place.kind, self.cut.mode))
+        steps = self.job.add(StepStage(cell.traces, place, self.cut, faithful.decisiveness, self.replies))
         cell.artifacts += [marks, steps]
         estimators = [self._estimator(name, cell, shared, head) for name in faithful.estimators]
-        if self._ends_before("confidence"):
-            return None
         confidences = {
-            one.name: self._do(ConfidenceStage(cell.traces, cell.readings, marks, place.label, self.cut, one))
+            one.name: self.job.add(ConfidenceStage(cell.traces, cell.readings, marks, place.label, self.cut, one))
             for one in estimators
             if one is not None
         }
         cell.artifacts += confidences.values()
-        if self._ends_before("faith"):
-            return None
         measured = Measured(cell.traces, cell.readings, marks, steps, confidences)
-        scores = self._do(FaithStage(measured, place.label, self.cut, faithful.scoring))
+        scores = self.job.add(FaithStage(measured, place.label, self.cut, faithful.scoring))
         cell.artifacts.append(scores)
         return Scored(cell, measured, scores)
 
@@ -195,16 +186,14 @@ class FaithfulPipeline:
         if shared is None or cell.readings is None:
             return None
         if name == "sampling":
-            if cell.drawn is None or self._ends_before("judge"):
-                return None
-            judged = self._do(JudgeStage(cell.traces, cell.drawn, label, self.cut, self.judge, shared))
+            assert cell.drawn is not None
+            judged = self.job.add(JudgeStage(cell.traces, cell.drawn, label, self.cut, self.judge, shared))
             cell.artifacts.append(judged)
             return SamplingEstimator(judged)
-        if head is None or self._ends_before("radii"):
-            return None
+        assert head is not None
         if faithful.stability.scorer is not None:
             return ProbeEstimator(faithful.stability.scorer, head, shared.files.fingerprint)
-        radii = self._do(RadiiStage(cell.traces, cell.readings, head, label))
+        radii = self.job.add(RadiiStage(cell.traces, cell.readings, head, label))
         cell.artifacts.append(radii)
         return RadiusEstimator(radii)
 
@@ -222,19 +211,10 @@ class FaithfulPipeline:
 
     def _head(self, shared: SharedModel | None) -> Artifact | None:
         """The model's head, if it will be needed."""
-        if shared is None or "stability" not in self.faithful.estimators or self._ends_before("read"):
+        if shared is None or "stability" not in self.faithful.estimators:
             return None
-        run = self.run_settings
-        run.ranks.on_first(lambda: shared.save_head(run, run_device(run)))
-        return shared.head_artifact(run)
-
-    def _do(self, stage: Stage) -> Artifact:
-        """Run a stage, or find what it has left; a stage that was not asked for must have been run before."""
-        return run_asked(stage, self.run_settings, self.config.stages)
-
-    def _ends_before(self, stage: str) -> bool:
-        """Whether neither this stage nor any after it was asked for."""
-        return self.last < STAGES.index(stage)
+        run = self.job.run_settings
+        return self.job.keep(shared.head_artifact(run), lambda: shared.save_head(run, run_device(run)))
 
 
 def _check_scores(config: DecisivenessConfig, places: int) -> None:
@@ -250,4 +230,5 @@ def _check_scores(config: DecisivenessConfig, places: int) -> None:
 
 def run_faithful(config: FaithfulConfig, settings: Mapping[str, Any], run: Run) -> Path | None:
     """Run the faithful system, see `FaithfulPipeline`."""
-    return FaithfulPipeline(config, settings, run).run()
+    asked = None if set(STAGES) <= set(config.stages) else config.stages
+    return FaithfulPipeline(config, settings, Job(run, asked)).run()

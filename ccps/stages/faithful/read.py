@@ -52,7 +52,7 @@ class ReadStage(Stage):
     def inputs(self) -> Mapping[str, Any]:
         """Traces and model, what is kept, and in what chunks is read, which decides the last bits."""
         return {
-            "traces": self.traces.key,
+            "traces": self.traces,
             "model": self.shared.files.fingerprint,
             "alternatives": self.settings.alternatives,
             "states": sorted(self.settings.states),

@@ -73,11 +73,11 @@ class FaithReportStage(Stage):
 
     def inputs(self) -> Mapping[str, Any]:
         """Every artifact the report speaks of, and the settings it prints."""
-        return {"artifacts": self._keys, "settings": self.settings, "made": self.made}
+        return {"artifacts": self._artifacts, "settings": self.settings, "made": self.made}
 
     @property
-    def _keys(self) -> list[str]:
-        return [artifact.key for one in self.scored for artifact in one.cell.artifacts]
+    def _artifacts(self) -> list[Artifact]:
+        return [artifact for one in self.scored for artifact in one.cell.artifacts]
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """One report."""
@@ -98,9 +98,9 @@ class FaithReportStage(Stage):
                 "stability": "CCPS probe" if faithful.stability.scorer else "flip radius",
             },
             deliberation=words.name == "lexicon" and not words.published_norms_only,
-            costs=costs_by_stage(artifact for one in self.scored for artifact in one.cell.artifacts),
+            costs=costs_by_stage(self._artifacts),
             settings=self._box(),
-            run={"config": self.settings, **self.made, "artifacts": self._keys},
+            run={"config": self.settings, **self.made, "artifacts": [artifact.key for artifact in self._artifacts]},
         )
 
     def save_shard(self, outputs: list[FaithfulData], folder: Path) -> Mapping[str, float]:

@@ -75,7 +75,7 @@ class ContinueStage(Stage):
     def inputs(self) -> Mapping[str, Any]:
         """The traces, the model, how they are cut, and how is drawn; batching too, which decides the last bits."""
         return {
-            "traces": self.traces.key,
+            "traces": self.traces,
             "model": self.shared.files.fingerprint,
             **self.cut._asdict(),
             **asdict(self.settings),

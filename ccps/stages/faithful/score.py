@@ -40,7 +40,7 @@ class FaithStage(Stage):
     def inputs(self) -> Mapping[str, Any]:
         """All that was measured, and how it is scored."""
         return {
-            "artifacts": [artifact.key for artifact in self.measured.artifacts],
+            "artifacts": self.measured.artifacts,
             **self.cut._asdict(),
             **asdict(self.settings),
         }

@@ -36,7 +36,7 @@ class RadiiStage(ByShardStage):
 
     def inputs(self) -> Mapping[str, Any]:
         """The states, and the head."""
-        return {"traces": self.source.key, "readings": self.readings.key, "head": self.head.key}
+        return {"traces": self.source, "readings": self.readings, "head": self.head}
 
     def prepare(self, device: torch.device) -> None:
         """Load the head in float32."""
@@ -80,7 +80,7 @@ class RadiusEstimator(Estimator):
 
     def inputs(self) -> Mapping[str, Any]:
         """The radii."""
-        return {"radii": self.radii.key}
+        return {"radii": self.radii}
 
     def prepare(self, device: torch.device) -> None:
         """Read the radii of all traces, and the typical one."""
@@ -124,7 +124,7 @@ class ProbeEstimator(Estimator):
     def inputs(self) -> Mapping[str, Any]:
         """The probe and the head."""
         files = sorted(path for path in self.folder.iterdir() if path.is_file())
-        return {"probe": [hash_file(path) for path in files], "head": self.head.key}
+        return {"probe": [hash_file(path) for path in files], "head": self.head}
 
     def prepare(self, device: torch.device) -> None:
         """Load the head in float32."""

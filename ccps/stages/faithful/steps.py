@@ -54,7 +54,7 @@ class StepStage(ByShardStage):
 
     def inputs(self) -> Mapping[str, Any]:
         """The traces, how they are cut, and the judge of words."""
-        return {"traces": self.source.key, **self.cut._asdict(), **decisiveness_inputs(self.config, self.place[:3])}
+        return {"traces": self.source, **self.cut._asdict(), **decisiveness_inputs(self.config, self.place[:3])}
 
     def prepare(self, device: torch.device) -> None:
         """Open the scorer."""

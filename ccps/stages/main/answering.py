@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ccps.asking.follow_up import AfterAnswer
 from ccps.asking.interview import Manner
 from ccps.core.artifacts import Artifact
 from ccps.core.errors import expected
 from ccps.grading import GRADERS, make_grader
-from ccps.methods import TrainedMethod
+from ccps.methods import Method, TrainedMethod
 from ccps.needs.asked import Asked
 from ccps.needs.registry import NEEDS
+from ccps.pipeline.job import Job
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import run_device
 from ccps.settings.experiment import Config
@@ -21,38 +21,40 @@ from ccps.stages.main.grade import GradeStage
 from ccps.stages.main.questions import AllQuestions
 from ccps.stages.main.runs import ModelSides, Side, train_label
 
-if TYPE_CHECKING:
-    from ccps.stages.main.pipeline import Pipeline
-
 
 class Answering:
     """The stages of one model that need it to be there.
 
     Args:
-        pipeline: runs them.
+        config: the experiment.
+        methods: that will read what it says.
+        job: takes in the stages.
         model: the model.
         questions: what it is asked.
     """
 
-    def __init__(self, pipeline: "Pipeline", model: SharedModel, questions: AllQuestions) -> None:
-        self.pipeline = pipeline
-        self.config = pipeline.config
+    def __init__(
+        self,
+        config: Config,
+        methods: Sequence[Method | TrainedMethod],
+        job: Job,
+        model: SharedModel,
+        questions: AllQuestions,
+    ) -> None:
+        self.config = config
+        self.methods = methods
+        self.job = job
         self.model = model
         self.questions = questions
         self.learnt: dict[tuple[str, str], Artifact] = {}
 
-    def run(self) -> ModelSides | None:
-        """Answer, grade and ask on; None if the last stage that is asked for comes before."""
+    def sides(self) -> ModelSides:
+        """Answer, grade and ask on."""
         answers = {label: self._answer(label) for label in self.questions.by_label}
         # The head is kept too, so that nothing after this needs the model.
-        run = self.pipeline.run_settings
-        run.ranks.on_first(lambda: self.model.save_head(run, run_device(run)))
-        head = self.model.head_artifact(run)
-        if self.pipeline.ends_with("answer"):
-            return None
+        run = self.job.run_settings
+        head = self.job.keep(self.model.head_artifact(run), lambda: self.model.save_head(run, run_device(run)))
         grades = {label: self._grade(label, answers[label]) for label in answers}
-        if self.pipeline.ends_with("grade"):
-            return None
         asked = {
             label: Asked(
                 label,
@@ -80,15 +82,15 @@ class Answering:
 
     def _answer(self, label: str) -> Artifact:
         """The answers, with what methods need to have read after them; answers that hold more will do as well."""
-        wanted = {need for method in self.pipeline.methods for need in method.needs} & set(AfterAnswer._fields)
+        wanted = {need for method in self.methods for need in method.needs} & set(AfterAnswer._fields)
         further = [name for name in AfterAnswer._fields if name not in wanted]
         stages = [
             self._answer_stage(label, [*wanted, *more])
             for size in range(len(further) + 1)
             for more in combinations(further, size)
         ]
-        there = (stage for stage in stages if stage.artifact(self.pipeline.run_settings).complete)
-        return self.pipeline.do(next(there, stages[0]))
+        there = (stage for stage in stages if stage.artifact(self.job.run_settings).complete)
+        return self.job.add(next(there, stages[0]))
 
     def _answer_stage(self, label: str, collect: Sequence[str]) -> AnswerStage:
         return AnswerStage(
@@ -101,27 +103,17 @@ class Answering:
         )
 
     def _grade(self, label: str, answers: Artifact) -> dict[str, Artifact]:
-        """The answers graded by every grader that knows their format, the one that decides first.
-
-        Raises:
-            UserError: that one knows of no answer whether it is right.
-        """
+        """The answers graded by every grader that knows their format, the one that decides first."""
         questions = self.questions.by_label[label]
         where = f"{label}, {self.model.name}"
         kept = Path(self.config.paths.artifacts) / "judgements"
         grades = {
-            name: self.pipeline.do(GradeStage(answers, questions, where, make_grader(grader, kept)))
+            name: self.job.add(GradeStage(answers, questions, where, make_grader(grader, kept)))
             for name, grader in self.config.grader.items()
             if questions[0].format in GRADERS[grader.name].formats
         }
         deciding, labels = next(iter(grades.items()))
-        if "accuracy" not in labels.summary:
-            raise expected(
-                f"the grader `{deciding}`",
-                f"able to say of some answer whether it is right ({where})",
-                ", ".join(f"{name}: {number}" for name, number in labels.summary.items() if name.startswith("unknown")),
-                "Name another grader first.",
-            )
+        self.job.then(lambda: _check_labels(deciding, labels, where), after=[labels])
         return grades
 
     def _ask_on(self, asked: Mapping[str, Asked]) -> dict[str, dict[str, Artifact]]:
@@ -136,24 +128,28 @@ class Answering:
                     continue
                 learnt = None
                 if need.training is not None:
-                    training = need.training(train)
-                    if not self.pipeline.reaches(training):
-                        continue
-                    learnt = self.learnt[form, name] = self.pipeline.do(training)
+                    learnt = self.learnt[form, name] = self.job.add(need.training(train))
                 for one in sides:
-                    stage = need.stage(one, learnt)
-                    # Only scores need the tests': a run that ends before them need not name the stage.
-                    is_needed = one is train or not self.pipeline.ends_with("fit") or stage.name in self.config.stages
-                    if is_needed and self.pipeline.reaches(stage):
-                        found[one.label][name] = self.pipeline.do(stage)
+                    found[one.label][name] = self.job.add(need.stage(one, learnt))
         return found
 
     def _trains_on(self, need: str) -> bool:
-        methods = [method for method in self.pipeline.methods if isinstance(method, TrainedMethod)]
+        methods = [method for method in self.methods if isinstance(method, TrainedMethod)]
         return any(need in method.needs | method.training_needs for method in methods)
 
     def _tests_on(self, need: str) -> bool:
-        return any(need in method.needs for method in self.pipeline.methods)
+        return any(need in method.needs for method in self.methods)
+
+
+def _check_labels(grader: str, labels: Artifact, where: str) -> None:
+    """Refuse a grader that knows of no answer whether it is right."""
+    if "accuracy" not in labels.summary:
+        raise expected(
+            f"the grader `{grader}`",
+            f"able to say of some answer whether it is right ({where})",
+            ", ".join(f"{name}: {number}" for name, number in labels.summary.items() if name.startswith("unknown")),
+            "Name another grader first.",
+        )
 
 
 def manner_of(config: Config, model: str) -> Manner:

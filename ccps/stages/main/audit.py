@@ -73,13 +73,10 @@ class AuditStage(Stage):
         """The probe, answers, sources of the training questions, and settings."""
         recipe = self.method.recipe(self.settings)
         return {
-            "fitted": self.fitted.key,
+            "fitted": self.fitted,
             "seed": self.seed,
             "recipe": OmegaConf.to_container(OmegaConf.structured(recipe), enum_to_str=True),
-            "sides": [
-                [side.label, side.evidence_keys(self.method), side.labels.key]
-                for side in (self.train_side, *self.tests)
-            ],
+            "sides": [[side.label, side.evidence(self.method), side.labels] for side in (self.train_side, *self.tests)],
             "sources": digest({question.id: question.source for question in self.train_side.questions}),
             **asdict(self.config),
             "resamples": self.evaluation.resamples,

@@ -65,8 +65,8 @@ class EvaluateStage(Stage):
     def inputs(self) -> Mapping[str, Any]:
         """Scores, grades and settings."""
         return {
-            "scores": [[item.method, item.scores.key] for item in self.scored],
-            "grades": self.grades.key,
+            "scores": [[item.method, item.scores] for item in self.scored],
+            "grades": self.grades,
             "convention": self.config.convention,
             "metrics": list(METRICS),
             "resamples": self.config.resamples,

@@ -53,11 +53,15 @@ class FitStage(Stage):
         recipe = self.method.recipe(self.settings)
         return {
             "method": [self.method.name, self.method.version],
-            "evidence": self.train_side.evidence_keys(self.method, for_training=True),
-            "grades": self.train_side.labels.key,
+            "evidence": self.train_side.evidence(self.method, for_training=True),
+            "grades": self.train_side.labels,
             "recipe": OmegaConf.to_container(OmegaConf.structured(recipe), enum_to_str=True),
             "seeds": self.seeds,
         }
+
+    def reads(self) -> Sequence[Artifact]:
+        """Features too, of a method that does not look at them: they say which answers have a token."""
+        return [*super().reads(), self.train_side.features[self.method.direction]]
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """All seeds at once."""

@@ -65,8 +65,8 @@ class FromStatesStage(Stage):
     def inputs(self) -> Mapping[str, Any]:
         """The states, the head, and the direction; and the size of blocks, which decides the last bits."""
         return {
-            "answers": self.answers.key,
-            "head": self.head.key,
+            "answers": self.answers,
+            "head": self.head,
             "direction": self.direction,
             **({"max_scratch_mib": self.max_scratch_mib} if self.max_scratch_mib != _USUAL_MIB else {}),
         }

@@ -53,7 +53,7 @@ class GradeStage(Stage):
     def inputs(self) -> Mapping[str, Any]:
         """The answers and everything that decides a verdict on them."""
         return {
-            "answers": self.answers.key,
+            "answers": self.answers,
             "questions": questions_hash(self.questions.values()),
             "grader": self.grader.settings(),
         }

@@ -8,10 +8,11 @@ from ccps.core.artifacts import Artifact
 from ccps.core.console import say, show
 from ccps.llm import find_model
 from ccps.methods import TrainedMethod, TrainingSettings, find_method
+from ccps.pipeline.job import Job
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import check_writable, copy_report, forget_others, output_errors, printed
-from ccps.pipeline.stage import Run, Stage, run_asked
+from ccps.pipeline.stage import Run
 from ccps.settings.experiment import STAGES, Config
 from ccps.stages.main.answering import Answering
 from ccps.stages.main.audit import AuditStage
@@ -26,21 +27,19 @@ from ccps.stages.main.scorers import save_scorers
 
 
 class Pipeline:
-    """Runs the stages of an experiment; what is complete is found again, what is missing is computed.
+    """The stages of an experiment, in their order.
 
     Args:
         config: the experiment.
         settings: the same as plain values, printed in the report and mirrored to W&B.
-        run: where artifacts lie, and the logger.
+        job: takes in the stages.
     """
 
-    def __init__(self, config: Config, settings: Mapping[str, Any], run: Run) -> None:
+    def __init__(self, config: Config, settings: Mapping[str, Any], job: Job) -> None:
         self.config = config
         self.settings = settings
-        self.run_settings = run
+        self.job = job
         self.methods = [find_method(method.name, method.calibrator) for method in config.method.values()]
-        self.reused: set[Path] = set()
-        self.last = max(STAGES.index(stage) for stage in config.stages)
 
     def run(self) -> Path | None:
         """Run everything that is asked for.
@@ -52,17 +51,18 @@ class Pipeline:
             UserError: see each stage; or an earlier stage is missing that was not asked for.
         """
         output = Path(self.config.paths.output)
-        ranks = self.run_settings.ranks
-        if not self.ends_with("audit"):
+        job, ranks = self.job, self.job.run_settings.ranks
+        if job.asks(ReportStage):
             ranks.on_first(lambda: check_writable(output))
-        questions = ranks.node_by_node(lambda: all_questions(self.config, judged=not self.ends_with("score")))
+        judged = job.asks(EvaluateStage, AuditStage, ReportStage)
+        questions = ranks.node_by_node(lambda: all_questions(self.config, judged=judged))
         runs = [self._model_run(name, questions) for name in self.config.model]
-        complete = [run for run in runs if run is not None]
-        if self.ends_with("audit"):
+        stage = ReportStage(runs, questions, job.reused, self.config, printed(self.settings), provenance())
+        report = job.add(stage)
+        job.run()
+        if not job.asks(ReportStage):
             return None
-        stage = ReportStage(complete, questions, self.reused, self.config, printed(self.settings), provenance())
-        artifact = self.do(stage)
-        ranks.on_first(lambda: self._publish(artifact, complete, output))
+        ranks.on_first(lambda: self._publish(report, runs, output))
         return output
 
     def _publish(self, report: Artifact, runs: list[ModelRun], output: Path) -> None:
@@ -74,36 +74,26 @@ class Pipeline:
         show((output / "claims.txt").read_text(encoding="utf-8"))
         say("output", self.config.experiment, f"open {output / 'report.html'}", state="written")
 
-    def sides(self, name: str, questions: AllQuestions) -> ModelSides | None:
-        """What one model answers, graded, with whatever else methods need from it; None if that was not asked for."""
-        files = self.run_settings.ranks.node_by_node(lambda: find_model(name, self.config.model[name]))
+    def sides(self, name: str, questions: AllQuestions) -> ModelSides:
+        """What one model answers, graded, with whatever else methods need from it."""
+        files = self.job.run_settings.ranks.node_by_node(lambda: find_model(name, self.config.model[name]))
         model = SharedModel(files, self.config.engine)
-        sides = Answering(self, model, questions).run()
-        model.release()
+        sides = Answering(self.config, self.methods, self.job, model, questions).sides()
+        self.job.then(model.release)
         return sides
 
-    def _model_run(self, name: str, questions: AllQuestions) -> ModelRun | None:
+    def _model_run(self, name: str, questions: AllQuestions) -> ModelRun:
         sides = self.sides(name, questions)
-        if sides is None or self.ends_with("ask_tuned"):
-            return None
         sides = sides._replace(
             trains={form: self._with_features(side, sides.head, name) for form, side in sides.trains.items()},
             tests={label: self._with_features(side, sides.head, name) for label, side in sides.tests.items()},
         )
-        if self.ends_with("extract"):
-            return None
         trained = {form: self._train(name, side, sides.head) for form, side in sides.trains.items()}
-        if self.ends_with("fit"):
-            return None
         scored = {
             label: self._scores(side, name, sides.head, trained.get(side.format, {}))
             for label, side in sides.tests.items()
         }
-        if self.ends_with("score"):
-            return None
         tested = [self._judge(side, scored[label], name) for label, side in sides.tests.items()]
-        if self.ends_with("evaluate"):
-            return None
         audits = {
             form: self._audit(name, form, sides, trained[form]) for form in sides.trains if REFERENCE in trained[form]
         }
@@ -115,7 +105,7 @@ class Pipeline:
         where = f"{side.label}, {model}"
         return side._replace(
             features={
-                direction: self.do(ExtractStage(side.answers, head, where, self.config.perturbation, direction))
+                direction: self.job.add(ExtractStage(side.answers, head, where, self.config.perturbation, direction))
                 for direction in directions
             }
         )
@@ -131,24 +121,24 @@ class Pipeline:
         """Every trained method, from all seeds."""
         settings = self.training_settings(train.format)
         return {
-            method.name: self.do(FitStage(method, train, head, model, settings, self.config.seeds[: config.seeds]))
+            method.name: self.job.add(FitStage(method, train, head, model, settings, self.config.seeds[: config.seeds]))
             for method, config in zip(self.methods, self.config.method.values(), strict=True)
             if isinstance(method, TrainedMethod)
         }
 
     def _scores(self, side: Side, model: str, head: Artifact, trained: Mapping[str, Artifact]) -> list[MethodScores]:
         return [
-            MethodScores(method.name, self.do(ScoreStage(method, side, head, trained.get(method.name), model)))
+            MethodScores(method.name, self.job.add(ScoreStage(method, side, head, trained.get(method.name), model)))
             for method in self.methods
         ]
 
     def _judge(self, side: Side, scored: list[MethodScores], model: str) -> Tested:
         where = f"{side.label}, {model}"
-        return Tested(side, scored, self.do(EvaluateStage(scored, side.labels, where, self.config.evaluation)))
+        return Tested(side, scored, self.job.add(EvaluateStage(scored, side.labels, where, self.config.evaluation)))
 
     def _audit(self, model: str, form: str, sides: ModelSides, trained: Mapping[str, Artifact]) -> Artifact:
         tests = [side for side in sides.tests.values() if side.format == form]
-        return self.do(
+        return self.job.add(
             AuditStage(
                 sides.trains[form],
                 tests,
@@ -162,22 +152,12 @@ class Pipeline:
             )
         )
 
-    def do(self, stage: Stage) -> Artifact:
-        """Run a stage, or find what it has left; a stage that was not asked for must have been run before."""
-        artifact = stage.artifact(self.run_settings)
-        if artifact.complete:
-            self.reused.add(artifact.folder)
-        return run_asked(stage, self.run_settings, self.config.stages)
-
-    def ends_with(self, stage: str) -> bool:
-        """Whether nothing after this stage was asked for."""
-        return self.last <= STAGES.index(stage)
-
-    def reaches(self, stage: Stage) -> bool:
-        """Whether this stage, or one after it, was asked for."""
-        return STAGES.index(stage.name) <= self.last
-
 
 def run_experiment(config: Config, settings: Mapping[str, Any], run: Run) -> Path | None:
     """Run an experiment, see `Pipeline`."""
-    return Pipeline(config, settings, run).run()
+    return Pipeline(config, settings, Job(run, asked_stages(config))).run()
+
+
+def asked_stages(config: Config) -> list[str] | None:
+    """What was asked for; the whole list means everything, stages of needs that are registered elsewhere too."""
+    return None if set(STAGES) <= set(config.stages) else config.stages

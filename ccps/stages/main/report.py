@@ -55,7 +55,7 @@ class ReportStage(Stage):
     def inputs(self) -> Mapping[str, Any]:
         """Every artifact the report speaks of, and the settings it prints."""
         return {
-            "artifacts": [artifact.key for run in self.runs for _, artifact in run.artifacts()],
+            "artifacts": [artifact for run in self.runs for _, artifact in run.artifacts()],
             "left_out": self.questions.left_out,
             "overlaps": self.questions.overlaps,
             "settings": self.settings,

@@ -38,14 +38,14 @@ class Side(NamedTuple):
     needs: Mapping[str, Artifact]
     features: Mapping[str, Artifact]
 
-    def evidence_keys(self, method: Method | TrainedMethod, *, for_training: bool = False) -> dict[str, str]:
-        """Keys of the artifacts that a method reads; that of the answers stands in that of the features."""
+    def evidence(self, method: Method | TrainedMethod, *, for_training: bool = False) -> dict[str, Artifact]:
+        """The artifacts that decide what a method reads; the answers are among the inputs of the features."""
         wanted = set(method.needs)
         if for_training and isinstance(method, TrainedMethod):
             wanted |= method.training_needs
         found = {"features": self.features[method.direction]} if method.reads_features else {"answers": self.answers}
         found |= {need: self.needs[need] for need in sorted(wanted) if need in self.needs}
-        return {name: artifact.key for name, artifact in found.items()}
+        return found
 
     @property
     def labels(self) -> Artifact:

@@ -42,10 +42,14 @@ class ScoreStage(Stage):
         """Method, what it reads, grades, and what it has learnt if it is trained."""
         return {
             "method": [self.method.name, self.method.version],
-            "evidence": self.side.evidence_keys(self.method),
-            "grades": self.side.labels.key,
-            "trained": self.trained.key if self.trained else None,
+            "evidence": self.side.evidence(self.method),
+            "grades": self.side.labels,
+            "trained": self.trained,
         }
+
+    def reads(self) -> Sequence[Artifact]:
+        """Features too, of a method that does not look at them: they say which answers have a token."""
+        return [*super().reads(), self.side.features[self.method.direction]]
 
     def prepare(self, device: torch.device) -> None:
         """Read the evidence, and what the method has learnt."""

@@ -48,8 +48,8 @@ class SweepEvaluateStage(Stage):
     def inputs(self) -> Mapping[str, Any]:
         """Scores, subjects and settings."""
         return {
-            "scores": self.scores.key,
-            "grades": {sample: grades.key for sample, grades in self.grades.items()},
+            "scores": self.scores,
+            "grades": self.grades,
             "convention": self.convention,
             "metrics": list(METRICS),
         }

@@ -28,9 +28,10 @@ class SweptSide(NamedTuple):
     side: Side
     features: Artifact
 
-    def key(self) -> list[str]:
+    @property
+    def artifacts(self) -> list[Artifact]:
         """What determines it."""
-        return [self.features.key, self.side.labels.key]
+        return [self.features, self.side.labels]
 
 
 class _Known(NamedTuple):
@@ -104,8 +105,8 @@ class SweepFitStage(Stage):
     def inputs(self) -> Mapping[str, Any]:
         """Features, grades, strengths, recipe, seeds and folds."""
         return {
-            "train": self.train_side.key(),
-            "tests": {label: test.key() for label, test in self.tests.items()},
+            "train": self.train_side.artifacts,
+            "tests": {label: test.artifacts for label, test in self.tests.items()},
             "points": [list(point) for point in self.chosen],
             "recipe": OmegaConf.to_container(OmegaConf.structured(self.recipe), enum_to_str=True),
             "seeds": self.seeds,

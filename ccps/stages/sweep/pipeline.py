@@ -1,6 +1,6 @@
 """The whole sweep: for each model and format, perturb at every strength, fit, judge, choose, and write it down."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,13 @@ from typing import Any
 from ccps.core.artifacts import Artifact
 from ccps.core.console import say
 from ccps.perturbation import Direction, Grid
+from ccps.pipeline.job import Job
 from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import check_writable, copy_report, forget_others, printed
-from ccps.pipeline.stage import Run, run_stage
+from ccps.pipeline.stage import Run
 from ccps.probes import ProbeConfig
 from ccps.settings.sweep import SweepConfig
-from ccps.stages.main.pipeline import Pipeline
+from ccps.stages.main.pipeline import Pipeline, asked_stages
 from ccps.stages.main.questions import AllQuestions, all_questions
 from ccps.stages.main.runs import Count, ModelSides, Side
 from ccps.stages.sweep.checks import Swept
@@ -24,6 +25,7 @@ from ccps.stages.sweep.points import all_points
 from ccps.stages.sweep.report import DirectionRun, SweepReportStage, SweptFormat
 
 _FLIPS: Direction = "gradient"
+_OWN = (FlipStage, SweepExtractStage, SweepFitStage, SweepEvaluateStage, SweepReportStage)
 
 
 def run_sweep(swept: Swept, settings: Mapping[str, Any], run: Run) -> Path:
@@ -49,13 +51,16 @@ def run_sweep(swept: Swept, settings: Mapping[str, Any], run: Run) -> Path:
         trains={form: asked for form, asked in questions.trains.items() if form in swept.sweep.grids},
         tests={label: asked for label, asked in questions.tests.items() if asked[0].format in swept.sweep.grids},
     )
-    pipeline = Pipeline(config, settings, run)
-    formats = []
-    for name in config.model:
-        sides = pipeline.sides(name, questions)
-        assert sides is not None  # answers and grades are among the stages
-        formats += [sweep_format(swept, sides, form, run) for form in sides.trains]
-    report = run_stage(SweepReportStage(formats, left_out, swept, printed(settings), provenance()), run)
+    asked = asked_stages(config)
+    job = Job(run, None if asked is None else [*asked, *(stage.name for stage in _OWN)])
+    pipeline = Pipeline(config, settings, job)
+    sides = [pipeline.sides(name, questions) for name in config.model]
+    sweeps = [FormatSweep(swept, own, form, job) for own in sides for form in own.trains]
+    job.run()
+    # What comes now hangs on which strength is best.
+    formats = [sweep.finals() for sweep in sweeps]
+    report = job.add(SweepReportStage(formats, left_out, swept, printed(settings), provenance()))
+    job.run()
     run.ranks.on_first(lambda: forget_others(output, copy_report(report, output)))
     say("output", config.experiment, f"open {output / 'report.html'}", state="written")
     return output
@@ -70,58 +75,103 @@ def _not_swept(questions: AllQuestions, sweep: SweepConfig) -> list[Count]:
     ]
 
 
-def sweep_format(swept: Swept, sides: ModelSides, form: str, run: Run) -> SweptFormat:
-    """Sweep one model's answers of one format ("mc", "oe")."""
-    train, tests = sides.trains[form], [side for side in sides.tests.values() if side.format == form]
-    scratch = swept.experiment.perturbation.max_scratch_mib
-    flips = [
-        run_stage(FlipStage(side.answers, sides.head, f"{side.label}, {sides.model}", _FLIPS, scratch), run)
-        for side in tests
-    ]
-    directions = [
-        _direction(swept, sides, train, tests, direction, run) for direction in swept.sweep.grids[form].directions
-    ]
-    return SweptFormat(sides, train, tests, flips, directions)
+class FormatSweep:
+    """One model's answers of one format, perturbed at every strength.
+
+    Args:
+        swept: the experiment and its grid.
+        sides: the answers.
+        form: their format ("mc", "oe").
+        job: takes in the stages.
+    """
+
+    def __init__(self, swept: Swept, sides: ModelSides, form: str, job: Job) -> None:
+        self.sides = sides
+        self.train = sides.trains[form]
+        self.tests = [side for side in sides.tests.values() if side.format == form]
+        scratch = swept.experiment.perturbation.max_scratch_mib
+        self.flips = [
+            job.add(FlipStage(side.answers, sides.head, f"{side.label}, {sides.model}", _FLIPS, scratch))
+            for side in self.tests
+        ]
+        self.directions = [
+            _DirectionSweep(swept, sides, self.train, self.tests, direction, job)
+            for direction in swept.sweep.grids[form].directions
+        ]
+
+    def finals(self) -> SweptFormat:
+        """The chosen strength of each direction, see `_DirectionSweep.finals`."""
+        return SweptFormat(
+            self.sides, self.train, self.tests, self.flips, [direction.finals() for direction in self.directions]
+        )
 
 
-def _direction(
-    swept: Swept, sides: ModelSides, train: Side, tests: list[Side], direction: str, run: Run
-) -> DirectionRun:
-    config, sweep = swept
-    grid = sweep.grids[train.format]
-    points = all_points(grid, config.perturbation)
-    recipe = _recipe(getattr(config.probe, train.format), grid.training_steps)
+class _DirectionSweep:
+    """The grid along one direction, and then the strengths that come out of it.
 
-    def extract(side: Side) -> SweptSide:
+    Args:
+        swept: the experiment and its grid.
+        sides: the answers of one model.
+        train: those that probes are fitted to.
+        tests: those they are tested on.
+        direction: where states are pushed.
+        job: takes in the stages.
+    """
+
+    def __init__(
+        self, swept: Swept, sides: ModelSides, train: Side, tests: Sequence[Side], direction: str, job: Job
+    ) -> None:
+        self.config, self.sweep = swept
+        self.direction = direction
+        self.job = job
+        grid = self.sweep.grids[train.format]
+        self.points = all_points(grid, self.config.perturbation)
+        self.recipe = _recipe(getattr(self.config.probe, train.format), grid.training_steps)
+        self.where = f"{sides.model}, {train.format}, {direction}"
+        self.labels = {side.label: side.labels for side in tests}
+        self.train = self._extract(train, sides)
+        self.tests = {side.label: self._extract(side, sides) for side in tests}
+        self.on_grid = self._fit(self.points, self.sweep.seeds, self.sweep.folds)
+        self.judged = self._judge(self.on_grid)
+
+    def finals(self) -> DirectionRun:
+        """From more seeds: the strength that is best on the grid, and the paper's.
+
+        Raises:
+            UserError: see `best_point`.
+        """
+        chosen = best_point(self.judged.rows().to_pandas(), CROSS_VALIDATION, self.sweep.choose_by)
+        paper = Grid(float(self.config.perturbation.radius), self.config.perturbation.steps)
+        finals = self._fit(list(dict.fromkeys([chosen, paper])), self.sweep.chosen_seeds, 0)
+        return DirectionRun(
+            self.direction,
+            [self.train.features, *(test.features for test in self.tests.values())],
+            [self.on_grid, finals],
+            self.judged,
+            self._judge(finals),
+            chosen,
+        )
+
+    def _extract(self, side: Side, sides: ModelSides) -> SweptSide:
         where = f"{side.label}, {sides.model}"
-        scratch = config.perturbation.max_scratch_mib
-        stage = SweepExtractStage(side.answers, sides.head, where, points, direction, scratch)  # type: ignore[arg-type]
-        return SweptSide(side, run_stage(stage, run))
+        scratch = self.config.perturbation.max_scratch_mib
+        stage = SweepExtractStage(
+            side.answers,
+            sides.head,
+            where,
+            self.points,
+            self.direction,  # type: ignore[arg-type]
+            scratch,
+        )
+        return SweptSide(side, self.job.add(stage))
 
-    swept_train, swept_tests = extract(train), {side.label: extract(side) for side in tests}
-    where = f"{sides.model}, {train.format}, {direction}"
+    def _fit(self, chosen: list[Grid], seeds: list[int], folds: int) -> Artifact:
+        return self.job.add(
+            SweepFitStage(self.train, self.tests, self.points, chosen, self.recipe, seeds, folds, self.where)
+        )
 
-    def fit(chosen: list[Grid], seeds: list[int], folds: int) -> Artifact:
-        stage = SweepFitStage(swept_train, swept_tests, points, chosen, recipe, seeds, folds, where)
-        return run_stage(stage, run)
-
-    def judge(scores: Artifact) -> Artifact:
-        labels = {side.label: side.labels for side in tests}
-        return run_stage(SweepEvaluateStage(scores, labels, where, config.evaluation.convention), run)
-
-    on_grid = fit(points, sweep.seeds, sweep.folds)
-    judged = judge(on_grid)
-    chosen = best_point(judged.rows().to_pandas(), CROSS_VALIDATION, sweep.choose_by)
-    paper = Grid(float(config.perturbation.radius), config.perturbation.steps)
-    finals = fit(list(dict.fromkeys([chosen, paper])), sweep.chosen_seeds, 0)
-    return DirectionRun(
-        direction,
-        [swept_train.features, *(test.features for test in swept_tests.values())],
-        [on_grid, finals],
-        judged,
-        judge(finals),
-        chosen,
-    )
+    def _judge(self, scores: Artifact) -> Artifact:
+        return self.job.add(SweepEvaluateStage(scores, self.labels, self.where, self.config.evaluation.convention))
 
 
 def _recipe(recipe: ProbeConfig, steps: int | None) -> ProbeConfig:

@@ -89,11 +89,15 @@ class SweepReportStage(Stage):
     def inputs(self) -> Mapping[str, Any]:
         """Every artifact the report speaks of, and the settings it prints."""
         return {
-            "artifacts": [artifact.key for form in self.formats for artifact in form.artifacts()],
+            "artifacts": self._artifacts,
             "left_out": self.left_out,
             "settings": self.settings,
             "made": self.made,
         }
+
+    @property
+    def _artifacts(self) -> list[Artifact]:
+        return [artifact for form in self.formats for artifact in form.artifacts()]
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """One report."""
@@ -117,9 +121,9 @@ class SweepReportStage(Stage):
             folds=sweep.folds,
             level=config.evaluation.level,
             convention=config.evaluation.convention,
-            costs=costs_by_stage(artifact for form in self.formats for artifact in form.artifacts()),
+            costs=costs_by_stage(self._artifacts),
             notes=tuple(self._notes()),
-            run={"config": self.settings, **self.made, "artifacts": self.inputs()["artifacts"]},
+            run={"config": self.settings, **self.made, "artifacts": [artifact.key for artifact in self._artifacts]},
         )
 
     def save_shard(self, outputs: list[SweepData], folder: Path) -> Mapping[str, float]:

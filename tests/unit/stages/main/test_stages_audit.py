@@ -146,8 +146,9 @@ def test_what_decides_the_result_decides_the_key(tmp_path: Path) -> None:
     assert len(keys) == 1
     keys.add(stage(tmp_path, seed=6).artifact(run).key)
     keys.add(stage(tmp_path, evaluation=EvaluationConfig(resamples=21)).artifact(run).key)
-    one.train_side = one.train_side._replace(
-        questions=[replace(question, source="other") for question in one.train_side.questions]
+    other = stage(tmp_path)
+    other.train_side = other.train_side._replace(
+        questions=[replace(question, source="other") for question in other.train_side.questions]
     )
-    keys.add(one.artifact(run).key)
+    keys.add(other.artifact(run).key)
     assert len(keys) == 4

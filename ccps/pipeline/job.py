@@ -1,0 +1,119 @@
+"""A job: stages that are all known before the first of them computes anything."""
+
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ccps.core.artifacts import Artifact
+from ccps.core.errors import UserError, expected
+from ccps.pipeline.graph import Graph, Node
+from ccps.pipeline.stage import Run, Stage, run_stage
+
+
+class _Step(NamedTuple):
+    """Something to be done if one of some artifacts is wanted; always if there are none."""
+
+    work: Callable[[], object]
+    about: Sequence[Artifact]
+
+
+class Job:
+    """Takes in stages in the order in which they are to run; computes what was asked for, and finds what that reads.
+
+    The keys of artifacts follow from inputs alone. So a pipeline adds all its stages, each with the artifacts of those
+    before it, none of which need be there yet; what is missing is then told before anything runs. What hangs on the
+    content of an artifact is added after `run`, which may be called again.
+
+    Args:
+        run: how stages are run.
+        asked: names of the stages that may compute something; None for all.
+
+    Attributes:
+        run_settings: how stages are run.
+        reused: folders of what was complete when it was added.
+    """
+
+    def __init__(self, run: Run, asked: Collection[str] | None = None) -> None:
+        self.run_settings = run
+        self.asked = None if asked is None else set(asked)
+        self.reused: set[Path] = set()
+        self._graph = Graph()
+        self._folders: dict[str, Path] = {}
+        self._steps: deque[_Step] = deque()
+        self._kept: set[str] = set()
+
+    def add(self, stage: Stage) -> Artifact:
+        """Take in a stage after all that it reads; returns what it will fill, or has filled."""
+        artifact = stage.artifact(self.run_settings)
+        self._note(artifact, stage.title, stage.reads())
+        self._steps.append(_Step(lambda: run_stage(stage, self.run_settings), [artifact]))
+        return artifact
+
+    def keep(self, artifact: Artifact, save: Callable[[], object]) -> Artifact:
+        """Take in what is no stage's: it is saved at its turn, whatever was asked for, if it is not there."""
+        self._kept.add(artifact.stage)
+        self._note(artifact, artifact.stage, ())
+        self._steps.append(_Step(lambda: self.run_settings.ranks.on_first(save), [artifact]))
+        return artifact
+
+    def then(self, work: Callable[[], object], after: Sequence[Artifact] = ()) -> None:
+        """Do something between two stages; only if one of some artifacts is wanted, if there are any."""
+        self._steps.append(_Step(work, after))
+
+    def asks(self, *stages: type[Stage]) -> bool:
+        """Whether one of these was asked for by its name."""
+        return self.asked is None or any(stage.name in self.asked for stage in stages)
+
+    def run(self) -> None:
+        """Work off what has been added since the last time.
+
+        Raises:
+            UserError: something is missing that was not asked for, or nothing was asked for; or see `run_stage`.
+        """
+        self.run_settings.ranks.together(self._check)
+        wanted = self._graph.wanted(self._to_make)
+        while self._steps:
+            work, about = self._steps.popleft()  # a stage that is done may hold much
+            if not about or not wanted.isdisjoint(map(_key, about)):
+                work()
+
+    def _note(self, artifact: Artifact, title: str, reads: Sequence[Artifact]) -> None:
+        if artifact.complete:
+            self.reused.add(artifact.folder)
+        self._folders[_key(artifact)] = artifact.folder
+        self._graph.add(Node(_key(artifact), artifact.stage, title, [_key(one) for one in reads]))
+
+    @property
+    def _to_make(self) -> set[str] | None:
+        """Names of what may be made, by users' wish or without it."""
+        return None if self.asked is None else self.asked | self._kept
+
+    def _check(self) -> None:
+        """Refuse a list of stages that cannot work."""
+        if self.asked is None:
+            return
+        there = dict.fromkeys(node.stage for node in self._graph.nodes if node.stage not in self._kept)
+        if self.asked.isdisjoint(there):
+            got = ", ".join(sorted(self.asked))
+            way_out = f"This run has {', '.join(there)}; leave `stages` out to run all."
+            raise expected("`stages`", "a list with something that there is to do", got, way_out)
+        missing = self._graph.missing(self._to_make, lambda key: Artifact(self._folders[key], "", {}).complete)
+        if missing:
+            raise _missing(missing, self._folders[missing[0].key])
+
+
+def _key(artifact: Artifact) -> str:
+    return f"{artifact.stage}/{artifact.key}"
+
+
+def _missing(nodes: Sequence[Node], folder: Path) -> UserError:
+    first, *others = nodes
+    counts = {name: sum(node.stage == name for node in others) for name in dict.fromkeys(node.stage for node in others)}
+    more = ", ".join(f"{number} of `{name}`" for name, number in counts.items())
+    names = " and ".join(f"`{name}`" for name in dict.fromkeys(node.stage for node in nodes))
+    return UserError(
+        f"Expected the stage `{first.stage}` ({first.title}) to have been run before, but got no complete artifact at "
+        f"{folder}{f'; nor are there {more}' if more else ''}. Add {names} to `stages`, or leave `stages` out to run "
+        "all."
+    )
