@@ -256,7 +256,8 @@ def test_another_judge_is_asked_anew(alone: Proxy, tmp_path: Path, change: dict[
 
 def start(base_url: str, model: str, cache: Path) -> subprocess.Popen[str]:
     """Judge all answers, one at a time, in a process of its own."""
-    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
+    tests = Path(__file__).parents[1]
+    path = os.pathsep.join(map(str, (tests.parent, tests / "helpers", tests / "integration")))
     code = [sys.executable, "-c", RUN, base_url, model, str(cache)]
     return subprocess.Popen(code, env=os.environ | {"PYTHONPATH": path}, stderr=subprocess.PIPE, text=True)
 
