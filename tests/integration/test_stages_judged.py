@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import torch
 from judge_server import Proxy, proxy, says, status
-from test_stages_open_ended import counts, open_overrides, write_open_questions
 from tiny import Tiny
+from tiny_open_ended import counts, open_overrides, write_open_questions
 
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.errors import UserError

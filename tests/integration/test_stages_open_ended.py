@@ -1,37 +1,15 @@
 """The whole pipeline on open-ended questions: answers that the data hold, and answers of a tiny random model."""
 
 import json
-import random
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from tiny import SUBJECTS, Tiny, benchmark
+from tiny import Tiny, benchmark
+from tiny_open_ended import counts, open_overrides, write_open_questions
 
 from ccps.stages.main.counts import TRUNCATED
-
-ANSWERS = ("The river.", "7", "seven of them, and no more than that as far as anybody knows", "an islet", " ")
-
-
-def write_open_questions(path: Path, n: int, seed: int) -> Path:
-    """Invented questions with an answer each, right or wrong; one in twelve is not judged, one is empty."""
-    rng = random.Random(seed)
-    rows = []
-    for index in range(n):
-        answer = ANSWERS[4] if index == 5 else rng.choice(ANSWERS[:4])
-        label = -1 if index % 12 == 7 else index % 2
-        rows.append(
-            {
-                "question": f"What is {path.stem} {index} made of?",
-                "accepted": ["seven", "7"],
-                "subject": SUBJECTS[index % len(SUBJECTS)],
-                "answer": answer,
-                "label": label,
-            }
-        )
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -42,32 +20,11 @@ def open_questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def open_overrides(folder: Path, *more: str, given: bool = True, labels: bool = True) -> list[str]:
-    answers = {"given_answer": "answer"} if given else {}
-    answers |= {"given_label": "label"} if given and labels else {}
-    spec = {"options": [], "answer": "accepted", "answer_kind": "text", "format": "oe", **answers}
-    return [
-        f"train.trees={benchmark(folder / 'trees.jsonl', **spec)}",
-        f"test.boats={benchmark(folder / 'boats.jsonl', **spec)}",
-        "probe@probe.oe=oe_smoke",
-        "answering.max_new_tokens=6",
-        "answering.method=greedy",
-        *more,
-    ]
-
-
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory, open_questions: Path) -> Tiny:
     experiment = Tiny(tmp_path_factory.mktemp("judged"), open_questions)
     experiment.run(*open_overrides(open_questions, "grader=[given,normalised,f1]"))
     return experiment
-
-
-def counts(experiment: Tiny) -> dict[str, tuple[str, str]]:
-    """Rows of the table of counts in the Markdown report: what, then number and reason."""
-    text = (experiment.output / "report.md").read_text().split("## Counts")[1].split("\n## ")[0]
-    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")][2:]
-    return {what.replace("\\_", "_"): (number, reason) for what, number, reason in rows}
 
 
 def test_answers_of_the_data_are_read_labelled_and_scored(judged: Tiny) -> None:
