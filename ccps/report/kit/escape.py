@@ -13,23 +13,36 @@ _LATEX = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     "–": "--",
     "−": "$-$",
-    "×": r"$\times$",
-    "≤": r"$\leq$",
-    "±": r"$\pm$",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "κ": r"$\kappa$",
-    "ρ": r"$\rho$",
     "·": r"$\cdot$",
     "≈": r"$\approx$",
+    "≤": r"$\leq$",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "δ": r"$\delta$",
+    "κ": r"$\kappa$",
+    "μ": r"$\mu$",
+    "ρ": r"$\rho$",
 }
+
+_MARKDOWN = re.compile(
+    r"[\\`*_\[\]<>|~$]"  # whatever has a meaning anywhere, and dollars, which make formulae on some hosts
+    r"|&(?=#?\w+;)"  # entities
+    r"|^#(?=#{0,5}(?:\s|$))|(?:^|(?<=\s))#(?=#*$)"  # headings, and what closes one
+    r"|^[-+](?=\s|$)|(?<=^\d)[.)](?=\s|$)|(?<=^\d\d)[.)](?=\s|$)|(?<=^\d\d\d)[.)](?=\s|$)"  # lists
+    r"|^-(?=--+$)|^=(?==*$)"  # rules, and lines below a heading
+)
 
 
 def markdown_escape(text: str) -> str:
-    """Text that Markdown shows as it stands, also inside a table cell."""
-    return re.sub(r"([\\`*_\[\]<>|~$]|&(?=#?\w+;))", r"\\\1", " ".join(text.split()))
+    """Text that Markdown shows as it stands on one line: as a paragraph, a heading, in a list or in a table's cell."""
+    return _MARKDOWN.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def latex_escape(text: str) -> str:
