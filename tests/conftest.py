@@ -44,6 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(tier)
         if tier == "unit" and rooms[0] in NUMERIC:
             item.add_marker("numeric")
+        if any("needs a GPU" in str(mark.kwargs.get("reason")) for mark in item.iter_markers("skipif")):
+            item.add_marker("gpu")
 
 
 # Weights large enough that the context moves the states far above the rounding of float32.

@@ -12,7 +12,7 @@ import time
 import urllib.request
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def serve(model: Path, log: Path) -> Iterator[int]:
 
 
 def _wait_until_healthy(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         assert server.poll() is None, log.read_text()
         try:
@@ -93,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.faults:
             self.server.faults.popleft()(self)
             return
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.upstream, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.upstream, timeout=600)
         connection.request("POST", self.path, body, {"Content-Type": "application/json"})
         answer = connection.getresponse()
         send(self, answer.status, answer.read())
@@ -136,14 +136,11 @@ def says(text: str | None, usage: bool = True) -> Fault:
     return raw(json.dumps(completion).encode())
 
 
-def stall(seconds: float) -> Fault:
-    """Says nothing for so long, then something useless."""
-
-    def fault(handler: BaseHTTPRequestHandler) -> None:
-        time.sleep(seconds)
-        send(handler, 500, b"{}")
-
-    return fault
+def silence(handler: BaseHTTPRequestHandler) -> None:
+    """Says nothing until the client gives up."""
+    with suppress(OSError):
+        handler.connection.recv(1)
+    handler.close_connection = True
 
 
 def echo_key(handler: BaseHTTPRequestHandler) -> None:
@@ -156,6 +153,6 @@ def hold(reached: threading.Event) -> Fault:
 
     def fault(handler: BaseHTTPRequestHandler) -> None:
         reached.set()
-        time.sleep(60)
+        silence(handler)
 
     return fault

@@ -388,7 +388,7 @@ def test_two_processes_write_what_one_writes(tmp_path: Path, questions: Path) ->
     one.run(*few)
     command = [sys.executable, "-m", "experiments.faithful", *two.overrides(*few, "trainer.devices=2")]
     ended = subprocess.run(
-        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=300, check=False
+        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=1200, check=False
     )
     assert ended.returncode == 0, ended.stderr
     for stage in ("trace", "read", "continue", "mark", "decide", "judge", "radii", "confidence", "faith"):

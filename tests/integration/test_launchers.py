@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from tiny import Tiny, write_questions
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("launcher", ["slurm_local", "joblib"])
 def test_each_job_of_a_multirun_leaves_its_own_artifacts(tmp_path: Path, launcher: str) -> None:
@@ -14,7 +16,7 @@ def test_each_job_of_a_multirun_leaves_its_own_artifacts(tmp_path: Path, launche
     place = Tiny(tmp_path, tmp_path)
     swept = ["stages=[answer]", "answering.shard_questions=3,4", "-m", f"launcher={launcher}"]
     for _ in range(2):  # a job that is queued again finds what it has left
-        ended = subprocess.run(place.command(*swept), capture_output=True, text=True, timeout=300, check=False)
+        ended = subprocess.run(place.command(*swept), capture_output=True, text=True, timeout=1200, check=False)
         assert ended.returncode == 0, ended.stderr
     manifests = list(place.artifacts.glob("answer/*/manifest.json"))
     assert len(manifests) == 4  # two jobs, training and test
@@ -30,7 +32,7 @@ def test_several_processes_of_a_job_share_its_work(tmp_path: Path) -> None:
     place = Tiny(tmp_path, tmp_path)
     settings = ["stages=[answer]", "answering.shard_questions=2", "answering.max_batch_tokens=1"]
     command = place.command(*settings, "-m", "launcher=slurm_local", "trainer.devices=2")
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=1200, check=False)
     assert ended.returncode == 0, ended.stderr
     assert len(list(place.artifacts.glob("answer/*/manifest.json"))) == 2
     assert {path.name for path in place.artifacts.glob("answer/*/costs.*.jsonl")} == {"costs.0.jsonl", "costs.1.jsonl"}

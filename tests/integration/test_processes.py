@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tiny import Tiny, benchmark, write_questions
 
+pytestmark = pytest.mark.slow
+
 NOT_CONTENT = ("costs.0.jsonl", "costs.1.jsonl", ".lock")
 SMALL = (
     "answering.shard_questions=2",
@@ -37,7 +39,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def run(place: Tiny, *settings: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(place.command(*SMALL, *settings), capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(place.command(*SMALL, *settings), capture_output=True, text=True, timeout=1200, check=False)
 
 
 def test_two_processes_write_what_one_writes(tmp_path: Path, questions: Path) -> None:
@@ -76,7 +78,7 @@ def test_a_process_that_dies_ends_the_run_which_goes_on_when_called_again(tmp_pa
             time.sleep(0.01)
         (child,) = children(process.pid)
         os.kill(child, signal.SIGKILL)
-        error = process.communicate(timeout=60)[1]
+        error = process.communicate(timeout=1200)[1]
     assert process.returncode != 0
     assert "died" in error or "terminated" in error
     left = {path: path.stat().st_mtime_ns for path in place.artifacts.glob("answer/*/0*")}

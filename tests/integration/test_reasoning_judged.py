@@ -34,7 +34,7 @@ def server() -> Iterator[Proxy]:
 
 
 def scorer(server: Proxy, cache: Path, mode: str = "strict", retries: int = 1, **settings: object) -> Scorer:
-    judge = JudgeConfig(server.base_url, "m", timeout_s=20, retries=retries, concurrency=1, max_tokens=None)
+    judge = JudgeConfig(server.base_url, "m", timeout_s=120, retries=retries, concurrency=1, max_tokens=None)
     config = DecisivenessConfig("llm_judge", judge=judge, **{"shuffle": False, **settings})  # type: ignore[arg-type]
     return open_scorer(config, cache, mode)  # type: ignore[arg-type]
 
@@ -152,7 +152,7 @@ def test_the_nucleus_is_sent_if_it_is_set(server: Proxy, tmp_path: Path) -> None
 
 
 def agreement(server: Proxy, cache: Path, mode: str = "strict") -> ConsistencyJudge:
-    endpoint = JudgeConfig(server.base_url, "m", timeout_s=20, retries=1, concurrency=1)
+    endpoint = JudgeConfig(server.base_url, "m", timeout_s=120, retries=1, concurrency=1)
     return open_judge(JudgeChoice("llm_yes_no", endpoint=endpoint), cache, mode)  # type: ignore[arg-type]
 
 

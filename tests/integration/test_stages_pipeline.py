@@ -177,6 +177,7 @@ def test_parts_give_what_the_whole_gives(
         assert own == whole
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_bytes(tmp_path: Path) -> None:
     write_questions(tmp_path / "trees.jsonl", 16, seed=3)
     write_questions(tmp_path / "boats.jsonl", 4, seed=4)

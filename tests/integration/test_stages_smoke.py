@@ -11,6 +11,8 @@ import pytest
 from ccps.assets import catalogue as assets
 from ccps.llm import ModelFiles
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory: pytest.TempPathFactory, smollm2_files: ModelFiles) -> Path:

@@ -218,7 +218,7 @@ def test_a_second_process_waits_and_shares_the_result(
 
     def slow(wheel: Any, folder: Path) -> None:
         started.set()
-        assert may_go.wait(10)
+        assert may_go.wait(600)
         download(wheel, folder)
 
     class Notice:
@@ -231,10 +231,10 @@ def test_a_second_process_waits_and_shares_the_result(
     second = threading.Thread(target=lambda: paths.append(fetch("archive", tmp_path)))
     monkeypatch.setattr(wheels, "download", slow)
     first.start()
-    assert started.wait(10)
+    assert started.wait(600)
     monkeypatch.setattr(assets, "console", Notice())
     second.start()
-    assert noticed.wait(10)
+    assert noticed.wait(600)
     may_go.set()
     first.join(10)
     second.join(10)

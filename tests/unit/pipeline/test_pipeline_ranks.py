@@ -17,7 +17,7 @@ class Meeting:
 
     def __init__(self, world: int) -> None:
         self.values: list[Any] = [None] * world
-        self.barrier = threading.Barrier(world, timeout=5)
+        self.barrier = threading.Barrier(world, timeout=600)
 
 
 @dataclass(frozen=True)
