@@ -16,6 +16,9 @@ from ccps.llm.chat import opens_thinking
 
 Collected = Literal["layer_states", "self_evaluation"]
 
+LAYERS = ("middle", "upper_middle", "final")
+"""What the layers of `probed_layers` are called, in their order."""
+
 # The self-evaluation query of the code released with CCPS (arXiv 2505.21772).
 QUERY = "Is the proposed answer correct?\nChoices:\na) no\nb) yes\nAnswer: "
 

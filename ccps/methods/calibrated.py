@@ -12,8 +12,8 @@ import pandas as pd
 from ccps.calibrators import Calibrator, Kind, fit_calibrator
 from ccps.core.errors import expected
 from ccps.core.stored import read_json, write_json
-from ccps.methods.base import Evidence, Fitted, FloatArray, Method, TrainedMethod, TrainingAnswers, TrainingSettings
-from ccps.methods.subset import select
+from ccps.methods.base import Fitted, Method, TrainedMethod, TrainingAnswers, TrainingSettings
+from ccps.methods.evidence import Evidence, FloatArray
 from ccps.probes import Reporting
 from ccps.probes.split import split_by_question
 
@@ -214,7 +214,7 @@ def calibrated(method: Method | TrainedMethod, kind: str, held_out: float = HELD
 
 def _select(answers: TrainingAnswers, index: npt.NDArray[np.int64]) -> TrainingAnswers:
     return TrainingAnswers(
-        evidence=select(answers.evidence, index),
+        evidence=answers.evidence.select(index),
         correct=answers.correct[index],
         question_ids=[answers.question_ids[number] for number in index],
     )

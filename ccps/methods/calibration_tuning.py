@@ -1,5 +1,6 @@
 from ccps.asking.follow_up import probability_of_yes
-from ccps.methods.base import Evidence, FloatArray, Method
+from ccps.methods.base import Method
+from ccps.methods.evidence import Evidence, FloatArray
 from ccps.methods.registry import register
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ccps.methods.base import Evidence, Fitted, TrainedMethod, TrainingAnswers, TrainingSettings
+from ccps.methods.base import Fitted, TrainedMethod, TrainingAnswers, TrainingSettings
+from ccps.methods.evidence import Evidence
 from ccps.methods.fitted import FittedByProbe
 from ccps.methods.registry import register
 from ccps.probes import FittedProbe, ProbeConfig, ProbeTask, Reporting, fit_probe, fit_probes

@@ -1,6 +1,7 @@
 import math
 
-from ccps.methods.base import Evidence, FloatArray, Method
+from ccps.methods.base import Method
+from ccps.methods.evidence import Evidence, FloatArray
 from ccps.methods.registry import register
 
 

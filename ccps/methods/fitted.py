@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from ccps.methods.base import Evidence, FloatArray, curve_table
+from ccps.methods.base import curve_table
+from ccps.methods.evidence import Evidence, FloatArray
 from ccps.probes import FittedProbe, FittedStateProbe
 
 

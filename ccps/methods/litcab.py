@@ -9,16 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from ccps.core.stored import write_json
-from ccps.methods.base import (
-    AnswerStates,
-    Evidence,
-    Fitted,
-    FloatArray,
-    TrainedMethod,
-    TrainingAnswers,
-    TrainingSettings,
-    curve_table,
-)
+from ccps.methods.base import Fitted, TrainedMethod, TrainingAnswers, TrainingSettings, curve_table
+from ccps.methods.evidence import AnswerStates, Evidence, FloatArray
 from ccps.methods.registry import register
 from ccps.probes import Reporting
 from ccps.probes.curve import CurvePoint

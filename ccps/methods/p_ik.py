@@ -1,7 +1,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from ccps.methods.base import Evidence
+from ccps.methods.evidence import Evidence
 from ccps.methods.registry import register
 from ccps.methods.states import StateMethod
 

@@ -3,7 +3,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ccps.methods.base import LAYERS, Evidence
+from ccps.asking.follow_up import LAYERS
+from ccps.methods.evidence import Evidence
 from ccps.methods.registry import register
 from ccps.methods.states import StateMethod
 

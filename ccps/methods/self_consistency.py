@@ -1,7 +1,8 @@
 import numpy as np
 
 from ccps.meaning.clusters import meaning
-from ccps.methods.base import Evidence, FloatArray, Method
+from ccps.methods.base import Method
+from ccps.methods.evidence import Evidence, FloatArray
 from ccps.methods.registry import register
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ccps.methods.base import Evidence, Fitted, TrainedMethod, TrainingAnswers, TrainingSettings
+from ccps.methods.base import Fitted, TrainedMethod, TrainingAnswers, TrainingSettings
+from ccps.methods.evidence import Evidence
 from ccps.methods.fitted import FittedByProbe
 from ccps.probes import FittedStateProbe, Reporting, StateProbeConfig, fit_state_probe
 

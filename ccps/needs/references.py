@@ -16,7 +16,7 @@ from ccps.asking.interview import Interview
 from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.data.records import questions_hash
 from ccps.llm import Head, plan_batches
-from ccps.methods.base import AnswerStates, References
+from ccps.methods.evidence import AnswerStates, References
 from ccps.needs.answers import kept_answers
 from ccps.needs.asked import Asked
 from ccps.pipeline.model import load_head

@@ -19,7 +19,7 @@ from ccps.llm.checkpoint import fingerprint
 from ccps.llm.memory import in_parts
 from ccps.meaning.clusters import Entails, in_same_words
 from ccps.meaning.entailment import Entailment, find_entailment_model
-from ccps.methods.base import Samples
+from ccps.methods.evidence import Samples
 from ccps.needs.answers import all_empty, kept_answers
 from ccps.needs.asked import Asked, AskedStage
 from ccps.pipeline.stage import Work, in_shards

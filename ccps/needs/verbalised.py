@@ -12,7 +12,7 @@ import torch
 
 from ccps.asking.verbalised import MAX_NEW_TOKENS, QUERY, Reply, Verbalisation
 from ccps.core.artifacts import ROWS, Artifact
-from ccps.methods.base import FloatArray
+from ccps.methods.evidence import FloatArray
 from ccps.needs.answers import all_empty
 from ccps.needs.asked import AskedStage
 from ccps.pipeline.stage import Work, in_shards

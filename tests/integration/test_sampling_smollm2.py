@@ -13,7 +13,7 @@ from ccps.asking.samples import ChosenSamples, WrittenSamples
 from ccps.asking.verbalised import Verbalisation
 from ccps.data.records import Question
 from ccps.llm import LanguageModel, ModelFiles, find_model, load_model
-from ccps.methods.base import Evidence, Samples
+from ccps.methods.evidence import Evidence, Samples
 from ccps.methods.self_consistency import SelfConsistency
 from ccps.methods.semantic_entropy import SemanticEntropy
 from ccps.perturbation import FEATURE_NAMES
@@ -84,7 +84,7 @@ def test_a_nucleus_of_one_token_gives_the_answer_itself_again(asked: Interview) 
         np.ones(len(answers), np.int64),
         len(asked.lm.head.weight),
         texts=[answer.text for answer in answers],
-        samples=samples,
+        needs={"samples": samples},
     )
     assert SelfConsistency().p_correct(evidence).tolist() == [1.0] * len(answers)
     assert SemanticEntropy().p_correct(evidence).tolist() == [1.0] * len(answers)

@@ -9,7 +9,7 @@ import torch
 
 from ccps.core.artifacts import Artifact
 from ccps.methods import Evidence, Method, TrainedMethod
-from ccps.methods.base import AnswerStates
+from ccps.methods.evidence import AnswerStates
 from ccps.needs.answers import kept_answers
 from ccps.needs.registry import NEEDS
 from ccps.perturbation import FEATURE_NAMES
@@ -67,7 +67,7 @@ def graded_answers(
         lengths=kept.to_numpy(dtype=np.int64),
         vocabulary=int(head.summary["vocabulary"]),
         texts=texts.loc[ids].tolist(),
-        **{need: _read(need, side, head, ids) for need in sorted(wanted)},
+        needs={need: _read(need, side, head, ids) for need in sorted(wanted)},
     )
     left_out = {reason: number for reason, number in left_out.items() if number}
     return GradedAnswers(ids, correct.loc[kept.index].to_numpy(), evidence, left_out)

@@ -22,9 +22,11 @@ def answers() -> TrainingAnswers:
         features,
         np.ones(80, dtype=np.int64),
         100,
-        prompt_states=states[3],
-        layer_states=states[:3].swapaxes(0, 1),
-        self_evaluation=logits,
+        needs={
+            "prompt_states": states[3],
+            "layer_states": states[:3].swapaxes(0, 1),
+            "self_evaluation": logits,
+        },
     )
     return TrainingAnswers(known, correct, [str(index) for index in range(80)])
 

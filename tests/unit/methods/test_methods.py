@@ -29,13 +29,6 @@ def test_unknown_method_names_the_known_ones() -> None:
         find_method("ccpz")
 
 
-def test_needs_are_fields_of_the_evidence_that_may_be_missing() -> None:
-    optional = {name for name, default in Evidence._field_defaults.items() if default is None}
-    for method in METHODS.values():
-        assert method.needs <= optional
-        assert getattr(method, "training_needs", frozenset()) <= optional
-
-
 def test_answer_probability_of_one_token_is_its_probability() -> None:
     log_probs = [-math.inf, math.log(0.25), 0.0]
     p = find_method("answer_probability").p_correct(evidence(original_log_prob_actual=log_probs))
@@ -85,7 +78,7 @@ def test_sequence_probability_is_the_product() -> None:
 def test_p_true_is_the_softmax_over_both_options() -> None:
     known = evidence(original_entropy=[0.0] * 4)
     logits = np.array([[0.0, 0.0], [1.0, 3.0], [800.0, -800.0], [-800.0, 800.0]], dtype=np.float32)
-    p = find_method("p_true").p_correct(known._replace(self_evaluation=logits))
+    p = find_method("p_true").p_correct(known.having(self_evaluation=logits))
     assert p.tolist() == pytest.approx([0.5, math.exp(3) / (math.exp(1) + math.exp(3)), 0.0, 1.0])
     with pytest.raises(ValueError, match="self_evaluation"):
         find_method("p_true").p_correct(known)

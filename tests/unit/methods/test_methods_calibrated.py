@@ -200,7 +200,7 @@ def test_what_cannot_be_calibrated_is_refused(answers, settings):
 
 def test_lts_divides_both_logits_by_the_temperature_of_least_loss(answers, settings):
     (fitted,) = LTS().fit(answers, settings, [0], SILENT)
-    no, yes = answers.evidence.self_evaluation.astype(float).T
+    no, yes = answers.evidence.read("self_evaluation").astype(float).T
     sign = np.where(answers.correct, 1, -1)
 
     def loss(log_t):

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from ccps.methods.base import Evidence, Samples
+from ccps.methods.evidence import Evidence, Samples
 from ccps.methods.self_consistency import SelfConsistency
 from ccps.methods.semantic_entropy import SemanticEntropy
 from ccps.methods.verbalised import Verbalised
@@ -16,8 +16,8 @@ DRAWN = [
     ["river", "lake", "The lake!", "lake"],
     ["x1", "x1", "x2", "x2"],
 ]
-SEEN = NOTHING._replace(
-    texts=["b", "River", "lake", "x3"], samples=Samples(DRAWN, np.zeros((4, 4))), lengths=np.ones(4, np.int64)
+SEEN = NOTHING._replace(texts=["b", "River", "lake", "x3"], lengths=np.ones(4, np.int64)).having(
+    samples=Samples(DRAWN, np.zeros((4, 4)))
 )
 
 
@@ -36,7 +36,9 @@ def test_semantic_entropy_in_closed_form() -> None:
 def test_semantic_entropy_is_one_if_all_agree_and_stays_in_range() -> None:
     for k in range(2, 12):
         drawn = [["river"] * k, [f"river {index}" for index in range(k)]]
-        p = SemanticEntropy().p_correct(NOTHING._replace(texts=["x", "y"], samples=Samples(drawn, np.zeros((2, k)))))
+        p = SemanticEntropy().p_correct(
+            NOTHING._replace(texts=["x", "y"]).having(samples=Samples(drawn, np.zeros((2, k))))
+        )
         assert p.tolist() == pytest.approx([1.0, 0.0], abs=1e-12)
         assert p.min() >= 0
         assert p.max() <= 1
@@ -44,7 +46,7 @@ def test_semantic_entropy_is_one_if_all_agree_and_stays_in_range() -> None:
 
 def test_verbalised_is_what_the_model_named_and_nothing_else() -> None:
     named = np.array([0.85, math.nan])
-    assert Verbalised().p_correct(NOTHING._replace(verbalised=named)).tolist() == pytest.approx(
+    assert Verbalised().p_correct(NOTHING.having(verbalised=named)).tolist() == pytest.approx(
         [0.85, math.nan], nan_ok=True
     )
 

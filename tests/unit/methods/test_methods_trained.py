@@ -5,7 +5,7 @@ import pytest
 from lightning.pytorch.loggers.logger import DummyLogger
 from sklearn.metrics import roc_auc_score
 
-from ccps.methods.base import LAYERS
+from ccps.asking.follow_up import LAYERS
 from ccps.methods.ccps import CCPS
 from ccps.methods.controls import RandomDirections, ShuffledLabels
 from ccps.methods.p_ik import PIK
@@ -96,14 +96,14 @@ def test_saplma_reads_its_own_layer_and_no_other(layer, answers, settings):
     (fitted,) = method.fit(answers, settings, [0], SILENT)
     p = fitted.p_correct(answers.evidence)
     for number, name in enumerate(LAYERS):
-        states = answers.evidence.layer_states.copy()
+        states = answers.evidence.read("layer_states").copy()
         states[:, number] += 1.0
-        changed = fitted.p_correct(answers.evidence._replace(layer_states=states))
+        changed = fitted.p_correct(answers.evidence.having(layer_states=states))
         assert (changed.tolist() != p.tolist()) == (name == layer)
 
 
 def test_what_a_method_needs_is_asked_for(answers, settings):
-    bare = answers._replace(evidence=answers.evidence._replace(prompt_states=None, layer_states=None))
+    bare = answers._replace(evidence=answers.evidence._replace(needs={}))
     for method in ON_STATES:
         (need,) = method.needs
         with pytest.raises(ValueError, match=rf"Expected `evidence\.{need}` to be given"):

@@ -12,8 +12,9 @@ from sklearn.metrics import roc_auc_score
 
 from ccps.core.errors import UserError
 from ccps.llm import Head
-from ccps.methods.base import AnswerStates, Evidence, References, TrainingAnswers
+from ccps.methods.base import TrainingAnswers
 from ccps.methods.calibration_tuning import CalibrationTuning
+from ccps.methods.evidence import AnswerStates, Evidence, References
 from ccps.methods.instruction_tuning import InstructionTuning
 from ccps.methods.litcab import FittedLitCab, LitCab
 from ccps.perturbation import FEATURE_NAMES
@@ -38,7 +39,7 @@ def no_features(lengths: list[int]) -> Evidence:
 )
 def test_tuned_methods_are_the_softmax_over_no_and_yes(method: Any, field: str) -> None:
     logits = np.array([[0.0, 0.0], [1.0, 3.0], [800.0, -800.0]], dtype=np.float32)
-    p = method.p_correct(no_features([1, 1, 1])._replace(**{field: logits}))
+    p = method.p_correct(no_features([1, 1, 1]).having(**{field: logits}))
     assert p.tolist() == pytest.approx([0.5, 1 / (1 + math.exp(-2)), 0.0])
     assert method.needs == {field}
     with pytest.raises(ValueError, match=field):
@@ -61,7 +62,7 @@ def training(n: int = 60) -> TrainingAnswers:
     own, lengths = stack([[RIGHT, RIGHT] if good else [WRONG] for good in correct], 2)
     right, right_lengths = stack([[], *[[RIGHT]] * (n - 1)], 3)
     wrong, wrong_lengths = stack([[WRONG], [], *[[WRONG, WRONG]] * (n - 2)], 4)
-    evidence = no_features(lengths.tolist())._replace(
+    evidence = no_features(lengths.tolist()).having(
         answer_states=own, references=References(right, right_lengths, wrong, wrong_lengths)
     )
     return TrainingAnswers(evidence, correct, [f"q{i}" for i in range(n)])
@@ -92,8 +93,7 @@ def test_litcab_that_has_learnt_nothing_is_the_answer_probability() -> None:
     blank = FittedLitCab(
         fitted.config, type(fitted.weights)(*(torch.zeros_like(part) for part in fitted.weights)), fitted.training
     )
-    own = answers.evidence.answer_states
-    assert own is not None
+    own = answers.evidence.read("answer_states")
     probability = (own.states @ head().weight.T).softmax(1)[torch.arange(len(own.states)), own.token_ids].tolist()
     expected, start = [], 0
     for length in answers.evidence.lengths:

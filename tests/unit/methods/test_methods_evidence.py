@@ -1,11 +1,13 @@
+from collections.abc import Mapping
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ccps.llm import Head
-from ccps.methods.base import AnswerStates, Evidence, References, Samples
-from ccps.methods.subset import select, token_rows
+from ccps.methods.evidence import AnswerStates, Evidence, References, Samples, token_rows
 
 HEAD = Head(torch.zeros(7, 2))
 
@@ -26,11 +28,13 @@ def full_evidence(lengths: np.ndarray) -> Evidence:
         lengths=lengths,
         vocabulary=7,
         texts=[f"answer {n}" for n in number],
+    ).having(
         prompt_states=np.stack([number, number], axis=1).astype(np.float32),
         layer_states=np.tile(number[:, None, None], (1, 3, 2)).astype(np.float32),
         self_evaluation=np.stack([number, -number], axis=1).astype(np.float32),
         samples=Samples([(f"sample of {n}",) for n in number], number[:, None].astype(np.float64)),
         verbalised=number / 100,
+        nicknames=[f"nick {n}" for n in number],
         answer_states=states(tokens),
         references=References(states(np.repeat(number, right)), right, states(np.repeat(number, wrong)), wrong),
         instruction_tuned=np.stack([number, number + 1], axis=1).astype(np.float32),
@@ -42,6 +46,8 @@ def plain(value: object) -> object:
     """The same as plain values, which compare."""
     if isinstance(value, np.ndarray | torch.Tensor):
         return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
     if hasattr(value, "_fields"):
         return [plain(item) for item in value]  # type: ignore[attr-defined]
     return list(map(plain, value)) if isinstance(value, list | tuple) else value
@@ -50,37 +56,34 @@ def plain(value: object) -> object:
 all_lengths = st.lists(st.integers(1, 4), min_size=1, max_size=8).map(np.array)
 
 
-def test_the_example_fills_every_field() -> None:
-    assert all(value is not None for value in full_evidence(np.array([2, 1])))
-
-
 @given(all_lengths, st.data())
 def test_every_value_goes_with_its_answer(lengths: np.ndarray, data: st.DataObject) -> None:
     every = st.integers(0, len(lengths) - 1)
     index = np.array(data.draw(st.lists(every, unique=True)), dtype=np.int64)
-    whole, part = full_evidence(lengths), select(full_evidence(lengths), index)
+    whole, part = full_evidence(lengths), full_evidence(lengths).select(index)
     assert part.lengths.tolist() == lengths[index].tolist()
     assert part.vocabulary == 7
     owners = np.repeat(index, lengths[index]).tolist()
     assert part.features[:, 0].tolist() == part.features[:, 74].tolist() == owners
-    assert part.answer_states.token_ids.tolist() == part.answer_states.states[:, 0].tolist() == owners
-    assert part.answer_states.head is HEAD
+    assert part.read("answer_states").token_ids.tolist() == part.read("answer_states").states[:, 0].tolist() == owners
+    assert part.read("answer_states").head is HEAD
     assert list(part.texts) == [f"answer {n}" for n in index]
-    assert part.samples.texts == [(f"sample of {n}",) for n in index]
-    assert part.samples.log_probs[:, 0].tolist() == index.tolist()
+    assert part.read("samples").texts == [(f"sample of {n}",) for n in index]
+    assert part.read("samples").log_probs[:, 0].tolist() == index.tolist()
     for side, own in (("right", 1 + index % 2), ("wrong", 1 + index % 3)):
-        assert getattr(part.references, f"{side}_lengths").tolist() == own.tolist()
-        assert getattr(part.references, side).token_ids.tolist() == np.repeat(index, own).tolist()
+        assert getattr(part.read("references"), f"{side}_lengths").tolist() == own.tolist()
+        assert getattr(part.read("references"), side).token_ids.tolist() == np.repeat(index, own).tolist()
     for name in ("prompt_states", "layer_states", "self_evaluation", "verbalised"):
-        assert getattr(part, name).tolist() == [getattr(whole, name)[n].tolist() for n in index]
-    assert part.instruction_tuned[:, 1].tolist() == (index + 1).tolist()
-    assert part.calibration_tuned[:, 1].tolist() == (index + 2).tolist()
+        assert part.read(name).tolist() == [whole.read(name)[n].tolist() for n in index]
+    assert part.read("nicknames") == [f"nick {n}" for n in index]
+    assert part.read("instruction_tuned")[:, 1].tolist() == (index + 1).tolist()
+    assert part.read("calibration_tuned")[:, 1].tolist() == (index + 2).tolist()
 
 
 @given(all_lengths)
 def test_all_answers_are_all_evidence(lengths: np.ndarray) -> None:
     whole = full_evidence(lengths)
-    assert plain(select(whole, np.arange(len(lengths)))) == plain(whole)
+    assert plain(whole.select(np.arange(len(lengths)))) == plain(whole)
 
 
 @given(all_lengths, st.data())
@@ -88,7 +91,7 @@ def test_a_part_of_a_part_is_a_part(lengths: np.ndarray, data: st.DataObject) ->
     order = np.array(data.draw(st.permutations(range(len(lengths)))))
     some = np.arange(0, len(lengths), 2)
     whole = full_evidence(lengths)
-    assert plain(select(select(whole, order), some)) == plain(select(whole, order[some]))
+    assert plain(whole.select(order).select(some)) == plain(whole.select(order[some]))
 
 
 def test_tokens_of_an_answer_keep_their_order() -> None:
@@ -98,6 +101,8 @@ def test_tokens_of_an_answer_keep_their_order() -> None:
 
 def test_what_is_not_there_stays_away() -> None:
     bare = Evidence(np.zeros((2, 75), dtype=np.float32), np.array([1, 1]), 7)
-    part = select(bare, np.array([1]))
+    part = bare.select(np.array([1]))
     assert part.texts == ()
-    assert all(getattr(part, name) is None for name in Evidence._fields[4:])
+    assert part.needs == {}
+    with pytest.raises(ValueError, match=r"Expected `evidence\.samples` to be given"):
+        part.read("samples")
