@@ -92,13 +92,17 @@ class Described:
     """Where it stands in lists of all methods: those of lower number come first."""
     direction: ClassVar[Direction] = "gradient"
     needs: ClassVar[frozenset[str]] = frozenset()
-    """What it reads of the evidence beyond features and texts, names in `ccps.needs.NEEDS`."""
+    """What it reads of the evidence beyond features and texts, names in `ccps.needs.base.NEEDS`."""
     reads_features: ClassVar[bool] = False
     """Whether it reads the features."""
     is_control: ClassVar[bool] = False
     """Whether it shows what chance or a part of a method would give, and is not to be used."""
     takes: ClassVar[str] = ""
     """What it takes that a small machine may not have, in words, for a report that says why it was left out."""
+
+    def reads(self, *, for_training: bool = False) -> frozenset[str]:
+        """All needs that it reads when it scores, or when it is trained."""
+        return self.needs
 
 
 class Method(Described, ABC):
@@ -118,6 +122,10 @@ class TrainedMethod(Described, ABC):
 
     training_needs: ClassVar[frozenset[str]] = frozenset()
     """Needs that it reads when it is fitted, and not when it scores."""
+
+    def reads(self, *, for_training: bool = False) -> frozenset[str]:
+        """All needs that it reads when it scores, or when it is trained."""
+        return self.needs | self.training_needs if for_training else self.needs
 
     @abstractmethod
     def fit(

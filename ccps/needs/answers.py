@@ -1,11 +1,20 @@
-"""What the answer stage has kept of each answer, for stages that go on from there."""
+"""What the answer stage has stored of each answer: for stages that go on from there, and for methods."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
 
 from ccps.core.artifacts import Artifact
 from ccps.core.errors import UserError, expected
+from ccps.methods.evidence import AnswerStates
+from ccps.needs.base import Need, Source, register
+from ccps.pipeline.model import load_head
 from ccps.tuning import Answered
 
 
-def kept_answers(answers: Artifact, most_states: int | None = None) -> list[Answered]:
+def stored_answers(answers: Artifact, most_states: int | None = None) -> list[Answered]:
     """All answers of at least one token, in the order of the rows.
 
     Args:
@@ -35,3 +44,81 @@ def all_empty(label: str) -> UserError:
         "only empty ones",
         "Look at `text` in the rows of the answer stage: the model may want another chat template.",
     )
+
+
+@register
+class PromptStates(Need):
+    """`[answers, d]` float32, the final-normed state of the last prompt token, which predicts the answer's first."""
+
+    name = "prompt_states"
+
+    def read(self, source: Source, question_ids: Sequence[str]) -> npt.NDArray[np.float32]:
+        """The first state of each answer."""
+        return np.stack([one.states[0].float().numpy() for one in _in_order(source.answers, question_ids)])
+
+
+@register
+class StatesOfAnswers(Need):
+    """`AnswerStates`, the final states of every answer token."""
+
+    name = "answer_states"
+
+    def read(self, source: Source, question_ids: Sequence[str]) -> AnswerStates:
+        """States and tokens, answer by answer, in float32."""
+        answers = _in_order(source.answers, question_ids)
+        states = torch.cat([one.states for one in answers]).float()
+        tokens = torch.tensor([token for one in answers for token in one.answer])
+        return AnswerStates(states, tokens, load_head(source.head))
+
+
+@register
+class LayerStates(Need):
+    """`[answers, 3, d]` float32, states of the last token of prompt and answer at the `LAYERS` of a model.
+
+    What the chat template puts after the answer counts too. The layers are the entries L//2, int(0.75 L) and L−1 of a
+    model's hidden states, L its layers.
+    """
+
+    name = "layer_states"
+    is_collected = True
+
+    def read(self, source: Source, question_ids: Sequence[str]) -> npt.NDArray[np.float32]:
+        """The states."""
+        return _after_answers(source.answers, self.name, question_ids)
+
+    def share_of_follow_up(self, answers: Artifact) -> float:
+        """What ends the answer's turn."""
+        return float(answers.summary["tokens_to_end_of_turn"] / answers.summary["tokens_after_answer"])
+
+
+@register
+class SelfEvaluation(Need):
+    """`[answers, 2]` float32, logits of "no" and "yes" when the model is asked whether its answer is correct."""
+
+    name = "self_evaluation"
+    is_collected = True
+
+    def read(self, source: Source, question_ids: Sequence[str]) -> npt.NDArray[np.float32]:
+        """The logits."""
+        return _after_answers(source.answers, self.name, question_ids)
+
+    def share_of_follow_up(self, answers: Artifact) -> float:
+        """All of it."""
+        return 1.0
+
+
+def _in_order(answers: Artifact, question_ids: Sequence[str]) -> list[Answered]:
+    """The answers to some questions, in their order."""
+    found = {one.question_id: one for one in stored_answers(answers)}
+    return [found[question_id] for question_id in question_ids]
+
+
+def _after_answers(answers: Artifact, name: str, question_ids: Sequence[str]) -> npt.NDArray[np.float32]:
+    """What was collected after each answer, `[answers, …]` float32."""
+    found: dict[str, npt.NDArray[np.float32]] = {}
+    for shard in range(answers.n_shards):
+        rows = answers.rows(shard).select(["question_id", "answer_ids"]).to_pydict()
+        answered = [row for row, tokens in zip(rows["question_id"], rows["answer_ids"], strict=True) if tokens]
+        if answered:
+            found |= zip(answered, answers.tensors(shard)[name].float().numpy(), strict=True)
+    return np.stack([found[question_id] for question_id in question_ids])

@@ -17,10 +17,12 @@ from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.data.records import questions_hash
 from ccps.llm import Head, plan_batches
 from ccps.methods.evidence import AnswerStates, References
-from ccps.needs.answers import kept_answers
-from ccps.needs.asked import Asked
+from ccps.needs.answers import stored_answers
+from ccps.needs.base import AnsweredQuestions, Need, Respondent, Source, register
+from ccps.needs.stage import AskingStage
 from ccps.pipeline.model import load_head
-from ccps.pipeline.stage import Run, Stage, Work
+from ccps.pipeline.stage import Stage, Work
+from ccps.settings.experiment import Config
 from ccps.tuning.litcab import Reading
 from ccps.tuning.wrong_answers import OWN, wrong_answer
 
@@ -55,71 +57,65 @@ class _Read(NamedTuple):
     tokens: int
 
 
-class ReferenceStage(Stage):
+class ReferenceStage(AskingStage):
     """Rows of question id, a right and a wrong answer and their token ids; and their states, `right` and `wrong`.
 
     The right answer is the first accepted one, the wrong one that of `wrong_answer`. States `[tokens, d]` are the
     final-normed ones from which the tokens are predicted, in the model's dtype, in the order of the rows. What the
-    answer stage has kept is not computed again: the state that predicts the first token of any answer, which of
+    answer stage has stored is not computed again: the state that predicts the first token of any answer, which of
     multiple choice is all there is, and those of the model's own answer.
 
     Args:
-        asked: the training questions.
+        answered: the training questions.
+        respondent: the model that answered them.
         seed: of the wrong answers.
     """
 
     name = "reference"
     independent = True
 
-    def __init__(self, asked: Asked, seed: int) -> None:
-        super().__init__()
-        self.asked = asked
+    def __init__(self, answered: AnsweredQuestions, respondent: Respondent, seed: int) -> None:
+        super().__init__(answered, respondent)
         self.seed = seed
-
-    @property
-    def title(self) -> str:
-        """Benchmark and model."""
-        return f"{self.asked.label}, {self.asked.model.name}"
 
     def inputs(self) -> Mapping[str, Any]:
         """Questions, answers, their grades and the seed; batching too, which decides the last bits."""
-        run = Run(Path(self.asked.config.paths.artifacts))
-        is_graded = self.asked.questions[0].format == "oe"  # a wrong option is wrong whatever the grader says
+        is_graded = self.answered.format == "oe"  # a wrong option is wrong whatever the grader says
         return {
-            "answers": self.asked.answers,
-            "questions": questions_hash(self.asked.questions),
-            "grades": self.asked.grades if is_graded else None,
-            "head": self.asked.model.head_artifact(run).inputs,
+            "answers": self.answered.answers,
+            "questions": questions_hash(self.answered.questions),
+            "grades": self.answered.labels if is_graded else None,
+            "head": self.respondent.head.inputs,
             "seed": self.seed,
-            "max_batch_tokens": self.asked.manner.max_batch_tokens,
-            "shard_questions": self.asked.config.answering.shard_questions,
+            "max_batch_tokens": self.respondent.manner.max_batch_tokens,
+            "shard_questions": self.respondent.shard_questions,
         }
 
     def prepare(self, device: torch.device) -> None:
         """Load the model, choose the answers, and lay out what is to be read."""
-        self.kept = {one.question_id: one for one in kept_answers(self.asked.answers)}
+        self.stored = {one.question_id: one for one in stored_answers(self.answered.answers)}
         self.references = self._references()
-        questions = {question.id: question for question in self.asked.questions}
+        questions = {question.id: question for question in self.answered.questions}
         texts = [(one.question_id, text) for one in self.references for text in (one.right, one.wrong)]
         asked = [replace(questions[name], given_answer=text) for name, text in texts]
-        self.interview = Interview(self.asked.model.get(device), asked, self.asked.manner) if asked else None
+        self.interview = Interview(self.respondent.model.get(device), asked, self.respondent.manner) if asked else None
 
     def _references(self) -> list[_Reference]:
         """Those questions that have a right and a wrong answer."""
-        rows = self.asked.grades.rows().select(["question_id", "text", "correct"]).to_pylist()
+        rows = self.answered.labels.rows().select(["question_id", "text", "correct"]).to_pylist()
         graded = {row["question_id"]: row for row in rows}
         found = []
-        for question in self.asked.questions:
+        for question in self.answered.questions:
             row = graded[question.id]
             right = question.accepted[0].strip() if question.accepted else ""
-            wrong = wrong_answer(question, row["text"], row["correct"] is False, self.asked.questions, self.seed)
+            wrong = wrong_answer(question, row["text"], row["correct"] is False, self.answered.questions, self.seed)
             if right and wrong is not None:
                 found.append(_Reference(question.id, right, *wrong))
         return found
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """Some questions at a time."""
-        size, n = self.asked.config.answering.shard_questions, len(self.references)
+        size, n = self.respondent.shard_questions, len(self.references)
         chunks = [list(range(start, min(start + size, n))) for start in range(0, n, size)]
         return [[Work(chunk, len(chunk))] for chunk in chunks]
 
@@ -127,11 +123,11 @@ class ReferenceStage(Stage):
         """Collect the states of both answers to some questions, given by their positions."""
         assert self.interview is not None
         places = [2 * position + side for position in content for side in (0, 1)]
-        readings = {place: self._kept_reading(place) for place in places}
+        readings = {place: self._stored_reading(place) for place in places}
         missing = [place for place in places if readings[place] is None]
         lengths = [len(self.interview.prompts[place]) - self.interview.shared for place in missing]
         tokens = 0
-        for batch in plan_batches(lengths, self.asked.manner.max_batch_tokens):
+        for batch in plan_batches(lengths, self.respondent.manner.max_batch_tokens):
             positions = [missing[index] for index in batch]
             for place, answer in zip(positions, self.interview.answer(positions), strict=True):
                 readings[place] = Reading(answer.states.cpu(), torch.tensor(answer.tokens, dtype=torch.long))
@@ -139,17 +135,17 @@ class ReferenceStage(Stage):
         right, wrong = ([readings[2 * position + side] for position in content] for side in (0, 1))
         return _Read([self.references[position] for position in content], right, wrong, tokens)  # type: ignore[arg-type]
 
-    def _kept_reading(self, place: int) -> Reading | None:
-        """The answer at a place, if the answer stage has kept its states; None if it must be read."""
+    def _stored_reading(self, place: int) -> Reading | None:
+        """The answer at a place, if the answer stage has stored its states; None if it must be read."""
         assert self.interview is not None
         reference = self.references[place // 2]
-        kept = self.kept.get(reference.question_id)
-        if kept is None:
+        stored = self.stored.get(reference.question_id)
+        if stored is None:
             return None
         if place % 2 and reference.origin == OWN:
-            return Reading(kept.states, torch.tensor(kept.answer))
+            return Reading(stored.states, torch.tensor(stored.answer))
         ids = self.interview.given[place]
-        return Reading(kept.states[:1], torch.tensor(ids)) if ids is not None and len(ids) == 1 else None
+        return Reading(stored.states[:1], torch.tensor(ids)) if ids is not None and len(ids) == 1 else None
 
     def save_shard(self, outputs: list[_Read], folder: Path) -> Mapping[str, float]:
         """Write rows and states."""
@@ -166,7 +162,7 @@ class ReferenceStage(Stage):
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Count the questions, those left out, and where the wrong answers come from."""
         origins = Counter(one.origin for one in self.references)
-        left_out = len(self.asked.questions) - len(self.references)
+        left_out = len(self.answered.questions) - len(self.references)
         return {
             "questions": len(self.references),
             **({"left out (no right or no wrong answer)": left_out} if left_out else {}),
@@ -174,9 +170,27 @@ class ReferenceStage(Stage):
         }
 
 
-def read_references(artifact: Artifact, question_ids: Sequence[str]) -> References:
+@register
+class RightAndWrong(Need):
+    """`References`, a right and a wrong answer to each question; known for training questions only."""
+
+    name = "references"
+    place = 30
+    stages = (ReferenceStage,)
+
+    def stage(
+        self, answered: AnsweredQuestions, respondent: Respondent, config: Config, learnt: Artifact | None
+    ) -> Stage:
+        """Read them."""
+        return ReferenceStage(answered, respondent, config.litcab.wrong_seed)
+
+    def read(self, source: Source, question_ids: Sequence[str]) -> References:
+        """Right and wrong answers; to questions that have none, no token."""
+        return read_references(source.own, load_head(source.head), question_ids)
+
+
+def read_references(artifact: Artifact, head: Head, question_ids: Sequence[str]) -> References:
     """Right and wrong answers to some questions, in their order; of those that have none, no token."""
-    head = load_head(Artifact.at(artifact.folder.parents[1], "head", artifact.inputs["head"]))
     found: dict[str, dict[str, Reading]] = {side: {} for side in SIDES}
     for shard in range(artifact.n_shards):
         rows, tensors = artifact.rows(shard).to_pydict(), artifact.tensors(shard)

@@ -20,9 +20,12 @@ from ccps.llm.memory import in_parts
 from ccps.meaning.clusters import Entails, in_same_words
 from ccps.meaning.entailment import Entailment, find_entailment_model
 from ccps.methods.evidence import Samples
-from ccps.needs.answers import all_empty, kept_answers
-from ccps.needs.asked import Asked, AskedStage
-from ccps.pipeline.stage import Work, in_shards
+from ccps.needs.answers import all_empty, stored_answers
+from ccps.needs.base import AnsweredQuestions, Need, Respondent, Source, register
+from ccps.needs.stage import AskingStage
+from ccps.pipeline.stage import Stage, Work, in_shards
+from ccps.settings.experiment import Config
+from ccps.settings.samples import SamplesConfig
 
 _SCHEMA = pa.schema(
     [
@@ -37,7 +40,7 @@ _SCHEMA = pa.schema(
 )
 
 
-class _Asked(NamedTuple):
+class _AnsweredQuestion(NamedTuple):
     """A question with its answer, and what it takes to draw others."""
 
     question: Question
@@ -51,32 +54,40 @@ class _Drawn(NamedTuple):
     parity: Parity | None
 
 
-class SampleStage(AskedStage):
+class SampleStage(AskingStage):
     """Rows of question id, sample, text, meaning, log-probability and token ids; empty answers get no samples.
 
     `meaning` is the sample in the words of the first that means the same, the answer itself being the very first. An
     open-ended question is asked again with the prompt that was used for its answer; the samples of a multiple-choice
     question come out of the state stored with it.
+
+    Args:
+        answered: the answers.
+        respondent: the model that gave them.
+        config: how to draw.
+
+    Raises:
+        UserError: a setting is out of range.
     """
 
     name = "sample"
     independent = True
 
-    def __init__(self, asked: Asked) -> None:
-        super().__init__(asked)
-        self.config = asked.config.samples
-        check(self.config, "samples")
-        self.is_choice = bool(asked.questions[0].options)
+    def __init__(self, answered: AnsweredQuestions, respondent: Respondent, config: SamplesConfig) -> None:
+        super().__init__(answered, respondent)
+        check(config, "samples")
+        self.config = config
+        self.is_choice = bool(answered.questions[0].options)
 
     def inputs(self) -> Mapping[str, Any]:
         """The answers, which say how they came about, and how to draw; batching too, which decides the last bits."""
         return {
-            "answers": self.about.answers,
+            "answers": self.answered.answers,
             **asdict(self.config),
             "nli_model": fingerprint(self._nli_folder) if self._nli_folder else None,
-            "max_batch_tokens": self.about.manner.max_batch_tokens,
-            "shard_questions": self.shard_questions,
-            **({} if self.is_choice else self.about.model.engine_inputs),
+            "max_batch_tokens": self.respondent.manner.max_batch_tokens,
+            "shard_questions": self.respondent.shard_questions,
+            **({} if self.is_choice else self.respondent.model.engine_inputs),
         }
 
     @cached_property
@@ -90,30 +101,31 @@ class SampleStage(AskedStage):
         Raises:
             UserError: all answers are empty.
         """
-        lm = self.about.model.get(device)
-        kept = kept_answers(self.about.answers, most_states=int(self.is_choice))
-        if not kept:
-            raise all_empty(self.about.label)
-        self.asked = [_Asked(self.questions[one.question_id], one.text, one.prompt) for one in kept]
+        lm = self.respondent.model.get(device)
+        stored = stored_answers(self.answered.answers, most_states=int(self.is_choice))
+        if not stored:
+            raise all_empty(self.answered.label)
+        questions_by_id = {question.id: question for question in self.answered.questions}
+        self.asked = [_AnsweredQuestion(questions_by_id[one.question_id], one.text, one.prompt) for one in stored]
         self.drawer: ChosenSamples | WrittenSamples
         self.writer: Writer | None = None
         if self.is_choice:
-            states = torch.stack([one.states[0] for one in kept])
+            states = torch.stack([one.states[0] for one in stored])
             questions = [asked.question for asked in self.asked]
-            self.drawer = ChosenSamples(lm, questions, states, self.about.manner, self.config)
+            self.drawer = ChosenSamples(lm, questions, states, self.respondent.manner, self.config)
         else:
             ids, prompts = [asked.question.id for asked in self.asked], [list(asked.prompt) for asked in self.asked]
-            self.writer = self.about.model.writer(device)
-            self.drawer = WrittenSamples(lm, ids, prompts, self.about.manner, self.config, self.writer)
+            self.writer = self.respondent.model.writer(device)
+            self.drawer = WrittenSamples(lm, ids, prompts, self.respondent.manner, self.config, self.writer)
         self.entailment = Entailment(self._nli_folder, device) if self._nli_folder else None
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """Batches of like length, gathered into shards."""
-        return in_shards(self.drawer.batches, self.shard_questions)
+        return in_shards(self.drawer.batches, self.respondent.shard_questions)
 
     def step(self, content: list[int]) -> _Drawn:
         """Draw answers to one batch of questions, given by their positions; in parts if memory runs out."""
-        answers = in_parts(self.drawer.draw, content, self.about.model.name)
+        answers = in_parts(self.drawer.draw, content, self.respondent.model.name)
         return _Drawn(content, answers, self.writer.parity if self.writer else None)
 
     def save_shard(self, outputs: list[_Drawn], folder: Path) -> Mapping[str, float]:
@@ -131,7 +143,7 @@ class SampleStage(AskedStage):
             **parity_cost(outputs[-1].parity),
         }
 
-    def _rows(self, asked: _Asked, samples: Sequence[SampledAnswer]) -> list[dict[str, Any]]:
+    def _rows(self, asked: _AnsweredQuestion, samples: Sequence[SampledAnswer]) -> list[dict[str, Any]]:
         texts = [asked.answer, *(one.text for one in samples)]
         meanings = in_same_words(texts, self._entails(asked.question))[1:]
         return [
@@ -162,6 +174,25 @@ class SampleStage(AskedStage):
             "mean_meanings": float(rows.groupby("question_id")["meaning"].nunique().mean()),
             **parity_summary(artifact.costs()),
         }
+
+
+@register
+class FurtherAnswers(Need):
+    """`Samples`, further answers to the same questions."""
+
+    name = "samples"
+    place = 10
+    stages = (SampleStage,)
+
+    def stage(
+        self, answered: AnsweredQuestions, respondent: Respondent, config: Config, learnt: Artifact | None
+    ) -> Stage:
+        """Draw them."""
+        return SampleStage(answered, respondent, config.samples)
+
+    def read(self, source: Source, question_ids: Sequence[str]) -> Samples:
+        """The samples; texts in the words of the first that means the same."""
+        return read_samples(source.own, question_ids)
 
 
 def read_samples(artifact: Artifact, question_ids: Sequence[str]) -> Samples:

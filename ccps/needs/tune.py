@@ -16,9 +16,9 @@ from ccps.asking.follow_up import QUERY
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.errors import UserError, expected
 from ccps.core.settings import check
-from ccps.needs.adapter import AdapterStage
-from ccps.needs.answers import kept_answers
-from ccps.needs.asked import Asked
+from ccps.needs.answers import stored_answers
+from ccps.needs.base import AnsweredQuestions, Respondent
+from ccps.needs.stage import AdapterStage
 from ccps.pipeline.stage import Run, Work
 from ccps.probes.pairs import row_indices
 from ccps.tuning import Example, Tuner, TuningConfig, Update, ask_about
@@ -42,7 +42,8 @@ class TuneStage(AdapterStage):
     A run that was killed goes on from the last of them; the last shard is the result.
 
     Args:
-        asked: the training questions.
+        answered: the training questions.
+        respondent: the model that answered them.
         config: the recipe; without weight on the divergence it is instruction tuning.
 
     Raises:
@@ -52,23 +53,22 @@ class TuneStage(AdapterStage):
     name = "tune"
     unit = "updates"
 
-    def __init__(self, asked: Asked, config: TuningConfig) -> None:
-        super().__init__()
+    def __init__(self, answered: AnsweredQuestions, respondent: Respondent, config: TuningConfig) -> None:
+        super().__init__(answered, respondent)
         check(config, "tuning")
-        self.asked = asked
         self.config = config
 
     @property
     def title(self) -> str:
         """Which questions, which model, and whether it is kept close to what it was."""
         aim = "calibration" if self.config.divergence_weight else "instruction"
-        return f"{self.asked.label}, {self.asked.model.name}, {aim} tuning"
+        return f"{super().title}, {aim} tuning"
 
     def inputs(self) -> Mapping[str, Any]:
         """The answers, their grades, the query and the recipe."""
         return {
-            "answers": self.asked.answers,
-            "grades": self.asked.grades,
+            "answers": self.answered.answers,
+            "grades": self.answered.labels,
             "query": QUERY,
             "recipe": {**asdict(self.config), "divergence": self.config.divergence.value},
         }
@@ -79,21 +79,21 @@ class TuneStage(AdapterStage):
         Raises:
             UserError: all answers are right, or all wrong; or a conversation is too long.
         """
-        self.lm = self.asked.model.get(device)
-        graded = self.asked.grades.rows().select(["question_id", "correct"]).to_pydict()
+        self.lm = self.respondent.model.get(device)
+        graded = self.answered.labels.rows().select(["question_id", "correct"]).to_pydict()
         correct = dict(zip(graded["question_id"], graded["correct"], strict=True))
-        kept = kept_answers(self.asked.answers)
-        known = [one for one in kept if correct[one.question_id] is not None]
+        stored = stored_answers(self.answered.answers)
+        known = [one for one in stored if correct[one.question_id] is not None]
         self.left_out = Counter(
             {
-                "left out (correctness unknown)": len(kept) - len(known),
-                "left out (empty)": len(correct) - len(kept),
+                "left out (correctness unknown)": len(stored) - len(known),
+                "left out (empty)": len(correct) - len(stored),
             }
         )
         labels = [bool(correct[one.question_id]) for one in known]
         if len(set(labels)) < 2:
-            raise _one_sided(self.asked.label, labels)
-        conversations = ask_about(self.lm, known, self.asked.questions[0], self.asked.manner)
+            raise _one_sided(self.answered.label, labels)
+        conversations = ask_about(self.lm, known, self.answered.questions[0], self.respondent.manner)
         self.examples = [
             Example(tokens, len(one.prompt), one.states, label)
             for tokens, one, label in zip(conversations, known, labels, strict=True)
@@ -105,7 +105,7 @@ class TuneStage(AdapterStage):
         work = [Work(_Batch(update, rows.tolist())) for update, rows in enumerate(islice(batches, self.config.steps))]
         return [work[start : start + self.config.save_every] for start in range(0, len(work), self.config.save_every)]
 
-    def put_on(self) -> Callable[[], None]:
+    def attach(self) -> Callable[[], None]:
         """An adapter that has learnt nothing yet."""
         self.tuner = Tuner(self.lm, self.config)
         return self.tuner.close
@@ -113,7 +113,7 @@ class TuneStage(AdapterStage):
     def step(self, content: _Batch) -> Update:
         """Update once; after a gap, from the state that an earlier run has left."""
         if content.update != self.tuner.updates:
-            artifact = self.artifact(Run(Path(self.asked.config.paths.artifacts)))
+            artifact = self.artifact(Run(self.answered.answers.folder.parents[1]))
             before = content.update // self.config.save_every - 1
             self.tuner.resume(artifact.shard_folder(before), content.update)
         return self.tuner.update([self.examples[position] for position in content.positions])

@@ -14,11 +14,13 @@ from ccps.asking.follow_up import QUERY
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.llm import Passage, common_prefix, compute_prefix, final_states, letter_tokens, plan_batches
 from ccps.llm.memory import in_parts
-from ccps.needs.adapter import AdapterStage
-from ccps.needs.answers import all_empty, kept_answers
-from ccps.needs.asked import Asked
-from ccps.needs.tune import adapter_folder
-from ccps.pipeline.stage import Work, in_shards
+from ccps.needs.answers import all_empty, stored_answers
+from ccps.needs.base import AnsweredQuestions, Need, Respondent, Source, register
+from ccps.needs.stage import AdapterStage
+from ccps.needs.tune import TuneStage, adapter_folder
+from ccps.pipeline.stage import Stage, Work, in_shards
+from ccps.settings.experiment import Config
+from ccps.settings.tuning import TuningConfig, unregularised
 from ccps.tuning import Adapter, ask_about
 
 
@@ -26,32 +28,32 @@ class AskTunedStage(AdapterStage):
     """Rows of question id and the logits of "no" and "yes"; empty answers are not asked about.
 
     Args:
-        asked: questions with answers.
+        answered: questions with answers.
+        respondent: the model, as it was before it was tuned.
         tuned: artifact of the tune stage.
     """
 
     name = "ask_tuned"
     independent = True
 
-    def __init__(self, asked: Asked, tuned: Artifact) -> None:
-        super().__init__()
-        self.asked = asked
+    def __init__(self, answered: AnsweredQuestions, respondent: Respondent, tuned: Artifact) -> None:
+        super().__init__(answered, respondent)
         self.tuned = tuned
 
     @property
     def title(self) -> str:
         """Benchmark, model, and how it was tuned."""
         aim = "calibration" if self.tuned.inputs["recipe"]["divergence_weight"] else "instruction"
-        return f"{self.asked.label}, {self.asked.model.name}, {aim} tuning"
+        return f"{super().title}, {aim} tuning"
 
     def inputs(self) -> Mapping[str, Any]:
         """The answers, the adapter and the query; batching too, which decides the last bits."""
         return {
-            "answers": self.asked.answers,
+            "answers": self.answered.answers,
             "tuned": self.tuned,
             "query": QUERY,
-            "max_batch_tokens": self.asked.manner.max_batch_tokens,
-            "shard_questions": self.asked.config.answering.shard_questions,
+            "max_batch_tokens": self.respondent.manner.max_batch_tokens,
+            "shard_questions": self.respondent.shard_questions,
         }
 
     def prepare(self, device: torch.device) -> None:
@@ -60,22 +62,22 @@ class AskTunedStage(AdapterStage):
         Raises:
             UserError: there is no answer to ask about, or a conversation is too long.
         """
-        self.lm = self.asked.model.get(device)
-        kept = kept_answers(self.asked.answers, most_states=0)
-        if not kept:
-            raise all_empty(self.asked.label)
-        self.ids = [one.question_id for one in kept]
+        self.lm = self.respondent.model.get(device)
+        stored = stored_answers(self.answered.answers, most_states=0)
+        if not stored:
+            raise all_empty(self.answered.label)
+        self.ids = [one.question_id for one in stored]
         self.letters = letter_tokens(self.lm, 2)
-        self.conversations = ask_about(self.lm, kept, self.asked.questions[0], self.asked.manner)
+        self.conversations = ask_about(self.lm, stored, self.answered.questions[0], self.respondent.manner)
         self.shared = common_prefix(self.conversations)
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """Batches of like length, gathered into shards."""
         lengths = [len(tokens) - self.shared for tokens in self.conversations]
-        batches = plan_batches(lengths, self.asked.manner.max_batch_tokens)
-        return in_shards(batches, self.asked.config.answering.shard_questions)
+        batches = plan_batches(lengths, self.respondent.manner.max_batch_tokens)
+        return in_shards(batches, self.respondent.shard_questions)
 
-    def put_on(self) -> Callable[[], None]:
+    def attach(self) -> Callable[[], None]:
         """The adapter, with which what all conversations share is read too."""
         adapter = Adapter.load(self.lm, adapter_folder(self.tuned))
         self.prefix = compute_prefix(self.lm, self.conversations[0][: self.shared])
@@ -103,6 +105,47 @@ class AskTunedStage(AdapterStage):
         """Count the answers that were asked about, and the share the model calls correct."""
         rows = artifact.written_rows().to_pandas()
         return {"asked": len(rows), "says_yes": float((rows["yes"] > rows["no"]).mean())}
+
+
+@register
+class CalibrationTuned(Need):
+    """`[answers, 2]` float32, `self_evaluation` of the model after calibration tuning."""
+
+    name = "calibration_tuned"
+    place = 50
+    stages = (TuneStage, AskTunedStage)
+    is_tuned = True
+
+    def recipe(self, config: Config) -> TuningConfig:
+        """How the model is tuned."""
+        return config.tuning
+
+    def training(self, train: AnsweredQuestions, respondent: Respondent, config: Config) -> Stage:
+        """Tune it on the training answers."""
+        return TuneStage(train, respondent, self.recipe(config))
+
+    def stage(
+        self, answered: AnsweredQuestions, respondent: Respondent, config: Config, learnt: Artifact | None
+    ) -> Stage:
+        """Ask the tuned model."""
+        assert learnt is not None
+        return AskTunedStage(answered, respondent, learnt)
+
+    def read(self, source: Source, question_ids: Sequence[str]) -> npt.NDArray[np.float32]:
+        """The logits."""
+        return read_no_yes(source.own, question_ids)
+
+
+@register
+class InstructionTuned(CalibrationTuned):
+    """The same of the model after instruction tuning, which nothing keeps close to what it was."""
+
+    name = "instruction_tuned"
+    place = 40
+
+    def recipe(self, config: Config) -> TuningConfig:
+        """Without the divergence."""
+        return unregularised(config.tuning)
 
 
 def read_no_yes(artifact: Artifact, question_ids: Sequence[str]) -> npt.NDArray[np.float32]:

@@ -14,8 +14,10 @@ from ccps.asking.verbalised import MAX_NEW_TOKENS, QUERY, Reply, Verbalisation
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.methods.evidence import FloatArray
 from ccps.needs.answers import all_empty
-from ccps.needs.asked import AskedStage
-from ccps.pipeline.stage import Work, in_shards
+from ccps.needs.base import AnsweredQuestions, Need, Respondent, Source, register
+from ccps.needs.stage import AskingStage
+from ccps.pipeline.stage import Stage, Work, in_shards
+from ccps.settings.experiment import Config
 
 _SCHEMA = pa.schema(
     [
@@ -28,7 +30,7 @@ _SCHEMA = pa.schema(
 )
 
 
-class VerbaliseStage(AskedStage):
+class VerbaliseStage(AskingStage):
     """Rows of question id, the model's words, the probability they name (NaN if none) and why they name none.
 
     Empty answers are not asked about.
@@ -40,11 +42,11 @@ class VerbaliseStage(AskedStage):
     def inputs(self) -> Mapping[str, Any]:
         """The answers, which say how they came about, and the query; batching too, which decides the last bits."""
         return {
-            "answers": self.about.answers,
+            "answers": self.answered.answers,
             "query": QUERY,
             "max_new_tokens": MAX_NEW_TOKENS,
-            "max_batch_tokens": self.about.manner.max_batch_tokens,
-            "shard_questions": self.shard_questions,
+            "max_batch_tokens": self.respondent.manner.max_batch_tokens,
+            "shard_questions": self.respondent.shard_questions,
         }
 
     def prepare(self, device: torch.device) -> None:
@@ -53,19 +55,20 @@ class VerbaliseStage(AskedStage):
         Raises:
             UserError: all answers are empty.
         """
-        rows = self.about.answers.rows().select(["question_id", "text", "is_empty"]).to_pylist()
+        rows = self.answered.answers.rows().select(["question_id", "text", "is_empty"]).to_pylist()
         asked = [row for row in rows if not row["is_empty"]]
         if not asked:
-            raise all_empty(self.about.label)
+            raise all_empty(self.answered.label)
         self.ids = [row["question_id"] for row in asked]
-        questions = [self.questions[name] for name in self.ids]
+        by_id = {question.id: question for question in self.answered.questions}
+        questions = [by_id[name] for name in self.ids]
         self.asked = Verbalisation(
-            self.about.model.get(device), questions, [row["text"] for row in asked], self.about.manner
+            self.respondent.model.get(device), questions, [row["text"] for row in asked], self.respondent.manner
         )
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """Batches of like length, gathered into shards."""
-        return in_shards(self.asked.batches, self.shard_questions)
+        return in_shards(self.asked.batches, self.respondent.shard_questions)
 
     def step(self, content: list[int]) -> list[tuple[str, Reply]]:
         """Ask about one batch of answers, given by their positions."""
@@ -89,6 +92,25 @@ class VerbaliseStage(AskedStage):
             **({"mean_probability": float(named.mean())} if len(named) else {}),
             **{f"no probability ({reason})": number for reason, number in sorted(reasons.items())},
         }
+
+
+@register
+class VerbalisedConfidence(Need):
+    """`[answers]` P(correct) in words of the model's own, in [0, 1]; NaN where it named none."""
+
+    name = "verbalised"
+    place = 20
+    stages = (VerbaliseStage,)
+
+    def stage(
+        self, answered: AnsweredQuestions, respondent: Respondent, config: Config, learnt: Artifact | None
+    ) -> Stage:
+        """Ask for it."""
+        return VerbaliseStage(answered, respondent)
+
+    def read(self, source: Source, question_ids: Sequence[str]) -> FloatArray:
+        """What the model named."""
+        return read_verbalised(source.own, question_ids)
 
 
 def read_verbalised(artifact: Artifact, question_ids: Sequence[str]) -> FloatArray:

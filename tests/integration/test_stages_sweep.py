@@ -1,5 +1,6 @@
 """The stages of a sweep on invented states, whose answers are right where the model was sure."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ from ccps.core.settings import SettingsError
 from ccps.data.records import Question
 from ccps.llm import Head
 from ccps.metrics import evaluate
+from ccps.needs.base import AnsweredQuestions
 from ccps.perturbation import FEATURE_NAMES, flip_radius, stability_features
 from ccps.pipeline.job import Job
 from ccps.pipeline.model import HEAD
 from ccps.pipeline.stage import Run, run_stage
 from ccps.probes import fit_probe
-from ccps.stages.main.runs import ModelSides, Side
+from ccps.stages.main.runs import ModelAnswers
 from ccps.stages.sweep.checks import Swept, to_sweep
 from ccps.stages.sweep.evaluate import best_point
 from ccps.stages.sweep.extract import read_sweep
@@ -64,7 +66,7 @@ def fill(
     return artifact
 
 
-def make_side(root: Path, label: str, n: int, weight: torch.Tensor, seed: int) -> Side:
+def make_side(root: Path, label: str, n: int, weight: torch.Tensor, seed: int) -> AnsweredQuestions:
     generator = torch.Generator().manual_seed(seed)
     lengths = [LENGTHS[index % len(LENGTHS)] for index in range(n)]
     ids = [f"{label}-{index}" for index in range(n)]
@@ -89,7 +91,7 @@ def make_side(root: Path, label: str, n: int, weight: torch.Tensor, seed: int) -
     )
     asked = [Question(id=name, source=label, subject=subject, text=name, options=("a", "b"), accepted=("a",),
                       split="test") for name, subject in zip(ids, subjects, strict=True)]  # fmt: skip
-    return Side(label=label, questions=asked, answers=answers, grades={"g": grades}, needs={}, features={})
+    return AnsweredQuestions(label=label, questions=asked, answers=answers, grades={"g": grades})
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +100,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sides(root: Path) -> ModelSides:
+def sides(root: Path) -> ModelAnswers:
     weight = torch.randn(VOCABULARY, WIDTH, generator=torch.Generator().manual_seed(0))
     head = Artifact.at(root, "head", {"model": "invented"})
     with head.writing():
@@ -107,7 +109,7 @@ def sides(root: Path) -> ModelSides:
             Head(weight).save(folder / HEAD)
         head.finish(1, {"vocabulary": VOCABULARY, "width": WIDTH})
     train, test = make_side(root, "train_mc", 60, weight, 1), make_side(root, "boats", 40, weight, 2)
-    return ModelSides(model="invented", head=head, trains={"mc": train}, tests={"boats": test}, learnt={})
+    return ModelAnswers("invented", head, {"mc": train}, {"boats": test}, needs={}, learnt={})
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +117,7 @@ def swept() -> Swept:
     return to_sweep(settings())
 
 
-def sweep_format(swept: Swept, sides: ModelSides, root: Path) -> SweptFormat:
+def sweep_format(swept: Swept, sides: ModelAnswers, root: Path) -> SweptFormat:
     """The whole sweep of what others are taken to have left."""
     job = Job(Run(root, "cpu"))
     left = [
@@ -132,16 +134,16 @@ def sweep_format(swept: Swept, sides: ModelSides, root: Path) -> SweptFormat:
 
 
 @pytest.fixture(scope="module")
-def done(sides: ModelSides, swept: Swept, root: Path) -> SweptFormat:
+def done(sides: ModelAnswers, swept: Swept, root: Path) -> SweptFormat:
     return sweep_format(swept, sides, root)
 
 
-def states_of(side: Side) -> tuple[torch.Tensor, torch.Tensor]:
+def states_of(side: AnsweredQuestions) -> tuple[torch.Tensor, torch.Tensor]:
     tokens = [token for answer in side.answers.rows()["answer_ids"].to_pylist() for token in answer]
     return side.answers.tensors(0)["states"], torch.tensor(tokens)
 
 
-def test_features_of_every_point_are_those_of_single_extractions(done: Any, sides: ModelSides, swept: Any) -> None:
+def test_features_of_every_point_are_those_of_single_extractions(done: Any, sides: ModelAnswers, swept: Any) -> None:
     weight = Head.load(sides.head.path(HEAD)).weight.float()
     states, tokens = states_of(done.train)
     for run in done.directions:
@@ -190,7 +192,9 @@ def test_cross_validation_is_a_fit_to_the_other_folds(done: Any, swept: Any) -> 
     np.testing.assert_allclose(found.loc[wanted.index], wanted, atol=1e-4)
 
 
-def test_the_choice_is_made_on_the_training_side_alone(done: Any, sides: ModelSides, swept: Swept, root: Path) -> None:
+def test_the_choice_is_made_on_the_training_side_alone(
+    done: Any, sides: ModelAnswers, swept: Swept, root: Path
+) -> None:
     """With all test labels turned over, the same strengths are chosen."""
     test = sides.tests["boats"]
     rows = test.labels.rows().to_pandas()
@@ -199,7 +203,7 @@ def test_the_choice_is_made_on_the_training_side_alone(done: Any, sides: ModelSi
         {**rows.to_dict("list"), "correct": pa.array([None if x is None else not x for x in rows["correct"]])},
         summary=test.labels.summary,
     )
-    other = sides._replace(tests={"boats": test._replace(grades={"g": turned})})
+    other = sides._replace(tests={"boats": replace(test, grades={"g": turned})})
     again = sweep_format(swept, other, root)
     assert [run.chosen for run in again.directions] == [run.chosen for run in done.directions]
     first, second = (form.directions[0].grid.rows().to_pandas() for form in (done, again))
@@ -222,7 +226,7 @@ def test_best_point_knows_which_way_is_better() -> None:
         best_point(rows, "boats", "ece")
 
 
-def test_the_report_holds_all_that_is_promised(done: Any, swept: Any, sides: ModelSides, root: Path) -> None:
+def test_the_report_holds_all_that_is_promised(done: Any, swept: Any, sides: ModelAnswers, root: Path) -> None:
     stage = SweepReportStage([done], [], swept, {"seeds": [23]}, {"commit": None})
     folder = run_stage(stage, Run(root, "cpu")).folder / "00000"
     table = pd.read_csv(folder / "tables" / "sweep.csv")
@@ -281,7 +285,7 @@ def test_intervals_of_the_best_strengths_are_those_of_a_bootstrap_by_hand(
         assert row["value"] == pytest.approx(np.mean(values), abs=1e-9)
 
 
-def test_flip_radii_are_the_exact_ones(done: Any, sides: ModelSides) -> None:
+def test_flip_radii_are_the_exact_ones(done: Any, sides: ModelAnswers) -> None:
     states, tokens = states_of(done.tests[0])
     wanted = flip_radius(states, Head.load(sides.head.path(HEAD)).weight.float(), tokens)
     np.testing.assert_array_equal(done.flips[0].rows()["flip_radius"].to_numpy(), wanted.numpy())

@@ -18,6 +18,8 @@ from ccps.engines import Parity, parity_cost, parity_summary
 from ccps.grading import is_option_letter
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Stage, Work, in_shards
+from ccps.settings.answering import AnsweringConfig
+from ccps.settings.model import ModelConfig
 
 _SCHEMA = pa.schema(
     [
@@ -30,6 +32,17 @@ _SCHEMA = pa.schema(
         ("is_cut", pa.bool_()),
     ]
 )
+
+
+def manner_of(answering: AnsweringConfig, model: ModelConfig) -> Manner:
+    """How questions are put to a model."""
+    return Manner(
+        choice=answering.method,  # type: ignore[arg-type]
+        prompt=answering.prompt,  # type: ignore[arg-type]
+        max_new_tokens=answering.max_new_tokens,
+        system_role=model.system_role,  # type: ignore[arg-type]
+        max_batch_tokens=answering.max_batch_tokens,
+    )
 
 
 class _Answered(NamedTuple):

@@ -1,89 +1,89 @@
 """Everything that takes the language model: its answers, their grades, and what methods need from it beyond them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from itertools import combinations
 from pathlib import Path
 
-from ccps.asking.follow_up import AfterAnswer
-from ccps.asking.interview import Manner
 from ccps.core.artifacts import Artifact
 from ccps.core.errors import expected
 from ccps.grading import GRADERS, make_grader
 from ccps.methods import Method, TrainedMethod
-from ccps.needs.asked import Asked
-from ccps.needs.registry import NEEDS
+from ccps.needs.base import NEEDS, AnsweredQuestions, Need, Respondent
 from ccps.pipeline.job import Job
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import run_device
 from ccps.settings.experiment import Config
-from ccps.stages.main.answer import AnswerStage
+from ccps.stages.main.answer import AnswerStage, manner_of
 from ccps.stages.main.grade import GradeStage
 from ccps.stages.main.questions import AllQuestions
-from ccps.stages.main.runs import ModelSides, Side, train_label
+from ccps.stages.main.runs import ModelAnswers, train_label
 
 
 class Answering:
     """The stages of one model that need it to be there.
 
     Args:
-        config: the experiment.
-        methods: that will read what it says.
         job: takes in the stages.
         model: the model.
         questions: what it is asked.
+        methods: whose needs are seen to.
+        config: how it is asked and graded.
+
+    Raises:
+        UserError: a method needs what nobody makes.
     """
 
     def __init__(
         self,
-        config: Config,
-        methods: Sequence[Method | TrainedMethod],
         job: Job,
         model: SharedModel,
         questions: AllQuestions,
+        methods: Sequence[Method | TrainedMethod],
+        config: Config,
     ) -> None:
-        self.config = config
-        self.methods = methods
         self.job = job
-        self.model = model
         self.questions = questions
-        self.learnt: dict[tuple[str, str], Artifact] = {}
+        self.config = config
+        self.model = model
+        self.manner = manner_of(config.answering, config.model[model.name])
+        trained = [method for method in methods if isinstance(method, TrainedMethod)]
+        self.tested = {need for method in methods for need in method.reads()}
+        self.trained = {need for method in trained for need in method.reads(for_training=True)}
+        for need in sorted(self.tested | self.trained):
+            NEEDS.find(need)
 
-    def sides(self) -> ModelSides:
+    def run(self) -> ModelAnswers:
         """Answer, grade and ask on."""
         answers = {label: self._answer(label) for label in self.questions.by_label}
         # The head is kept too, so that nothing after this needs the model.
         run = self.job.run_settings
         head = self.job.keep(self.model.head_artifact(run), lambda: self.model.save_head(run, run_device(run)))
-        grades = {label: self._grade(label, answers[label]) for label in answers}
-        asked = {
-            label: Asked(
-                label,
-                self.questions.by_label[label],
-                answers[label],
-                next(iter(grades[label].values())),
-                self.model,
-                manner_of(self.config, self.model.name),
-                self.config,
-            )
-            for label in answers
+        answered = {
+            label: AnsweredQuestions(label, self.questions.by_label[label], found, self._grade(label, found))
+            for label, found in answers.items()
         }
-        needs = self._ask_on(asked)
-        sides = {
-            label: Side(label, one.questions, one.answers, grades[label], needs[label], {})
-            for label, one in asked.items()
-        }
-        return ModelSides(
-            self.model.name,
-            head,
-            {form: sides[train_label(form)] for form in self.questions.trains},
-            {label: sides[label] for label in self.questions.tests},
-            self.learnt,
-        )
+        trains = {form: answered[train_label(form)] for form in self.questions.trains}
+        tests = {label: answered[label] for label in self.questions.tests}
+        needs: dict[str, dict[str, Artifact]] = {label: {} for label in answered}
+        learnt: dict[tuple[str, str], Artifact] = {}
+        respondent = Respondent(self.model, head, self.manner, self.config.answering.shard_questions)
+        for need in NEEDS.values():
+            for form, train in trains.items():
+                sides = self._sides(need, train, [test for test in tests.values() if test.format == form])
+                training = need.training(train, respondent, self.config) if sides else None
+                if training is not None:
+                    learnt[form, need.name] = self.job.add(training)
+                for side in sides:
+                    stage = need.stage(side, respondent, self.config, learnt.get((form, need.name)))
+                    if stage is not None:
+                        needs[side.label][need.name] = self.job.add(stage)
+        return ModelAnswers(self.model.name, head, trains, tests, needs, learnt)
 
     def _answer(self, label: str) -> Artifact:
         """The answers, with what methods need to have read after them; answers that hold more will do as well."""
-        wanted = {need for method in self.methods for need in method.needs} & set(AfterAnswer._fields)
-        further = [name for name in AfterAnswer._fields if name not in wanted]
+        collected = [name for name, need in NEEDS.items() if need.is_collected]
+        wanted = [name for name in collected if name in self.tested]
+        further = [name for name in collected if name not in wanted]
         stages = [
             self._answer_stage(label, [*wanted, *more])
             for size in range(len(further) + 1)
@@ -92,12 +92,12 @@ class Answering:
         there = (stage for stage in stages if stage.artifact(self.job.run_settings).complete)
         return self.job.add(next(there, stages[0]))
 
-    def _answer_stage(self, label: str, collect: Sequence[str]) -> AnswerStage:
+    def _answer_stage(self, label: str, collect: Collection[str]) -> AnswerStage:
         return AnswerStage(
             self.questions.by_label[label],
             label,
             self.model,
-            manner_of(self.config, self.model.name),
+            self.manner,
             self.config.answering.shard_questions,
             collect,  # type: ignore[arg-type]
         )
@@ -106,9 +106,9 @@ class Answering:
         """The answers graded by every grader that knows their format, the one that decides first."""
         questions = self.questions.by_label[label]
         where = f"{label}, {self.model.name}"
-        kept = Path(self.config.paths.artifacts) / "judgements"
+        cache = Path(self.config.paths.artifacts) / "judgements"
         grades = {
-            name: self.job.add(GradeStage(answers, questions, where, make_grader(grader, kept)))
+            name: self.job.add(GradeStage(answers, questions, where, make_grader(grader, cache)))
             for name, grader in self.config.grader.items()
             if questions[0].format in GRADERS[grader.name].formats
         }
@@ -116,29 +116,11 @@ class Answering:
         self.job.then(lambda: _check_labels(deciding, labels, where), after=[labels])
         return grades
 
-    def _ask_on(self, asked: Mapping[str, Asked]) -> dict[str, dict[str, Artifact]]:
-        """What stages of their own make for methods, by side and need."""
-        found: dict[str, dict[str, Artifact]] = {label: {} for label in asked}
-        for name, need in NEEDS.items():
-            for form, train in ((form, asked[train_label(form)]) for form in self.questions.trains):
-                sides = [train] if self._trains_on(name) else []
-                sides += [one for label, one in asked.items() if label in self.questions.tests and self._tests_on(name)]
-                sides = [one for one in sides if one.questions[0].format == form]
-                if not sides:
-                    continue
-                learnt = None
-                if need.training is not None:
-                    learnt = self.learnt[form, name] = self.job.add(need.training(train))
-                for one in sides:
-                    found[one.label][name] = self.job.add(need.stage(one, learnt))
-        return found
-
-    def _trains_on(self, need: str) -> bool:
-        methods = [method for method in self.methods if isinstance(method, TrainedMethod)]
-        return any(need in method.needs | method.training_needs for method in methods)
-
-    def _tests_on(self, need: str) -> bool:
-        return any(need in method.needs for method in self.methods)
+    def _sides(
+        self, need: Need, train: AnsweredQuestions, tests: Sequence[AnsweredQuestions]
+    ) -> list[AnsweredQuestions]:
+        """The sides of one format on which some method reads a need."""
+        return [*([train] if need.name in self.trained else []), *(tests if need.name in self.tested else [])]
 
 
 def _check_labels(grader: str, labels: Artifact, where: str) -> None:
@@ -150,15 +132,3 @@ def _check_labels(grader: str, labels: Artifact, where: str) -> None:
             ", ".join(f"{name}: {number}" for name, number in labels.summary.items() if name.startswith("unknown")),
             "Name another grader first.",
         )
-
-
-def manner_of(config: Config, model: str) -> Manner:
-    """How questions are put to a model."""
-    answering = config.answering
-    return Manner(
-        choice=answering.method,  # type: ignore[arg-type]
-        prompt=answering.prompt,  # type: ignore[arg-type]
-        max_new_tokens=answering.max_new_tokens,
-        system_role=config.model[model].system_role,  # type: ignore[arg-type]
-        max_batch_tokens=answering.max_batch_tokens,
-    )

@@ -12,7 +12,7 @@ from ccps.grading import GRADERS
 from ccps.llm.load import check_memory
 from ccps.methods import METHODS
 from ccps.metrics import CONVENTIONS
-from ccps.needs.registry import NEEDS
+from ccps.needs.base import NEEDS
 from ccps.settings.engine import EngineConfig
 from ccps.settings.experiment import STAGES, Config
 from ccps.settings.method import MethodConfig
@@ -72,7 +72,7 @@ def _method_faults(path: str, method: MethodConfig) -> Iterator[Fault]:
 
 def _is_tuned(method: str) -> bool:
     """Whether the model itself learns from the training answers for this method."""
-    return any(need in NEEDS and NEEDS[need].training is not None for need in METHODS[method].needs)
+    return any(need in NEEDS and NEEDS[need].is_tuned for need in METHODS[method].needs)
 
 
 def _grader_faults(config: Config) -> Iterator[Fault]:

@@ -1,21 +1,16 @@
 """What is known about answers, joined with their grades: what methods are trained on and score."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 
 from ccps.core.artifacts import Artifact
 from ccps.methods import Evidence, Method, TrainedMethod
-from ccps.methods.evidence import AnswerStates
-from ccps.needs.answers import kept_answers
-from ccps.needs.registry import NEEDS
+from ccps.needs.base import NEEDS, Source
 from ccps.perturbation import FEATURE_NAMES
-from ccps.pipeline.model import load_head
 from ccps.stages.main.runs import Side
-from ccps.tuning import Answered
 
 UNKNOWN = "correctness unknown"
 NO_TOKEN = "empty, no token to probe"
@@ -59,45 +54,15 @@ def graded_answers(
     }
     ids = kept.index.tolist()
     texts = side.answers.rows().select(["question_id", "text"]).to_pandas().set_index("question_id")["text"]
-    wanted = set(method.needs)
-    if for_training and isinstance(method, TrainedMethod):
-        wanted |= method.training_needs
     evidence = Evidence(
         features=rows.loc[rows["question_id"].isin(kept.index), list(FEATURE_NAMES)].to_numpy(dtype=np.float32),
         lengths=kept.to_numpy(dtype=np.int64),
         vocabulary=int(head.summary["vocabulary"]),
         texts=texts.loc[ids].tolist(),
-        needs={need: _read(need, side, head, ids) for need in sorted(wanted)},
+        needs={
+            need: NEEDS.find(need).read(Source(side.answers, head, side.needs.get(need)), ids)
+            for need in sorted(method.reads(for_training=for_training))
+        },
     )
     left_out = {reason: number for reason, number in left_out.items() if number}
     return GradedAnswers(ids, correct.loc[kept.index].to_numpy(), evidence, left_out)
-
-
-def _read(need: str, side: Side, head: Artifact, question_ids: list[str]) -> Any:
-    """One field of the evidence about some questions, in their order."""
-    if need in side.needs:
-        return NEEDS[need].read(side.needs[need], question_ids)
-    if need == "prompt_states":
-        return np.stack([one.states[0].float().numpy() for one in _kept(side.answers, question_ids)])
-    if need == "answer_states":
-        kept = _kept(side.answers, question_ids)
-        states = torch.cat([one.states for one in kept]).float()
-        return AnswerStates(states, torch.tensor([token for one in kept for token in one.answer]), load_head(head))
-    return _after_answers(side.answers, need, question_ids)
-
-
-def _kept(answers: Artifact, question_ids: list[str]) -> list[Answered]:
-    """The answers to some questions, in their order."""
-    found = {one.question_id: one for one in kept_answers(answers)}
-    return [found[question_id] for question_id in question_ids]
-
-
-def _after_answers(answers: Artifact, name: str, question_ids: list[str]) -> npt.NDArray[np.float32]:
-    """What was collected after each answer, `[answers, …]` float32."""
-    found: dict[str, npt.NDArray[np.float32]] = {}
-    for shard in range(answers.n_shards):
-        rows = answers.rows(shard).select(["question_id", "answer_ids"]).to_pydict()
-        answered = [row for row, tokens in zip(rows["question_id"], rows["answer_ids"], strict=True) if tokens]
-        if answered:
-            found |= zip(answered, answers.tensors(shard)[name].float().numpy(), strict=True)
-    return np.stack([found[question_id] for question_id in question_ids])

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ccps.analysis.data import METHOD_COST_COLUMNS
-from ccps.core.artifacts import Artifact
 from ccps.methods import Method, TrainedMethod, find_method
+from ccps.needs.base import NEEDS
 from ccps.pipeline.stage import total_cost
 from ccps.settings.method import MethodConfig
 from ccps.stages.main.evaluate import LEAST_ANSWERS, MethodScores
@@ -35,7 +35,7 @@ def _per_question(side: Side, method: Method | TrainedMethod, scored: MethodScor
     n = len(side.questions)
     answering = total_cost(side.answers, "seconds") - total_cost(side.answers, "follow_up_seconds")
     answer_tokens = total_cost(side.answers, "tokens") - total_cost(side.answers, "follow_up_tokens")
-    share = _share_of_follow_up(side.answers, method)
+    share = max((NEEDS[need].share_of_follow_up(side.answers) for need in method.needs), default=0.0)
     extra = [side.needs[need] for need in sorted(method.needs) if need in side.needs]
     features = [side.features[method.direction]] if method.reads_features else []
     seeds = scored.scores.rows().column("seed").unique()
@@ -54,22 +54,13 @@ def _per_question(side: Side, method: Method | TrainedMethod, scored: MethodScor
     return {"seconds": seconds / n, "shared": answering / n, "tokens": tokens / n, "bytes": stored / n}
 
 
-def _share_of_follow_up(answers: Artifact, method: Method | TrainedMethod) -> float:
-    """Of the tokens that are read after every answer, the share that must be read for one method."""
-    if "self_evaluation" in method.needs:
-        return 1.0
-    if "layer_states" in method.needs:
-        return float(answers.summary["tokens_to_end_of_turn"] / answers.summary["tokens_after_answer"])
-    return 0.0
-
-
 def _training(run: ModelRun, form: str, method: Method | TrainedMethod) -> dict[str, float]:
     """Numbers that were trained, and seconds it took for one seed: of the method, or of the model for it."""
     trained = run.trained.get(form, {}).get(method.name)
     if trained is not None:
         seconds = total_cost(trained, "seconds") / len(trained.inputs["seeds"])
         return {"parameters": trained.summary["parameters"], "training_seconds": seconds}
-    tuned = [run.sides.learnt[form, need] for need in method.needs if (form, need) in run.sides.learnt]
+    tuned = [run.answers.learnt[form, need] for need in method.needs if (form, need) in run.answers.learnt]
     if not tuned:
         return {"parameters": 0, "training_seconds": 0.0}
     return {

@@ -1,6 +1,6 @@
 """The whole experiment, stage by stage: for each model, train methods and judge them on every benchmark."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ from ccps.core.artifacts import Artifact
 from ccps.core.console import say, show
 from ccps.llm import find_model
 from ccps.methods import TrainedMethod, TrainingSettings, find_method
+from ccps.needs.base import AnsweredQuestions
 from ccps.pipeline.job import Job
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.provenance import provenance
@@ -21,7 +22,7 @@ from ccps.stages.main.extract import ExtractStage
 from ccps.stages.main.fit import FitStage
 from ccps.stages.main.questions import AllQuestions, all_questions
 from ccps.stages.main.report import ReportStage
-from ccps.stages.main.runs import REFERENCE, ModelRun, ModelSides, Side, Tested
+from ccps.stages.main.runs import REFERENCE, ModelAnswers, ModelRun, Side, Tested
 from ccps.stages.main.score import ScoreStage
 from ccps.stages.main.scorers import save_scorers
 
@@ -74,41 +75,38 @@ class Pipeline:
         show((output / "claims.txt").read_text(encoding="utf-8"))
         say("output", self.config.experiment, f"open {output / 'report.html'}", state="written")
 
-    def sides(self, name: str, questions: AllQuestions) -> ModelSides:
+    def answers(self, name: str, questions: AllQuestions) -> ModelAnswers:
         """What one model answers, graded, with whatever else methods need from it."""
         files = self.job.run_settings.ranks.node_by_node(lambda: find_model(name, self.config.model[name]))
         model = SharedModel(files, self.config.engine)
-        sides = Answering(self.config, self.methods, self.job, model, questions).sides()
+        answers = Answering(self.job, model, questions, self.methods, self.config).run()
         self.job.then(model.release)
-        return sides
+        return answers
 
     def _model_run(self, name: str, questions: AllQuestions) -> ModelRun:
-        sides = self.sides(name, questions)
-        sides = sides._replace(
-            trains={form: self._with_features(side, sides.head, name) for form, side in sides.trains.items()},
-            tests={label: self._with_features(side, sides.head, name) for label, side in sides.tests.items()},
-        )
-        trained = {form: self._train(name, side, sides.head) for form, side in sides.trains.items()}
-        scored = {
-            label: self._scores(side, name, sides.head, trained.get(side.format, {}))
-            for label, side in sides.tests.items()
-        }
-        tested = [self._judge(side, scored[label], name) for label, side in sides.tests.items()]
+        answers = self.answers(name, questions)
+        head = answers.head
+        trains = {form: self._side(answers, one) for form, one in answers.trains.items()}
+        tests = {label: self._side(answers, one) for label, one in answers.tests.items()}
+        trained = {form: self._train(name, side, head) for form, side in trains.items()}
+        scored = {label: self._scores(side, name, head, trained.get(side.format, {})) for label, side in tests.items()}
+        tested = [self._judge(side, scored[label], name) for label, side in tests.items()]
         audits = {
-            form: self._audit(name, form, sides, trained[form]) for form in sides.trains if REFERENCE in trained[form]
+            form: self._audit(answers, train, list(tests.values()), trained[form])
+            for form, train in trains.items()
+            if REFERENCE in trained[form]
         }
-        return ModelRun(sides, trained, tested, audits)
+        return ModelRun(answers, trains, trained, tested, audits)
 
-    def _with_features(self, side: Side, head: Artifact, model: str) -> Side:
-        """Features along every direction that a method reads."""
+    def _side(self, answers: ModelAnswers, answered: AnsweredQuestions) -> Side:
+        """Some of a model's answers with their features along every direction that a method reads."""
         directions = dict.fromkeys(method.direction for method in self.methods)
-        where = f"{side.label}, {model}"
-        return side._replace(
-            features={
-                direction: self.job.add(ExtractStage(side.answers, head, where, self.config.perturbation, direction))
-                for direction in directions
-            }
-        )
+        where, perturbation = f"{answered.label}, {answers.model}", self.config.perturbation
+        features: dict[str, Artifact] = {
+            direction: self.job.add(ExtractStage(answered.answers, answers.head, where, perturbation, direction))
+            for direction in directions
+        }
+        return answers.side(answered, features)
 
     def training_settings(self, form: str) -> TrainingSettings:
         """How methods are trained on answers of a format."""
@@ -136,16 +134,17 @@ class Pipeline:
         where = f"{side.label}, {model}"
         return Tested(side, scored, self.job.add(EvaluateStage(scored, side.labels, where, self.config.evaluation)))
 
-    def _audit(self, model: str, form: str, sides: ModelSides, trained: Mapping[str, Artifact]) -> Artifact:
-        tests = [side for side in sides.tests.values() if side.format == form]
+    def _audit(
+        self, answers: ModelAnswers, train: Side, tests: Sequence[Side], trained: Mapping[str, Artifact]
+    ) -> Artifact:
         return self.job.add(
             AuditStage(
-                sides.trains[form],
-                tests,
-                sides.head,
+                train,
+                [side for side in tests if side.format == train.format],
+                answers.head,
                 trained[REFERENCE],
-                model,
-                self.training_settings(form),
+                answers.model,
+                self.training_settings(train.format),
                 self.config.seeds[0],
                 self.config.audit,
                 self.config.evaluation,

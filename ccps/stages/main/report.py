@@ -140,7 +140,7 @@ class ReportStage(Stage):
         for run in self.runs:
             for label, artifact in run.artifacts():
                 inputs.setdefault(f"{run.model}/{label}/{artifact.stage}", []).append(artifact.key)
-        models = {run.model: run.sides.head.inputs["model"] for run in self.runs}
+        models = {run.model: run.answers.head.inputs["model"] for run in self.runs}
         return {
             "config": self.settings,
             "seeds": list(self.config.seeds),

@@ -1,11 +1,12 @@
 """What the stages have made of each model, as the report reads it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from ccps.core.artifacts import Artifact
-from ccps.data.records import Question
 from ccps.methods import Method, TrainedMethod
+from ccps.needs.base import AnsweredQuestions
 from ccps.stages.main.evaluate import MethodScores
 
 REFERENCE, OWN, CHANCE = "ccps", "answer_probability", "ccps_shuffled"
@@ -19,43 +20,23 @@ class Count(NamedTuple):
     reason: str
 
 
-class Side(NamedTuple):
-    """Questions of one format, answered, graded and featurised by one model.
+@dataclass(frozen=True)
+class Side(AnsweredQuestions):
+    """Answered questions with all that methods read of them.
 
     Attributes:
-        label: benchmark name, or `train_label` of the format.
-        questions: what was asked.
-        answers: artifact of the answer stage.
-        grades: of the grade stage, by grader; the first one's labels decide.
-        needs: of stages that ask the model more, by the field of `Evidence` they fill.
+        needs: of stages that ask the model more, by need.
         features: of the extract stage, by direction of the perturbation.
     """
 
-    label: str
-    questions: Sequence[Question]
-    answers: Artifact
-    grades: Mapping[str, Artifact]
     needs: Mapping[str, Artifact]
     features: Mapping[str, Artifact]
 
     def evidence(self, method: Method | TrainedMethod, *, for_training: bool = False) -> dict[str, Artifact]:
         """The artifacts that decide what a method reads; the answers are among the inputs of the features."""
-        wanted = set(method.needs)
-        if for_training and isinstance(method, TrainedMethod):
-            wanted |= method.training_needs
         found = {"features": self.features[method.direction]} if method.reads_features else {"answers": self.answers}
-        found |= {need: self.needs[need] for need in sorted(wanted) if need in self.needs}
-        return found
-
-    @property
-    def labels(self) -> Artifact:
-        """The grades that decide."""
-        return next(iter(self.grades.values()))
-
-    @property
-    def format(self) -> str:
-        """Multiple choice ("mc") or open-ended ("oe")."""
-        return self.questions[0].format
+        wanted = sorted(method.reads(for_training=for_training))
+        return found | {need: self.needs[need] for need in wanted if need in self.needs}
 
     def artifacts(self) -> Iterator[Artifact]:
         """All artifacts in the order in which they were made."""
@@ -65,22 +46,29 @@ class Side(NamedTuple):
         yield from self.features.values()
 
 
-class ModelSides(NamedTuple):
-    """What one model has answered.
+class ModelAnswers(NamedTuple):
+    """What one model has answered, and what it was asked beyond that.
 
     Attributes:
         model: key of the model in the configuration.
         head: its output head.
         trains: training questions by format.
         tests: test questions by benchmark.
+        needs: artifacts of stages that asked it more, by label and need.
         learnt: what was learnt from the training questions to ask it more, by format and need.
     """
 
     model: str
     head: Artifact
-    trains: Mapping[str, Side]
-    tests: Mapping[str, Side]
+    trains: Mapping[str, AnsweredQuestions]
+    tests: Mapping[str, AnsweredQuestions]
+    needs: Mapping[str, Mapping[str, Artifact]]
     learnt: Mapping[tuple[str, str], Artifact]
+
+    def side(self, answered: AnsweredQuestions, features: Mapping[str, Artifact]) -> Side:
+        """Some of the questions with all that methods read of them."""
+        parts = answered.label, answered.questions, answered.answers, answered.grades
+        return Side(*parts, self.needs[answered.label], features)
 
 
 class Tested(NamedTuple):
@@ -95,13 +83,15 @@ class ModelRun(NamedTuple):
     """Everything about one model.
 
     Attributes:
-        sides: what it was asked.
+        answers: what it answered.
+        trains: training questions by format.
         trained: artifacts of the fit stage, by format and method.
         tested: by benchmark.
         audits: artifacts of the audit stage, by format.
     """
 
-    sides: ModelSides
+    answers: ModelAnswers
+    trains: Mapping[str, Side]
     trained: Mapping[str, Mapping[str, Artifact]]
     tested: Sequence[Tested]
     audits: Mapping[str, Artifact]
@@ -109,17 +99,17 @@ class ModelRun(NamedTuple):
     @property
     def model(self) -> str:
         """Key of the model in the configuration."""
-        return self.sides.model
+        return self.answers.model
 
     @property
     def all_sides(self) -> list[Side]:
         """Training sides, then tests."""
-        return [*self.sides.trains.values(), *(test.side for test in self.tested)]
+        return [*self.trains.values(), *(test.side for test in self.tested)]
 
     def artifacts(self) -> Iterator[tuple[str, Artifact]]:
         """All artifacts with the benchmark they are about, in the order in which they were made."""
-        yield "head", self.sides.head
-        for (form, _), artifact in self.sides.learnt.items():
+        yield "head", self.answers.head
+        for (form, _), artifact in self.answers.learnt.items():
             yield train_label(form), artifact
         for side in self.all_sides:
             for artifact in side.artifacts():

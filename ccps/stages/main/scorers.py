@@ -5,7 +5,7 @@ from pathlib import Path
 from ccps.probes import FittedProbe
 from ccps.scorer import ConfidenceScorer, ScorerSettings
 from ccps.settings.experiment import Config
-from ccps.stages.main.answering import manner_of
+from ccps.stages.main.answer import manner_of
 from ccps.stages.main.fit import seed_folder
 from ccps.stages.main.runs import REFERENCE, ModelRun
 
@@ -19,11 +19,11 @@ def save_scorers(run: ModelRun, config: Config, folder: Path) -> list[Path]:
         settings = ScorerSettings(
             model_name=run.model,
             model=config.model[run.model],
-            fingerprint=run.sides.trains[form].answers.inputs["model"],
+            fingerprint=run.trains[form].answers.inputs["model"],
             radius=config.perturbation.radius,
             steps=config.perturbation.steps,
             format=form,
-            manner=manner_of(config, run.model),
+            manner=manner_of(config.answering, config.model[run.model]),
         )
         probe = FittedProbe.load(seed_folder(by_method[REFERENCE], config.seeds[0]))
         ConfidenceScorer(probe, settings).save(folder / form)

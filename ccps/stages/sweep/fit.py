@@ -11,10 +11,10 @@ import torch
 from omegaconf import OmegaConf
 
 from ccps.core.artifacts import ROWS, Artifact
+from ccps.needs.base import AnsweredQuestions
 from ccps.perturbation import Grid
 from ccps.pipeline.stage import Stage, Work
 from ccps.probes import FittedProbe, ProbeConfig, ProbeTask, fit_probes
-from ccps.stages.main.runs import Side
 from ccps.stages.sweep.extract import SweepFeatures, read_sweep
 
 CROSS_VALIDATION = "cross-validation"
@@ -25,7 +25,7 @@ _FOLD_SEED = 0
 class SweptSide(NamedTuple):
     """Graded answers and the features of all strengths along one direction."""
 
-    side: Side
+    side: AnsweredQuestions
     features: Artifact
 
     @property

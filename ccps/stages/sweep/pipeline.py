@@ -7,6 +7,7 @@ from typing import Any
 
 from ccps.core.artifacts import Artifact
 from ccps.core.console import say
+from ccps.needs.base import AnsweredQuestions
 from ccps.perturbation import Direction, Grid
 from ccps.pipeline.job import Job
 from ccps.pipeline.provenance import provenance
@@ -16,7 +17,7 @@ from ccps.probes import ProbeConfig
 from ccps.settings.sweep import SweepConfig
 from ccps.stages.main.pipeline import Pipeline, asked_stages
 from ccps.stages.main.questions import AllQuestions, all_questions
-from ccps.stages.main.runs import Count, ModelSides, Side
+from ccps.stages.main.runs import Count, ModelAnswers
 from ccps.stages.sweep.checks import Swept
 from ccps.stages.sweep.evaluate import SweepEvaluateStage, best_point
 from ccps.stages.sweep.extract import FlipStage, SweepExtractStage
@@ -54,8 +55,8 @@ def run_sweep(swept: Swept, settings: Mapping[str, Any], run: Run) -> Path:
     asked = asked_stages(config)
     job = Job(run, None if asked is None else [*asked, *(stage.name for stage in _OWN)])
     pipeline = Pipeline(config, settings, job)
-    sides = [pipeline.sides(name, questions) for name in config.model]
-    sweeps = [FormatSweep(swept, own, form, job) for own in sides for form in own.trains]
+    answers = [pipeline.answers(name, questions) for name in config.model]
+    sweeps = [FormatSweep(swept, own, form, job) for own in answers for form in own.trains]
     job.run()
     # What comes now hangs on which strength is best.
     formats = [sweep.finals() for sweep in sweeps]
@@ -80,29 +81,29 @@ class FormatSweep:
 
     Args:
         swept: the experiment and its grid.
-        sides: the answers.
+        answers: the answers.
         form: their format ("mc", "oe").
         job: takes in the stages.
     """
 
-    def __init__(self, swept: Swept, sides: ModelSides, form: str, job: Job) -> None:
-        self.sides = sides
-        self.train = sides.trains[form]
-        self.tests = [side for side in sides.tests.values() if side.format == form]
+    def __init__(self, swept: Swept, answers: ModelAnswers, form: str, job: Job) -> None:
+        self.answers = answers
+        self.train = answers.trains[form]
+        self.tests = [side for side in answers.tests.values() if side.format == form]
         scratch = swept.experiment.perturbation.max_scratch_mib
         self.flips = [
-            job.add(FlipStage(side.answers, sides.head, f"{side.label}, {sides.model}", _FLIPS, scratch))
+            job.add(FlipStage(side.answers, answers.head, f"{side.label}, {answers.model}", _FLIPS, scratch))
             for side in self.tests
         ]
         self.directions = [
-            _DirectionSweep(swept, sides, self.train, self.tests, direction, job)
+            _DirectionSweep(swept, answers, self.train, self.tests, direction, job)
             for direction in swept.sweep.grids[form].directions
         ]
 
     def finals(self) -> SweptFormat:
         """The chosen strength of each direction, see `_DirectionSweep.finals`."""
         return SweptFormat(
-            self.sides, self.train, self.tests, self.flips, [direction.finals() for direction in self.directions]
+            self.answers, self.train, self.tests, self.flips, [direction.finals() for direction in self.directions]
         )
 
 
@@ -111,7 +112,7 @@ class _DirectionSweep:
 
     Args:
         swept: the experiment and its grid.
-        sides: the answers of one model.
+        answers: the answers of one model.
         train: those that probes are fitted to.
         tests: those they are tested on.
         direction: where states are pushed.
@@ -119,7 +120,13 @@ class _DirectionSweep:
     """
 
     def __init__(
-        self, swept: Swept, sides: ModelSides, train: Side, tests: Sequence[Side], direction: str, job: Job
+        self,
+        swept: Swept,
+        answers: ModelAnswers,
+        train: AnsweredQuestions,
+        tests: Sequence[AnsweredQuestions],
+        direction: str,
+        job: Job,
     ) -> None:
         self.config, self.sweep = swept
         self.direction = direction
@@ -127,10 +134,10 @@ class _DirectionSweep:
         grid = self.sweep.grids[train.format]
         self.points = all_points(grid, self.config.perturbation)
         self.recipe = _recipe(getattr(self.config.probe, train.format), grid.training_steps)
-        self.where = f"{sides.model}, {train.format}, {direction}"
+        self.where = f"{answers.model}, {train.format}, {direction}"
         self.labels = {side.label: side.labels for side in tests}
-        self.train = self._extract(train, sides)
-        self.tests = {side.label: self._extract(side, sides) for side in tests}
+        self.train = self._extract(train, answers)
+        self.tests = {side.label: self._extract(side, answers) for side in tests}
         self.on_grid = self._fit(self.points, self.sweep.seeds, self.sweep.folds)
         self.judged = self._judge(self.on_grid)
 
@@ -152,12 +159,12 @@ class _DirectionSweep:
             chosen,
         )
 
-    def _extract(self, side: Side, sides: ModelSides) -> SweptSide:
-        where = f"{side.label}, {sides.model}"
+    def _extract(self, side: AnsweredQuestions, answers: ModelAnswers) -> SweptSide:
+        where = f"{side.label}, {answers.model}"
         scratch = self.config.perturbation.max_scratch_mib
         stage = SweepExtractStage(
             side.answers,
-            sides.head,
+            answers.head,
             where,
             self.points,
             self.direction,  # type: ignore[arg-type]

@@ -10,11 +10,12 @@ from ccps.analysis.records import Setting
 from ccps.analysis.resamples import Drawing, Resamples, by_subject, draw
 from ccps.analysis.sweep_data import BEST_COLUMNS, CHOSEN, ON_TEST, PAPER, SWEEP_COLUMNS, Strength, SweepData
 from ccps.core.artifacts import Artifact
+from ccps.needs.base import AnsweredQuestions
 from ccps.perturbation import Grid
 from ccps.pipeline.costs import costs_by_stage
 from ccps.pipeline.stage import Stage, Work
 from ccps.report.sweep.write import write_sweep
-from ccps.stages.main.runs import Count, ModelSides, Side
+from ccps.stages.main.runs import Count, ModelAnswers
 from ccps.stages.sweep.checks import Swept
 from ccps.stages.sweep.evaluate import best_point
 
@@ -42,15 +43,15 @@ class DirectionRun(NamedTuple):
 class SweptFormat(NamedTuple):
     """Everything about one model's answers of one format."""
 
-    sides: ModelSides
-    train: Side
-    tests: Sequence[Side]
+    answers: ModelAnswers
+    train: AnsweredQuestions
+    tests: Sequence[AnsweredQuestions]
     flips: Sequence[Artifact]
     directions: Sequence[DirectionRun]
 
     def artifacts(self) -> Iterator[Artifact]:
         """All artifacts in the order in which they were made."""
-        yield self.sides.head
+        yield self.answers.head
         for side in (self.train, *self.tests):
             yield side.answers
             yield from side.grades.values()
@@ -151,16 +152,17 @@ class SweepReportStage(Stage):
             for side in (form.train, *form.tests):
                 for name, number in side.labels.summary.items():
                     if name.startswith("unknown"):
-                        yield f"answers of {form.sides.model} to {side.label} not fitted or judged, {name}: {number:,}"
+                        model = form.answers.model
+                        yield f"answers of {model} to {side.label} not fitted or judged, {name}: {number:,}"
             for run in form.directions:
                 if undefined := run.grid.summary["undefined"]:
-                    where = f"{form.sides.model}, {form.train.format}, {run.direction}"
+                    where = f"{form.answers.model}, {form.train.format}, {run.direction}"
                     yield f"undefined figures, {where}: {undefined:,}"
 
 
 def _sweep_rows(form: SweptFormat, run: DirectionRun) -> pd.DataFrame:
     rows = run.grid.rows().to_pandas().rename(columns={"sample": "benchmark"})
-    rows = rows.assign(model=form.sides.model, format=form.train.format, direction=run.direction)
+    rows = rows.assign(model=form.answers.model, format=form.train.format, direction=run.direction)
     return rows[list(SWEEP_COLUMNS)]
 
 
@@ -174,7 +176,7 @@ def _final_scores(form: SweptFormat, run: DirectionRun) -> pd.DataFrame:
     )
     rows = run.scores[-1].rows().to_pandas().astype({"sample": str, "question_id": str})
     methods = [_method(run, Strength(*point)) for point in rows[["radius", "steps"]].itertuples(index=False)]
-    rows = rows.assign(model=form.sides.model, benchmark=rows["sample"], method=methods)
+    rows = rows.assign(model=form.answers.model, benchmark=rows["sample"], method=methods)
     return rows.merge(subjects, on=["benchmark", "question_id"])
 
 
@@ -191,7 +193,7 @@ def _best_rows(
     tables = []
     for test in form.tests:
         hindsight = best_point(grid, test.label, choose_by)
-        setting = Setting(form.sides.model, test.label)
+        setting = Setting(form.answers.model, test.label)
         for choice, point, rows in (
             (CHOSEN, run.chosen, finals),
             (PAPER, paper, finals),
@@ -208,7 +210,7 @@ def _best_rows(
             ]
             tables.append(
                 means.assign(
-                    model=form.sides.model,
+                    model=form.answers.model,
                     benchmark=test.label,
                     format=test.format,
                     direction=run.direction,
@@ -230,5 +232,5 @@ def _flip_rows(form: SweptFormat) -> pd.DataFrame:
         radius = flips.rows().to_pandas().groupby("question_id", sort=False)["flip_radius"].min().reset_index()
         grades = side.labels.rows().select(["question_id", "correct"]).to_pandas().dropna(subset="correct")
         merged = radius.merge(grades, on="question_id").astype({"correct": bool})
-        tables.append(merged.assign(model=form.sides.model, benchmark=side.label))
+        tables.append(merged.assign(model=form.answers.model, benchmark=side.label))
     return pd.concat(tables, ignore_index=True)

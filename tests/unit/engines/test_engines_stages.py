@@ -13,12 +13,10 @@ from ccps.core.errors import UserError
 from ccps.data.records import Question
 from ccps.engines import EngineConfig
 from ccps.llm import LanguageModel
-from ccps.needs.asked import Asked
+from ccps.needs.base import AnsweredQuestions, Respondent
 from ccps.needs.samples import SampleStage
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Run, run_device, run_stage
-from ccps.settings.answering import AnsweringConfig
-from ccps.settings.experiment import Config
 from ccps.settings.samples import SamplesConfig
 from ccps.stages.main.answer import AnswerStage
 
@@ -40,8 +38,9 @@ def answered(questions: Sequence[Question], model: SharedModel, run: Run) -> Art
 
 def sampled(questions: Sequence[Question], model: SharedModel, run: Run, k: int = 3) -> Artifact:
     answers = answered(questions, model, run)
-    config = Config(experiment="x", samples=SamplesConfig(k=k), answering=AnsweringConfig(shard_questions=2))
-    return run_stage(SampleStage(Asked("boats", questions, answers, answers, model, MANNER, config)), run)
+    asked = AnsweredQuestions("boats", questions, answers, {})
+    respondent = Respondent(model, model.head_artifact(run), MANNER, 2)
+    return run_stage(SampleStage(asked, respondent, SamplesConfig(k=k)), run)
 
 
 def test_open_answers_come_from_the_engine_and_their_states_from_the_model(

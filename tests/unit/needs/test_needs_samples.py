@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,11 @@ from ccps.data.records import Question
 from ccps.llm import ModelConfig, find_model
 from ccps.meaning.clusters import meaning
 from ccps.needs import samples as sample_module
-from ccps.needs.asked import Asked
+from ccps.needs.base import AnsweredQuestions, Respondent
 from ccps.needs.samples import SampleStage, read_samples
 from ccps.needs.verbalised import VerbaliseStage, read_verbalised
 from ccps.pipeline.model import SharedModel
-from ccps.pipeline.stage import Run, run_device, run_stage, total_cost
-from ccps.settings.answering import AnsweringConfig
-from ccps.settings.experiment import Config
+from ccps.pipeline.stage import Run, Stage, run_device, run_stage, total_cost
 from ccps.settings.samples import SamplesConfig
 from ccps.stages.main.answer import AnswerStage
 
@@ -49,15 +48,15 @@ def answered(questions: Sequence[Question], shared: SharedModel, run: Run) -> Ar
 
 
 def about(
-    answers: Artifact, questions: Sequence[Question], shared: SharedModel, samples: SamplesConfig = SETTINGS
-) -> Asked:
-    config = Config(experiment="x", samples=samples, answering=AnsweringConfig(shard_questions=2))
-    return Asked("boats", questions, answers, answers, shared, MANNER, config)
+    answers: Artifact, questions: Sequence[Question], shared: SharedModel
+) -> tuple[AnsweredQuestions, Respondent]:
+    nothing = Artifact.at(answers.folder.parents[1], "head", {})
+    return AnsweredQuestions("boats", questions, answers, {}), Respondent(shared, nothing, MANNER, 2)
 
 
 def sampled(questions: Sequence[Question], shared: SharedModel, run: Run, config: SamplesConfig) -> Artifact:
     answers = answered(questions, shared, run)
-    return run_stage(SampleStage(about(answers, questions, shared, config)), run)
+    return run_stage(SampleStage(*about(answers, questions, shared), config), run)
 
 
 def files(artifact: Artifact) -> dict[str, bytes]:
@@ -91,7 +90,7 @@ def test_choices_are_drawn_without_a_pass_of_the_model(shared: SharedModel, tmp_
     calls = []
     handle = decoder.register_forward_pre_hook(lambda *_: calls.append(1))
     try:
-        run_stage(SampleStage(about(answers, CHOICES, shared, SETTINGS)), run)
+        run_stage(SampleStage(*about(answers, CHOICES, shared), SETTINGS), run)
     finally:
         handle.remove()
     assert not calls
@@ -161,7 +160,7 @@ def test_entailment_is_part_of_the_key_for_texts_and_not_for_letters(
         answers = answered(questions, shared, run)
         with_model = replace(SETTINGS, nli_model=str(tmp_path / "nli"))
         keys = {
-            SampleStage(about(answers, questions, shared, config)).artifact(run).key
+            SampleStage(*about(answers, questions, shared), config).artifact(run).key
             for config in (SETTINGS, with_model)
         }
         assert (len(keys) == 2) == differs
@@ -189,18 +188,18 @@ def test_an_interrupted_stage_goes_on_with_the_same_bytes(
     assert files(sampled(OPEN, shared, run, SETTINGS)) == files(whole)
 
 
-@pytest.mark.parametrize("stage", [SampleStage, VerbaliseStage])
-def test_nothing_but_empty_answers_is_refused(stage: type, shared: SharedModel, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stage", [partial(SampleStage, config=SETTINGS), VerbaliseStage])
+def test_nothing_but_empty_answers_is_refused(stage: Callable[..., Stage], shared: SharedModel, tmp_path: Path) -> None:
     run, questions = Run(tmp_path, "cpu"), OPEN[2:3]
     answers = answered(questions, shared, run)
     with pytest.raises(UserError, match="only empty ones"):
-        run_stage(stage(about(answers, questions, shared)), run)
+        run_stage(stage(*about(answers, questions, shared)), run)
 
 
 def test_settings_are_checked_before_anything_is_loaded(shared: SharedModel, tmp_path: Path) -> None:
     answers = answered(CHOICES, shared, Run(tmp_path, "cpu"))
     with pytest.raises(UserError, match=r"samples\.k"):
-        SampleStage(about(answers, CHOICES, shared, SamplesConfig(k=1)))
+        SampleStage(*about(answers, CHOICES, shared), SamplesConfig(k=1))
 
 
 def test_what_the_model_says_is_kept_and_what_names_no_probability_is_counted(
@@ -211,7 +210,7 @@ def test_what_the_model_says_is_kept_and_what_names_no_probability_is_counted(
     monkeypatch.setattr(Verbalisation, "ask", lambda self, batch: [next(replies, last) for _ in batch])
     run = Run(tmp_path, "cpu")
     answers = answered(OPEN, shared, run)
-    artifact = run_stage(VerbaliseStage(about(answers, OPEN, shared)), run)
+    artifact = run_stage(VerbaliseStage(*about(answers, OPEN, shared)), run)
     assert artifact.summary == {
         "asked": 4,
         "named": 2,
@@ -228,7 +227,7 @@ def test_what_the_model_says_is_kept_and_what_names_no_probability_is_counted(
 
 def test_a_random_model_names_nothing_and_is_not_given_anything(shared: SharedModel, tmp_path: Path) -> None:
     run = Run(tmp_path, "cpu")
-    artifact = run_stage(VerbaliseStage(about(answered(CHOICES, shared, run), CHOICES, shared)), run)
+    artifact = run_stage(VerbaliseStage(*about(answered(CHOICES, shared, run), CHOICES, shared)), run)
     rows = artifact.rows().to_pandas()
     assert (rows["probability"].isna() == (rows["reason"] != "")).all()
     assert artifact.summary["asked"] == 5
@@ -255,7 +254,7 @@ def test_a_batch_that_does_not_fit_the_memory_is_drawn_in_parts(
     questions: list[Question], drawer: type, shared: SharedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Run(tmp_path, "cpu")
-    stage = SampleStage(about(answered(questions, shared, run), questions, shared))
+    stage = SampleStage(*about(answered(questions, shared, run), questions, shared), SETTINGS)
     stage.prepare(run_device(run))
     content = [2, 0, 3]
     whole, rows, draw = stage.step(content), [], drawer.draw

@@ -1,8 +1,9 @@
 """Stages that tune a tiny random model, ask it once more, and let it read right and wrong answers."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,16 +18,13 @@ from ccps.core.errors import UserError
 from ccps.data.records import Question
 from ccps.llm import LanguageModel, ModelConfig, Passage, final_states, find_model, letter_tokens
 from ccps.needs import tuned as ask_tuned_module
-from ccps.needs.answers import kept_answers
-from ccps.needs.asked import Asked
+from ccps.needs.answers import stored_answers
+from ccps.needs.base import AnsweredQuestions, Respondent
 from ccps.needs.references import ReferenceStage, read_references
 from ccps.needs.tune import TuneStage, adapter_folder
 from ccps.needs.tuned import AskTunedStage, read_no_yes
-from ccps.pipeline.model import SharedModel
+from ccps.pipeline.model import SharedModel, load_head
 from ccps.pipeline.stage import Run, run_stage
-from ccps.settings.answering import AnsweringConfig
-from ccps.settings.experiment import Config
-from ccps.settings.run import PathsConfig
 from ccps.settings.tuning import unregularised
 from ccps.stages.main.answer import AnswerStage
 from ccps.tuning import Adapter, Tuner, TuningConfig, ask_about
@@ -35,6 +33,13 @@ MANNER = Manner(max_new_tokens=4, choice="letters")
 CONFIG = TuningConfig(steps=5, warmup_steps=0, batch_size=4, micro_batch=2, learning_rate=1e-2, save_every=2)
 N = 10
 IDS = torch.arange(20)[None]
+
+
+class Asked(NamedTuple):
+    """What every stage is given."""
+
+    answered: AnsweredQuestions
+    respondent: Respondent
 
 
 def questions(form: str) -> list[Question]:
@@ -65,19 +70,19 @@ def ask(tmp_path: Path, tiny_config: Callable[..., ModelConfig]) -> Callable[...
         root, asked = tmp_path / folder, questions(form)
         run = Run(root, "cpu")
         answers = run_stage(AnswerStage(asked, "train", shared, MANNER, 4), run)
-        shared.save_head(run, torch.device("cpu"))
-        config = Config(paths=PathsConfig(artifacts=str(root)), answering=AnsweringConfig(shard_questions=4))
-        return Asked("train", asked, answers, graded(root, answers, correct), shared, MANNER, config)
+        head = shared.save_head(run, torch.device("cpu"))
+        answered = AnsweredQuestions("train", asked, answers, {"given": graded(root, answers, correct)})
+        return Asked(answered, Respondent(shared, head, MANNER, 4))
 
     return build
 
 
 def run_of(asked: Asked) -> Run:
-    return Run(Path(asked.config.paths.artifacts), "cpu")
+    return Run(asked.answered.answers.folder.parents[1], "cpu")
 
 
 def model_of(asked: Asked) -> LanguageModel:
-    return asked.model.get(torch.device("cpu"))
+    return asked.respondent.model.get(torch.device("cpu"))
 
 
 @torch.no_grad()
@@ -88,12 +93,12 @@ def logits(asked: Asked) -> torch.Tensor:
 def test_tuning_leaves_an_adapter_its_curve_and_the_model_as_it_was(ask: Callable[..., Asked]) -> None:
     asked = ask("oe", (True, None, *(True, False) * 4))
     before = logits(asked)
-    tuned = run_stage(TuneStage(asked, CONFIG), run_of(asked))
+    tuned = run_stage(TuneStage(*asked, CONFIG), run_of(asked))
     assert torch.equal(logits(asked), before)
     rows = tuned.rows().to_pandas()
     assert rows["step"].tolist() == [0, 1, 2, 3, 4]
     assert rows["divergence"].notna().all()
-    empty = sum(asked.answers.rows()["is_empty"].to_pylist())
+    empty = sum(asked.answered.answers.rows()["is_empty"].to_pylist())
     known = N - 1 - empty
     assert tuned.summary["answers"] == known
     assert tuned.summary["left out (correctness unknown)"] == 1
@@ -105,7 +110,7 @@ def test_tuning_leaves_an_adapter_its_curve_and_the_model_as_it_was(ask: Callabl
 
 def test_every_answer_has_its_turn_once_in_an_epoch(ask: Callable[..., Asked]) -> None:
     asked = ask("mc")
-    stage = TuneStage(asked, TuningConfig(steps=6, warmup_steps=0, batch_size=4, save_every=4))
+    stage = TuneStage(*asked, TuningConfig(steps=6, warmup_steps=0, batch_size=4, save_every=4))
     stage.prepare(torch.device("cpu"))
     shards = stage.plan()
     assert [len(shard) for shard in shards] == [4, 2]
@@ -119,7 +124,7 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_adapter(
     ask: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     straight = ask("oe")
-    whole = run_stage(TuneStage(straight, CONFIG), run_of(straight))
+    whole = run_stage(TuneStage(*straight, CONFIG), run_of(straight))
     asked = ask("oe", folder="again")
     before, plain = logits(asked), Tuner.update
 
@@ -131,9 +136,9 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_adapter(
     with monkeypatch.context() as patch:
         patch.setattr(Tuner, "update", stop)
         with pytest.raises(UserError, match="stopped"):
-            run_stage(TuneStage(asked, CONFIG), run_of(asked))
+            run_stage(TuneStage(*asked, CONFIG), run_of(asked))
     assert torch.equal(logits(asked), before)
-    again = run_stage(TuneStage(asked, CONFIG), run_of(asked))
+    again = run_stage(TuneStage(*asked, CONFIG), run_of(asked))
     assert again.key == whole.key
     ours, theirs = (load_file(adapter_folder(one) / "adapter_model.safetensors") for one in (again, whole))
     assert ours.keys() == theirs.keys()
@@ -144,7 +149,7 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_adapter(
 
 def test_instruction_tuning_is_another_artifact_without_a_divergence(ask: Callable[..., Asked]) -> None:
     asked = ask("mc")
-    stages = [TuneStage(asked, config) for config in (CONFIG, unregularised(CONFIG))]
+    stages = [TuneStage(*asked, config) for config in (CONFIG, unregularised(CONFIG))]
     first, second = (run_stage(stage, run_of(asked)) for stage in stages)
     assert first.key != second.key
     assert second.rows()["divergence"].null_count == CONFIG.steps or np.isnan(second.rows()["divergence"]).all()
@@ -157,18 +162,18 @@ def test_answers_from_which_nothing_can_be_learnt_are_refused(
 ) -> None:
     asked = ask("mc", correct)
     with pytest.raises(UserError, match=got):
-        run_stage(TuneStage(asked, CONFIG), run_of(asked))
+        run_stage(TuneStage(*asked, CONFIG), run_of(asked))
 
 
 def test_the_tuned_model_is_asked_about_every_answer(ask: Callable[..., Asked]) -> None:
     asked = ask("oe")
     lm, before = model_of(asked), logits(asked)
-    tuned = run_stage(TuneStage(asked, CONFIG), run_of(asked))
-    told = run_stage(AskTunedStage(asked, tuned), run_of(asked))
+    tuned = run_stage(TuneStage(*asked, CONFIG), run_of(asked))
+    told = run_stage(AskTunedStage(*asked, tuned), run_of(asked))
     assert torch.equal(logits(asked), before)
-    kept = kept_answers(asked.answers)
+    kept = stored_answers(asked.answered.answers)
     ids = [one.question_id for one in kept]
-    conversations = ask_about(lm, kept, asked.questions[0], MANNER)
+    conversations = ask_about(lm, kept, asked.answered.questions[0], MANNER)
     letters = letter_tokens(lm, 2)
     adapter = Adapter.load(lm, adapter_folder(tuned))
     with torch.no_grad():
@@ -185,10 +190,10 @@ def test_the_tuned_model_is_asked_about_every_answer(ask: Callable[..., Asked]) 
 def test_asking_takes_the_adapter_off_when_it_fails(ask: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch) -> None:
     asked = ask("mc")
     before = logits(asked)
-    tuned = run_stage(TuneStage(asked, CONFIG), run_of(asked))
+    tuned = run_stage(TuneStage(*asked, CONFIG), run_of(asked))
     monkeypatch.setattr(AskTunedStage, "step", lambda self, content: (_ for _ in ()).throw(UserError("no")))
     with pytest.raises(UserError, match="no"):
-        run_stage(AskTunedStage(asked, tuned), run_of(asked))
+        run_stage(AskTunedStage(*asked, tuned), run_of(asked))
     assert torch.equal(logits(asked), before)
 
 
@@ -197,11 +202,11 @@ def test_references_of_multiple_choice_take_no_pass_of_the_model(
 ) -> None:
     asked = ask("mc")
     monkeypatch.setattr(Interview, "answer", None)
-    artifact = run_stage(ReferenceStage(asked, 23), run_of(asked))
-    ids = [question.id for question in asked.questions]
-    found = read_references(artifact, ids)
+    artifact = run_stage(ReferenceStage(*asked, 23), run_of(asked))
+    ids = [question.id for question in asked.answered.questions]
+    found = read_references(artifact, load_head(asked.respondent.head), ids)
     letters = letter_tokens(model_of(asked), 3)
-    states = {one.question_id: one.states[0] for one in kept_answers(asked.answers)}
+    states = {one.question_id: one.states[0] for one in stored_answers(asked.answered.answers)}
     assert torch.equal(found.right.states, torch.stack([states[name] for name in ids]))
     assert torch.equal(found.wrong.states, found.right.states)
     assert found.right.token_ids.tolist() == [letters[1]] * N
@@ -213,10 +218,10 @@ def test_references_of_multiple_choice_take_no_pass_of_the_model(
 def test_references_of_open_questions_are_read_teacher_forced(ask: Callable[..., Asked]) -> None:
     asked = ask("oe")
     lm = model_of(asked)
-    artifact = run_stage(ReferenceStage(asked, 23), run_of(asked))
+    artifact = run_stage(ReferenceStage(*asked, 23), run_of(asked))
     ids = ["q3", "q1", "q0"]
-    found = read_references(artifact, [*ids, "no such question"])
-    kept = {one.question_id: one for one in kept_answers(asked.answers)}
+    found = read_references(artifact, load_head(asked.respondent.head), [*ids, "no such question"])
+    kept = {one.question_id: one for one in stored_answers(asked.answered.answers)}
     ann, bob = (lm.tokenizer(name, add_special_tokens=False)["input_ids"] for name in ("Ann", "Bob"))
     assert found.right_lengths.tolist() == [3, 3, 3, 0]
     assert found.right.token_ids.tolist() == bob * 3
@@ -238,17 +243,19 @@ def test_references_of_open_questions_are_read_teacher_forced(ask: Callable[...,
 
 def test_questions_without_a_wrong_answer_are_left_out_and_counted(ask: Callable[..., Asked]) -> None:
     asked = ask("oe")
-    same = [question for question in asked.questions if question.id != "q4"]
-    artifact = run_stage(ReferenceStage(asked._replace(questions=same), 23), run_of(asked))
+    same = [question for question in asked.answered.questions if question.id != "q4"]
+    fewer = replace(asked.answered, questions=same)
+    artifact = run_stage(ReferenceStage(fewer, asked.respondent, 23), run_of(asked))
     assert artifact.summary["left out (no right or no wrong answer)"] == N // 2 - 1
-    assert read_references(artifact, ["q0", "q1"]).right_lengths.tolist() == [0, 3]
+    found = read_references(artifact, load_head(asked.respondent.head), ["q0", "q1"])
+    assert found.right_lengths.tolist() == [0, 3]
 
 
 def test_a_batch_that_does_not_fit_the_memory_is_asked_in_parts(
     ask: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = ask("oe")
-    stage = AskTunedStage(asked, run_stage(TuneStage(asked, CONFIG), run_of(asked)))
+    stage = AskTunedStage(*asked, run_stage(TuneStage(*asked, CONFIG), run_of(asked)))
     stage.prepare(torch.device("cpu"))
     stage.on_predict_start()
     content = list(range(5))

@@ -147,8 +147,8 @@ def test_what_decides_the_result_decides_the_key(tmp_path: Path) -> None:
     keys.add(stage(tmp_path, seed=6).artifact(run).key)
     keys.add(stage(tmp_path, evaluation=EvaluationConfig(resamples=21)).artifact(run).key)
     other = stage(tmp_path)
-    other.train_side = other.train_side._replace(
-        questions=[replace(question, source="other") for question in other.train_side.questions]
+    other.train_side = replace(
+        other.train_side, questions=[replace(question, source="other") for question in other.train_side.questions]
     )
     keys.add(other.artifact(run).key)
     assert len(keys) == 4
