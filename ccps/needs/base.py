@@ -1,7 +1,7 @@
 """The one interface of all that methods need of a language model beyond its answers, and all of it by name."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -39,6 +39,11 @@ class AnsweredQuestions:
     def format(self) -> str:
         """Multiple choice ("mc") or open-ended ("oe")."""
         return self.questions[0].format
+
+    def artifacts(self) -> Iterator[Artifact]:
+        """All artifacts in the order in which they were made."""
+        yield self.answers
+        yield from self.grades.values()
 
 
 class Respondent(NamedTuple):

@@ -8,7 +8,7 @@ from ccps.core.artifacts import Artifact
 from ccps.core.errors import expected
 from ccps.grading import GRADERS, make_grader
 from ccps.methods import Method, TrainedMethod
-from ccps.needs.base import NEEDS, AnsweredQuestions, Need, Respondent
+from ccps.needs.base import NEEDS, AnsweredQuestions, Respondent
 from ccps.pipeline.job import Job
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import run_device
@@ -69,7 +69,9 @@ class Answering:
         respondent = Respondent(self.model, head, self.manner, self.config.answering.shard_questions)
         for need in NEEDS.values():
             for form, train in trains.items():
-                sides = self._sides(need, train, [test for test in tests.values() if test.format == form])
+                sides = [train] if need.name in self.trained else []
+                if need.name in self.tested:
+                    sides += [test for test in tests.values() if test.format == form]
                 training = need.training(train, respondent, self.config) if sides else None
                 if training is not None:
                     learnt[form, need.name] = self.job.add(training)
@@ -115,12 +117,6 @@ class Answering:
         deciding, labels = next(iter(grades.items()))
         self.job.then(lambda: _check_labels(deciding, labels, where), after=[labels])
         return grades
-
-    def _sides(
-        self, need: Need, train: AnsweredQuestions, tests: Sequence[AnsweredQuestions]
-    ) -> list[AnsweredQuestions]:
-        """The sides of one format on which some method reads a need."""
-        return [*([train] if need.name in self.trained else []), *(tests if need.name in self.tested else [])]
 
 
 def _check_labels(grader: str, labels: Artifact, where: str) -> None:

@@ -40,8 +40,7 @@ class Side(AnsweredQuestions):
 
     def artifacts(self) -> Iterator[Artifact]:
         """All artifacts in the order in which they were made."""
-        yield self.answers
-        yield from self.grades.values()
+        yield from super().artifacts()
         yield from self.needs.values()
         yield from self.features.values()
 

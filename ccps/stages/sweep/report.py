@@ -53,8 +53,7 @@ class SweptFormat(NamedTuple):
         """All artifacts in the order in which they were made."""
         yield self.answers.head
         for side in (self.train, *self.tests):
-            yield side.answers
-            yield from side.grades.values()
+            yield from side.artifacts()
         yield from self.flips
         for run in self.directions:
             yield from (*run.features, *run.scores, run.grid, run.finals)
