@@ -1,6 +1,7 @@
-"""Rules of the house that no linter states: files import in no circle, tests assert and do not watch the clock."""
+"""Rules of the house that no linter states."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted((R
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-@pytest.mark.parametrize("package", ["experiments"])
+@pytest.mark.parametrize("package", ["ccps", "experiments"])
 def test_no_file_imports_itself_by_way_of_others(package: str) -> None:
     """The import contract sees circles among siblings; this sees those by way of a package's `__init__` as well."""
     graph = grimp.build_graph(package, cache_dir=None)
@@ -28,6 +29,26 @@ def test_no_file_imports_itself_by_way_of_others(package: str) -> None:
     for name, index in place.items():
         circles.setdefault(int(component[index]), []).append(name)
     assert [circle for circle in circles.values() if len(circle) > 1] == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "but"),
+    [
+        # What a shard is called: whoever needs one asks its artifact.
+        (r"05d|zfill|[\"']0{5}[\"']|glob\([\"'][^\"']*0\*", "ccps/core/artifacts.py"),
+    ],
+)
+def test_no_file_of_the_package_writes(pattern: str, but: str) -> None:
+    files = [path for package in ("ccps", "experiments") for path in (ROOT / package).rglob("*.py")]
+    assert files
+    found = [path for path in files if re.search(pattern, path.read_text(encoding="utf-8"))]
+    assert [str(path.relative_to(ROOT)) for path in found if str(path.relative_to(ROOT)) != but] == []
+
+
+def test_unit_tests_mirror_the_package() -> None:
+    rooms = {path.name for path in (ROOT / "ccps").iterdir() if path.is_dir()} | {"experiments"}
+    folders = {path.name for path in (ROOT / "tests" / "unit").iterdir() if path.is_dir()}
+    assert folders - rooms - {"__pycache__"} == set()
 
 
 def functions(tree: ast.AST) -> Iterator[Function]:
