@@ -89,33 +89,25 @@ class Job(Generic[Data]):
         Raises:
             ValueError: two figures have one file name, or one belongs to a section that is not there.
         """
-        sections = self.parts(data)
-        pictures = self._drawn(data)
-        homeless = sorted({*pictures} - {*sections})
+        sections, drawn = self.parts(data), self._drawn(data)
+        homeless = sorted({*drawn} - {*sections})
         if homeless:
             raise ValueError(
                 f"Expected every figure to stand in a section of the report ({', '.join(sections)}), "
                 f"but got some of {homeless}. Register the section, or name another."
             )
-        shown: dict[str, list[Picture]] = {anchor: [] for anchor in sections}
-        left_out: list[tuple[str, Picture]] = []
-        for anchor, found in pictures.items():
-            for one in found:
-                if isinstance(one, Gap):
-                    part = sections[anchor]
-                    sections[anchor] = replace(part, notes=[*part.notes, one.why])
-                elif in_full or not one.extra:
-                    shown[anchor].append(one)
-                else:
-                    left_out.append((anchor, one))
+        pictures = {name: [one for one in drawn.get(name, ()) if isinstance(one, Picture)] for name in sections}
+        shown = {name: [one for one in own if in_full or not one.extra] for name, own in pictures.items()}
+        for name, found in drawn.items():
+            why = [one.why for one in found if isinstance(one, Gap)]
+            sections[name] = replace(sections[name], notes=[*sections[name].notes, *why])
+        left_out = {name: len(own) - len(shown[name]) for name, own in pictures.items() if len(own) > len(shown[name])}
         if left_out:
-            first = next(anchor for anchor in sections if anchor in dict(left_out))
-            words = (
-                f"{len(left_out)} figures of the other methods, here and below, are not on this page; they lie in the "
-                "folder figures/."
+            first = next(iter(left_out))
+            sections[first] = replace(
+                sections[first], words=[*sections[first].words, _left_out(sum(left_out.values()))]
             )
-            sections[first] = replace(sections[first], words=[*sections[first].words, words])
-        everything = [one for found in pictures.values() for one in found if isinstance(one, Picture)]
+        everything = [one for own in pictures.values() for one in own]
         return Pages(_page(head, sections, shown), _markdown(head, sections, shown), everything)
 
     def _load(self) -> None:
@@ -138,6 +130,12 @@ class Job(Generic[Data]):
                 f"Expected figures to have different file names, but got {twice}. Rename a method or model."
             )
         return drawn
+
+
+def _left_out(n: int) -> str:
+    if n == 1:
+        return "1 figure of the other methods is not on this page; it lies in the folder figures/."
+    return f"{n} figures of the other methods, here and below, are not on this page; they lie in the folder figures/."
 
 
 def _page(head: Head, sections: Mapping[str, Section], shown: Mapping[str, Sequence[Picture]]) -> str:

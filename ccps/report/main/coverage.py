@@ -13,8 +13,7 @@ from ccps.metrics import risk_coverage
 from ccps.report.kit.figure import Picture, picture
 from ccps.report.kit.section import Section
 from ccps.report.kit.style import WIDE, method_styles, new_figure
-from ccps.report.main.job import MAIN, heading_of
-from ccps.report.main.seeds import seed_words
+from ccps.report.main.job import MAIN, heading_of, seed_words
 
 # The error rate of fewer answers than this swings too widely to be worth a line.
 _FEWEST_ANSWERS = 20

@@ -11,7 +11,7 @@ from ccps.metrics import METRICS
 from ccps.report.kit.section import Section
 from ccps.report.kit.table import Cell, Table
 from ccps.report.main.job import heading_of
-from ccps.report.main.results import results_section
+from ccps.report.main.results import has_many_rows
 
 
 def differences_section(found: Findings) -> Section | None:
@@ -32,7 +32,7 @@ def differences_section(found: Findings) -> Section | None:
         [words],
         tables,
         link="Differences",
-        folds_tables=results_section(found).folds_tables,
+        folds_tables=has_many_rows(found),
     )
 
 

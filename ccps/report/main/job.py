@@ -1,4 +1,6 @@
-"""The report of an experiment: what its figures register with, and how its settings are called."""
+"""The report of an experiment: what its figures register with, and how settings and seeds are called."""
+
+import pandas as pd
 
 from ccps.analysis.findings import Findings
 from ccps.analysis.records import Setting
@@ -10,3 +12,13 @@ MAIN: Job[Findings] = Job("ccps.report.main")
 def heading_of(setting: Setting) -> str:
     """A setting as a heading."""
     return f"{setting.model} · {setting.benchmark}"
+
+
+def seed_words(rows: pd.DataFrame) -> str:
+    """Which seed is drawn and how many answers had no score, or nothing when neither needs saying."""
+    seeds, missing = rows["seed"].dropna().unique(), int(rows["p_correct"].isna().sum())
+    parts = [
+        f"Seed {seeds[0]:g}." if len(seeds) else "",
+        f"{missing:,} without a score left out." if missing else "",
+    ]
+    return " ".join(part for part in parts if part)

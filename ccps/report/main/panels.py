@@ -18,8 +18,7 @@ from ccps.analysis.shown import first_seed, main_methods
 from ccps.core.text import slug
 from ccps.report.kit.figure import Picture, picture
 from ccps.report.kit.style import new_figure
-from ccps.report.main.job import heading_of
-from ccps.report.main.seeds import seed_words
+from ccps.report.main.job import heading_of, seed_words
 
 _COLUMNS = 3
 

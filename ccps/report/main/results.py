@@ -9,7 +9,6 @@ from ccps.report.kit.section import Section
 from ccps.report.kit.table import Cell, Row, Table
 
 CONTROLS = "Controls"
-# More rows than this are folded, save the first table.
 _ROWS_OPEN = 40
 
 
@@ -21,8 +20,13 @@ def results_section(found: Findings) -> Section:
         "Results",
         tables=tables,
         notes=[_note(found.data)],
-        folds_tables=sum(len(table.rows) for table in found.tables) > _ROWS_OPEN,
+        folds_tables=has_many_rows(found),
     )
+
+
+def has_many_rows(found: Findings) -> bool:
+    """Whether all tables but the first are folded on the page."""
+    return sum(len(table.rows) for table in found.tables) > _ROWS_OPEN
 
 
 def main_table(data: ReportData, table: MainTable) -> Table:

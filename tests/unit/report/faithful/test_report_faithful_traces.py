@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from faithful_cells import HOSTILE, cell, data
+from faithful_cells import HOSTILE, cell, data, steps
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,8 +88,7 @@ def test_unknown_marks_and_cut_traces_say_so() -> None:
 
 
 def test_long_steps_are_cut_and_say_by_how_much() -> None:
-    own = cell()
-    own.steps["text"] = "word " * 1000
+    own = cell(steps=steps().assign(text="word " * 1000))
     step = shown_traces(data(), own, 1)[0].steps[0]
     assert step.cut == 3000
     assert sum(len(piece.text) for piece in step.pieces) == 2000

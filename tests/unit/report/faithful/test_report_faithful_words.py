@@ -7,8 +7,9 @@ from ccps.analysis.faithful_scores import standing
 from ccps.analysis.faithful_terms import label_with
 from ccps.analysis.records import Estimate
 from ccps.report.faithful.glossary import glossary
+from ccps.report.faithful.job import FAITHFUL
 from ccps.report.faithful.words import conclusion, sentences
-from ccps.report.faithful.write import FAITHFUL
+from ccps.report.kit.table import Cell
 
 
 @pytest.mark.parametrize(
@@ -74,18 +75,18 @@ def test_each_table_says_what_was_left_out_of_it() -> None:
         f"{head}traces in rcc: 2 (no states); traces in spearman_within rcc: 1 (too short)." in parts["support"].notes
     )
     assert f"{head}traces in accuracy: 3 (no mark)." in parts["bridge"].notes
-    assert [row[-1] for row in parts["left_out"].tables[0].rows] == ["3", "2", "1"]
+    assert [row.cells[-1] for row in parts["left_out"].tables[0].lines] == [Cell("3"), Cell("2"), Cell("1")]
 
 
 def test_stability_says_what_stands_behind_it() -> None:
     scored = cell().bridge.assign(signal=["stability", "stability", "sampling", "sampling", "answer_stability"])
     judges = {"stability": "CCPS probe", "sampling": "words in common"}
     own = data(cell(bridge=scored, absent={"stability": "why", "sampling": "why"}), judges=judges)
-    rows = FAITHFUL.parts(own)["bridge"].tables[0].rows
-    assert list(dict.fromkeys(row[1] for row in rows)) == [
-        "Stability (CCPS probe)",
-        "Sampling",
-        "Answer stability (CCPS probe)",
+    rows = FAITHFUL.parts(own)["bridge"].tables[0].lines
+    assert list(dict.fromkeys(row.cells[1] for row in rows)) == [
+        Cell("Stability (CCPS probe)"),
+        Cell("Sampling"),
+        Cell("Answer stability (CCPS probe)"),
     ]
     here = {term.name: term.gloss.partition(" Here: ")[2] for term in glossary(own)}
     assert here["stability"] == here["answer_stability"] == "CCPS probe."

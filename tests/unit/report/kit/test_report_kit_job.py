@@ -88,7 +88,10 @@ def test_extra_figures_are_in_the_folder_alone_unless_the_page_has_room() -> Non
     assert [image.name for image in full.pictures] == [image.name for image in brief.pictures] == ["one.png", "two.png"]
     assert full.html.count("<img") == full.markdown.count("![") == 2
     assert brief.html.count("<img") == brief.markdown.count("![") == 1
-    assert "1 figures of the other methods, here and below" in brief.html.split('id="b"')[1]
+    assert (
+        "1 figure of the other methods is not on this page; it lies in the folder figures/."
+        in brief.html.split('id="b"')[1]
+    )
 
 
 def test_a_figure_needs_a_name_of_its_own_and_a_section_that_is_there() -> None:
