@@ -12,13 +12,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from experiments.benchmarks.settings import BenchConfig, to_bench
 from experiments.launch import launch
 
 
 def check(settings: dict[str, Any]) -> None:
-    """Refuse settings that do not fit the schema."""
-    from experiments.benchmarks.settings import to_bench
-
+    """Refuse settings that cannot be run."""
     to_bench(settings)
 
 
@@ -29,7 +28,6 @@ def main(settings: dict[str, Any]) -> None:
     from ccps.core.console import say
     from experiments.benchmarks.page import Made, describe_machine, shell_command, today, write_page
     from experiments.benchmarks.sections import measure
-    from experiments.benchmarks.settings import to_bench
 
     config = to_bench(settings)
     load, device = os.getloadavg()[0], config.chosen_device()
@@ -40,4 +38,4 @@ def main(settings: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    launch(main, check, config_name="bench")
+    launch(main, check, config_name="bench", shape=BenchConfig)

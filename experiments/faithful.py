@@ -9,11 +9,12 @@ python -m experiments.faithful -m faithful.sampling.k=1,3,10          a sensitiv
 
 from typing import Any
 
+from ccps.settings.faithful.run import FaithfulConfig
 from experiments.launch import launch
 
 
 def check(settings: dict[str, Any]) -> None:
-    """Refuse settings that do not fit the schema."""
+    """Refuse settings that cannot be run."""
     from ccps.stages.faithful.checks import to_faithful
 
     to_faithful(settings)
@@ -31,4 +32,4 @@ def main(settings: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    launch(main, check, config_name="faithful")
+    launch(main, check, config_name="faithful", shape=FaithfulConfig)

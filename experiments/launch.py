@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,10 +16,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from ccps.core.errors import UserError
+from ccps.core.settings import SettingsError, nearest, typed
+from ccps.settings.experiment import Config
+from experiments.help import help_text
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -26,21 +30,33 @@ CONF = Path(__file__).parents[1] / "conf"
 Settings = dict[str, Any]
 
 
-def launch(main: Callable[[Settings], None], check: Callable[[Settings], object], config_name: str = "config") -> None:
+def launch(
+    main: Callable[[Settings], None],
+    check: Callable[[Settings], object],
+    config_name: str = "config",
+    shape: type = Config,
+) -> None:
     """Run an entry point under Hydra.
 
     Every fault of the command line is reported at once, before anything is run. In a multirun each job writes into
-    a folder of its own below `paths.output`, named after what is swept (`perturbation.radius=5`).
+    a folder of its own below `paths.output`, named after what is swept (`perturbation.radius=5`). Where settings are
+    only shown, they are checked by their shape alone, which loads no torch.
 
     Args:
         main: receives the composed settings as plain values.
         check: receives them beforehand and raises `SettingsError` where they do not fit.
         config_name: primary file in `conf/`.
+        shape: the dataclass that they fill.
     """
     arguments = sys.argv[1:]
     command = get_args_parser().parse_intermixed_args(arguments)
+    is_run = not (command.help or command.cfg or command.info)
     try:
-        overrides = checked_overrides(command.overrides, config_name, check, multirun=command.multirun)
+        fits = check if is_run else partial(typed, wanted=shape)
+        overrides = checked_overrides(command.overrides, config_name, fits, multirun=command.multirun)
+        if command.help:
+            print(_help(shape, overrides, config_name))
+            return
     except UserError as error:
         _exit(error)
     flags = [argument for argument in arguments if argument not in command.overrides]
@@ -85,8 +101,6 @@ def checked_overrides(
     Raises:
         SettingsError: with every fault in one message.
     """
-    from ccps.core.settings import SettingsError
-
     faults: list[str] = []
     parsed = [item for text in overrides if (item := _parsed(text, faults))]
     accepted = [item for item in parsed if _is_accepted(item, multirun, faults)]
@@ -172,14 +186,23 @@ def _is_accepted(override: Override, multirun: bool, faults: list[str]) -> bool:
 
 def _unknown_choices(override: Override) -> Iterator[str]:
     """Every choice of a config group that is no file of it."""
-    from ccps.core.settings import nearest
-
     group = override.key_or_group
     known = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
     for choice in override.sweep_iterator() if override.is_sweep_override() else [override.value()]:
         for name in choice if isinstance(choice, list) else [choice]:
-            if name is not None and str(name) not in known:
+            if name is None and not override.is_delete():
+                yield f"expected `{_text(override)}` to name a file of conf/{group}, but got null: {nearest('', known)}"
+            elif name is not None and str(name) not in known:
                 yield f"unknown choice `{group}={name}`: {nearest(str(name), known)}"
+
+
+def _help(shape: type, overrides: Sequence[str], config_name: str) -> str:
+    with initialize_config_dir(str(CONF), version_base=None):
+        composed = compose(config_name, overrides=list(overrides), return_hydra_config=True)
+    words = composed.hydra.help
+    with open_dict(composed):
+        del composed["hydra"]
+    return help_text(shape, _plain(composed), CONF, words.header, words.footer)
 
 
 def _without_sweeps(overrides: Sequence[Override], texts: Sequence[str]) -> Iterator[list[str]]:

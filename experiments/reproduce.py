@@ -11,7 +11,7 @@ from experiments.launch import launch
 
 
 def check(settings: dict[str, Any]) -> None:
-    """Refuse settings that do not fit the schema."""
+    """Refuse settings that cannot be run."""
     from ccps.stages.main.checks import to_config
 
     to_config(settings)

@@ -7,11 +7,12 @@ python -m experiments.sweep sweep.mc.directions=[gradient]
 
 from typing import Any
 
+from ccps.settings.sweep import SweptConfig
 from experiments.launch import launch
 
 
 def check(settings: dict[str, Any]) -> None:
-    """Refuse settings that do not fit the schema."""
+    """Refuse settings that cannot be run."""
     from ccps.stages.sweep.checks import to_sweep
 
     to_sweep(settings)
@@ -29,4 +30,4 @@ def main(settings: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    launch(main, check, config_name="sweep")
+    launch(main, check, config_name="sweep", shape=SweptConfig)

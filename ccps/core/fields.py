@@ -11,6 +11,8 @@ MISSING = "???"
 """What Hydra writes for a value that has to be given; as a default it says that there is none."""
 LARGEST_SEED = 2**32 - 1
 """The largest seed that NumPy and Lightning take."""
+LARGEST_FLOAT = 1e38
+"""A bound on what has none of its own, within the range of float32."""
 LARGEST_COUNT = 1_000_000_000
 """A bound on numbers of things, larger than any that can be computed."""
 
@@ -140,4 +142,4 @@ def _fixed(value: Any) -> Any:
 
 
 def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else f"{value:g}"
+    return str(int(value)) if value == int(value) < 1e15 else f"{value:g}"

@@ -49,6 +49,11 @@ def fault(path: str, wanted: str, got: object, way_out: str = "") -> Fault:
     return Fault(path, f" {wanted}, but got {got}{': ' if way_out else ''}{way_out}")
 
 
+def shown(value: object) -> str:
+    """A value as messages show it."""
+    return "null" if value is None else repr(value)
+
+
 def unknown(kind: str, name: str, path: str, known: Iterable[str]) -> Fault:
     """Say that there is nothing of a name, and which name resembles it.
 
@@ -130,8 +135,8 @@ def faults_of(path: str, check: Callable[[], object]) -> Iterator[Fault]:
     try:
         check()
     except UserError as error:
-        for line in str(error).splitlines():
-            if named := re.fullmatch(rf"Expected `({re.escape(path)}[^`]*)`(.*)", line):
+        for line in error.faults if isinstance(error, SettingsError) else str(error).splitlines():
+            if named := re.fullmatch(rf"[Ee]xpected `({re.escape(path)}[^`]*)`(.*)", line):
                 yield Fault(named[1], named[2])
             else:
                 yield Fault(path, f": {line[0].lower()}{line[1:]}", "in")
@@ -189,7 +194,7 @@ class _Reader:
         if isinstance(value, wanted):
             value = {item.name: getattr(value, item.name) for item in dataclasses.fields(wanted)}
         if not isinstance(value, Mapping):
-            return self._unreadable(Fault(path, f" to be a group of settings, but got {value!r}"))
+            return self._unreadable(Fault(path, f" to be a group of settings, but got {shown(value)}"))
         for key in value:
             if key not in hints(wanted):
                 says = f": {nearest(str(key), list(hints(wanted)))}"
@@ -211,10 +216,10 @@ class _Reader:
         read = self._read(value, wanted, path)
         if read is _FAULTY:
             return read
-        if rule.not_empty and isinstance(read, dict | list | str) and not read:
+        if rule.not_empty and isinstance(read, dict | list | str) and not value:
             self.faults.append(Fault(path, " to hold at least one entry, but it is empty"))
         elif words := rule.wanted(read):
-            self.faults.append(fault(path, words + (" or null" if optional(wanted) else ""), repr(value)))
+            self.faults.append(fault(path, words + (" or null" if optional(wanted) else ""), shown(value)))
         return read
 
     def _read(self, value: Any, wanted: Any, path: str) -> Any:
@@ -224,13 +229,13 @@ class _Reader:
             return None if value is None and group is not wanted else self.read_group(value, group, path)
         if group := named_group_of(wanted):
             if not isinstance(value, Mapping):
-                return self._unreadable(Fault(path, f" to map names to settings, but got {value!r}"))
+                return self._unreadable(Fault(path, f" to map names to settings, but got {shown(value)}"))
             read = {str(name): self.read_group(item, group, join(path, str(name))) for name, item in value.items()}
             return {name: item for name, item in read.items() if item is not _FAULTY}
         try:
             return convert(value, wanted)
         except UnfitError:
-            return self._unreadable(Fault(path, f" to be {type_name(wanted)}, but got {value!r}"))
+            return self._unreadable(Fault(path, f" to be {type_name(wanted)}, but got {shown(value)}"))
 
     def _unreadable(self, found: Fault) -> object:
         self.faults.append(found)

@@ -7,7 +7,6 @@ import torch
 from packaging.version import Version
 
 from ccps.core.errors import UserError, expected
-from ccps.core.settings import check
 from ccps.settings.engine import EngineConfig
 
 OLDEST_VLLM = "0.30"
@@ -15,13 +14,12 @@ _WAY_OUT = "Run `pip install 'ccps[vllm]'` or set engine=transformers."
 
 
 def check_engine(config: EngineConfig) -> None:
-    """Refuse settings that are out of range and an engine that cannot run here, all faults in one message.
+    """Refuse an engine that cannot run here, all obstacles in one message.
 
     Raises:
-        UserError: naming every fault; vLLM is not installed or too old, or there is no GPU.
+        UserError: vLLM is not installed or too old, or there is no GPU.
     """
-    check(config, "engine")
-    obstacles = [str(obstacle) for obstacle in engine_obstacles(config)]
+    obstacles = [str(obstacle) for obstacle in _obstacles(config)]
     if obstacles:
         raise UserError("\n".join(obstacles))
 
@@ -35,7 +33,7 @@ def engine_inputs(config: EngineConfig) -> Mapping[str, str]:
     return {"engine": f"vllm {_vllm_version()}"} if config.name == "vllm" else {}
 
 
-def engine_obstacles(config: EngineConfig) -> Iterator[UserError]:
+def _obstacles(config: EngineConfig) -> Iterator[UserError]:
     """Why an engine cannot run here."""
     if config.name != "vllm":
         return

@@ -15,7 +15,6 @@ from ccps.settings.run import LoggerConfig
 
 RESULTS = "tables/results.csv"
 
-MODES = ("auto", "online", "offline", "disabled")
 # Larger files (states, heads) stay where they are; W&B gets the manifest, which names them by hash.
 _MAX_FILE_BYTES = 8 * 2**20
 _MAX_TABLE_ROWS = 1000

@@ -7,11 +7,10 @@ from typing import Any, TypeVar
 
 import safetensors.torch
 import torch
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from safetensors import SafetensorError
 
 from ccps.core.errors import expected
+from ccps.core.settings import SettingsError, typed
 from ccps.core.stored import check_keys, read_json
 from ccps.probes.curve import CurvePoint
 
@@ -46,11 +45,11 @@ def read_config(stored: dict[str, Any], kind: type[ConfigT], path: Path) -> Conf
         UserError: a setting is missing, unknown or of the wrong type.
     """
     try:
-        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(kind), stored))
-    except OmegaConfBaseException as error:
-        raise expected(f"`config` in {path}", "a probe's settings", str(error), WAY_OUT) from error
-    # Merging fills in defaults for keys that are absent; a stored probe must not change with them.
-    if not isinstance(config, kind) or asdict(config) != stored:  # type: ignore[call-overload]
+        config = typed(stored, kind)
+    except SettingsError as error:
+        raise expected(f"`config` in {path}", "a probe's settings", "; ".join(error.faults), WAY_OUT) from error
+    # Defaults stand in for keys that are absent; a stored probe must not change with them.
+    if asdict(config) != stored:  # type: ignore[call-overload]
         raise expected(f"`config` in {path}", "complete", stored, WAY_OUT)
     return config
 

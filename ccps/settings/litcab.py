@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ccps.core.fields import LARGEST_COUNT, LARGEST_SEED, setting
+from ccps.core.fields import LARGEST_COUNT, LARGEST_FLOAT, LARGEST_SEED, setting
 from ccps.settings.probe import Accelerator
 
 
@@ -10,7 +10,7 @@ from ccps.settings.probe import Accelerator
 class LitCabConfig:
     """LitCab (arXiv 2310.19208) with the numbers of its released code."""
 
-    learning_rate: float = setting(5e-06, "of AdamW, constant", above=0, at_most=1000)
+    learning_rate: float = setting(5e-06, "of AdamW, constant", above=0, at_most=LARGEST_FLOAT)
     weight_decay: float = setting(0.01, "of AdamW, decoupled", at_least=0, at_most=1000)
     penalty: float = setting(
         0.01, "of the Euclidean norm of the weights, the bias left out, in the loss", at_least=0, at_most=1e6

@@ -21,7 +21,7 @@ class ModelConfig:
         one_of=SOURCES,
     )
     location: str = setting(MISSING, 'hub id, path or asset name; for `random` the model type ("llama", "qwen2", …)')
-    revision: str | None = setting(None, "hub commit or tag; empty means the default branch")
+    revision: str | None = setting(None, "hub commit or tag; null means the default branch")
     dtype: str = setting(
         "bfloat16",
         "in which the weights are held: `bfloat16`, `float16` or `float32`. Features are float32 always",
@@ -38,12 +38,12 @@ class ModelConfig:
     toy: bool = setting(False, "for `random`: whether the architecture is scaled down, see `ccps.llm.random_model.toy`")
     quantisation: str | None = setting(
         None,
-        "`int8` or `nf4` holds the weights of the layers in 8 or 4 bits, see `ccps.llm.quantise`; empty holds"
+        "`int8` or `nf4` holds the weights of the layers in 8 or 4 bits, see `ccps.llm.quantise`; null holds"
         " them as they are. The head keeps `dtype` always",
     )
     device_map: Any = setting(
         None,
-        "empty puts the whole model on the device of the run; `auto`, `balanced` or `sequential` has "
+        "null puts the whole model on the device of the run; `auto`, `balanced` or `sequential` has "
         "accelerate spread it over GPUs, CPU memory and disk; a mapping of module names to devices says it "
         "all",
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ccps.core.fields import LARGEST_COUNT, setting
+from ccps.core.fields import LARGEST_COUNT, LARGEST_FLOAT, setting
 from ccps.core.settings import Fault, fault
 
 ACTIVATIONS = ("ELU", "GELU", "LeakyReLU", "Mish", "PReLU", "ReLU", "SELU", "SiLU", "Sigmoid", "Softplus", "Tanh")
@@ -123,7 +123,7 @@ class StageConfig:
         64, "rows (pairs in the contrastive stage) of a mini-batch", at_least=1, at_most=LARGEST_COUNT
     )
     optimizer: Optimizer = setting(Optimizer.adam, "Adam, or AdamW with decoupled weight decay")
-    learning_rate: float = setting(0.0001, "constant: there is no schedule", above=0, at_most=1000)
+    learning_rate: float = setting(0.0001, "constant: there is no schedule", above=0, at_most=LARGEST_FLOAT)
     weight_decay: float = setting(
         0.01,
         "coefficient of the L2 term that Adam adds to the gradient, or of AdamW's decoupled decay",

@@ -11,12 +11,12 @@ class QuestionSampling:
 
     train_total: int | None = setting(
         None,
-        "training questions of each format over all sources, equal shares; empty means all",
+        "training questions of each format over all sources, equal shares; null means all",
         at_least=1,
         at_most=LARGEST_COUNT,
     )
     test_per_subject: int | None = setting(
-        None, "test questions per subject; empty means all", at_least=1, at_most=LARGEST_COUNT
+        None, "test questions per subject; null means all", at_least=1, at_most=LARGEST_COUNT
     )
     order: str = setting(
         "shuffled",

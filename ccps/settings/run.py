@@ -7,7 +7,7 @@ from ccps.core.fields import MISSING, setting
 from ccps.core.settings import Fault
 from ccps.settings.model import ModelConfig
 
-MODES = ("auto", "online", "offline", "disabled")
+LOGGER_MODES = ("auto", "online", "offline", "disabled")
 
 
 @dataclass
@@ -40,10 +40,10 @@ class LoggerConfig:
     """Weights & Biases, a mirror of what the files hold."""
 
     mode: str = setting(
-        "auto", "`auto` (online with an API key, else offline), `online`, `offline` or `disabled`", one_of=MODES
+        "auto", "`auto` (online with an API key, else offline), `online`, `offline` or `disabled`", one_of=LOGGER_MODES
     )
     project: str = setting("ccps", "W&B project")
-    entity: str | None = setting(None, "W&B user or team; empty means the default")
+    entity: str | None = setting(None, "W&B user or team; null means the default")
 
 
 @dataclass

@@ -28,5 +28,5 @@ class SamplesConfig:
     nli_model: str | None = setting(
         None,
         "a sequence classification model (folder or hub id) that tells which open-ended answers entail each "
-        "other; empty to compare normalised texts",
+        "other; null to compare normalised texts",
     )

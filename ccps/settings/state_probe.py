@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ccps.core.fields import LARGEST_COUNT, setting
+from ccps.core.fields import LARGEST_COUNT, LARGEST_FLOAT, setting
 from ccps.settings.probe import ACTIVATIONS, Accelerator
 
 
@@ -21,7 +21,7 @@ class StateProbeConfig:
         one_of=ACTIVATIONS,
     )
     dropout: float = setting(0.2, "dropout after each hidden layer", at_least=0, below=1)
-    learning_rate: float = setting(0.001, "of Adam, constant", above=0, at_most=1000)
+    learning_rate: float = setting(0.001, "of Adam, constant", above=0, at_most=LARGEST_FLOAT)
     weight_decay: float = setting(
         0.0001, "coefficient of the L2 term that Adam adds to the gradient", at_least=0, at_most=1000
     )

@@ -23,8 +23,7 @@ class GridConfig:
     )
     training_steps: int | None = setting(
         None,
-        "mini-batches of each of the probe's two stages, on the grid and at the chosen points; empty means "
-        "the recipe's",
+        "mini-batches of each of the probe's two stages, on the grid and at the chosen points; null means the recipe's",
         at_least=1,
         at_most=LARGEST_COUNT,
     )
@@ -34,8 +33,8 @@ class GridConfig:
 class SweepConfig:
     """What is swept, and how the best strength is found."""
 
-    mc: GridConfig | None = setting(None, "grid of multiple choice; empty to leave these questions out")
-    oe: GridConfig | None = setting(None, "grid of open-ended answers; empty to leave these questions out")
+    mc: GridConfig | None = setting(None, "grid of multiple choice; null to leave these questions out")
+    oe: GridConfig | None = setting(None, "grid of open-ended answers; null to leave these questions out")
     folds: int = setting(
         3,
         "the training questions are divided into so many; a strength is judged on each by a probe fitted to "

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from ccps.core.fields import LARGEST_COUNT, LARGEST_SEED, setting
+from ccps.core.fields import LARGEST_COUNT, LARGEST_FLOAT, LARGEST_SEED, setting
 from ccps.core.settings import Fault, fault
 
 
@@ -54,7 +54,7 @@ class TuningConfig:
         at_least=1,
         at_most=LARGEST_COUNT,
     )
-    learning_rate: float = setting(0.0001, "of AdamW, the highest", above=0, at_most=1000)
+    learning_rate: float = setting(0.0001, "of AdamW, the highest", above=0, at_most=LARGEST_FLOAT)
     weight_decay: float = setting(0.0, "of AdamW", at_least=0, at_most=1000)
     clip_norm: float = setting(
         1.0, "gradients with a longer Euclidean norm, all weights together, are shortened to this", above=0, at_most=1e9

@@ -40,6 +40,6 @@ class StabilityConfig:
     scorer: str | None = setting(
         None,
         "folder of a scorer for open-ended answers of the same model, as the main job writes them "
-        "(`outputs/<experiment>/scorers/<model>/oe`); empty for the normalised flip radius, which needs no "
+        "(`outputs/<experiment>/scorers/<model>/oe`); null for the normalised flip radius, which needs no "
         "probe",
     )

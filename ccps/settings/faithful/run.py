@@ -39,7 +39,7 @@ class FaithfulSettings:
     p_true: bool = setting(True, "whether the model is asked at the end whether its answer is right")
     dataset: dict[str, TaskSpec] = setting({}, "tasks by name")
     questions: int | None = setting(
-        None, "the most of each dataset; empty means as many as the task says", at_least=1, at_most=LARGEST_COUNT
+        None, "the most of each dataset; null means as many as the task says", at_least=1, at_most=LARGEST_COUNT
     )
     prompt: dict[str, PromptCondition] = setting({}, "prompt conditions by name")
     files: dict[str, TraceFile] = setting({}, "traces made elsewhere, by name")

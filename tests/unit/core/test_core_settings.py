@@ -1,256 +1,191 @@
-import copy
-from pathlib import Path
+"""The checker of settings, on a small schema that has one of each rule."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
 from ccps.core.errors import UserError
-from ccps.core.settings import SettingsError
-from ccps.grading import GRADERS
-from ccps.settings.experiment import Config
-from ccps.stages.main.checks import to_config
-
-CONF = Path(__file__).parents[3] / "conf"
+from ccps.core.fields import MISSING, setting
+from ccps.core.settings import Fault, SettingsError, check, fault, faults_of, typed
 
 
-def composed(*overrides: str) -> dict[str, Any]:
-    with initialize_config_dir(str(CONF), version_base=None):
-        settings = OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)
-    assert isinstance(settings, dict)
-    return {str(key): value for key, value in settings.items()}
+class Colour(StrEnum):
+    red = "red"
+    green = "green"
 
 
-@pytest.fixture(scope="module")
-def base() -> dict[str, Any]:
-    return composed()
+@dataclass
+class Inner:
+    k: int = setting(5, "how many", at_least=1, at_most=10)
+    share: float = setting(0.5, "of all", above=0, at_most=1)
+    level: float = setting(0.95, "of intervals", above=0, below=1)
+    warm: int = setting(0, "before", at_least=0, at_most=100)
+
+    def cross_faults(self) -> Iterator[Fault]:
+        if self.warm > self.k:
+            yield fault("warm", f"at most `k` ({self.k})", self.warm)
 
 
-def changed(base: dict[str, Any], **values: Any) -> dict[str, Any]:
-    """A copy with some values set; a double underscore goes one level down."""
-    settings = copy.deepcopy(base)
-    for path, value in values.items():
-        *parents, last = path.split("__")
-        place = settings
-        for parent in parents:
-            place = place[parent]
-        place[last] = value
-    return settings
+@dataclass
+class Outer:
+    name: str = setting(MISSING, "what it is called")
+    order: str = setting("up", "which way", one_of=("up", "down"))
+    colour: Colour = setting(Colour.red, "of it")
+    flag: bool = setting(False, "whether")
+    limit: int | None = setting(None, "the most", at_least=1, at_most=9)
+    seeds: list[int] = setting([1], "of it", at_least=0, at_most=99, different=True, not_empty=True)
+    widths: list[int] = setting([], "of kernels", at_least=1, at_most=99, odd=True)
+    ratios: list[float] = setting([], "of sides", above=0, at_most=10)
+    where: dict[str, str] = setting({}, "what holds")
+    inner: Inner = setting(Inner, "a group")
+    maybe: Inner | None = setting(None, "a group or none")
+    several: dict[str, Inner] = setting({}, "groups by name", not_empty=True)
 
 
-def faults(settings: dict[str, Any]) -> list[str]:
+GOOD: Mapping[str, Any] = {"name": "x", "several": {"a": {}}}
+
+
+def faults(**values: Any) -> list[str]:
     with pytest.raises(SettingsError) as caught:
-        to_config(settings)
+        typed({**GOOD, **values}, Outer)
     return caught.value.faults
 
 
-def test_defaults_fit(base: dict[str, Any]) -> None:
-    config = to_config(base)
-    assert isinstance(config, Config)
-    assert config.experiment == "embedded"
-    assert config.probe.mc.classifier.steps == 5000
-    assert config.probe.oe.encoder.kernels == [3, 3, 3]
-    assert list(config.test) == ["mmlu", "mmlu_oe"]
-
-
-def test_every_experiment_composes_and_fits() -> None:
-    # Those of the faithful system are of another entry point, and tested with it.
-    files = sorted(path for path in (CONF / "experiment").rglob("*.yaml") if not path.stem.startswith("faithful"))
-    assert len(files) >= 4
-    for file in files:
-        name = file.relative_to(CONF / "experiment").with_suffix("").as_posix()
-        assert to_config(composed(f"experiment={name}")).experiment == name
-
-
-# Groups of which several files are chosen at once, and those of which one is.
-MANY = ("model", "method")
-FITTING = ("benchmark", "grader", "probe")  # which go together depends on the format of the benchmarks
-ONE = ("perturbation", "state_probe", "tuning", "litcab", "trainer", "logger", "paths")
-
-
-def files(group: str) -> list[str]:
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-
-
-def test_every_file_of_groups_to_choose_several_from_fits() -> None:
-    config = to_config(composed(*(f"{group}=[{','.join(files(group))}]" for group in MANY)))
-    assert sorted(config.model) == files("model")
-    assert sorted(config.method) == files("method")
-
-
-# Benchmarks of each format.
-ALONE = {
-    "mc": ("benchmark@train=[arc_easy]", "benchmark@test=[mmlu]"),
-    "oe": ("benchmark@train=[trivia_qa]", "benchmark@test=[mmlu_oe]"),
-}
-
-
-@pytest.mark.parametrize("name", files("benchmark"))
-def test_every_benchmark_fits(name: str) -> None:
-    specs = OmegaConf.to_container(OmegaConf.load(CONF / "benchmark" / f"{name}.yaml"))
-    assert isinstance(specs, dict)
-    spec = next(iter(specs.values()))
-    more = ["grader=[given]"] if "given_label" in spec else []
-    config = to_config(composed(f"benchmark@train=[{name}]", f"benchmark@test=[{name}]", *more))
-    assert config.test == config.train
-    assert list(config.test) == list(specs)
-
-
-@pytest.mark.parametrize("name", files("grader"))
-def test_every_grader_fits_a_format(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CCPS_JUDGE_BASE_URL", "http://localhost:1/v1")
-    monkeypatch.setenv("CCPS_JUDGE_MODEL", "some-model")
-    fitting = []
-    for form, benchmarks in ALONE.items():
-        settings = composed(*benchmarks, f"grader=[{name}]")
-        if form in GRADERS[name].formats:
-            assert list(to_config(settings).grader) == [name]
-            fitting.append(form)
-        else:
-            assert f"to have one for every format that is tested, but got none for {form}" in faults(settings)[0]
-    assert fitting
-
-
-@pytest.mark.parametrize("name", files("probe"))
-def test_every_probe_fits_its_format(name: str) -> None:
-    form = "oe" if name.startswith("oe") else "mc"
-    to_config(composed(f"probe@probe.{form}={name}"))
-
-
-def test_a_probe_of_one_token_is_refused_for_open_ended_answers() -> None:
-    (fault,) = faults(composed("probe@probe.oe=mc"))
-    assert "choose probe@probe.oe=oe_released" in fault
-
-
-def test_a_format_that_is_tested_must_be_trained() -> None:
-    (fault,) = faults(composed("benchmark@train=[trivia_qa]"))
-    assert "none of format mc (trivia_qa): add one, for instance benchmark@train=[arc_easy]" in fault
-
-
-def test_a_method_with_a_calibrator_is_another_method() -> None:
-    config = to_config(composed("+method.second={name:p_true,calibrator:platt}"))
-    assert config.method["second"].calibrator == "platt"
-    (fault,) = faults(composed("+method.second={name:p_true,calibrator:plat}"))
-    assert "`method.second.calibrator` to be one of temperature, platt, isotonic" in fault
-    (fault,) = faults(composed("+method.second={name:ct,calibrator:platt}"))
-    assert "the model was tuned on the answers" in fault
-
-
-@pytest.mark.parametrize("choice", [f"{group}={name}" for group in ONE for name in files(group)])
-def test_every_file_of_groups_to_choose_one_from_fits(choice: str) -> None:
-    to_config(composed(choice))
-
-
-def test_no_group_is_forgotten_above() -> None:
-    folders = {path.name for path in CONF.iterdir() if path.is_dir()}
-    assert folders - {*MANY, *FITTING, *ONE} == {
-        "experiment",
-        "claims",
-        "sweep",
-        "faithful",
-        "engine",
-        "launcher",
-    }  # claims is data; the others are of other entry points, or need more: they are tested there
+def test_defaults_stand_in_for_what_is_left_out_and_are_not_shared() -> None:
+    one, other = typed(GOOD, Outer), typed(GOOD, Outer)
+    assert one == Outer("x", several={"a": Inner()})
+    assert one.inner is not other.inner
+    assert one.seeds is not other.seeds
 
 
 @pytest.mark.parametrize(
-    ("values", "fault"),
+    ("values", "message"),
     [
-        ({"sampling__trian_total": 5}, "unknown setting `sampling.trian_total`: did you mean `train_total`?"),
-        ({"zzz": 5}, "unknown setting `zzz`: known here: answering, "),
-        ({"probe__mc__classifier__step": 5}, "unknown setting `probe.mc.classifier.step`: did you mean `steps`?"),
-        ({"sampling__seed": "x"}, "expected `sampling.seed` to be a whole number, but got 'x'"),
-        ({"sampling__seed": True}, "expected `sampling.seed` to be a whole number, but got True"),
-        ({"sampling__train_total": 1.5}, "expected `sampling.train_total` to be a whole number or null, but got 1.5"),
-        ({"answering__method": None}, "expected `answering.method` to be a text, but got None"),
-        ({"seeds": 5}, "expected `seeds` to be a list of whole numbers, such as [1,2], but got 5"),
-        ({"stages": "fit"}, "expected `stages` to be a list of texts, such as [a,b], but got 'fit'"),
-        ({"sampling": 3}, "expected `sampling` to be a group of settings, but got 3"),
-        ({"test": ["mmlu"]}, "expected `test` to map names to settings, but got ['mmlu']"),
-        ({"test__mmlu": "mmlu"}, "expected `test.mmlu` to be a group of settings, but got 'mmlu'"),
-        (
-            {"test__mmlu": {"name": "m", "question": "q", "answer": "a"}},
-            "expected `test.mmlu.location` to be set, but it is not",
-        ),
-        ({"experiment": "???"}, "expected `experiment` to be set, but it is not"),
-        ({"probe__oe__checkpoint": "first"}, "expected `probe.oe.checkpoint` to be one of last, best, but got 'first'"),
-        ({"sampling__order": "random"}, "expected `sampling.order` to be one of shuffled, first, but got 'random'"),
-        ({"logger__mode": "on"}, "expected `logger.mode` to be one of auto, online, offline, disabled, but got 'on'"),
-        ({"perturbation__radius": 0}, "expected `perturbation.radius` to be above 0 and at most 1000000, but got 0"),
-        ({"perturbation__radius": float("inf")}, "expected `perturbation.radius` to be above 0 and at most 1000000"),
-        ({"perturbation__radius": float("nan")}, "expected `perturbation.radius` to be above 0 and at most 1000000"),
-        ({"evaluation__level": 95}, "expected `evaluation.level` to be between 0 and 1, but got 95"),
-        ({"evaluation__seed": -1}, "expected `evaluation.seed` to be from 0 to 4294967295, but got -1"),
-        ({"stages": ["extrct"]}, "unknown stage `extrct` in `stages`: did you mean `extract`?"),
-        ({"seeds": [1, 1]}, "expected `seeds` to be different numbers from 0 to 4294967295, but got [1, 1]"),
-        ({"seeds": [-1]}, "expected `seeds` to be different numbers from 0 to 4294967295, but got [-1]"),
-        ({"model": {}}, "expected `model` to hold at least one entry, but it is empty"),
-        ({"method": {"a": {"name": "entropi"}}}, "unknown method `entropi` in `method.a`: did you mean `entropy`?"),
-        (
-            {"method": {"a": {"name": "ccps"}, "b": {"name": "ccps"}}},
-            "expected `method` to hold each method once, but got `ccps` 2 times",
-        ),
-        (
-            {"model__qwen25_coder_1b5__dtype": "int4"},
-            "expected `model.qwen25_coder_1b5.dtype` to be one of bfloat16, float16, float32, but got 'int4'",
-        ),
-        (
-            {"model__qwen25_coder_1b5__system_role": "drop"},
-            "expected `model.qwen25_coder_1b5.system_role` to be one of system, omit, prepend, but got 'drop'",
-        ),
-        (
-            {"test__mmlu__loader": "csv"},
-            "expected `test.mmlu.loader` to be one of arrow, requests, table, but got 'csv'",
-        ),
-        (
-            {"train__piqa__name": "arc_easy"},
-            "expected `train` to give each benchmark a `name` of its own, but got `arc_easy` more than once",
-        ),
-        ({"probe__mc__margin": -1.0}, "expected `probe.mc.margin` to be above 0 and at most 1000000, but got -1.0"),
-        ({"state_probe__patience": 0}, "expected `state_probe.patience` to be"),
-        ({"samples__k": 1}, "expected `samples.k` to be"),
-        ({"tuning__rank": 0}, "expected `tuning.rank` to be"),
-        ({"litcab__epochs": 0}, "expected `litcab.epochs` to be"),
+        ({"nam": "y"}, "unknown setting `nam`: did you mean `name`?"),
+        ({"inner": {"x1": 1}}, "unknown setting `inner.x1`: known here: k, level, share, warm"),
+        ({"name": MISSING}, "expected `name` to be set, but it is not"),
+        ({"name": None}, "expected `name` to be a text, but got null"),
+        ({"order": "sideways"}, "expected `order` to be one of up, down, but got 'sideways'"),
+        ({"colour": "blue"}, "expected `colour` to be one of red, green, but got 'blue'"),
+        ({"flag": "maybe"}, "expected `flag` to be true or false, but got 'maybe'"),
+        ({"limit": 10}, "expected `limit` to be from 1 to 9 or null, but got 10"),
+        ({"limit": "many"}, "expected `limit` to be a whole number or null, but got 'many'"),
+        ({"seeds": []}, "expected `seeds` to hold at least one entry, but it is empty"),
+        ({"seeds": [1, 1]}, "expected `seeds` to be different numbers from 0 to 99, but got [1, 1]"),
+        ({"seeds": [1, 100]}, "expected `seeds` to be different numbers from 0 to 99, but got [1, 100]"),
+        ({"seeds": [1, None]}, "expected `seeds` to be a list of whole numbers, such as [1,2], but got [1, None]"),
+        ({"seeds": 1}, "expected `seeds` to be a list of whole numbers, such as [1,2], but got 1"),
+        ({"widths": [3, 4]}, "expected `widths` to be odd numbers from 1 to 99, but got [3, 4]"),
+        ({"ratios": [0.5, math.nan]}, "expected `ratios` to be numbers above 0 and at most 10, but got [0.5, nan]"),
+        ({"where": ["a"]}, "expected `where` to be a group of settings, but got ['a']"),
+        ({"inner": None}, "expected `inner` to be a group of settings, but got null"),
+        ({"inner": 3}, "expected `inner` to be a group of settings, but got 3"),
+        ({"inner": {"k": 0}}, "expected `inner.k` to be from 1 to 10, but got 0"),
+        ({"inner": {"k": 1.5}}, "expected `inner.k` to be a whole number, but got 1.5"),
+        ({"inner": {"k": True}}, "expected `inner.k` to be a whole number, but got True"),
+        ({"inner": {"share": 0}}, "expected `inner.share` to be above 0 and at most 1, but got 0"),
+        ({"inner": {"level": 1}}, "expected `inner.level` to be between 0 and 1, but got 1"),
+        ({"inner": {"level": "inf"}}, "expected `inner.level` to be between 0 and 1, but got 'inf'"),
+        ({"inner": {"warm": 6}}, "expected `inner.warm` to be at most `k` (5), but got 6"),
+        ({"maybe": {"k": 11}}, "expected `maybe.k` to be from 1 to 10, but got 11"),
+        ({"several": None}, "expected `several` to map names to settings, but got null"),
+        ({"several": {}}, "expected `several` to hold at least one entry, but it is empty"),
+        ({"several": {"a": None}}, "expected `several.a` to be a group of settings, but got null"),
+        ({"several": {"a": {"warm": 101}}}, "expected `several.a.warm` to be from 0 to 100, but got 101"),
     ],
 )
-def test_each_fault_alone_is_named(base: dict[str, Any], values: dict[str, Any], fault: str) -> None:
-    found = faults(changed(base, **values))
-    assert len(found) == 1
-    assert found[0].startswith(fault)
+def test_each_fault_is_one_line_with_its_full_path(values: dict[str, Any], message: str) -> None:
+    assert faults(**values) == [message]
 
 
-def test_a_test_benchmark_cannot_be_called_like_the_training_questions(base: dict[str, Any]) -> None:
-    assert "rename it" in faults(changed(base, test={"train_mc": base["test"]["mmlu"]}))[0]
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        ({"seeds": ["1", "2"]}, {"seeds": [1, 2]}),
+        ({"limit": "3"}, {"limit": 3}),
+        ({"limit": None}, {"limit": None}),
+        ({"ratios": ["0.5", 2]}, {"ratios": [0.5, 2.0]}),
+        ({"name": 5}, {"name": "5"}),
+        ({"flag": "yes"}, {"flag": True}),
+        ({"flag": 0}, {"flag": False}),
+        ({"colour": "green"}, {"colour": Colour.green}),
+        ({"where": {1: "b"}}, {"where": {"1": "b"}}),
+        ({"inner": {"share": "1e-3"}}, {"inner": Inner(share=0.001)}),
+        ({"maybe": {}}, {"maybe": Inner()}),
+    ],
+)
+def test_values_are_brought_to_their_type(given: dict[str, Any], made: dict[str, Any]) -> None:
+    config = typed({**GOOD, **given}, Outer)
+    for name, value in made.items():
+        assert getattr(config, name) == value
+        assert type(getattr(config, name)) is type(value)
 
 
-def test_several_faults_come_in_one_message(base: dict[str, Any]) -> None:
-    wrong = changed(base, sedes=[1], answering__metod="greedy", sampling__train_total="many", seeds="x")
-    with pytest.raises(UserError) as caught:
-        to_config(wrong)
+def test_all_faults_come_in_one_message_in_the_order_of_the_settings() -> None:
+    wrong = {"nam": "y", "order": "x", "seeds": "y", "inner": {"k": 0, "warm": 50}, "several": {"a": {"k": "z"}}}
+    with pytest.raises(SettingsError) as caught:
+        typed(wrong, Outer)
     assert str(caught.value).splitlines() == [
-        "4 settings are at fault, nothing was run:",
-        "  - unknown setting `sedes`: did you mean `seeds`?",
-        "  - expected `seeds` to be a list of whole numbers, such as [1,2], but got 'x'",
-        "  - expected `sampling.train_total` to be a whole number or null, but got 'many'",
-        "  - unknown setting `answering.metod`: did you mean `method`?",
+        "7 settings are at fault, nothing was run:",
+        "  - unknown setting `nam`: did you mean `name`?",
+        "  - expected `name` to be set, but it is not",
+        "  - expected `order` to be one of up, down, but got 'x'",
+        "  - expected `seeds` to be a list of whole numbers, such as [1,2], but got 'y'",
+        "  - expected `inner.k` to be from 1 to 10, but got 0",
+        "  - expected `inner.warm` to be at most `k` (0), but got 50",
+        "  - expected `several.a.k` to be a whole number, but got 'z'",
         "Print all settings and their values with --cfg job.",
     ]
 
 
-def test_values_are_judged_together_too(base: dict[str, Any]) -> None:
-    wrong = changed(
-        base,
-        sampling__order="up",
-        perturbation__steps=0,
-        stages=[],
-        probe__mc__margin=0.0,
-        probe__oe__head__hidden=[0],
-    )
-    assert len(faults(wrong)) == 5
+def test_what_hangs_on_a_faulty_setting_is_not_told_again() -> None:
+    def more(config: Outer) -> Iterator[Fault]:
+        yield fault("inner.k", "something else", config.inner.k)
+        yield fault("seeds", "something else", config.seeds)
+        yield fault("order", "something else", config.order)
+
+    with pytest.raises(SettingsError) as caught:
+        typed({**GOOD, "inner": 5, "seeds": [1, 1]}, Outer, more)
+    assert [line.split("`")[1] for line in caught.value.faults] == ["seeds", "inner", "order"]
 
 
-def test_whole_numbers_fit_where_a_number_is_wanted(base: dict[str, Any]) -> None:
-    radius = to_config(changed(base, perturbation__radius=5)).perturbation.radius
-    assert radius == 5.0
-    assert isinstance(radius, float)
+def test_the_second_half_is_asked_only_of_what_could_be_built_and_in_the_same_message() -> None:
+    asked: list[Outer] = []
+    with pytest.raises(SettingsError):
+        typed({"several": {"a": {}}}, Outer, lambda config: asked.append(config) or [])
+    assert asked == []
+    with pytest.raises(SettingsError) as caught:
+        typed({**GOOD, "order": "x"}, Outer, lambda config: [fault("limit", "given", "null")])
+    assert len(caught.value.faults) == 2
+
+
+def test_what_was_built_in_python_is_checked_by_the_same_rules() -> None:
+    check(Outer("x", several={"a": Inner()}))
+    with pytest.raises(SettingsError) as caught:
+        check(Outer("x", limit=0, inner=Inner(k=0, warm=3), several={"a": Inner(share=math.inf)}), "run.part")
+    assert str(caught.value).splitlines() == [
+        "4 settings are at fault:",
+        "  - expected `run.part.limit` to be from 1 to 9 or null, but got 0",
+        "  - expected `run.part.inner.k` to be from 1 to 10, but got 0",
+        "  - expected `run.part.inner.warm` to be at most `k` (0), but got 3",
+        "  - expected `run.part.several.a.share` to be above 0 and at most 1, but got inf",
+    ]
+
+
+def test_what_a_room_says_keeps_its_path_or_gets_one() -> None:
+    def refuse() -> None:
+        check(Inner(k=0), "model.x.part")
+
+    def say() -> None:
+        raise UserError("Expected `model.x.dtype` to be set, but got nothing. Set it.\nExpected vLLM, but got none.")
+
+    assert [str(one) for one in faults_of("model.x", say)] == [
+        "expected `model.x.dtype` to be set, but got nothing. Set it.",
+        "in `model.x`: expected vLLM, but got none.",
+    ]
+    assert [one.path for one in faults_of("model.x", refuse)] == ["model.x.part.k"]
+    assert list(faults_of("model.x", lambda: None)) == []
