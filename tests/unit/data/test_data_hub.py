@@ -93,15 +93,15 @@ def test_a_loading_script_is_never_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"member": "*.jsonl"}, "`data_files` instead of `member`"),
-        ({"source": "file", "subset": "one"}, "`subset` for source datasets only"),
-        ({"source": "file", "revision": "main"}, "`revision` for source datasets only"),
-        ({"source": "file", "data_files": "x"}, "`data_files` for source datasets only"),
+        ({"member": "*.jsonl"}, "`quiz.member` to be empty for source datasets.*use `data_files`"),
+        ({"source": "file", "subset": "one"}, "subset` to be left out but for source datasets"),
+        ({"source": "file", "revision": "main"}, "revision` to be left out but for source datasets"),
+        ({"source": "file", "data_files": "x"}, "data_files` to be left out but for source datasets"),
     ],
 )
 def test_settings_of_other_sources_are_refused(settings: dict[str, str], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        spec_for("here", **settings)
+        load_questions(spec_for("here", **settings))
 
 
 def test_columns_that_nobody_asks_for_are_not_decoded(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ class TestSettings:
             to_bench(settings(question=9, repetitions="many"))
         assert "did you mean `questions`?" in str(caught.value)
         assert "repetitions" in str(caught.value)
-        with pytest.raises(UserError, match=r"`repetitions` to be above 0(?s:.*)exactly one benchmark"):
+        with pytest.raises(UserError, match=r"`repetitions` to be from 1 to 1000000(?s:.*)exactly one benchmark"):
             to_bench(settings(repetitions=0, test={}))
 
     def test_a_gpu_is_chosen_where_there_is_one(self, monkeypatch):

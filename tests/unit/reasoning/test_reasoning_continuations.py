@@ -316,4 +316,4 @@ def test_settings_that_nothing_can_be_drawn_with_are_refused_together() -> None:
     with pytest.raises(UserError) as caught:
         check(ContinuationSettings(k=0, temperature=0, top_p=1.5, max_steps=1, seed=-1), "faithful.sampling")
     for name in ("k", "temperature", "top_p", "max_steps", "seed"):
-        assert f"`sampling.{name}`" in str(caught.value)
+        assert f"`faithful.sampling.{name}`" in str(caught.value)

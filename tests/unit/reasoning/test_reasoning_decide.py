@@ -203,7 +203,7 @@ def test_every_file_makes_its_scorer(path, monkeypatch, tmp_path):
 def test_all_faults_in_one_message():
     config = replace(ASKING, batch_size=0, top_p=0.0, judge=replace(JUDGE, base_url=None, model=None, max_tokens=49))
     found = faults(config)
-    named = ["batch_size", "top_p", "base_url", "judge.model", "max_tokens"]
+    named = ["base_url", "judge.model", "batch_size", "top_p", "max_tokens"]
     assert [name in fault for name, fault in zip(named, found, strict=True)] == [True] * 5
 
 
