@@ -3,8 +3,7 @@
 The samples are those of `ccps.llm.sample.sample` for the same numbers, which reads every prompt for itself.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,15 +13,13 @@ from torch import Tensor
 
 from ccps.core.errors import expected
 from ccps.llm.branches import Branches, Trunk, branching
+from ccps.llm.decode import Complete, decode
 from ccps.llm.load import LanguageModel
 from ccps.llm.memory import is_out_of_memory
 from ccps.llm.quiet import quiet_transformers
-from ccps.llm.sample import Sampled, check_logits, draw, log_probs
+from ccps.llm.sample import DrawnRow, Sampled, drawing, grouped
 
 _CHUNK = 1024
-# A batch is made smaller when so large a share of its rows has nothing more to draw.
-_DONE = 1 / 8
-_ROWS_PER_DRAW = 32
 _TRIED = 16
 _SENTENCE = "A text is read once, and then it goes on from here, or from there."
 # Of the length of a state; a row that sees another text than it should is further off by far.
@@ -39,10 +36,6 @@ class Fork(NamedTuple):
 
     trunk: Trunk
     place: int
-
-
-Complete = Callable[[list[int]], bool]
-"""Says of the tokens drawn so far whether they are all that is wanted; asked after each token."""
 
 
 @torch.inference_mode()
@@ -121,60 +114,54 @@ def fork(
     count, limit = uniforms.shape[1:]
     _check_room(lm, forks, limit)
     order = _by_trunk(forks)
-    rows = [_Row(forks[index], uniforms[index, sample]) for index in order for sample in range(count)]
-    batch, branches = rows, _branches(rows, limit)
+    rows = [DrawnRow(numbers=uniforms[index, sample]) for index in order for sample in range(count)]
+    batch = _BranchedRows(lm, [forks[index] for index in order for _ in range(count)], limit)
     with branching(lm):
-        for step in range(limit):
-            states = _read_on(lm, branches, [row.last for row in batch], [row.seen + step for row in batch])
-            numbers = np.array([row.numbers[step] for row in batch])
-            for row, token, log_prob in zip(batch, *_drawn(lm, states, numbers, temperature, top_p), strict=True):
-                row.take(token, log_prob, lm.end_tokens, complete)
-            going = [place for place, row in enumerate(batch) if not row.done]
-            if not going:
-                break
-            if len(batch) - len(going) >= _DONE * len(batch):
-                branches.keep(going)
-                batch = [batch[place] for place in going]
-    samples = [Sampled(row.tokens, row.log_prob, row.ended) for row in rows]
-    found = {index: samples[at * count : (at + 1) * count] for at, index in enumerate(order)}
+        decode(
+            rows,
+            batch.begin(),
+            batch.read,
+            drawing(lm, temperature, top_p),
+            limit,
+            lm.end_tokens,
+            complete=complete,
+            keep=batch.keep,
+        )
+    found = dict(zip(order, grouped(rows, count), strict=True))
     return [found[index] for index in range(len(forks))]
 
 
-@dataclass
-class _Row:
-    """One sample in the making."""
+class _BranchedRows:
+    """Rows that go on from forks, see `Branches`; all have added the same number of tokens."""
 
-    fork: Fork
-    numbers: npt.NDArray[np.float64]
-    tokens: list[int] = field(default_factory=list)
-    log_prob: float = 0.0
-    ended: bool = False
-    done: bool = False
+    def __init__(self, lm: LanguageModel, forks: Sequence[Fork], limit: int) -> None:
+        self.lm = lm
+        self.forks = list(forks)
+        self.branches = Branches([one.trunk for one in forks], [one.place - 1 for one in forks], limit)
+        self.step = 0
 
-    @property
-    def seen(self) -> int:
-        """Tokens of the trunk in its cache that stand before: all but the one that is read first."""
-        return self.fork.place - 1
+    def begin(self) -> Tensor:
+        """Read the last token before each place, which no cache holds for sure."""
+        return self.read([one.trunk.tokens[one.place - 1] for one in self.forks])
 
-    @property
-    def last(self) -> int:
-        """The token to be read next."""
-        return self.tokens[-1] if self.tokens else self.fork.trunk.tokens[self.seen]
+    def read(self, tokens: Sequence[int]) -> Tensor:
+        """Final states `[rows, d]` after one more token in every row."""
+        places = [one.place - 1 + self.step for one in self.forks]
+        output = self.lm.model.get_decoder()(
+            input_ids=torch.tensor(tokens, device=self.lm.device)[:, None],
+            position_ids=torch.tensor(places, device=self.lm.device)[:, None],
+            past_key_values=self.branches,
+            use_cache=True,
+            branches=self.branches,
+        )
+        self.step += 1
+        states: Tensor = output.last_hidden_state[:, -1]
+        return states
 
-    def take(self, token: int, log_prob: float, end_tokens: Sequence[int], complete: Complete | None) -> None:
-        """Add what was drawn, unless nothing more is wanted."""
-        if self.done:
-            return
-        self.log_prob += log_prob
-        if token in end_tokens:
-            self.ended = self.done = True
-        else:
-            self.tokens.append(token)
-            self.done = complete is not None and complete(self.tokens)
-
-
-def _branches(rows: Sequence[_Row], limit: int) -> Branches:
-    return Branches([row.fork.trunk for row in rows], [row.seen for row in rows], limit)
+    def keep(self, rows: Sequence[int]) -> None:
+        """Let go of all rows but these, given in ascending order."""
+        self.branches.keep(rows)
+        self.forks = [self.forks[row] for row in rows]
 
 
 def _by_trunk(forks: Sequence[Fork]) -> list[int]:
@@ -183,37 +170,6 @@ def _by_trunk(forks: Sequence[Fork]) -> list[int]:
     for index, one in enumerate(forks):
         first.setdefault(id(one.trunk), index)
     return sorted(range(len(forks)), key=lambda index: (first[id(forks[index].trunk)], forks[index].place))
-
-
-def _read_on(lm: LanguageModel, branches: Branches, tokens: Sequence[int], places: Sequence[int]) -> Tensor:
-    """Final states `[rows, d]` after one more token in every row."""
-    output = lm.model.get_decoder()(
-        input_ids=torch.tensor(tokens, device=lm.device)[:, None],
-        position_ids=torch.tensor(places, device=lm.device)[:, None],
-        past_key_values=branches,
-        use_cache=True,
-        branches=branches,
-    )
-    states: Tensor = output.last_hidden_state[:, -1]
-    return states
-
-
-def _drawn(
-    lm: LanguageModel, states: Tensor, numbers: npt.NDArray[np.float64], temperature: float, top_p: float
-) -> tuple[list[int], list[float]]:
-    """A token for each state `[rows, d]` and its log-probability; some rows at a time, to stay in cache."""
-    uniforms = torch.from_numpy(numbers).to(states.device)[:, None]
-    tokens, logarithms = [], []
-    parts = lm.own_logits(states).split(_ROWS_PER_DRAW)
-    for part, own in zip(parts, uniforms.split(_ROWS_PER_DRAW), strict=True):
-        logits = part.float()
-        # A sum says more quickly that nothing is broken.
-        if not logits.sum().isfinite():
-            check_logits(lm, logits)
-        drawn = draw(logits, own.to(logits.device), temperature, top_p)
-        tokens.append(drawn[:, 0])
-        logarithms.append(log_probs(logits, drawn)[:, 0])
-    return torch.cat(tokens).tolist(), torch.cat(logarithms).double().tolist()
 
 
 def _check_room(lm: LanguageModel, forks: Sequence[Fork], limit: int) -> None:
@@ -237,11 +193,10 @@ def can_fork(lm: LanguageModel) -> bool:
     plain = lm.model.get_decoder()(input_ids=torch.tensor([tokens], device=lm.device), use_cache=False)
     wanted = plain.last_hidden_state[0, -1].float()
     try:
-        row = _Row(Fork(read_trunk(lm, tokens), half), np.empty(0))
-        branches = _branches([row], limit)
+        row = _BranchedRows(lm, [Fork(read_trunk(lm, tokens), half)], limit)
         with quiet_transformers(), branching(lm):
             for place in range(half - 1, limit):
-                states = _read_on(lm, branches, tokens[place : place + 1], [place])
+                states = row.read(tokens[place : place + 1])
     except (AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         if is_out_of_memory(error):
             raise

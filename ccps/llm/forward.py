@@ -195,6 +195,14 @@ def copied_cache(prefix: Prefix | None, rows: int) -> Any:
     return cache
 
 
+def opened_cache(lm: LanguageModel, prefix: Prefix | None, rows: int) -> Any:
+    """A cache to be filled for a batch, which holds the shared tokens if there are any."""
+    from transformers import DynamicCache
+
+    cache = copied_cache(prefix, rows)
+    return DynamicCache(config=lm.model.config) if cache is None else cache
+
+
 def check_finite(lm: LanguageModel, states: Sequence[Tensor]) -> None:
     """Refuse states `[tokens, d]` of which any is NaN or infinite.
 

@@ -1,6 +1,7 @@
 """Answers drawn at random: several after each prompt, which is read once."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,11 +10,12 @@ import torch
 from torch import Tensor
 
 from ccps.core.errors import expected
-from ccps.llm.forward import Prefix, copied_cache
-from ccps.llm.generate import PAD, padded
+from ccps.llm.decode import CachedRows, Choose, Row, decode, padded
+from ccps.llm.forward import Prefix, opened_cache
 from ccps.llm.load import LanguageModel
 
 _LIKELIEST = 128
+_ROWS_PER_DRAW = 32
 
 
 class Sampled(NamedTuple):
@@ -124,63 +126,63 @@ def sample(
     Raises:
         UserError: a logit is NaN or infinite.
     """
-    from transformers import GenerationConfig, LogitsProcessorList
-
     count, limit = uniforms.shape[1:]
     # The last token stands at the right end and all others at the left, where the cache of right-padded rows has them.
     ids, mask = padded(prompts, [len(prompt) - 1 for prompt in prompts])
     cache = _prompt_cache(lm, ids, prefix)
     cache.batch_repeat_interleave(count)
-    drawing = _Drawing(lm, torch.from_numpy(uniforms.reshape(-1, limit)).to(lm.device), temperature, top_p)
-    written = lm.model.generate(
-        input_ids=ids.repeat_interleave(count, dim=0).to(lm.device),
-        attention_mask=mask.repeat_interleave(count, dim=0).to(lm.device),
-        past_key_values=cache,
-        logits_processor=LogitsProcessorList([drawing]),
-        generation_config=GenerationConfig(
-            max_new_tokens=limit, do_sample=False, eos_token_id=list(lm.end_tokens) or None, pad_token_id=PAD
-        ),
-    )[:, ids.shape[1] :]
-    logarithms = torch.cat(drawing.log_probs, dim=1).double().cpu()
-    rows = [
-        _until_end(tokens, own, lm.end_tokens)
-        for tokens, own in zip(written.tolist(), logarithms.tolist(), strict=True)
-    ]
-    return [rows[start : start + count] for start in range(0, len(rows), count)]
+    batch = CachedRows(lm, ids.repeat_interleave(count, dim=0), mask.repeat_interleave(count, dim=0), cache)
+    rows = [DrawnRow(numbers=numbers) for numbers in uniforms.reshape(-1, limit)]
+    decode(rows, batch.begin(), batch.read, drawing(lm, temperature, top_p), limit, lm.end_tokens)
+    return grouped(rows, count)
 
 
-class _Drawing:
-    """Puts the token that is drawn for each row in the place of the most probable one, which `generate` then takes."""
+@dataclass(kw_only=True)
+class DrawnRow(Row):
+    """A sample in the making.
 
-    def __init__(self, lm: LanguageModel, uniforms: Tensor, temperature: float, top_p: float) -> None:
-        self.lm = lm
-        self.uniforms = uniforms
-        self.temperature = temperature
-        self.top_p = top_p
-        self.log_probs: list[Tensor] = []
+    Attributes:
+        numbers: `[limit]` in [0, 1), one for each token that may be drawn.
+        log_prob: see `Sampled`.
+    """
 
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        check_logits(self.lm, scores)
-        step = len(self.log_probs)
-        tokens = draw(scores, self.uniforms[:, step : step + 1], self.temperature, self.top_p)
-        self.log_probs.append(log_probs(scores, tokens))
-        return torch.full_like(scores, -torch.inf).scatter_(1, tokens, 0.0)
+    numbers: npt.NDArray[np.float64]
+    log_prob: float = 0.0
+
+
+def drawing(lm: LanguageModel, temperature: float, top_p: float) -> Choose[DrawnRow]:
+    """Draw the next tokens of some rows by their own numbers; some rows at a time, to stay in cache."""
+
+    def choose(states: Tensor, rows: Sequence[DrawnRow]) -> list[int]:
+        all_logits = lm.own_logits(states)
+        uniforms = torch.from_numpy(np.array([row.numbers[len(row.tokens)] for row in rows]))[:, None]
+        tokens, logarithms = [], []
+        for part, own in zip(all_logits.split(_ROWS_PER_DRAW), uniforms.split(_ROWS_PER_DRAW), strict=True):
+            logits = part.float()
+            # A sum says more quickly that nothing is broken.
+            if not logits.sum().isfinite():
+                check_logits(lm, all_logits)
+            drawn = draw(logits, own.to(logits.device), temperature, top_p)
+            tokens.append(drawn[:, 0])
+            logarithms.append(log_probs(logits, drawn)[:, 0])
+        for row, log_prob in zip(rows, torch.cat(logarithms).double().tolist(), strict=True):
+            row.log_prob += 0.0 if row.done else log_prob
+        found: list[int] = torch.cat(tokens).tolist()
+        return found
+
+    return choose
+
+
+def grouped(rows: Sequence[DrawnRow], count: int) -> list[list[Sampled]]:
+    """The samples of rows, so many of each prompt."""
+    samples = [Sampled(row.tokens, row.log_prob, row.ended) for row in rows]
+    return [samples[start : start + count] for start in range(0, len(samples), count)]
 
 
 def _prompt_cache(lm: LanguageModel, ids: Tensor, prefix: Prefix | None) -> Any:
     """The cache of all columns but the last; under causal attention no token sees the padding to its right."""
-    from transformers import DynamicCache
-
-    cache = copied_cache(prefix, len(ids))
-    if cache is None:
-        cache = DynamicCache(config=lm.model.config)
+    cache = opened_cache(lm, prefix, len(ids))
     own = ids[:, prefix.length if prefix else 0 : -1]
     if own.shape[1]:
         lm.model.get_decoder()(input_ids=own.to(lm.device), past_key_values=cache, use_cache=True)
     return cache
-
-
-def _until_end(tokens: list[int], logarithms: list[float], end_tokens: Sequence[int]) -> Sampled:
-    end = next((place for place, token in enumerate(tokens) if token in end_tokens), None)
-    drawn = len(tokens) if end is None else end + 1
-    return Sampled(tokens[:end], sum(logarithms[:drawn]), ended=end is not None)
