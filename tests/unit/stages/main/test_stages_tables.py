@@ -11,12 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from ccps.analysis.averages import strongest
 from ccps.analysis.claims import parse_claims
 from ccps.analysis.data import COST_COLUMNS, COUNT_COLUMNS, ReportData
+from ccps.analysis.findings import Findings
+from ccps.analysis.verdict import Standing
 from ccps.core.artifacts import ROWS, Artifact
+from ccps.metrics import METRICS, Convention, Metric, evaluate, register
+from ccps.metrics.inputs import FloatArray
 from ccps.pipeline.stage import Run, run_stage
 from ccps.report.main.job import MAIN
 from ccps.report.main.write import write_report
@@ -74,11 +80,9 @@ def _evaluated(root: Path, scores: pd.DataFrame) -> Iterator[pd.DataFrame]:
         yield rows.assign(model=model, benchmark=benchmark, format=FORMATS[str(benchmark)], reason="undefined")
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, artifacts = tmp_path_factory.mktemp("report"), tmp_path_factory.mktemp("artifacts")
-    scores = pd.read_csv(FILES / "scores.csv").astype({"seed": "Int64"})
-    rows = pd.concat(_evaluated(artifacts, scores), ignore_index=True)
+def _write(root: Path, scores: pd.DataFrame) -> ReportData:
+    """Evaluate some scores and write their report, without figures, into the folder `report`."""
+    rows = pd.concat(_evaluated(root / "artifacts", scores), ignore_index=True)
     data = ReportData(
         title="Committed scores",
         question="Are they the same numbers?",
@@ -97,8 +101,20 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MAIN, "figures", [])
-        write_report(data, folder)
-    return folder
+        write_report(data, root / "report")
+    return data
+
+
+@pytest.fixture(scope="module")
+def scores() -> pd.DataFrame:
+    return pd.read_csv(FILES / "scores.csv").astype({"seed": "Int64"})
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory, scores: pd.DataFrame) -> Path:
+    root = tmp_path_factory.mktemp("written")
+    _write(root, scores)
+    return root / "report"
 
 
 @pytest.mark.parametrize("name", ["results", "other_conventions", "per_subject", "averages"])
@@ -130,3 +146,44 @@ def test_the_ledger_is_too(written: Path) -> None:
 def test_no_table_is_left_out(written: Path) -> None:
     tables = {path.name for path in (written / "tables").iterdir()} | {"claims.json"}
     assert tables == {path.name for path in (FILES / "expected").iterdir()}
+
+
+@pytest.fixture
+def surprise() -> Iterator[Metric]:
+    """A metric from outside the package: how surprised one is by what happened, in bits; lower is better."""
+
+    def measure(p: FloatArray, y: FloatArray, weights: FloatArray, convention: Convention) -> FloatArray:
+        bits = -np.log2(np.clip(np.where(y == 1, p, 1 - p), 1e-3, 1))
+        surprise: FloatArray = (weights * bits).sum(axis=1) / weights.sum(axis=1)
+        return surprise
+
+    words = "How far what happened was from being expected."
+    yield register(Metric("surprise", "Surprise", lower_is_better=True, scale="points", gloss=words, measure=measure))
+    METRICS.remove("surprise")
+
+
+def test_a_metric_from_outside_is_in_every_table_and_the_right_way_round(
+    tmp_path: Path, scores: pd.DataFrame, surprise: Metric
+) -> None:
+    here = scores[(scores["model"] == "large") & (scores["benchmark"] == "boats") & (scores["method"] != "verbalised")]
+    data = _write(tmp_path, here)
+    own = here[here["method"] == "answer_probability"]
+    p, right = own["p_correct"], own["correct"]
+    by_hand = (-np.log2(p.where(right, 1 - p).clip(1e-3))).groupby(own["subject"]).mean().mean()
+    assert evaluate(p, right, groups=own["subject"])["surprise"] == pytest.approx(by_hand)
+
+    tables = tmp_path / "report" / "tables"
+    results = pd.read_csv(tables / "results.csv").set_index(["method", "metric"])
+    row = results.loc[("answer_probability", "surprise")]
+    assert row["value"] == pytest.approx(by_hand)
+    assert row["ci_low"] < by_hand < row["ci_high"]
+    assert "surprise_ccps" in pd.read_csv(tables / "per_subject.csv")
+    page = (tmp_path / "report" / "report.md").read_text()
+    assert "| AUROC ↑ | Surprise ↓ |" in page
+    assert surprise.gloss in (tmp_path / "report" / "report.html").read_text()
+
+    found = {one.other: one for one in Findings(data).verdict.comparisons if one.metric == "surprise"}
+    assert found["ccps_random"].standing is Standing.BETTER
+    assert found["ccps_random"].high < 0
+    (best,) = strongest(data, "surprise")
+    assert best == results.xs("surprise", level="metric")["value"].groupby("method").mean()[list(data.rivals)].idxmin()
