@@ -1,24 +1,21 @@
 """The front door for practitioners: a calibrated confidence with each answer."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ccps.asking.interview import Answer, Interview, Manner
+from ccps.asking.interview import Answer, Interview
 from ccps.core.errors import expected
 from ccps.data.records import Question
-from ccps.llm import LanguageModel, ModelConfig, ModelFiles, find_model, load_model
+from ccps.llm import LanguageModel, ModelFiles, find_model, load_model
+from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
 from ccps.perturbation import Head, stability_features
 from ccps.probes import FittedProbe
-
-_SETTINGS = "scorer.json"
-_FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -40,29 +37,6 @@ class Confidence:
     source: str = "CCPS probe"
     is_cut: bool = False
     is_truncated: bool = False
-
-
-@dataclass(frozen=True)
-class ScorerSettings:
-    """What a scorer needs beside its probe.
-
-    Attributes:
-        model_name: name of the language model.
-        model: where its weights lie.
-        fingerprint: hash of the weights the probe was fitted on.
-        radius: largest perturbation radius.
-        steps: perturbation steps.
-        format: of the questions that the probe was fitted on: `mc` (multiple choice) or `oe` (open-ended).
-        manner: how questions are put to the model.
-    """
-
-    model_name: str
-    model: ModelConfig
-    fingerprint: str
-    radius: float
-    steps: int
-    format: str
-    manner: Manner
 
 
 class ConfidenceScorer:
@@ -91,30 +65,12 @@ class ConfidenceScorer:
         Raises:
             UserError: there is no scorer there, or its files are broken.
         """
-        folder = Path(path_or_repo).expanduser()
-        if not folder.is_dir():
-            folder = _from_hub(str(path_or_repo))
-        try:
-            stored = json.loads((folder / _SETTINGS).read_text())
-            if stored.pop("format_version") != _FORMAT_VERSION:
-                raise ValueError(f"its format version is not {_FORMAT_VERSION}")
-            parts = {"model": ModelConfig(**stored["model"]), "manner": Manner(**stored["manner"])}
-            settings = ScorerSettings(**{**stored, **parts})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise expected(
-                f"`{folder / _SETTINGS}`",
-                "the settings of a scorer",
-                f"{type(error).__name__}: {error}",
-                "Give a folder that `ConfidenceScorer.save` wrote, or run the main job, which writes one.",
-            ) from error
-        return cls(FittedProbe.load(folder), settings, device)
+        stored = StoredScorer.load(path_or_repo)
+        return cls(stored.probe, stored.settings, device)
 
     def save(self, path: str | Path) -> None:
         """Write `probe.safetensors`, `probe.json` and `scorer.json` into a folder; no weights of the LLM."""
-        folder = Path(path).expanduser()
-        self.probe.save(folder)
-        stored = {"format_version": _FORMAT_VERSION, **asdict(self.settings)}
-        (folder / _SETTINGS).write_text(json.dumps(stored, indent=2, sort_keys=True) + "\n")
+        StoredScorer(self.probe, self.settings).save(path)
 
     def score(
         self, questions: Sequence[Question | Mapping[str, Any]], answers: Sequence[str] | None = None
@@ -182,20 +138,6 @@ class ConfidenceScorer:
         )
         known = iter(self.probe.predict(features.numpy(), [len(answer.tokens) for answer in filled]).tolist())
         return [next(known) if answer.tokens else math.nan for answer in answers]
-
-
-def _from_hub(repository: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(repository, allow_patterns=["*.json", "*.safetensors"]))
-    except Exception as error:  # the hub client raises a dozen unrelated types; all mean "not to be had"
-        raise expected(
-            "`path_or_repo`",
-            "a folder with a scorer, or a hub repository that can be reached",
-            repr(repository),
-            "Run the main job, which writes scorers into outputs/<experiment>/scorers.",
-        ) from error
 
 
 def _question(item: Question | Mapping[str, Any], index: int, format: str) -> Question:

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from ccps.core.errors import expected
 from ccps.faithful import Mode, Step, step_means
+from ccps.methods.stored_scorer import StoredScorer
 from ccps.metrics.inputs import FloatArray, IntArray
 from ccps.perturbation import Head, flip_radius, stability_features
 from ccps.reasoning.answers import extract_answer
-from ccps.scorer import ConfidenceScorer
 from ccps.settings.probe import EncoderConfig
 
 _ROWS = 128
@@ -35,7 +35,7 @@ class StepStability(NamedTuple):
     """Reason → number of feature values that the probe set to 0."""
 
 
-def check_step_probe(scorer: ConfidenceScorer, fingerprint: str) -> None:
+def check_step_probe(scorer: StoredScorer, fingerprint: str) -> None:
     """Refuse a probe that cannot read the steps of a model's traces.
 
     Args:
@@ -67,7 +67,7 @@ def probe_stability(
     head: Head,
     token_ids: Sequence[int],
     step_token_indices: Sequence[npt.ArrayLike],
-    scorer: ConfidenceScorer,
+    scorer: StoredScorer,
 ) -> StepStability:
     """Read the probe on the tokens of each step, as if the step were an answer.
 

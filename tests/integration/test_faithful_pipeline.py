@@ -18,10 +18,10 @@ from ccps.asking.interview import Manner
 from ccps.core.errors import UserError
 from ccps.core.settings import SettingsError
 from ccps.llm import ModelConfig, ModelFiles, find_model, load_model
+from ccps.methods.stored_scorer import ScorerSettings
 from ccps.pipeline.stage import Run
 from ccps.probes import ProbeConfig, fit_probe
 from ccps.reasoning.offsets import token_offsets
-from ccps.scorer import ScorerSettings
 from ccps.settings.probe import EncoderConfig, StageConfig
 from ccps.stages.faithful.checks import to_faithful
 from ccps.stages.faithful.pipeline import run_faithful

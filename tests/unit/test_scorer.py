@@ -14,9 +14,9 @@ from ccps.core.errors import UserError
 from ccps.data.prompts import chat_messages
 from ccps.data.records import Question
 from ccps.llm import LanguageModel, ModelConfig, find_model, prompt_ids
+from ccps.methods.stored_scorer import ScorerSettings
 from ccps.perturbation import stability_features
 from ccps.probes import FittedProbe, ProbeConfig, fit_probe
-from ccps.scorer import ScorerSettings
 from ccps.settings.probe import EncoderConfig, StageConfig
 
 QUESTIONS = [

@@ -11,6 +11,7 @@ from ccps.core.errors import expected
 from ccps.faithful import Mode
 from ccps.faithful.segment import Unit
 from ccps.llm import find_model
+from ccps.methods.stored_scorer import StoredScorer
 from ccps.pipeline.job import Job
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.provenance import provenance
@@ -22,7 +23,6 @@ from ccps.reasoning.external_scores import names_places
 from ccps.reasoning.messages import ThinkTag
 from ccps.reasoning.stability import check_step_probe
 from ccps.reasoning.tasks import LoadedTask, load_task
-from ccps.scorer import ConfidenceScorer
 from ccps.settings.faithful.decisiveness import DecisivenessConfig
 from ccps.settings.faithful.run import STAGES, FaithfulConfig
 from ccps.settings.faithful.task import TaskSpec
@@ -101,7 +101,7 @@ class FaithfulPipeline:
             if "sampling" in faithful.estimators:
                 judge_inputs(faithful.judge, model.files)
             if "stability" in faithful.estimators and faithful.stability.scorer is not None:
-                check_step_probe(ConfidenceScorer.load(faithful.stability.scorer), model.files.fingerprint)
+                check_step_probe(StoredScorer.load(faithful.stability.scorer), model.files.fingerprint)
         return models, found
 
     def _questions(self, spec: TaskSpec) -> LoadedTask:

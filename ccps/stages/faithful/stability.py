@@ -11,10 +11,10 @@ import torch
 
 from ccps.core.artifacts import Artifact, hash_file
 from ccps.faithful import Step
+from ccps.methods.stored_scorer import StoredScorer
 from ccps.metrics.inputs import FloatArray, IntArray
 from ccps.pipeline.model import load_head
 from ccps.reasoning.stability import check_step_probe, probe_stability, radius_stability, token_radii, typical_radius
-from ccps.scorer import ConfidenceScorer
 from ccps.stages.faithful.by_shard import ByShardStage, Rows
 from ccps.stages.faithful.estimators import Estimator, StepScores, missing
 from ccps.stages.faithful.stored import Stored, stored_traces
@@ -116,7 +116,7 @@ class ProbeEstimator(Estimator):
     states = ("final",)
 
     def __init__(self, folder: str, head: Artifact, fingerprint: str) -> None:
-        self.scorer = ConfidenceScorer.load(folder)
+        self.scorer = StoredScorer.load(folder)
         check_step_probe(self.scorer, fingerprint)
         self.head = head
         self.folder = Path(folder).expanduser()

@@ -34,9 +34,10 @@ def to_config(settings: Mapping[str, Any]) -> Config:
 
 def config_faults(config: Config) -> Iterator[Fault]:
     """What of an experiment no room knows, or cannot be run here."""
+    known = dict.fromkeys([*STAGES, *(stage.name for need in NEEDS.values() for stage in need.stages)])
     for stage in config.stages:
-        if stage not in STAGES:
-            yield unknown("stage", stage, "stages", STAGES)
+        if stage not in known:
+            yield unknown("stage", stage, "stages", known)
     if config.claims:
         yield from faults_of("claims", partial(parse_claims, config.claims))
     for key, method in config.method.items():

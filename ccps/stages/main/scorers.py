@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
 from ccps.probes import FittedProbe
-from ccps.scorer import ConfidenceScorer, ScorerSettings
 from ccps.settings.experiment import Config
 from ccps.stages.main.answer import manner_of
 from ccps.stages.main.fit import seed_folder
@@ -26,6 +26,6 @@ def save_scorers(run: ModelRun, config: Config, folder: Path) -> list[Path]:
             manner=manner_of(config.answering, config.model[run.model]),
         )
         probe = FittedProbe.load(seed_folder(by_method[REFERENCE], config.seeds[0]))
-        ConfidenceScorer(probe, settings).save(folder / form)
+        StoredScorer(probe, settings).save(folder / form)
         files += [path for path in (folder / form).rglob("*") if path.is_file()]
     return files

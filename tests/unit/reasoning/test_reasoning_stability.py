@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ccps import ConfidenceScorer
 from ccps.asking.interview import Manner
 from ccps.core.errors import UserError
 from ccps.faithful import segment, step_token_indices
 from ccps.llm import ModelConfig
 from ccps.llm.head import Head
+from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
 from ccps.perturbation import flip_radius, stability_features
 from ccps.probes import FittedProbe, ProbeConfig, fit_probe
 from ccps.reasoning.answers import extract_answer
@@ -22,7 +22,6 @@ from ccps.reasoning.stability import (
     token_radii,
     typical_radius,
 )
-from ccps.scorer import ScorerSettings
 from ccps.settings.probe import EncoderConfig, StageConfig
 
 RADIUS, STEPS = 7.0, 3
@@ -38,7 +37,7 @@ def fitted(encoder: EncoderConfig) -> FittedProbe:
     return fit_probe(rng.normal(size=(120, 75)), answers % 2, answers.tolist(), config, 0, radius=RADIUS)
 
 
-def make_scorer(probe: FittedProbe, form: str = "oe") -> ConfidenceScorer:
+def make_scorer(probe: FittedProbe, form: str = "oe") -> StoredScorer:
     settings = ScorerSettings(
         model_name="tiny",
         model=ModelConfig(),
@@ -48,11 +47,11 @@ def make_scorer(probe: FittedProbe, form: str = "oe") -> ConfidenceScorer:
         format=form,
         manner=Manner(),
     )
-    return ConfidenceScorer(probe, settings, "cpu")
+    return StoredScorer(probe, settings)
 
 
 @pytest.fixture(scope="module")
-def reading_four() -> ConfidenceScorer:
+def reading_four() -> StoredScorer:
     return make_scorer(fitted(EncoderConfig(hidden=[8, 8], kernels=[3, 3], max_tokens=4, embed_dim=4)))
 
 
