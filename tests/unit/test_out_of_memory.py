@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from ccps.settings.samples import SamplesConfig
 OPEN = [Question(f"q{i}", "s", "What is that? " * (1 + i % 3), (), ("x",), "test", "s") for i in range(7)]
 CHOICE = [replace(question, options=("one", "two", "three"), accepted=("a",)) for question in OPEN]
 GIVEN = [replace(question, given_answer="so " * (1 + i)) for i, question in enumerate(OPEN)]
-BOTH = ("layer_states", "self_evaluation")
+BOTH: Any = ("layer_states", "self_evaluation")
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,9 @@
 """The front door, on a tiny random model: what it computes is checked against the pieces, step by step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,9 +53,9 @@ def make_scorer(probe: FittedProbe, tiny_config: Callable[..., ModelConfig]) -> 
     return make
 
 
-def by_hand(lm: LanguageModel, question: dict[str, object], answer: list[int]) -> torch.Tensor:
+def by_hand(lm: LanguageModel, question: Mapping[str, Any], answer: list[int]) -> torch.Tensor:
     """Features of the answer's last token from one plain forward pass of the whole model."""
-    record = Question("", "", str(question["text"]), tuple(question["options"]), (), "", "")  # type: ignore[arg-type]
+    record = Question("", "", str(question["text"]), tuple(question["options"]), (), "", "")
     ids = prompt_ids(lm.tokenizer, chat_messages(record))
     hidden = lm.model.get_decoder()(input_ids=torch.tensor([ids + answer[:-1]]), use_cache=False).last_hidden_state
     return stability_features(hidden[0, -1:], lm.head.weight, torch.tensor(answer[-1:]))

@@ -131,8 +131,8 @@ def test_controls_are_no_rivals_and_never_bold(make_data: Make) -> None:
     assert found["ece"].measured.value == pytest.approx((0.108 - 0.123) / 0.123)
     section = headline_section(Findings(data))
     assert section is not None
-    assert section.tables[0].rows[0][:2] == ("ECE", "−12.2 %")
-    assert {row[3] for row in section.tables[0].rows} == {"Own p_100%"}
+    assert section.tables[0].rows[0][:2] == ("ECE", "−12.2 %")  # type: ignore[index]
+    assert {row[3] for row in section.tables[0].rows} == {"Own p_100%"}  # type: ignore[index]
     blocks = summarise(data.results, "ccps", data.controls, _resamples(data))
     assert not any(cell.bold for block in blocks for row in block.rows if row.control for cell in row.cells)
     assert headlines(make_data(controls=["own"]), NOTHING) == ()

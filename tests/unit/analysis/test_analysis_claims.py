@@ -12,7 +12,8 @@ FOLDER = Path(__file__).parents[3] / "conf/claims"
 
 
 def _set(name: str) -> ClaimSet:
-    (found,) = parse_claims(OmegaConf.to_container(OmegaConf.load(FOLDER / f"{name}.yaml")))
+    read: Any = OmegaConf.to_container(OmegaConf.load(FOLDER / f"{name}.yaml"))
+    (found,) = parse_claims(read)
     return found
 
 

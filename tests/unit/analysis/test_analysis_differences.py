@@ -65,7 +65,7 @@ def _indexed(table: pd.DataFrame) -> pd.DataFrame:
 
 def _means(data: ReportData) -> dict[tuple[str, str, str], float]:
     keys = ["benchmark", "method", "metric"]
-    return {key: float(rows["value"].mean()) for key, rows in data.results.groupby(keys)}  # type: ignore[misc]
+    return {key: float(rows["value"].mean()) for key, rows in data.results.groupby(keys)}
 
 
 def test_methods_with_other_numbers_of_seeds_differ_by_their_means(data: ReportData, resamples: Resamples) -> None:
@@ -86,13 +86,13 @@ def test_methods_with_other_numbers_of_seeds_differ_by_their_means(data: ReportD
 def test_intervals_are_those_of_a_bootstrap_by_hand(
     data: ReportData, resamples: Resamples, other: str, metric: str
 ) -> None:
-    found = {}
+    found: Any = {}
     for benchmark, form in BENCHMARKS.items():
-        both = [
+        ours, theirs = [
             brute_force.drawn(data.scores, "m", benchmark, form, method, metric, seed=SEED, resamples=RESAMPLES)
             for method in ("ccps", other)
         ]
-        found[benchmark] = np.subtract(*both)
+        found[benchmark] = np.subtract(ours, theirs)
         row = _indexed(paired_differences(data, resamples)).loc[(benchmark, other, metric)]
         wanted = brute_force.ends(found[benchmark], data.level)
         assert (row["ci_low"], row["ci_high"]) == pytest.approx(wanted, abs=1e-12)

@@ -90,7 +90,8 @@ def test_ece_is_compared_under_the_convention_of_the_publication(make_data: Make
     assert missing.reason == "the published ECE is by the convention p_correct, which this run does not use"
     other = make_data().results.assign(convention="p_correct", value=0.3)
     (found,) = _entries(make_data, claim, convention="p_correct", results_other=other)
-    assert (found.got, found.verdict) == (pytest.approx(0.3), ClaimVerdict.MATCH)
+    assert found.got == pytest.approx(0.3)
+    assert found.verdict is ClaimVerdict.MATCH
     assert found.low is not None
     (same,) = _entries(make_data, replace(claim, metric="brier"), convention="p_correct", results_other=other)
     assert same.got == pytest.approx(0.2)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ TEXTS = ("Who?", "What is the longest river of the continent?", "Why is that so?
 OPEN = [Question(f"q{i}", "s", text, (), ("x",), "test", "s") for i, text in enumerate(TEXTS)]
 CHOICE = [replace(question, options=("one", "two", "three"), accepted=("a",)) for question in OPEN]
 GIVEN = [replace(q, given_answer=text) for q, text in zip(OPEN, ("Ann", "the Nile", "so", "7"), strict=True)]
-BOTH = ("layer_states", "self_evaluation")
+BOTH: Any = ("layer_states", "self_evaluation")
 
 
 def whole(lm: LanguageModel, question: Question, answer: Answer) -> AfterAnswer:
@@ -64,8 +65,8 @@ def test_the_answers_are_the_same_as_without(
 
 def test_only_what_is_asked_for_is_read(tiny_model: Callable[..., LanguageModel]) -> None:
     lm = tiny_model("llama")
-    layers = Interview(lm, OPEN, Manner(max_new_tokens=3), ("layer_states",))
-    evaluation = Interview(lm, OPEN, Manner(max_new_tokens=3), ("self_evaluation",))
+    layers = Interview(lm, OPEN, Manner(max_new_tokens=3), ("layer_states",))  # type: ignore[arg-type]
+    evaluation = Interview(lm, OPEN, Manner(max_new_tokens=3), ("self_evaluation",))  # type: ignore[arg-type]
     for first, second in zip(layers.answer_all(), evaluation.answer_all(), strict=True):
         assert first.after.self_evaluation is None
         assert first.after.layer_states is not None

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -143,7 +144,7 @@ def test_a_prompt_that_is_too_long_is_refused(tiny_model: Callable[..., Language
         ({"seed": -1}, "`samples.seed` to be from 0 to"),
     ],
 )
-def test_settings_out_of_range_are_refused(changes: dict[str, float], message: str) -> None:
+def test_settings_out_of_range_are_refused(changes: dict[str, Any], message: str) -> None:
     check(SamplesConfig(), "samples")
     with pytest.raises(UserError, match=message):
         check(replace(SamplesConfig(), **changes), "samples")

@@ -42,7 +42,9 @@ ANSWERS = ["Ann", "a longer answer than that", "so"]
     ],
 )
 def test_a_probability_is_read(text: str, probability: float) -> None:
-    assert stated_probability(text) == (pytest.approx(probability), "")
+    stated = stated_probability(text)
+    assert stated[0] == pytest.approx(probability)
+    assert stated[1] == ""
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def engine(installed: Any, checkpoint: LanguageModel) -> VllmEngine:
 
 
 def fake(engine: VllmEngine) -> Any:
-    return sys.modules["vllm"].LLM.made[-1]  # type: ignore[attr-defined]
+    return sys.modules["vllm"].LLM.made[-1]
 
 
 def test_it_loads_the_checkpoint_of_the_model(engine: VllmEngine, checkpoint: LanguageModel) -> None:
@@ -92,7 +92,7 @@ def test_what_vllm_does_not_finish_is_refused(
 def test_a_model_that_vllm_cannot_load_is_refused(
     installed: Any, checkpoint: LanguageModel, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr(sys.modules["vllm"].LLM, "fails", error)  # type: ignore[attr-defined]
+    monkeypatch.setattr(sys.modules["vllm"].LLM, "fails", error)
     with pytest.raises(UserError, match=rf"^vLLM cannot load model `tiny` from .*{error}.*engine=transformers"):
         VllmEngine(checkpoint, 0.3)
 

@@ -1,5 +1,7 @@
 """The two parts on reasoning traces: going on from their steps, and scoring them."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -35,7 +37,7 @@ class TestFork:
         assert (ratio.target.bound, ratio.subject) == (3, "tiny-llama, float32")
         each = figures["One reading for each step"].value
         assert ratio.value == pytest.approx(each / figures["One reading of the trace"].value)
-        parts = [figures[f"Of that, {part}"].value for part in ("reading", "drawing")]
+        parts: Any = [figures[f"Of that, {part}"].value for part in ("reading", "drawing")]
         assert sum(parts) == pytest.approx(each)
 
     def test_what_is_done_for_some_steps_is_counted_for_all(self, tiny_model):
@@ -71,7 +73,7 @@ class TestScoring:
 
     def test_every_part_is_timed_and_they_add_up(self):
         figures = {figure.what: figure for figure in faithful_scoring.measure_scoring(8, faithful_scoring.QUICK)}
-        parts = [figure.value for what, figure in figures.items() if what.startswith("Of that, ")]
+        parts: Any = [figure.value for what, figure in figures.items() if what.startswith("Of that, ")]
         assert len(parts) == 7
         assert min(parts) > 0
         assert figures["Scoring"].value == pytest.approx(sum(parts))

@@ -1,5 +1,6 @@
 import json
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -230,7 +231,7 @@ class TestSettings:
 
     def test_the_shipped_settings_fit(self):
         with initialize_config_dir(str(CONF), version_base=None):
-            composed = OmegaConf.to_container(compose("bench"), resolve=True)
+            composed: Any = OmegaConf.to_container(compose("bench"), resolve=True)
         config = to_bench(composed)
         assert list(config.sizes) == ["tiny_random", "smollm2_135m", "qwen25_coder_1b5"]
         assert [model.source for model in config.gpu_sizes.values()] == ["random"] * 4

@@ -1,25 +1,29 @@
+import hashlib
 import json
 import os
 import shutil
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import pytest
 import torch
-from huggingface_hub.utils import filter_repo_objects
+from huggingface_hub.utils._paths import filter_repo_objects
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ccps.core.errors import UserError
-from ccps.llm import ModelConfig, Passage, checkpoint, final_states, find_model, load_model
+from ccps.llm import LanguageModel, ModelConfig, Passage, checkpoint, final_states, find_model, load_model
 from ccps.llm.checkpoint import fingerprint, resolve_checkpoint
 
 WEIGHTS = "model.safetensors"
 
 
 @pytest.fixture(scope="module")
-def saved(tiny_model, tmp_path_factory):
+def saved(tiny_model: Callable[..., LanguageModel], tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A whole checkpoint; copy it before changing anything."""
     lm = tiny_model("llama")
     folder = tmp_path_factory.mktemp("saved")
@@ -29,19 +33,19 @@ def saved(tiny_model, tmp_path_factory):
 
 
 @pytest.fixture
-def folder(saved, tmp_path):
+def folder(saved: Any, tmp_path: Path) -> Any:
     return shutil.copytree(saved, tmp_path / "checkpoint")
 
 
-def in_folder(path, dtype="float32"):
+def in_folder(path: Path, dtype: str = "float32") -> ModelConfig:
     return ModelConfig(source="folder", location=str(path), dtype=dtype)
 
 
-def load(path):
+def load(path: Path) -> Any:
     return load_model(find_model("mine", in_folder(path)))
 
 
-def flip_last_byte(file):
+def flip_last_byte(file: Any) -> None:
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
@@ -50,7 +54,7 @@ def flip_last_byte(file):
 # --- a folder that save_pretrained wrote ---
 
 
-def test_saved_model_is_the_model(folder, tiny_model):
+def test_saved_model_is_the_model(folder: Any, tiny_model: Callable[..., LanguageModel]) -> None:
     original, read = tiny_model("llama"), load(folder)
     passages = [Passage([1, 2, 3], [4, 5])]
     assert torch.equal(final_states(read, passages)[0], final_states(original, passages)[0])
@@ -59,12 +63,12 @@ def test_saved_model_is_the_model(folder, tiny_model):
     assert read.files.folder == folder
 
 
-def test_dtype_is_that_of_the_settings(folder):
+def test_dtype_is_that_of_the_settings(folder: Any) -> None:
     model = load_model(find_model("mine", in_folder(folder, "bfloat16"))).model
     assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
 
 
-def test_tied_weights_are_not_taken_for_missing_ones(tiny_model, tmp_path):
+def test_tied_weights_are_not_taken_for_missing_ones(tiny_model: Callable[..., LanguageModel], tmp_path: Path) -> None:
     lm = tiny_model("llama", tie_word_embeddings=True)
     lm.model.save_pretrained(tmp_path)
     lm.tokenizer.save_pretrained(tmp_path)
@@ -72,7 +76,7 @@ def test_tied_weights_are_not_taken_for_missing_ones(tiny_model, tmp_path):
     assert torch.equal(load(tmp_path).head.weight, lm.head.weight)
 
 
-def test_missing_weights_are_never_made_up(folder):
+def test_missing_weights_are_never_made_up(folder: Any) -> None:
     tensors = load_file(folder / WEIGHTS)
     del tensors["model.layers.1.mlp.up_proj.weight"]
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
@@ -80,7 +84,7 @@ def test_missing_weights_are_never_made_up(folder):
         load(folder)
 
 
-def test_weights_of_another_shape_are_refused(folder):
+def test_weights_of_another_shape_are_refused(folder: Any) -> None:
     tensors = load_file(folder / WEIGHTS)
     tensors["model.norm.weight"] = tensors["model.norm.weight"][:5].clone()
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
@@ -99,27 +103,27 @@ def test_weights_of_another_shape_are_refused(folder):
         ("tokenizer.json", b"{"),
     ],
 )
-def test_broken_files_are_named_with_a_way_out(folder, file, content):
+def test_broken_files_are_named_with_a_way_out(folder: Any, file: str, content: Any) -> None:
     (folder / file).write_bytes(content)
     with pytest.raises(UserError, match=r"(?s)`mine` cannot be loaded from .*checkpoint.*point `location` at a whole"):
         load(folder)
 
 
-def test_cut_weights_are_refused(folder):
+def test_cut_weights_are_refused(folder: Any) -> None:
     content = (folder / WEIGHTS).read_bytes()
     (folder / WEIGHTS).write_bytes(content[: len(content) // 2])
     with pytest.raises(UserError, match="`mine` cannot be loaded"):
         load(folder)
 
 
-def test_missing_tokenizer_is_refused(folder):
+def test_missing_tokenizer_is_refused(folder: Any) -> None:
     for file in folder.glob("tok*"):
         file.unlink()
     with pytest.raises(UserError, match="`mine` cannot be loaded"):
         load(folder)
 
 
-def test_broken_weights_show_in_the_logits(folder):
+def test_broken_weights_show_in_the_logits(folder: Any) -> None:
     tensors = load_file(folder / WEIGHTS)
     tensors["model.norm.weight"][0] = float("nan")
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
@@ -127,13 +131,13 @@ def test_broken_weights_show_in_the_logits(folder):
         load(folder)
 
 
-def test_folder_without_config_is_refused(folder):
+def test_folder_without_config_is_refused(folder: Any) -> None:
     (folder / "config.json").unlink()
     with pytest.raises(UserError, match=r"`model\.mine\.location` to be a checkpoint folder with a config\.json, but"):
         find_model("mine", in_folder(folder))
 
 
-def test_folder_with_pickled_weights_only_is_refused(folder):
+def test_folder_with_pickled_weights_only_is_refused(folder: Any) -> None:
     (folder / WEIGHTS).rename(folder / "pytorch_model.bin")
     with pytest.raises(UserError, match=r"checkpoint in safetensors format.*pickled weights are not read"):
         find_model("mine", in_folder(folder))
@@ -142,31 +146,31 @@ def test_folder_with_pickled_weights_only_is_refused(folder):
 # --- other sources ---
 
 
-def test_unknown_source_is_refused():
+def test_unknown_source_is_refused() -> None:
     with pytest.raises(UserError, match=r"`model\.m\.source` to be one of hub, folder, gguf, .*but got 'cloud'"):
         find_model("m", ModelConfig(source="cloud", location="x"))
 
 
-def test_unknown_dtype_is_refused():
+def test_unknown_dtype_is_refused() -> None:
     with pytest.raises(UserError, match=r"`model\.m\.dtype` to be one of bfloat16, float16, float32, but got 'int4'"):
         find_model("m", ModelConfig(source="random", location="llama", dtype="int4"))
 
 
-def test_unknown_asset_is_refused_with_the_nearest():
+def test_unknown_asset_is_refused_with_the_nearest() -> None:
     with pytest.raises(UserError, match="smollm2-135m-instruct"):
         find_model("m", ModelConfig(source="asset", location="smollm2"))
 
 
 @pytest.mark.parametrize("location", ["nobody/has-this", "not a valid id!"])
-def test_hub_without_a_network_says_how_to_do_without(location):
+def test_hub_without_a_network_says_how_to_do_without(location: str) -> None:
     with pytest.raises(UserError, match=r"Model `m`: the hub has no readable .*model\.m\.source=folder"):
         find_model("m", ModelConfig(source="hub", location=location))
 
 
-def test_hub_fetches_what_is_needed_once_and_no_pickles(monkeypatch, folder):
-    asked = {}
+def test_hub_fetches_what_is_needed_once_and_no_pickles(monkeypatch: pytest.MonkeyPatch, folder: Any) -> None:
+    asked: dict[Any, Any] = {}
 
-    def snapshot_download(location, **options):
+    def snapshot_download(location: Any, **options: Any) -> str:
         asked.update(options, location=location)
         return str(folder)
 
@@ -178,7 +182,7 @@ def test_hub_fetches_what_is_needed_once_and_no_pickles(monkeypatch, folder):
     assert list(filter_repo_objects(offered, **patterns)) == offered[:2]
 
 
-def test_hub_repository_with_pickled_weights_only_is_refused(monkeypatch, folder):
+def test_hub_repository_with_pickled_weights_only_is_refused(monkeypatch: pytest.MonkeyPatch, folder: Any) -> None:
     (folder / WEIGHTS).unlink()
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda location, **options: str(folder))
     with pytest.raises(UserError, match="checkpoint in safetensors format"):
@@ -188,17 +192,17 @@ def test_hub_repository_with_pickled_weights_only_is_refused(monkeypatch, folder
 # --- GGUF ---
 
 
-def gguf(path):
+def gguf(path: Path) -> ModelConfig:
     return ModelConfig(source="gguf", location=str(path))
 
 
-def test_missing_gguf_is_refused(tmp_path):
+def test_missing_gguf_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"`model\.m\.location` to be a GGUF file, but got .*none\.gguf"):
         find_model("m", gguf(tmp_path / "none.gguf"))
 
 
 @pytest.mark.parametrize("content", [b"", b"no model" * 50, b"GGUF\x03\x00\x00\x00" + b"\x01" * 30])
-def test_what_is_no_gguf_model_is_refused_and_leaves_nothing(tmp_path, own_cache, content):
+def test_what_is_no_gguf_model_is_refused_and_leaves_nothing(tmp_path: Path, own_cache: Path, content: Any) -> None:
     (tmp_path / "bad.gguf").write_bytes(content)
     with pytest.raises(UserError, match=r"Expected .*bad\.gguf to be a GGUF model.*source=folder"):
         find_model("m", gguf(tmp_path / "bad.gguf"))
@@ -206,11 +210,11 @@ def test_what_is_no_gguf_model_is_refused_and_leaves_nothing(tmp_path, own_cache
 
 
 @pytest.fixture
-def conversions(monkeypatch):
+def conversions(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """A slow stand-in for the conversion; collects the folders it was asked to make."""
     made = []
 
-    def convert(file, folder, dtype):
+    def convert(file: Any, folder: Path, dtype: Any) -> None:
         made.append(folder)
         time.sleep(0.2)
         folder.mkdir()
@@ -219,7 +223,7 @@ def conversions(monkeypatch):
     return made
 
 
-def test_gguf_is_converted_once_even_if_two_ask_at_once(tmp_path, conversions):
+def test_gguf_is_converted_once_even_if_two_ask_at_once(tmp_path: Path, conversions: list[Any]) -> None:
     file = tmp_path / "model.gguf"
     file.write_bytes(b"weights")
     found = []
@@ -232,7 +236,7 @@ def test_gguf_is_converted_once_even_if_two_ask_at_once(tmp_path, conversions):
     assert found == [conversions[0]] * 3
 
 
-def test_another_file_or_dtype_is_another_copy(tmp_path, conversions):
+def test_another_file_or_dtype_is_another_copy(tmp_path: Path, conversions: list[Any]) -> None:
     file = tmp_path / "model.gguf"
     file.write_bytes(b"weights")
     first = resolve_checkpoint("m", gguf(file))
@@ -245,10 +249,12 @@ def test_another_file_or_dtype_is_another_copy(tmp_path, conversions):
     "error",
     [OSError(28, "No space left on device"), SafetensorError("I/O error: No space left on device (os error 28)")],
 )
-def test_full_disk_during_conversion_is_told_and_can_be_tried_again(tmp_path, monkeypatch, error):
+def test_full_disk_during_conversion_is_told_and_can_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Any
+) -> None:
     (tmp_path / "model.gguf").write_bytes(b"weights")
 
-    def full(file, folder, dtype):
+    def full(file: Any, folder: Path, dtype: Any) -> None:
         raise error
 
     monkeypatch.setattr(checkpoint, "_convert_gguf", full)
@@ -261,7 +267,7 @@ def test_full_disk_during_conversion_is_told_and_can_be_tried_again(tmp_path, mo
 # --- fingerprints ---
 
 
-def test_fingerprint_is_the_same_again_and_for_a_copy(folder, saved, own_cache):
+def test_fingerprint_is_the_same_again_and_for_a_copy(folder: Any, saved: Any, own_cache: Path) -> None:
     first = fingerprint(folder)
     assert fingerprint(folder) == first
     assert fingerprint(saved) == first
@@ -270,13 +276,13 @@ def test_fingerprint_is_the_same_again_and_for_a_copy(folder, saved, own_cache):
 
 
 @pytest.mark.parametrize("file", [WEIGHTS, "config.json", "tokenizer.json", "chat_template.jinja"])
-def test_fingerprint_changes_with_one_byte(folder, file):
+def test_fingerprint_changes_with_one_byte(folder: Any, file: str) -> None:
     before = fingerprint(folder)
     flip_last_byte(folder / file)
     assert fingerprint(folder) != before
 
 
-def test_fingerprint_changes_with_a_new_file_and_a_new_name(folder):
+def test_fingerprint_changes_with_a_new_file_and_a_new_name(folder: Any) -> None:
     before = fingerprint(folder)
     (folder / "adapter.safetensors").write_bytes(b"")
     added = fingerprint(folder)
@@ -284,13 +290,13 @@ def test_fingerprint_changes_with_a_new_file_and_a_new_name(folder):
     assert len({before, added, fingerprint(folder)}) == 3
 
 
-def test_note_on_the_origin_is_not_part_of_the_fingerprint(folder):
+def test_note_on_the_origin_is_not_part_of_the_fingerprint(folder: Any) -> None:
     before = fingerprint(folder)
     (folder / "source.json").write_text("{}")
     assert fingerprint(folder) == before
 
 
-def test_dtype_is_part_of_what_a_model_is(folder, tiny_config):
+def test_dtype_is_part_of_what_a_model_is(folder: Any, tiny_config: Callable[..., ModelConfig]) -> None:
     assert find_model("m", in_folder(folder)).fingerprint != find_model("m", in_folder(folder, "bfloat16")).fingerprint
     assert (
         find_model("m", tiny_config("llama")).fingerprint
@@ -298,47 +304,49 @@ def test_dtype_is_part_of_what_a_model_is(folder, tiny_config):
     )
 
 
-def test_name_of_a_model_is_not_part_of_what_it_is(folder, tiny_config):
+def test_name_of_a_model_is_not_part_of_what_it_is(folder: Any, tiny_config: Callable[..., ModelConfig]) -> None:
     assert find_model("a", in_folder(folder)).fingerprint == find_model("b", in_folder(folder)).fingerprint
     assert find_model("a", tiny_config("llama")).fingerprint == find_model("b", tiny_config("llama")).fingerprint
 
 
-def test_each_setting_of_a_random_model_is_part_of_what_it_is(tiny_config):
+def test_each_setting_of_a_random_model_is_part_of_what_it_is(tiny_config: Callable[..., ModelConfig]) -> None:
     configs = [tiny_config("llama"), tiny_config("qwen2"), tiny_config("llama", seed=1)]
     configs.append(tiny_config("llama", num_hidden_layers=3))
     assert len({find_model("m", config).fingerprint for config in configs}) == 4
 
 
-def test_unchanged_files_are_not_read_again(folder, monkeypatch):
+def test_unchanged_files_are_not_read_again(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     first = fingerprint(folder)
 
-    def unread(*args):
+    def unread(*args: Any) -> None:
         raise AssertionError("a file was read")
 
-    monkeypatch.setattr(checkpoint.hashlib, "file_digest", unread)
+    monkeypatch.setattr(hashlib, "file_digest", unread)
     assert fingerprint(folder) == first
 
 
 @pytest.mark.parametrize("memory", ["", "{", "[]", "null", "\udcff"])
-def test_broken_memory_of_fingerprints_only_costs_time(folder, own_cache, memory):
+def test_broken_memory_of_fingerprints_only_costs_time(folder: Any, own_cache: Path, memory: str) -> None:
     first = fingerprint(folder)
     (own_cache / "fingerprints.json").write_bytes(memory.encode(errors="surrogateescape"))
     assert fingerprint(folder) == first
     assert len(json.loads((own_cache / "fingerprints.json").read_text())) == len(list(folder.iterdir()))
 
 
-def test_memory_that_cannot_be_written_only_costs_time(folder, own_cache):
+def test_memory_that_cannot_be_written_only_costs_time(folder: Any, own_cache: Path) -> None:
     first = fingerprint(folder)
     (own_cache / "fingerprints.json").unlink()
     (own_cache / "fingerprints.json").mkdir()
     assert fingerprint(folder) == first
 
 
-def test_processes_that_fingerprint_at_once_do_not_share_a_draft(folder, own_cache, monkeypatch):
+def test_processes_that_fingerprint_at_once_do_not_share_a_draft(
+    folder: Any, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fingerprint(folder)
     for pid in (1, 2):
         monkeypatch.setattr(os, "getpid", lambda pid=pid: pid)
-        monkeypatch.setattr(checkpoint.Path, "replace", lambda self, target: None)
+        monkeypatch.setattr(Path, "replace", lambda self, target: None)
         (own_cache / "fingerprints.json").write_text("{}")
         fingerprint(folder)
     assert len(list(own_cache.glob("*.partial"))) == 2

@@ -150,7 +150,7 @@ def test_attention_that_sees_too_little_is_told_apart(
 ) -> None:
     def without_trunk(self: Branches, layer: int, query: Any, keys: Any, values: Any, scale: float, _: Any) -> Any:
         repeated = [own.repeat_interleave(query.shape[1] // own.shape[1], dim=1) for own in (keys, values)]
-        mixed = torch.nn.functional.scaled_dot_product_attention(query, *repeated, scale=scale)
+        mixed = torch.nn.functional.scaled_dot_product_attention(query, *repeated, scale=scale)  # type: ignore[misc]
         return mixed.transpose(1, 2)
 
     lm = tiny_model("llama")

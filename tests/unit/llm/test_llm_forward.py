@@ -1,5 +1,7 @@
 import random
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +10,8 @@ from hypothesis import strategies as st
 
 from ccps.core.errors import UserError
 from ccps.llm import (
+    LanguageModel,
+    ModelConfig,
     Passage,
     check_context_window,
     common_prefix,
@@ -34,34 +38,34 @@ MODELS = {
 
 
 @pytest.fixture(params=MODELS)
-def lm(request, tiny_model):
+def lm(request: pytest.FixtureRequest, tiny_model: Callable[..., LanguageModel]) -> Any:
     return tiny_model(request.param.split()[0], **MODELS[request.param])
 
 
-def model_says(lm, tokens):
+def model_says(lm: Any, tokens: Any) -> tuple[Any, Any]:
     """State and logits after a text, from one full forward of the model: no cache, no padding."""
     out = lm.model(torch.tensor([tokens]), use_cache=False, output_hidden_states=True)
     return out.hidden_states[-1][0, -1], out.logits[0, -1]
 
 
-def one_by_one(lm, passage):
+def one_by_one(lm: Any, passage: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """What the paper's code does: a forward of its own for each answer token."""
     texts = [[*passage.prompt, *passage.answer[:index]] for index in range(max(1, len(passage.answer)))]
     states, logits = zip(*(model_says(lm, text) for text in texts), strict=True)
     return torch.stack(states), torch.stack(logits)
 
 
-def close(ours, theirs):
+def close(ours: Any, theirs: Any) -> None:
     assert ours.shape == theirs.shape
     assert (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max()
 
 
-def shared_prefix(lm):
+def shared_prefix(lm: Any) -> Any:
     return compute_prefix(lm, SYSTEM)
 
 
 @pytest.mark.parametrize("prefix", [lambda lm: None, shared_prefix], ids=["whole", "shared prefix"])
-def test_all_states_of_a_batch_are_those_of_single_full_forwards(lm, prefix):
+def test_all_states_of_a_batch_are_those_of_single_full_forwards(lm: Any, prefix: Any) -> None:
     ours = final_states(lm, PASSAGES, prefix(lm))
     for passage, states in zip(PASSAGES, ours, strict=True):
         expected_states, expected_logits = one_by_one(lm, passage)
@@ -69,20 +73,20 @@ def test_all_states_of_a_batch_are_those_of_single_full_forwards(lm, prefix):
         close(lm.head.logits(states), expected_logits)
 
 
-def test_context_moves_the_states(lm):
+def test_context_moves_the_states(lm: Any) -> None:
     """Otherwise the comparison above would compare constants."""
     near, far = final_states(lm, [Passage([1, 2, 3, 4]), Passage([9, 2, 3, 4])])
     assert (near - far).abs().max() > 1e-2 * near.abs().max()
 
 
 @pytest.mark.parametrize("prefix", [lambda lm: None, shared_prefix], ids=["whole", "shared prefix"])
-def test_batched_is_single(lm, prefix):
+def test_batched_is_single(lm: Any, prefix: Any) -> None:
     together = final_states(lm, PASSAGES, prefix(lm))
     for passage, states in zip(PASSAGES, together, strict=True):
         close(states, final_states(lm, [passage], prefix(lm))[0])
 
 
-def test_prefix_can_be_used_again_and_again(tiny_model):
+def test_prefix_can_be_used_again_and_again(tiny_model: Callable[..., LanguageModel]) -> None:
     lm = tiny_model("llama")
     prefix = shared_prefix(lm)
     first = final_states(lm, PASSAGES, prefix)
@@ -91,7 +95,9 @@ def test_prefix_can_be_used_again_and_again(tiny_model):
         assert torch.equal(before, after)
 
 
-def test_side_of_the_tokenizers_padding_has_no_say(tiny_model, monkeypatch):
+def test_side_of_the_tokenizers_padding_has_no_say(
+    tiny_model: Callable[..., LanguageModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
     lm = tiny_model("llama")
     states = {}
     for side in ("left", "right"):
@@ -100,22 +106,22 @@ def test_side_of_the_tokenizers_padding_has_no_say(tiny_model, monkeypatch):
     assert all(torch.equal(left, right) for left, right in zip(states["left"], states["right"], strict=True))
 
 
-def test_states_keep_the_models_dtype_and_one_row_per_answer_token(tiny_model):
+def test_states_keep_the_models_dtype_and_one_row_per_answer_token(tiny_model: Callable[..., LanguageModel]) -> None:
     states = final_states(tiny_model("llama", dtype="bfloat16"), PASSAGES)
     assert [tuple(state.shape) for state in states] == [(4, 32), (1, 32), (1, 32), (2, 32)]
     assert {state.dtype for state in states} == {torch.bfloat16}
 
 
-def test_states_do_not_hold_on_to_the_batch(tiny_model):
+def test_states_do_not_hold_on_to_the_batch(tiny_model: Callable[..., LanguageModel]) -> None:
     state = final_states(tiny_model("llama"), PASSAGES)[1]
     assert state.untyped_storage().nbytes() == state.nbytes
 
 
-def test_no_shared_tokens_means_no_prefix(tiny_model):
+def test_no_shared_tokens_means_no_prefix(tiny_model: Callable[..., LanguageModel]) -> None:
     assert compute_prefix(tiny_model("llama"), []) is None
 
 
-def test_broken_states_are_refused_and_counted(tiny_config):
+def test_broken_states_are_refused_and_counted(tiny_config: Callable[..., ModelConfig]) -> None:
     lm = load_model(find_model("shaky", tiny_config("llama")))
     lm.model.get_input_embeddings().weight[61] = float("nan")
     healthy = Passage([1, 2, 3], [4])
@@ -135,13 +141,15 @@ def test_broken_states_are_refused_and_counted(tiny_config):
     ],
     ids=["another beginning", "prefix holds the whole prompt", "prefix reaches into the answer", "no prompt"],
 )
-def test_passages_that_the_prefix_does_not_fit_are_refused(tiny_model, passage, tokens):
+def test_passages_that_the_prefix_does_not_fit_are_refused(
+    tiny_model: Callable[..., LanguageModel], passage: Passage, tokens: list[Any]
+) -> None:
     lm = tiny_model("llama")
     with pytest.raises(ValueError, match="to begin with the"):
         final_states(lm, [passage], compute_prefix(lm, tokens))
 
 
-def test_context_window_counts_the_whole_answer(tiny_model):
+def test_context_window_counts_the_whole_answer(tiny_model: Callable[..., LanguageModel]) -> None:
     lm = tiny_model("llama", max_position_embeddings=8)
     fitting = Passage([1] * 6, [2, 3])
     check_context_window(lm, ["a"], [fitting])
@@ -153,7 +161,7 @@ TOKENS = st.lists(st.integers(0, 2), max_size=8)
 
 
 @given(st.lists(TOKENS, min_size=1, max_size=6))
-def test_common_prefix_is_the_longest_that_leaves_a_token_to_each(sequences):
+def test_common_prefix_is_the_longest_that_leaves_a_token_to_each(sequences: list[list[int]]) -> None:
     fitting = [
         n
         for n in range(min(map(len, sequences)))
@@ -162,7 +170,7 @@ def test_common_prefix_is_the_longest_that_leaves_a_token_to_each(sequences):
     assert common_prefix(sequences) == max(fitting, default=0)
 
 
-def test_common_prefix_of_nothing_and_of_the_empty():
+def test_common_prefix_of_nothing_and_of_the_empty() -> None:
     assert common_prefix([]) == 0
     assert common_prefix([[], [1]]) == 0
 
@@ -171,7 +179,7 @@ LENGTHS = st.lists(st.integers(0, 40), max_size=40)
 
 
 @given(LENGTHS, st.integers(1, 120))
-def test_batches_hold_every_index_once_within_the_bound(lengths, bound):
+def test_batches_hold_every_index_once_within_the_bound(lengths: list[int], bound: int) -> None:
     batches = plan_batches(lengths, bound)
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
     for batch in batches:
@@ -182,14 +190,14 @@ def test_batches_hold_every_index_once_within_the_bound(lengths, bound):
 
 
 @given(LENGTHS, st.integers(1, 120))
-def test_no_batch_could_take_the_first_of_the_next(lengths, bound):
+def test_no_batch_could_take_the_first_of_the_next(lengths: list[int], bound: int) -> None:
     batches = plan_batches(lengths, bound)
     for batch, following in pairwise(batches):
         assert (len(batch) + 1) * lengths[following[0]] > bound
 
 
 @given(LENGTHS, st.integers(1, 120), st.randoms(use_true_random=False))
-def test_plan_depends_on_the_lengths_alone(lengths, bound, shuffler: random.Random):
+def test_plan_depends_on_the_lengths_alone(lengths: list[int], bound: int, shuffler: random.Random) -> None:
     assert plan_batches(lengths, bound) == plan_batches(tuple(lengths), bound)
     shuffled = shuffler.sample(lengths, len(lengths))
     widths = [[lengths[index] for index in batch] for batch in plan_batches(lengths, bound)]

@@ -1,6 +1,7 @@
 """The architectures kept in `conf/model`, at full size without memory, and as toys."""
 
 from copy import deepcopy
+from typing import Any
 
 import pytest
 import torch
@@ -39,12 +40,13 @@ OTHERS = {
 }
 
 
-def settings(name):
-    return OmegaConf.to_container(OmegaConf.load(CONF / "model" / f"{name}.yaml"))[name]
+def settings(name: Any) -> Any:
+    read: Any = OmegaConf.to_container(OmegaConf.load(CONF / "model" / f"{name}.yaml"))
+    return read[name]
 
 
 @pytest.fixture(params=OF_THE_PAPER + sorted(OTHERS))
-def kind(request):
+def kind(request: pytest.FixtureRequest) -> tuple[Any, Any]:
     """Model type and architecture."""
     if request.param in OTHERS:
         return request.param, OTHERS[request.param]
@@ -53,7 +55,7 @@ def kind(request):
 
 
 @pytest.mark.parametrize("name", OF_THE_PAPER)
-def test_full_size_has_the_parameters_of_the_checkpoint(name):
+def test_full_size_has_the_parameters_of_the_checkpoint(name: str) -> None:
     with torch.device("meta"):
         model, _ = random_model(name, ModelConfig(**settings(name)))
     assert sum(parameter.numel() for parameter in model.parameters()) == PARAMETERS[name]
@@ -61,7 +63,7 @@ def test_full_size_has_the_parameters_of_the_checkpoint(name):
 
 
 @pytest.mark.parametrize("name", OF_THE_PAPER)
-def test_full_size_takes_its_other_facts_from_the_file(name):
+def test_full_size_takes_its_other_facts_from_the_file(name: str) -> None:
     """What no shape shows: rotary embeddings, norms, ties, windows."""
     found = settings(name)
     shape = AutoConfig.for_model(found["location"], **deepcopy(found["architecture"]))
@@ -73,7 +75,7 @@ def test_full_size_takes_its_other_facts_from_the_file(name):
     assert getattr(shape, "sliding_window", None) is None
 
 
-def test_settings_are_left_as_they_are():
+def test_settings_are_left_as_they_are() -> None:
     """Their hash names the model, and transformers writes into nested ones."""
     name = "llama31_8b_random"
     found, before = settings(name), settings(name)
@@ -83,7 +85,7 @@ def test_settings_are_left_as_they_are():
     assert found == before
 
 
-def test_a_toy_is_small_and_is_built(kind):
+def test_a_toy_is_small_and_is_built(kind: tuple[Any, Any]) -> None:
     config = ModelConfig(source="random", location=kind[0], dtype="float32", architecture=toy(*kind))
     model, _ = random_model("toy", config)
     assert sum(parameter.numel() for parameter in model.parameters()) < 2_000_000
@@ -91,11 +93,11 @@ def test_a_toy_is_small_and_is_built(kind):
     assert model(input_ids=ids).logits.shape == (1, 12, 320)
 
 
-def test_a_toy_is_of_the_same_kind(kind):
+def test_a_toy_is_of_the_same_kind(kind: tuple[Any, Any]) -> None:
     location, architecture = kind
     full, small = (AutoConfig.for_model(location, **deepcopy(sizes)) for sizes in (architecture, toy(*kind)))
 
-    def ratios(shape):
+    def ratios(shape: Any) -> tuple[Any, Any]:
         heads = shape.num_attention_heads
         width = getattr(shape, "head_dim", None) or shape.hidden_size // heads
         return heads / shape.num_key_value_heads, shape.hidden_size / (heads * width)
@@ -120,7 +122,7 @@ def test_a_toy_is_of_the_same_kind(kind):
     assert small.layer_types == full.layer_types[:2] if getattr(full, "layer_types", None) else True
 
 
-def test_logits_of_a_toy_spread_as_those_of_the_full_size():
+def test_logits_of_a_toy_spread_as_those_of_the_full_size() -> None:
     """Those of a state of unit variance are normal with deviation initializer_range · √width."""
     found = settings("llama31_8b_random")
     small = toy(found["location"], found["architecture"])
@@ -129,7 +131,7 @@ def test_logits_of_a_toy_spread_as_those_of_the_full_size():
     assert logits.std().item() == pytest.approx(0.02 * 4096**0.5, rel=0.1)
 
 
-def test_a_toy_is_asked_for_by_one_setting():
+def test_a_toy_is_asked_for_by_one_setting() -> None:
     found = settings("llama31_8b_random")
     full = find_model("m", ModelConfig(**found))
     small = find_model("m", ModelConfig(**(found | {"toy": True})))
@@ -141,13 +143,13 @@ def test_a_toy_is_asked_for_by_one_setting():
         load_model(find_model("m", ModelConfig(source="random", location="gpt2", toy=True)))
 
 
-def test_what_is_already_tiny_does_not_grow():
+def test_what_is_already_tiny_does_not_grow() -> None:
     tiny = settings("tiny_random")
     small = toy(tiny["location"], tiny["architecture"])
     assert all(small[key] <= tiny["architecture"][key] for key in tiny["architecture"] if key != "initializer_range")
 
 
-def test_an_architecture_that_does_not_fit_its_type_is_refused():
+def test_an_architecture_that_does_not_fit_its_type_is_refused() -> None:
     with pytest.raises(StrictDataclassError, match="hidden size"):
         toy("llama", {"hidden_size": 30, "num_attention_heads": 4})
     with pytest.raises(AttributeError, match="num_key_value_heads"):

@@ -15,7 +15,7 @@ from ccps.llm.reading import TraceReading, read_trace
 
 PROMPT = [5, 6, 7, 8, 9, 60, 61]
 TOKENS = [70, 71, 72, 5, 6, 100, 101, 102, 103, 258, 0]
-ALL = ("pre_norm", "post_norm", "final", "context")
+ALL: Any = ("pre_norm", "post_norm", "final", "context")
 SIZES: dict[str, dict[str, Any]] = {
     "llama": {},
     "qwen2": {},

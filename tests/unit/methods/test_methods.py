@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ccps.core.errors import UserError
-from ccps.methods import METHODS, Evidence, find_method
+from ccps.methods import METHODS, Evidence, Method, find_method
 from ccps.perturbation import FEATURE_NAMES
 
 
@@ -14,6 +14,13 @@ def evidence(vocabulary: int = 100, lengths: list[int] | None = None, **columns:
     for name, values in columns.items():
         features[:, FEATURE_NAMES.index(name)] = values
     return Evidence(features, np.array(lengths or [1] * rows), vocabulary)
+
+
+def untrained(name: str) -> Method:
+    """A method that learns nothing."""
+    method = find_method(name)
+    assert isinstance(method, Method)
+    return method
 
 
 def test_every_method_is_found_by_its_name_and_says_what_it_is() -> None:
@@ -31,25 +38,25 @@ def test_unknown_method_names_the_known_ones() -> None:
 
 def test_answer_probability_of_one_token_is_its_probability() -> None:
     log_probs = [-math.inf, math.log(0.25), 0.0]
-    p = find_method("answer_probability").p_correct(evidence(original_log_prob_actual=log_probs))
+    p = untrained("answer_probability").p_correct(evidence(original_log_prob_actual=log_probs))
     assert p.dtype == np.float64
     assert p.tolist() == pytest.approx([0.0, 0.25, 1.0], rel=1e-6)
 
 
 def test_answer_probability_of_several_tokens_is_their_geometric_mean() -> None:
     log_probs = [math.log(p) for p in (0.5, 0.125, 0.9, 0.1, 0.1, 0.1)]
-    p = find_method("answer_probability").p_correct(evidence(lengths=[2, 1, 3], original_log_prob_actual=log_probs))
+    p = untrained("answer_probability").p_correct(evidence(lengths=[2, 1, 3], original_log_prob_actual=log_probs))
     assert p.tolist() == pytest.approx([0.25, 0.9, 0.1], rel=1e-6)
 
 
 def test_answer_probability_stays_a_probability_when_rounding_exceeds_one() -> None:
-    p = find_method("answer_probability").p_correct(evidence(original_log_prob_actual=[1e-7]))
+    p = untrained("answer_probability").p_correct(evidence(original_log_prob_actual=[1e-7]))
     assert p.tolist() == [1.0]
 
 
 def test_entropy_of_several_tokens_is_averaged() -> None:
     entropies = [0.0, math.log(100), math.log(10)]
-    p = find_method("entropy").p_correct(evidence(lengths=[2, 1], original_entropy=entropies))
+    p = untrained("entropy").p_correct(evidence(lengths=[2, 1], original_entropy=entropies))
     assert p.tolist() == pytest.approx([0.5, 0.5], abs=1e-6)
 
 
@@ -64,21 +71,21 @@ def test_entropy_of_several_tokens_is_averaged() -> None:
     ],
 )
 def test_entropy_closed_forms(entropy: float, expected: float) -> None:
-    p = find_method("entropy").p_correct(evidence(vocabulary=100, original_entropy=[entropy]))
+    p = untrained("entropy").p_correct(evidence(vocabulary=100, original_entropy=[entropy]))
     assert p.tolist() == pytest.approx([expected], abs=1e-6)
     assert 0.0 <= p[0] <= 1.0
 
 
 def test_sequence_probability_is_the_product() -> None:
     log_probs = [math.log(p) for p in (0.5, 0.125, 0.9)]
-    p = find_method("sequence_probability").p_correct(evidence(lengths=[2, 1], original_log_prob_actual=log_probs))
+    p = untrained("sequence_probability").p_correct(evidence(lengths=[2, 1], original_log_prob_actual=log_probs))
     assert p.tolist() == pytest.approx([0.0625, 0.9], rel=1e-6)
 
 
 def test_p_true_is_the_softmax_over_both_options() -> None:
     known = evidence(original_entropy=[0.0] * 4)
     logits = np.array([[0.0, 0.0], [1.0, 3.0], [800.0, -800.0], [-800.0, 800.0]], dtype=np.float32)
-    p = find_method("p_true").p_correct(known.having(self_evaluation=logits))
+    p = untrained("p_true").p_correct(known.having(self_evaluation=logits))
     assert p.tolist() == pytest.approx([0.5, math.exp(3) / (math.exp(1) + math.exp(3)), 0.0, 1.0])
     with pytest.raises(ValueError, match="self_evaluation"):
-        find_method("p_true").p_correct(known)
+        untrained("p_true").p_correct(known)

@@ -1,5 +1,7 @@
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from scipy.special import expit
 
 from ccps.calibrators import Kind, fit_calibrator
 from ccps.core.errors import UserError
-from ccps.methods import Method, TrainedMethod
+from ccps.methods import Method, TrainedMethod, TrainingAnswers, TrainingSettings
 from ccps.methods.calibrated import HELD_OUT, calibrated
 from ccps.methods.ccps import CCPS
 from ccps.methods.controls import RandomDirections
@@ -28,10 +30,10 @@ class Says(Method):
     label = "Says"
     source = "a test"
 
-    def __init__(self, p):
+    def __init__(self, p: Any) -> None:
         self.p = np.array(p, dtype=np.float64)
 
-    def p_correct(self, evidence):
+    def p_correct(self, evidence: Any) -> Any:
         return self.p
 
 
@@ -43,22 +45,24 @@ class Learner(TrainedMethod):
     source = "a test"
     training_needs = frozenset({"references"})
 
-    def __init__(self):
-        self.seen = []
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
 
-    def recipe(self, settings):
+    def recipe(self, settings: Any) -> Any:
         return settings.probe
 
-    def fit(self, answers, settings, seeds, reporting):
+    def fit(self, answers: Any, settings: Any, seeds: Any, reporting: Any) -> Any:
         self.seen.append((list(answers.question_ids), list(seeds)))
         return OWN_CCPS.fit(answers, settings, seeds, reporting)
 
-    def load(self, folder):
+    def load(self, folder: Path) -> Any:
         return OWN_CCPS.load(folder)
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-def test_an_untrained_method_is_calibrated_on_all_training_answers(kind, answers, settings, tmp_path):
+def test_an_untrained_method_is_calibrated_on_all_training_answers(
+    kind: Any, answers: TrainingAnswers, settings: TrainingSettings, tmp_path: Path
+) -> None:
     method = calibrated(P_TRUE, kind)
     fitted, again = method.fit(answers, settings, [1, 2], SILENT)
     p = P_TRUE.p_correct(answers.evidence)
@@ -75,8 +79,8 @@ def test_an_untrained_method_is_calibrated_on_all_training_answers(kind, answers
     assert loaded.summary() == fitted.summary()
 
 
-def test_parameters_are_those_of_method_and_calibrator(answers, settings):
-    def count(method):
+def test_parameters_are_those_of_method_and_calibrator(answers: TrainingAnswers, settings: TrainingSettings) -> None:
+    def count(method: Any) -> Any:
         return method.fit(answers, settings, [0], SILENT)[0].parameters
 
     assert [count(calibrated(P_TRUE, kind)) for kind in ("temperature", "platt")] == [1, 2]
@@ -87,7 +91,9 @@ def test_parameters_are_those_of_method_and_calibrator(answers, settings):
     assert steps.fit(uneven, settings, [0], SILENT)[0].parameters == 8
 
 
-def test_a_trained_method_never_sees_the_answers_it_is_calibrated_on(answers, settings, tmp_path):
+def test_a_trained_method_never_sees_the_answers_it_is_calibrated_on(
+    answers: TrainingAnswers, settings: TrainingSettings, tmp_path: Path
+) -> None:
     learner = Learner()
     method = calibrated(learner, "platt")
     one, other = method.fit(answers, settings, [1, 2], SILENT)
@@ -100,7 +106,7 @@ def test_a_trained_method_never_sees_the_answers_it_is_calibrated_on(answers, se
         rest = answers._replace(
             evidence=answers.evidence._replace(features=answers.evidence.features[kept], lengths=np.ones(64, int)),
             correct=answers.correct[kept],
-            question_ids=[answers.question_ids[number] for number in kept],
+            question_ids=[answers.question_ids[number] for number in kept.tolist()],
         )
         (plain,) = OWN_CCPS.fit(rest, settings, [seed], SILENT)
         p = plain.p_correct(answers.evidence)
@@ -121,7 +127,9 @@ def test_a_trained_method_never_sees_the_answers_it_is_calibrated_on(answers, se
     assert one.curve().equals(OWN_CCPS.load(tmp_path / "method").curve())
 
 
-def test_a_calibrator_on_a_calibrator_keeps_both(answers, settings, tmp_path):
+def test_a_calibrator_on_a_calibrator_keeps_both(
+    answers: TrainingAnswers, settings: TrainingSettings, tmp_path: Path
+) -> None:
     method = calibrated(LTS(), "platt")
     (fitted,) = method.fit(answers, settings, [1], SILENT)
     fitted.save(tmp_path)
@@ -130,7 +138,7 @@ def test_a_calibrator_on_a_calibrator_keeps_both(answers, settings, tmp_path):
     assert loaded.parameters == fitted.parameters == 1 + 2
 
 
-def test_answers_to_one_question_stay_on_one_side(answers, settings):
+def test_answers_to_one_question_stay_on_one_side(answers: TrainingAnswers, settings: TrainingSettings) -> None:
     learner = Learner()
     twice = answers._replace(question_ids=[str(number % 40) for number in range(80)])
     (fitted,) = calibrated(learner, "temperature", held_out=0.5).fit(twice, settings, [0], SILENT)
@@ -139,7 +147,7 @@ def test_answers_to_one_question_stay_on_one_side(answers, settings):
     assert all(seen.count(question) == 2 for question in seen)
 
 
-def test_what_a_method_says_of_itself_passes_through():
+def test_what_a_method_says_of_itself_passes_through() -> None:
     for method in (P_TRUE, RandomDirections(), SAPLMAFinal(), Learner()):
         wrapped = calibrated(method, "temperature")
         assert wrapped.name == f"{method.name}_temperature"
@@ -153,8 +161,8 @@ def test_what_a_method_says_of_itself_passes_through():
     assert {calibrated(P_TRUE, kind).name for kind in Kind} == {"p_true_temperature", "p_true_platt", "p_true_isotonic"}
 
 
-def test_the_recipe_holds_all_that_decides(settings):
-    def recipe(method, given=settings):
+def test_the_recipe_holds_all_that_decides(settings: TrainingSettings) -> None:
+    def recipe(method: Any, given: Any = settings) -> Any:
         return OmegaConf.to_container(OmegaConf.structured(method.recipe(given)), enum_to_str=True)
 
     plain = recipe(calibrated(P_TRUE, "platt"))
@@ -168,7 +176,9 @@ def test_the_recipe_holds_all_that_decides(settings):
     json.dumps(whole)
 
 
-def test_answers_without_a_confidence_are_left_out_and_counted(answers, settings, tmp_path):
+def test_answers_without_a_confidence_are_left_out_and_counted(
+    answers: TrainingAnswers, settings: TrainingSettings, tmp_path: Path
+) -> None:
     p = np.linspace(0.1, 0.9, 80)
     p[[3, 10, 11]] = np.nan
     says = Says(p)
@@ -188,7 +198,7 @@ def test_answers_without_a_confidence_are_left_out_and_counted(answers, settings
         calibrated(Says(np.full(80, np.nan)), "platt").fit(answers, settings, [0], SILENT)
 
 
-def test_what_cannot_be_calibrated_is_refused(answers, settings):
+def test_what_cannot_be_calibrated_is_refused(answers: TrainingAnswers, settings: TrainingSettings) -> None:
     with pytest.raises(UserError, match=r"`calibrator` to be one of temperature, platt, isotonic, but got 'b'"):
         calibrated(P_TRUE, "b")
     for method in (P_TRUE, OWN_CCPS):
@@ -198,12 +208,14 @@ def test_what_cannot_be_calibrated_is_refused(answers, settings):
         calibrated(Says(np.full(80, 0.5)), "platt").fit(answers, settings, [0], SILENT)
 
 
-def test_lts_divides_both_logits_by_the_temperature_of_least_loss(answers, settings):
+def test_lts_divides_both_logits_by_the_temperature_of_least_loss(
+    answers: TrainingAnswers, settings: TrainingSettings
+) -> None:
     (fitted,) = LTS().fit(answers, settings, [0], SILENT)
     no, yes = answers.evidence.read("self_evaluation").astype(float).T
     sign = np.where(answers.correct, 1, -1)
 
-    def loss(log_t):
+    def loss(log_t: Any) -> Any:
         return np.logaddexp(0, -sign * (yes - no) / np.exp(log_t)).mean()
 
     t = np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded", options={"xatol": 1e-9}).x)

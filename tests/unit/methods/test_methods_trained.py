@@ -1,4 +1,6 @@
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ from lightning.pytorch.loggers.logger import DummyLogger
 from sklearn.metrics import roc_auc_score
 
 from ccps.asking.follow_up import LAYERS
+from ccps.methods import TrainingAnswers, TrainingSettings
 from ccps.methods.ccps import CCPS
 from ccps.methods.controls import RandomDirections, ShuffledLabels
 from ccps.methods.p_ik import PIK
@@ -18,16 +21,18 @@ ALL = [CCPS(), RandomDirections(), ShuffledLabels(), *ON_STATES]
 
 
 class Notes(DummyLogger):
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.lines = []
+        self.lines: list[Any] = []
 
-    def log_metrics(self, metrics, step=None):
+    def log_metrics(self, metrics: Any, step: Any = None) -> None:
         self.lines.append((step, dict(metrics)))
 
 
 @pytest.mark.parametrize("method", ALL, ids=lambda method: method.name)
-def test_a_method_learns_saves_and_loads_once_for_each_seed(method, answers, settings, tmp_path):
+def test_a_method_learns_saves_and_loads_once_for_each_seed(
+    method: Any, answers: TrainingAnswers, settings: TrainingSettings, tmp_path: Path
+) -> None:
     one, other = method.fit(answers, settings, [3, 4], SILENT)
     p = one.p_correct(answers.evidence)
     assert p.shape == (80,)
@@ -42,14 +47,16 @@ def test_a_method_learns_saves_and_loads_once_for_each_seed(method, answers, set
     assert one.notes(answers.evidence) == {}
 
 
-def test_parameters_are_counted_by_hand(answers, settings):
+def test_parameters_are_counted_by_hand(answers: TrainingAnswers, settings: TrainingSettings) -> None:
     (ccps,) = CCPS().fit(answers, settings, [0], SILENT)
     assert ccps.parameters == (75 * 8 + 8) + (8 * 4 + 4) + (4 * 2 + 2)
     (p_ik,) = PIK().fit(answers, settings, [0], SILENT)
     assert p_ik.parameters == (5 * 8 + 8) + (8 + 1)
 
 
-def test_the_fit_of_a_seed_does_not_depend_on_the_other_seeds(answers, settings):
+def test_the_fit_of_a_seed_does_not_depend_on_the_other_seeds(
+    answers: TrainingAnswers, settings: TrainingSettings
+) -> None:
     for method in (CCPS(), ShuffledLabels(), SAPLMAFinal()):
         together = method.fit(answers, settings, [1, 2, 3], SILENT)
         alone = method.fit(answers, settings, [3], SILENT)
@@ -57,7 +64,7 @@ def test_the_fit_of_a_seed_does_not_depend_on_the_other_seeds(answers, settings)
         np.testing.assert_allclose(together[2].p_correct(answers.evidence), expected, atol=1e-5)
 
 
-def test_lightning_fits_the_same_probes(answers, settings):
+def test_lightning_fits_the_same_probes(answers: TrainingAnswers, settings: TrainingSettings) -> None:
     in_turn = settings._replace(probe=replace(settings.probe, fitting=Fitting.lightning))
     batched, lightning = (CCPS().fit(answers, given, [1, 2], SILENT) for given in (settings, in_turn))
     for one, other in zip(batched, lightning, strict=True):
@@ -65,7 +72,9 @@ def test_lightning_fits_the_same_probes(answers, settings):
 
 
 @pytest.mark.parametrize("fitting", list(Fitting))
-def test_every_probe_is_heard_of_under_its_seed(fitting, answers, settings):
+def test_every_probe_is_heard_of_under_its_seed(
+    fitting: Any, answers: TrainingAnswers, settings: TrainingSettings
+) -> None:
     given, notes, progress = settings._replace(probe=replace(settings.probe, fitting=fitting)), Notes(), []
     reporting = Reporting(logger=notes, log_prefix="fit/tiny", on_progress=lambda *update: progress.append(update))
     fitted = CCPS().fit(answers, given, [1, 2], reporting)
@@ -79,7 +88,7 @@ def test_every_probe_is_heard_of_under_its_seed(fitting, answers, settings):
     assert progress[-1] == (total, total)
 
 
-def test_state_probes_are_heard_of_under_their_seed(answers, settings):
+def test_state_probes_are_heard_of_under_their_seed(answers: TrainingAnswers, settings: TrainingSettings) -> None:
     notes, progress = Notes(), []
     reporting = Reporting(logger=notes, log_prefix="fit", on_progress=lambda *update: progress.append(update))
     PIK().fit(answers, settings, [1, 2], reporting)
@@ -91,8 +100,10 @@ def test_state_probes_are_heard_of_under_their_seed(answers, settings):
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_saplma_reads_its_own_layer_and_no_other(layer, answers, settings):
-    (method,) = (method for method in ON_STATES[1:] if method.layer == layer)
+def test_saplma_reads_its_own_layer_and_no_other(
+    layer: Any, answers: TrainingAnswers, settings: TrainingSettings
+) -> None:
+    (method,) = (method for method in ON_STATES[1:] if getattr(method, "layer", None) == layer)
     (fitted,) = method.fit(answers, settings, [0], SILENT)
     p = fitted.p_correct(answers.evidence)
     for number, name in enumerate(LAYERS):
@@ -102,7 +113,7 @@ def test_saplma_reads_its_own_layer_and_no_other(layer, answers, settings):
         assert (changed.tolist() != p.tolist()) == (name == layer)
 
 
-def test_what_a_method_needs_is_asked_for(answers, settings):
+def test_what_a_method_needs_is_asked_for(answers: TrainingAnswers, settings: TrainingSettings) -> None:
     bare = answers._replace(evidence=answers.evidence._replace(needs={}))
     for method in ON_STATES:
         (need,) = method.needs
@@ -110,7 +121,7 @@ def test_what_a_method_needs_is_asked_for(answers, settings):
             method.fit(bare, settings, [0], SILENT)
 
 
-def test_shuffling_keeps_the_share_of_right_answers_and_differs_by_seed(answers):
+def test_shuffling_keeps_the_share_of_right_answers_and_differs_by_seed(answers: TrainingAnswers) -> None:
     first, again, other = (ShuffledLabels().labels(answers.correct, seed) for seed in (1, 1, 2))
     assert first.tolist() == again.tolist() != other.tolist()
     assert first.sum() == answers.correct.sum()
@@ -118,7 +129,7 @@ def test_shuffling_keeps_the_share_of_right_answers_and_differs_by_seed(answers)
     assert CCPS().labels(answers.correct, 1) is answers.correct
 
 
-def test_answers_of_several_tokens(answers, settings):
+def test_answers_of_several_tokens(answers: TrainingAnswers, settings: TrainingSettings) -> None:
     # Only the last token of an answer tells; the perceptron reads that one, the convolutions find it.
     known = answers.evidence
     noise = np.random.default_rng(1).normal(size=known.features.shape).astype(np.float32)

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ def table(both_right: int, only_first: int, only_second: int, both_wrong: int) -
     return first, second
 
 
-def test_a_table_by_hand():
+def test_a_table_by_hand() -> None:
     found = agreement(*table(20, 5, 10, 15))
     assert found[:7] == (50, 0, 0, 20, 5, 10, 15)
     # Same 35/50 = 0.7; by chance 0.5·0.6 + 0.5·0.4 = 0.5; (0.7 − 0.5)/(1 − 0.5).
@@ -27,7 +28,7 @@ def test_a_table_by_hand():
 
 
 @given(st.lists(st.tuples(verdicts, verdicts), min_size=1, max_size=60))
-def test_against_scikit_learn(pairs):
+def test_against_scikit_learn(pairs: list[tuple[bool | None, bool | None]]) -> None:
     first, second = map(list, zip(*pairs, strict=True))
     known = [(a, b) for a, b in pairs if None not in (a, b)]
     found = agreement(first, second)
@@ -41,11 +42,11 @@ def test_against_scikit_learn(pairs):
 
 
 @pytest.mark.parametrize("cells", [(20, 5, 10, 15), (60, 7, 3, 30), (5, 20, 20, 5), (90, 4, 5, 1)])
-def test_standard_error_against_the_delta_method(cells):
+def test_standard_error_against_the_delta_method(cells: tuple[int, int, int, int]) -> None:
     """The variance of κ over multinomial tables, from its numerical gradient in the four shares."""
     n, shares = sum(cells), np.array(cells) / sum(cells)
 
-    def kappa(p):
+    def kappa(p: Any) -> Any:
         chance = (p[0] + p[1]) * (p[0] + p[2]) + (p[2] + p[3]) * (p[1] + p[3])
         return (p[0] + p[3] - chance) / (1 - chance)
 
@@ -56,7 +57,7 @@ def test_standard_error_against_the_delta_method(cells):
     assert found.kappa_high - found.kappa == pytest.approx(1.959964 * error, rel=1e-4)
 
 
-def test_the_interval_covers():
+def test_the_interval_covers() -> None:
     rng = np.random.default_rng(0)
     shares = np.array([0.5, 0.1, 0.1, 0.3])
     true = (0.8 - (0.36 + 0.16)) / (1 - (0.36 + 0.16))
@@ -68,7 +69,7 @@ def test_the_interval_covers():
 @pytest.mark.parametrize(
     ("cells", "word"), [((0, 0, 0, 0), "no answer"), ((9, 0, 0, 0), "undefined"), ((0, 0, 0, 9), "undefined")]
 )
-def test_undefined_says_why(cells, word):
+def test_undefined_says_why(cells: tuple[int, int, int, int], word: str) -> None:
     found = agreement(*table(*cells))
     assert math.isnan(found.kappa)
     assert math.isnan(found.kappa_low)
@@ -77,13 +78,13 @@ def test_undefined_says_why(cells, word):
     assert math.isnan(found.agreement) == (sum(cells) == 0)
 
 
-def test_perfect_agreement_has_a_point_for_an_interval_and_says_so():
+def test_perfect_agreement_has_a_point_for_an_interval_and_says_so() -> None:
     found = agreement(*table(3, 0, 0, 4))
     assert found[7:11] == (1, 1, 1, 1)
     assert "no two verdicts differ" in found.note
 
 
-def test_one_grader_that_never_varies_agrees_by_chance_alone():
+def test_one_grader_that_never_varies_agrees_by_chance_alone() -> None:
     assert agreement(*table(5, 3, 0, 0)).kappa == 0
 
 
@@ -96,6 +97,6 @@ def test_one_grader_that_never_varies_agrees_by_chance_alone():
         ([], [], 1.0, "`level`"),
     ],
 )
-def test_bad_input(first, second, level, match):
+def test_bad_input(first: list[Any], second: list[Any], level: float, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         agreement(first, second, level)

@@ -1,6 +1,7 @@
 import math
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ corners = st.sampled_from([0.0, 1e-20, 0.1, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0
 rows = st.lists(st.tuples(corners | st.floats(0, 1), st.booleans()), min_size=1, max_size=40)
 
 
-def gap_in_bins(pairs, contains):
+def gap_in_bins(pairs: Any, contains: Any) -> Any:
     """ECE over the bins 0..9 by its textbook formula, one loop per bin."""
     kept, total = 0, 0.0
     for b in range(10):
@@ -29,24 +30,24 @@ def gap_in_bins(pairs, contains):
     return total / kept if kept else math.nan
 
 
-def half_open(b, c):
+def half_open(b: Any, c: Any) -> Any:
     return EDGES[b] <= c < EDGES[b + 1]
 
 
-def last_closed(b, c):
+def last_closed(b: Any, c: Any) -> Any:
     return half_open(b, c) or (b == 9 and c == 1)
 
 
-def right_closed(b, c):
+def right_closed(b: Any, c: Any) -> Any:
     return EDGES[b] < c <= EDGES[b + 1]
 
 
-def top_label(data):
+def top_label(data: Any) -> list[tuple[Any, Any]]:
     predictions = [(1, p) if p > 1 - p else (0, 1 - p) for p, _ in data]
     return [(confidence, label == y) for (label, confidence), (_, y) in zip(predictions, data, strict=True)]
 
 
-def equal_mass(data):
+def equal_mass(data: Any) -> Any:
     """Cut at k·n/10; a cut inside a run of equal values goes to its nearer end, to the lower if midway."""
     values = sorted(p for p, _ in data)
     n = len(values)
@@ -59,7 +60,7 @@ def equal_mass(data):
         )
         cuts.append(cut if run is None else run[0] if cut - run[0] <= run[1] - cut else run[1])
 
-    def contains(b, c):
+    def contains(b: Any, c: Any) -> Any:
         return sum(cut <= values.index(c) for cut in cuts) == b
 
     return gap_in_bins(data, contains)
@@ -74,27 +75,27 @@ BY_HAND = {
 }
 
 
-def columns(data):
+def columns(data: Any) -> tuple[list[Any], list[Any]]:
     return [p for p, _ in data], [y for _, y in data]
 
 
-def test_every_convention_has_its_own_loop_here():
+def test_every_convention_has_its_own_loop_here() -> None:
     assert set(BY_HAND) == set(CONVENTIONS)
     assert all(name == convention.name for name, convention in CONVENTIONS.items())
 
 
 @pytest.mark.parametrize("name", CONVENTIONS)
 @given(data=rows)
-def test_ece_agrees_with_the_loop(name, data):
-    assert ece(*columns(data), name) == pytest.approx(BY_HAND[name](data), abs=1e-12, nan_ok=True)
+def test_ece_agrees_with_the_loop(name: Any, data: list[tuple[Any, bool]]) -> None:
+    assert ece(*columns(data), convention=name) == pytest.approx(BY_HAND[name](data), abs=1e-12, nan_ok=True)  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("name", CONVENTIONS)
-def test_ece_agrees_with_the_loop_on_many_rows(name):
+def test_ece_agrees_with_the_loop_on_many_rows(name: Any) -> None:
     rng = np.random.default_rng(3)
     p = np.concatenate([rng.random(150), rng.integers(11, size=150) / 10])
     data = list(zip(p.tolist(), (rng.random(300) < p**2).tolist(), strict=True))
-    assert ece(*columns(data), name) == pytest.approx(BY_HAND[name](data), abs=1e-13)
+    assert ece(*columns(data), convention=name) == pytest.approx(BY_HAND[name](data), abs=1e-13)  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize(
@@ -110,33 +111,33 @@ def test_ece_agrees_with_the_loop_on_many_rows(name):
         ("right_closed", 0.2175, 0),
     ],
 )
-def test_a_confidence_of_one_beside_others_in_the_last_bin(name, value, dropped):
+def test_a_confidence_of_one_beside_others_in_the_last_bin(name: str, value: float, dropped: int) -> None:
     p, y = [1.0, 1.0, 0.95, 0.92], [1, 0, 1, 1]
     assert ece(p, y, name) == pytest.approx(value, abs=1e-15)
     assert evaluate(p, y, name).ece_dropped == dropped
 
 
 @pytest.mark.parametrize(("name", "value", "dropped"), [("p_correct", 0.95 / 3, 0), ("right_closed", 0.475, 1)])
-def test_a_confidence_of_zero_beside_others_in_the_first_bin(name, value, dropped):
+def test_a_confidence_of_zero_beside_others_in_the_first_bin(name: str, value: float, dropped: int) -> None:
     p, y = [0.0, 0.04, 0.01], [0, 1, 0]
     # All three in one bin: |1/3 − 0.05/3|; without the zero: |1/2 − 0.025|.
     assert ece(p, y, name) == pytest.approx(value, abs=1e-15)
     assert evaluate(p, y, name).ece_dropped == dropped
 
 
-def test_ct_drops_certainty_of_being_wrong_too():
+def test_ct_drops_certainty_of_being_wrong_too() -> None:
     result = evaluate([0.0, 1e-20, 1.0, 0.2], [0, 1, 1, 0])
     assert result.ece_dropped == 3  # 1 − 1e-20 is 1.0 in float64
     assert result.ece == pytest.approx(0.2, abs=1e-15)
 
 
-def test_ece_of_nothing_but_dropped_rows_is_undefined():
+def test_ece_of_nothing_but_dropped_rows_is_undefined() -> None:
     assert math.isnan(ece([1.0, 0.0], [1, 0], "ct"))
     assert evaluate([1.0, 0.0], [1, 0], "ct").undefined["ece"] == 1
     assert ece([1.0, 0.0], [1, 0], "max_prob") == 0.0
 
 
-def test_edges_are_those_of_linspace():
+def test_edges_are_those_of_linspace() -> None:
     # linspace(0, 1, 11)[6] is 0.6000000000000001, so 0.6 shares a bin with 0.55; 0.8 shares none with 0.75.
     assert ece([0.6, 0.55], [1, 0], "p_correct") == pytest.approx(0.075, abs=1e-15)
     assert ece([0.4, 0.55], [0, 0], "ct") == pytest.approx(0.075, abs=1e-15)
@@ -144,19 +145,19 @@ def test_edges_are_those_of_linspace():
     assert ece([0.8, 0.75], [1, 0], "right_closed") == pytest.approx(0.275, abs=1e-15)
 
 
-def test_a_tie_predicts_wrong():
+def test_a_tie_predicts_wrong() -> None:
     result = evaluate([0.5, 0.5, 0.5], [0, 0, 1])
     assert result.acc == pytest.approx(2 / 3)
     assert result.ece == pytest.approx(2 / 3 - 0.5)
 
 
-def test_equal_mass_keeps_a_run_together():
+def test_equal_mass_keeps_a_run_together() -> None:
     # Nine rows of 0.5 are nine tenths of the mass in one bin; the last row has its own.
     assert ece([0.5] * 9 + [0.9], [1] * 9 + [0], "equal_mass") == pytest.approx(0.9 * 0.5 + 0.1 * 0.9)
 
 
 @given(data=rows)
-def test_equal_mass_counts_differ_by_one_at_most_without_ties(data):
+def test_equal_mass_counts_differ_by_one_at_most_without_ties(data: list[tuple[Any, bool]]) -> None:
     distinct = sorted({p for p, _ in data})
     bins = reliability_bins(distinct, [True] * len(distinct), "equal_mass")
     assert bins.count.max() - bins.count.min() <= 1
@@ -164,7 +165,7 @@ def test_equal_mass_counts_differ_by_one_at_most_without_ties(data):
 
 @pytest.mark.parametrize("name", CONVENTIONS)
 @given(data=rows)
-def test_reliability_bins_sum_up_to_the_ece(name, data):
+def test_reliability_bins_sum_up_to_the_ece(name: Any, data: list[tuple[Any, bool]]) -> None:
     p, y = columns(data)
     bins = reliability_bins(p, y, name)
     kept = bins.count.sum()
@@ -180,7 +181,7 @@ def test_reliability_bins_sum_up_to_the_ece(name, data):
         assert (bins.confidence[filled] <= bins.upper[filled] + 1e-12).all()
 
 
-def test_reliability_bins_by_hand():
+def test_reliability_bins_by_hand() -> None:
     bins = reliability_bins([0.05, 0.15, 0.12, 0.95, 1.0], [0, 1, 0, 1, 1], "p_correct")
     assert bins.count.tolist() == [1, 2, 0, 0, 0, 0, 0, 0, 0, 2]
     assert bins.accuracy[[0, 1, 9]].tolist() == [0, 0.5, 1]
@@ -189,14 +190,14 @@ def test_reliability_bins_by_hand():
     assert bins.upper.tolist() == EDGES[1:]
 
 
-def test_number_of_bins_is_part_of_the_convention():
+def test_number_of_bins_is_part_of_the_convention() -> None:
     one_bin = replace(CONVENTIONS["p_correct"], name="one", n_bins=1)
     assert ece([0.1, 0.9, 0.8], [1, 0, 1], one_bin) == pytest.approx(abs(2 / 3 - 0.6))
     assert len(reliability_bins([0.1], [1], one_bin).count) == 1
 
 
 @pytest.mark.parametrize(("p", "name"), [(0.72, "p_correct"), (0.72, "ct"), (0.28, "max_prob"), (0.72, "equal_mass")])
-def test_noise_of_one_bin_is_the_mean_deviation_of_a_binomial(p, name):
+def test_noise_of_one_bin_is_the_mean_deviation_of_a_binomial(p: float, name: str) -> None:
     n, n_draws = 25, 4000
     hits = np.arange(n + 1)
     deviation, chance = np.abs(hits / n - 0.72), binom.pmf(hits, n, 0.72)
@@ -210,7 +211,7 @@ def test_noise_of_one_bin_is_the_mean_deviation_of_a_binomial(p, name):
     assert noise.n_draws == n_draws
 
 
-def test_noise_of_subjects_is_the_mean_of_their_noises():
+def test_noise_of_subjects_is_the_mean_of_their_noises() -> None:
     p, groups = [0.3] * 10 + [0.85] * 5, [1] * 10 + [2] * 5
     separate = [expected_ece_noise(part, "p_correct", seed=1, n_draws=4000).mean for part in (p[:10], p[10:])]
     together = expected_ece_noise(p, "p_correct", seed=2, n_draws=4000, groups=groups).mean
@@ -218,7 +219,7 @@ def test_noise_of_subjects_is_the_mean_of_their_noises():
     assert expected_ece_noise(p, "p_correct", seed=2, n_draws=4000).mean < together
 
 
-def test_noise_is_seeded_and_does_not_depend_on_row_order():
+def test_noise_is_seeded_and_does_not_depend_on_row_order() -> None:
     rng = np.random.default_rng(0)
     p, groups, order = rng.random(60), rng.integers(4, size=60), rng.permutation(60)
     noise = expected_ece_noise(p, seed=7, n_draws=50, groups=groups)
@@ -226,5 +227,5 @@ def test_noise_is_seeded_and_does_not_depend_on_row_order():
     assert noise != expected_ece_noise(p, seed=8, n_draws=50, groups=groups)
 
 
-def test_noise_where_every_row_is_dropped_is_undefined():
+def test_noise_where_every_row_is_dropped_is_undefined() -> None:
     assert math.isnan(expected_ece_noise([1.0, 0.0], "ct", seed=0).mean)

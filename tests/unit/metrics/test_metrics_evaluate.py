@@ -1,8 +1,10 @@
 import dataclasses
 import doctest
 import math
+import random
 import sys
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,12 +20,12 @@ grouped = st.lists(st.tuples(values, st.booleans(), st.sampled_from("abc")), min
 conventions = st.sampled_from(list(CONVENTIONS))
 
 
-def bits(result):
+def bits(result: Any) -> list[Any]:
     return [value.hex() for value in result.values()] + [result.undefined, result.ece_dropped]
 
 
 @given(data=grouped, name=conventions, shuffle=st.randoms(use_true_random=False))
-def test_the_order_of_rows_changes_no_bit(data, name, shuffle):
+def test_the_order_of_rows_changes_no_bit(data: list[tuple[Any, bool, str]], name: Any, shuffle: random.Random) -> None:
     shuffled = list(data)
     shuffle.shuffle(shuffled)
     (p, y, g), (p2, y2, g2) = (list(zip(*rows, strict=True)) for rows in (data, shuffled))
@@ -32,7 +34,7 @@ def test_the_order_of_rows_changes_no_bit(data, name, shuffle):
     assert risk_coverage(p, y).aurc == risk_coverage(p2, y2).aurc
 
 
-def test_the_names_of_groups_change_no_bit():
+def test_the_names_of_groups_change_no_bit() -> None:
     rng = np.random.default_rng(1)
     p, g = rng.random(600), rng.integers(40, size=600)
     y = rng.random(600) < p
@@ -40,7 +42,7 @@ def test_the_names_of_groups_change_no_bit():
     assert bits(evaluate(p, y, groups=g)) == bits(evaluate(p, y, groups=renamed))
 
 
-def test_brier_and_acc_against_their_definitions():
+def test_brier_and_acc_against_their_definitions() -> None:
     rng = np.random.default_rng(2)
     p = rng.random(300)
     y = rng.random(300) < p
@@ -49,7 +51,7 @@ def test_brier_and_acc_against_their_definitions():
         assert evaluate(p, y, name).acc == pytest.approx(np.mean(np.argmax([1 - p, p], axis=0) == y), abs=1e-15)
 
 
-def test_conventions_change_the_ece_only():
+def test_conventions_change_the_ece_only() -> None:
     rng = np.random.default_rng(4)
     p = np.concatenate([rng.random(50), [0.0, 1.0, 1.0]])
     y = rng.random(53) < p**2
@@ -58,7 +60,7 @@ def test_conventions_change_the_ece_only():
     assert len({(result.brier, result.acc, result.aucpr, result.auroc) for result in results}) == 1
 
 
-def test_groups_give_the_unweighted_mean_over_groups():
+def test_groups_give_the_unweighted_mean_over_groups() -> None:
     rng = np.random.default_rng(5)
     p, g = rng.random(90), np.repeat(["art", "law", "zoo"], [10, 20, 60])
     y = rng.random(90) < p
@@ -73,7 +75,7 @@ def test_groups_give_the_unweighted_mean_over_groups():
 ONE_CLASS = ([0.9, 0.2, 0.7, 0.3, 0.4], [1, 0, 1, 0, 0], ["a", "a", "b", "c", "c"])
 
 
-def test_a_group_without_both_classes_is_left_out_and_counted():
+def test_a_group_without_both_classes_is_left_out_and_counted() -> None:
     result = evaluate(*ONE_CLASS[:2], groups=ONE_CLASS[2])
     assert result.undefined == {"ece": 0, "brier": 0, "acc": 0, "aucpr": 1, "auroc": 2}
     assert result.auroc == 1.0
@@ -82,7 +84,7 @@ def test_a_group_without_both_classes_is_left_out_and_counted():
     assert result.ece == pytest.approx((0.15 + 0.3 + 0.35) / 3)
 
 
-def test_propagate_makes_the_whole_undefined():
+def test_propagate_makes_the_whole_undefined() -> None:
     result = evaluate(*ONE_CLASS[:2], groups=ONE_CLASS[2], nan_groups="propagate")
     assert [metric for metric in METRICS if math.isnan(result[metric])] == ["aucpr", "auroc"]
     assert result.undefined == {"ece": 0, "brier": 0, "acc": 0, "aucpr": 1, "auroc": 2}
@@ -90,7 +92,7 @@ def test_propagate_makes_the_whole_undefined():
 
 
 @pytest.mark.parametrize("groups", [None, ["a", "b", "a"]])
-def test_one_class_everywhere_is_undefined_without_a_warning(groups):
+def test_one_class_everywhere_is_undefined_without_a_warning(groups: list[str] | None) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         wrong = evaluate([0.2, 0.7, 1.0], [0, 0, 0], groups=groups)
@@ -103,7 +105,7 @@ def test_one_class_everywhere_is_undefined_without_a_warning(groups):
     assert right.undefined == {"ece": 0, "brier": 0, "acc": 0, "aucpr": 0, "auroc": right.n_groups}
 
 
-def test_the_result_is_a_frozen_mapping():
+def test_the_result_is_a_frozen_mapping() -> None:
     result = evaluate([0.9, 0.2], [1, 0])
     assert list(result) == ["ece", "brier", "acc", "aucpr", "auroc"]
     assert dict(result) == {metric: getattr(result, metric) for metric in METRICS}
@@ -112,25 +114,26 @@ def test_the_result_is_a_frozen_mapping():
     with pytest.raises(KeyError):
         result["n"]
     with pytest.raises(dataclasses.FrozenInstanceError):
-        result.ece = 0.0
+        result.ece = 0.0  # type: ignore[attr-defined]
 
 
 @given(
     data=st.lists(st.tuples(values, st.booleans(), st.integers(0, 3)), min_size=1, max_size=20),
     name=conventions,
 )
-def test_a_weight_is_a_number_of_copies(data, name):
+def test_a_weight_is_a_number_of_copies(data: list[tuple[Any, bool, int]], name: Any) -> None:
     copies = [(p, y) for p, y, weight in data for _ in range(weight)]
     if not copies:
         return
     p, y, weights = (np.array(column, dtype=float) for column in zip(*data, strict=True))
     both = metric_table(p, y, np.stack([np.ones_like(weights), weights]), CONVENTIONS[name])
     assert both[0] == pytest.approx(list(evaluate(p, y, name).values()), abs=1e-12, nan_ok=True)
-    copied = evaluate(*zip(*copies, strict=True), name)
+    q, z = zip(*copies, strict=True)
+    copied = evaluate(q, z, name)
     assert both[1] == pytest.approx(list(copied.values()), abs=1e-12, nan_ok=True)
 
 
-def test_the_example_in_the_docstring():
+def test_the_example_in_the_docstring() -> None:
     # The package exports a function of the module's name, so the module is taken from where imports keep it.
     outcome = doctest.testmod(sys.modules[evaluate.__module__])
     assert outcome.attempted > 0

@@ -1,4 +1,6 @@
 import re
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +41,7 @@ ENTRIES = [
         ([], [], "to hold at least one row, but got none"),
     ],
 )
-def test_bad_rows_are_refused_everywhere(entry, p, y, message):
+def test_bad_rows_are_refused_everywhere(entry: Any, p: Any, y: Any, message: str) -> None:
     with pytest.raises(ValueError, match=f"^Expected .*{re.escape(message)}"):
         entry(p, y)
 
@@ -54,7 +56,7 @@ def test_bad_rows_are_refused_everywhere(entry, p, y, message):
         (P, [0.0, 1.0, 1.0], pd.Categorical(G)),
     ],
 )
-def test_rows_may_come_in_any_container(p, y, groups):
+def test_rows_may_come_in_any_container(p: Any, y: Any, groups: Any) -> None:
     result = metrics.evaluate(p, y, groups=groups)
     assert dict(result) == pytest.approx(dict(metrics.evaluate(P, Y, groups=G)), abs=1e-7, nan_ok=True)
 
@@ -63,7 +65,7 @@ def test_rows_may_come_in_any_container(p, y, groups):
     ("name", "hint"),
     [("CT", "Choose one of these"), ("equal_mas", "Did you mean 'equal_mass'?"), ("guo", "Choose")],
 )
-def test_unknown_convention_lists_the_known_and_suggests_the_nearest(name, hint):
+def test_unknown_convention_lists_the_known_and_suggests_the_nearest(name: str, hint: str) -> None:
     pattern = f"Expected `convention` to be one of ct, max_prob, .*, but got {name!r}. {re.escape(hint)}"
     for entry in (metrics.evaluate, metrics.ece, metrics.reliability_bins):
         with pytest.raises(ValueError, match=pattern):
@@ -83,7 +85,7 @@ def test_unknown_convention_lists_the_known_and_suggests_the_nearest(name, hint)
         (["a", 1, "b"], "labels of one type, none missing"),
     ],
 )
-def test_bad_groups_are_refused(groups, message):
+def test_bad_groups_are_refused(groups: list[Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^Expected `groups` to hold .*{message}"):
         metrics.evaluate(P, Y, groups=groups)
 
@@ -92,14 +94,14 @@ def test_bad_groups_are_refused(groups, message):
     ("call", "message"),
     [
         (
-            lambda: metrics.evaluate(P, Y, nan_groups="drop"),
+            lambda: metrics.evaluate(P, Y, nan_groups="drop"),  # type: ignore[arg-type]
             "`nan_groups` to be one of skip, propagate, but got 'drop'",
         ),
         (
-            lambda: metrics.bootstrap(P, Y, G, seed=0, aggregate="mean"),
+            lambda: metrics.bootstrap(P, Y, G, seed=0, aggregate="mean"),  # type: ignore[arg-type]
             "`aggregate` to be one of macro, pooled",
         ),
-        (lambda: metrics.bootstrap(P, Y, G, seed=0, scheme="cluster"), "Did you mean 'clusters'?"),
+        (lambda: metrics.bootstrap(P, Y, G, seed=0, scheme="cluster"), "Did you mean 'clusters'?"),  # type: ignore[arg-type]
         (
             lambda: metrics.bootstrap(P, Y, G, seed=0, n_resamples=0),
             "`n_resamples` to be at least 1, but got 0",
@@ -111,10 +113,10 @@ def test_bad_groups_are_refused(groups, message):
         ),
         (lambda: metrics.expected_ece_noise(P, seed=0, n_draws=0), "`n_draws` to be at least 1"),
         (lambda: Convention("x", "", "", "p_correct", "half_open", n_bins=0), "`n_bins` to be at least 1"),
-        (lambda: Convention("x", "", "", "p_correct", "closed"), "`binning` to be one of half_open"),
-        (lambda: Convention("x", "", "", "p_corect", "half_open"), "Did you mean 'p_correct'?"),
+        (lambda: Convention("x", "", "", "p_correct", "closed"), "`binning` to be one of half_open"),  # type: ignore[arg-type]
+        (lambda: Convention("x", "", "", "p_corect", "half_open"), "Did you mean 'p_correct'?"),  # type: ignore[arg-type]
     ],
 )
-def test_bad_settings_are_refused(call, message):
+def test_bad_settings_are_refused(call: Callable[..., Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^Expected .*{re.escape(message)}"):
         call()

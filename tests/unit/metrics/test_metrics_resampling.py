@@ -10,7 +10,7 @@ from ccps.metrics.resampling import (
 )
 
 
-def test_places_and_counts_are_draws_with_replacement():
+def test_places_and_counts_are_draws_with_replacement() -> None:
     places = drawn_places(np.random.default_rng(0), 4000, 3)
     counts = drawn_counts(np.random.default_rng(0), 4000, 3)
     for times in (counted(places), counts):
@@ -21,19 +21,19 @@ def test_places_and_counts_are_draws_with_replacement():
     assert counted(np.array([[2, 2, 0], [1, 1, 1]])).tolist() == [[1, 0, 2], [0, 3, 0]]
 
 
-def test_ends_hold_the_middle_of_what_is_defined():
+def test_ends_hold_the_middle_of_what_is_defined() -> None:
     values = np.append(np.arange(101.0), [np.nan] * 7)
     assert percentile_ends(values, 0.9) == pytest.approx((5.0, 95.0))
     assert np.isnan(percentile_ends(np.array([np.nan]), 0.95)).all()
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 95])
-def test_a_level_that_is_none_is_refused(level):
+def test_a_level_that_is_none_is_refused(level: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         percentile_ends(np.arange(3.0), level)
 
 
-def test_whole_groups_are_drawn_as_a_loop_would():
+def test_whole_groups_are_drawn_as_a_loop_would() -> None:
     values, groups = np.array([1.0, 2.0, 4.0, 8.0, 16.0]), ["b", "a", "b", "c", "a"]
     found = clustered_bootstrap(lambda rows: float(values[rows].sum()), groups, seed=7, n_resamples=30, level=0.8)
     rng, sums = np.random.default_rng(7), []
@@ -42,6 +42,6 @@ def test_whole_groups_are_drawn_as_a_loop_would():
     assert found == pytest.approx((31.0, *np.quantile(sums, [0.1, 0.9]), 0), abs=1e-12)
 
 
-def test_one_group_has_no_spread():
+def test_one_group_has_no_spread() -> None:
     found = clustered_bootstrap(lambda rows: float(len(rows)), ["a", "a"], seed=0, n_resamples=5)
     assert found == (2.0, 2.0, 2.0, 0)

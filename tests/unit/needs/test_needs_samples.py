@@ -251,7 +251,7 @@ def said_by_hand(monkeypatch: pytest.MonkeyPatch, texts: dict[str, list[str]]) -
 
 @pytest.mark.parametrize(("questions", "drawer"), [(OPEN, WrittenSamples), (CHOICES, ChosenSamples)])
 def test_a_batch_that_does_not_fit_the_memory_is_drawn_in_parts(
-    questions: list[Question], drawer: type, shared: SharedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    questions: list[Question], drawer: Any, shared: SharedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Run(tmp_path, "cpu")
     stage = SampleStage(*about(answered(questions, shared, run), questions, shared), SETTINGS)

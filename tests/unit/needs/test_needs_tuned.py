@@ -87,7 +87,8 @@ def model_of(asked: Asked) -> LanguageModel:
 
 @torch.no_grad()
 def logits(asked: Asked) -> torch.Tensor:
-    return model_of(asked).model(IDS).logits
+    logits: torch.Tensor = model_of(asked).model(IDS).logits
+    return logits
 
 
 def test_tuning_leaves_an_adapter_its_curve_and_the_model_as_it_was(ask: Callable[..., Asked]) -> None:

@@ -1,5 +1,6 @@
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,9 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 every_direction = pytest.mark.parametrize("direction", DIRECTIONS)
 
 
-def case(seed: int, tokens: int = 6, vocab: int = 61, width: int = 9, scale: float = 2.0):
+def case(
+    seed: int, tokens: int = 6, vocab: int = 61, width: int = 9, scale: float = 2.0
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """A small head and states; half of the tokens are the model's own choice."""
     generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(vocab, width, generator=generator)
@@ -33,7 +36,7 @@ def case(seed: int, tokens: int = 6, vocab: int = 61, width: int = 9, scale: flo
     return hidden, weight, ids
 
 
-def orthonormal_case(seed: int, tokens: int = 6, vocab: int = 24):
+def orthonormal_case(seed: int, tokens: int = 6, vocab: int = 24) -> tuple[torch.Tensor, Any, torch.Tensor]:
     """A head whose rows are orthonormal: moving along one row leaves every other logit alone."""
     generator = torch.Generator().manual_seed(seed)
     weight = torch.linalg.qr(torch.randn(vocab, vocab, generator=generator)).Q
@@ -49,14 +52,14 @@ def near(actual: torch.Tensor, expected: torch.Tensor, tolerance: float = 1e-3) 
     torch.testing.assert_close(actual, expected, rtol=tolerance, atol=tolerance)
 
 
-def clear_of_flips(inputs, direction, radius, steps):
+def clear_of_flips(inputs: Any, direction: Any, radius: Any, steps: Any) -> Any:
     """Tokens whose flip is not within rounding of a grid radius, where either side is right."""
     exact = flip_radius(*inputs, direction=direction)[:, None]
     radii = torch.tensor(Grid(radius, steps).radii())
     return ((exact - radii).abs() > 1e-3 * radii).all(1)
 
 
-def logit_rounding(hidden, weight, ids, radius, **options):
+def logit_rounding(hidden: Any, weight: Any, ids: Any, radius: Any, **options: Any) -> Any:
     """How far two float32 computations of one logit may lie apart at the end of the ray, the worst of each token.
 
     A logit h·w + ε·d·w is a sum of products. Blocks of another height are multiplied by other routines of the library,
@@ -73,7 +76,7 @@ def logit_rounding(hidden, weight, ids, radius, **options):
 @every_direction
 @settings(max_examples=10, deadline=None)
 @given(seed=SEEDS, vocab=st.integers(2, 700), steps=st.integers(1, 6), radius=st.floats(0.1, 30))
-def test_equals_the_step_by_step_reference(direction, seed, vocab, steps, radius):
+def test_equals_the_step_by_step_reference(direction: Any, seed: int, vocab: int, steps: int, radius: float) -> None:
     inputs = case(seed, tokens=3, vocab=vocab)
     fast = stability_features(*inputs, radius, steps, direction=direction)
     slow = reference_features(*inputs, radius, steps, direction=direction)
@@ -86,7 +89,7 @@ def test_equals_the_step_by_step_reference(direction, seed, vocab, steps, radius
 
 @every_direction
 @pytest.mark.parametrize("golden", ["a", "saturated"])
-def test_equals_the_reference_on_the_golden_inputs(direction, golden):
+def test_equals_the_reference_on_the_golden_inputs(direction: Any, golden: str) -> None:
     with np.load(GOLDEN / f"{golden}.npz") as file:
         hidden, weight, ids = inputs = [torch.from_numpy(file[name]) for name in ("hidden", "weight", "token_id")]
         radius, steps = float(file["radius"]), int(file["steps"])
@@ -101,7 +104,7 @@ def test_equals_the_reference_on_the_golden_inputs(direction, golden):
 
 
 @every_direction
-def test_saturated_predictions_equal_the_reference(direction):
+def test_saturated_predictions_equal_the_reference(direction: Any) -> None:
     hidden, weight, ids = case(1, tokens=24, scale=30.0)
     ids[::2] = (ids[::2] + 1) % 61  # away from certainty of the chosen token, which autograd cannot resolve
     assert (column(stability_features(hidden, weight, ids), "original_prob_argmax") > 0.999).sum() >= 12
@@ -114,7 +117,7 @@ def test_saturated_predictions_equal_the_reference(direction):
 @every_direction
 @settings(max_examples=10, deadline=None)
 @given(seed=SEEDS, radius=st.floats(1e-3, 20), scale=st.floats(0.5, 10))
-def test_path_holds_by_its_definitions(direction, seed, radius, scale):
+def test_path_holds_by_its_definitions(direction: Any, seed: int, radius: float, scale: float) -> None:
     """Divergences, entropy and log-probability in float64, certain tokens included."""
     hidden, weight, ids = case(seed, tokens=2, scale=scale)
     features = stability_features(hidden, weight, ids, radius, 1, direction=direction).double()
@@ -134,20 +137,20 @@ def test_path_holds_by_its_definitions(direction, seed, radius, scale):
 
 
 @every_direction
-def test_what_the_unmoved_state_says_does_not_depend_on_the_direction(direction):
+def test_what_the_unmoved_state_says_does_not_depend_on_the_direction(direction: Any) -> None:
     features, gradient = (stability_features(*case(2), direction=each) for each in (direction, "gradient"))
     torch.testing.assert_close(features[:, :12], gradient[:, :12], rtol=0, atol=0)
     norms = column(features, "jacobian_norm_token"), column(gradient, "jacobian_norm_token")
     torch.testing.assert_close(*norms, rtol=0, atol=0)
 
 
-def test_the_gradient_is_the_default():
+def test_the_gradient_is_the_default() -> None:
     torch.testing.assert_close(
         stability_features(*case(3)), stability_features(*case(3), direction="gradient"), rtol=0, atol=0
     )
 
 
-def test_opposite_is_the_mirrored_gradient():
+def test_opposite_is_the_mirrored_gradient() -> None:
     up, down = (ray(*case(4), direction=each) for each in ("gradient", "opposite"))
     torch.testing.assert_close(down.direction, -up.direction, rtol=0, atol=0)
     torch.testing.assert_close(down.slope, -up.slope, rtol=1e-6, atol=1e-6)
@@ -155,7 +158,7 @@ def test_opposite_is_the_mirrored_gradient():
 
 @settings(max_examples=20, deadline=None)
 @given(seed=SEEDS, share=st.floats(0.01, 1))
-def test_opposite_raises_the_chosen_token_as_far_as_curvature_allows(seed, share):
+def test_opposite_raises_the_chosen_token_as_far_as_curvature_allows(seed: int, share: float) -> None:
     """log p_t rises by ε‖g‖ − ε²Var[S]/2 or more, and a variance is at most a quarter of the squared range."""
     hidden, weight, ids = case(seed, tokens=1)
     traced = ray(hidden, weight, ids, direction="opposite")
@@ -172,7 +175,7 @@ def test_opposite_raises_the_chosen_token_as_far_as_curvature_allows(seed, share
 
 @settings(max_examples=20, deadline=None)
 @given(seed=SEEDS, radius=st.floats(0.01, 100))
-def test_opposite_raises_the_chosen_token_at_any_radius_on_an_orthonormal_head(seed, radius):
+def test_opposite_raises_the_chosen_token_at_any_radius_on_an_orthonormal_head(seed: int, radius: float) -> None:
     """S_t = (1 − p_t)/‖g‖ is positive and every other slope is negative, so nothing can overtake t."""
     inputs = orthonormal_case(seed)
     features = stability_features(*inputs, radius, 4, direction="opposite")
@@ -185,7 +188,7 @@ def test_opposite_raises_the_chosen_token_at_any_radius_on_an_orthonormal_head(s
 
 @settings(max_examples=20, deadline=None)
 @given(seed=SEEDS, biased=st.booleans())
-def test_contrast_flips_no_later_than_the_runner_up_overtakes(seed, biased):
+def test_contrast_flips_no_later_than_the_runner_up_overtakes(seed: int, biased: bool) -> None:
     hidden, weight, ids = case(seed)
     bias = torch.randn(61, generator=torch.Generator().manual_seed(seed)) if biased else None
     logits = hidden.double() @ weight.double().T + (0 if bias is None else bias.double())
@@ -197,7 +200,7 @@ def test_contrast_flips_no_later_than_the_runner_up_overtakes(seed, biased):
 
 @settings(max_examples=20, deadline=None)
 @given(seed=SEEDS)
-def test_contrast_flips_to_the_runner_up_in_closed_form_on_an_orthonormal_head(seed):
+def test_contrast_flips_to_the_runner_up_in_closed_form_on_an_orthonormal_head(seed: int) -> None:
     """No third logit moves, so the flip comes at margin/√2, and midway both have lost half of the margin."""
     hidden, weight, ids = orthonormal_case(seed)
     values, order = (hidden.double() @ weight.double().T).topk(2)
@@ -214,14 +217,14 @@ def test_contrast_flips_to_the_runner_up_in_closed_form_on_an_orthonormal_head(s
         assert column(features, "did_argmax_change_from_original_mean").item() == 0.5
 
 
-def test_contrast_leaves_the_chosen_token_out_of_it():
+def test_contrast_leaves_the_chosen_token_out_of_it() -> None:
     hidden, weight, ids = case(5)
     traced = [ray(hidden, weight, tokens, direction="contrast") for tokens in (ids, (ids + 7) % 61)]
     torch.testing.assert_close(traced[0].direction, traced[1].direction, rtol=0, atol=0)
     assert not torch.equal(traced[0].gradient_norm, traced[1].gradient_norm)
 
 
-def test_contrast_of_equal_rows_leaves_the_state_where_it_is():
+def test_contrast_of_equal_rows_leaves_the_state_where_it_is() -> None:
     weight = torch.tensor([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])
     inputs = torch.tensor([[1.0, 0.0]]), weight, torch.tensor([2])
     for compute in (stability_features, reference_features):
@@ -232,7 +235,7 @@ def test_contrast_of_equal_rows_leaves_the_state_where_it_is():
 
 
 @every_direction
-def test_blocks_and_sweeps_give_the_same(direction):
+def test_blocks_and_sweeps_give_the_same(direction: Any) -> None:
     hidden, weight, ids = case(9, tokens=11, vocab=300)
     grids = [Grid(20.0, 5), Grid(4.0, 1), Grid(0.5, 7)]
     together = stability_features_sweep(hidden, weight, ids, grids, direction=direction, seed=5)
@@ -250,7 +253,7 @@ def test_blocks_and_sweeps_give_the_same(direction):
 @every_direction
 @settings(max_examples=10, deadline=None)
 @given(seed=SEEDS)
-def test_argmax_holds_before_the_flip_and_never_returns(direction, seed):
+def test_argmax_holds_before_the_flip_and_never_returns(direction: Any, seed: int) -> None:
     inputs = case(seed, tokens=4)
     exact = flip_radius(*inputs, direction=direction)
     logits, slope = (x.double() for x in ray(*inputs, direction=direction)[:2])
@@ -263,7 +266,7 @@ def test_argmax_holds_before_the_flip_and_never_returns(direction, seed):
                 assert int((logits[token] + after * slope[token]).argmax()) != start
 
 
-def test_a_certain_token_moves_where_no_gradient_is_needed():
+def test_a_certain_token_moves_where_no_gradient_is_needed() -> None:
     weight = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
     inputs = torch.tensor([[200.0, 0.0]]), weight, torch.tensor([0])
     moved = {
@@ -275,7 +278,7 @@ def test_a_certain_token_moves_where_no_gradient_is_needed():
     assert moved == {"gradient": 0.0, "opposite": 0.0, "random": 20.0, "contrast": 20.0}
 
 
-def test_logits_that_fall_very_far_are_still_the_runner_up():
+def test_logits_that_fall_very_far_are_still_the_runner_up() -> None:
     """Two mirrored entries 200·ε apart: at the far end the second logit is 17,000 below the mean."""
     weight = torch.tensor([[100.0], [-100.0]])
     features = stability_features(torch.tensor([[0.01]]), weight, torch.tensor([0]), 100.0, 1, direction="opposite")
@@ -283,7 +286,7 @@ def test_logits_that_fall_very_far_are_still_the_runner_up():
 
 
 @pytest.mark.parametrize("compute", [stability_features, reference_features, flip_radius, ray])
-def test_refuses_what_is_no_direction_and_no_seed(compute):
+def test_refuses_what_is_no_direction_and_no_seed(compute: Any) -> None:
     with pytest.raises(ValueError, match="Expected `direction` to be one of gradient, random, opposite, contrast, but"):
         compute(*case(10), direction="down")
     for seed in (-1, 0.5, True, "1"):

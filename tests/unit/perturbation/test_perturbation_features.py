@@ -1,5 +1,7 @@
 import math
+from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +20,9 @@ from ccps.perturbation import (
 SEEDS = st.integers(0, 2**31 - 1)
 
 
-def case(seed: int, tokens: int = 6, vocab: int = 61, width: int = 9, scale: float = 2.0):
+def case(
+    seed: int, tokens: int = 6, vocab: int = 61, width: int = 9, scale: float = 2.0
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """A small head and states; half of the tokens are the model's own choice."""
     generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(vocab, width, generator=generator)
@@ -36,7 +40,7 @@ def near(actual: torch.Tensor, expected: torch.Tensor, tolerance: float = 1e-3) 
     torch.testing.assert_close(actual, expected, rtol=tolerance, atol=tolerance)
 
 
-def test_names_are_75_and_distinct():
+def test_names_are_75_and_distinct() -> None:
     assert len(FEATURE_NAMES) == len(set(FEATURE_NAMES)) == 75
     assert FEATURE_NAMES[14] == "pei_value_token"
     assert FEATURE_NAMES[15] == "perturbed_log_prob_actual_min"
@@ -45,7 +49,7 @@ def test_names_are_75_and_distinct():
 
 @settings(max_examples=15, deadline=None)
 @given(seed=SEEDS, vocab=st.integers(2, 700), steps=st.integers(1, 6), radius=st.floats(0.1, 30))
-def test_equals_the_step_by_step_reference(seed, vocab, steps, radius):
+def test_equals_the_step_by_step_reference(seed: int, vocab: int, steps: int, radius: float) -> None:
     hidden, weight, ids = case(seed, tokens=3, vocab=vocab)
     flip = FEATURE_NAMES.index("epsilon_to_flip_token")
     fast = stability_features(hidden, weight, ids, radius, steps)
@@ -60,7 +64,7 @@ def test_equals_the_step_by_step_reference(seed, vocab, steps, radius):
     near(fast[clear], slow[clear])
 
 
-def by_hand(hidden, weight, token, radius, steps):
+def by_hand(hidden: Any, weight: Any, token: Any, radius: Any, steps: Any) -> tuple[Any, list[Any]]:
     """Float64 features of one token from the defining sums: an oracle that shares no code with the package."""
     hidden, weight = hidden.double(), weight.double()
     target = torch.nn.functional.one_hot(torch.tensor(token), len(weight)).double()
@@ -70,19 +74,19 @@ def by_hand(hidden, weight, token, radius, steps):
     return start.log_softmax(0), [(weight @ state).log_softmax(0) for state in states]
 
 
-def test_divergences_entropy_and_integral_by_their_definitions():
+def test_divergences_entropy_and_integral_by_their_definitions() -> None:
     hidden, weight, ids = case(1, tokens=1)
     features = stability_features(hidden, weight, ids, 5.0, 4)[0]
     log_p0, path = by_hand(hidden[0], weight, int(ids[0]), 5.0, 4)
     p0 = log_p0.exp()
     kl = torch.stack([(p0 * (log_p0 - log_pk)).sum() for log_pk in path])
-    js, entropy = [], []
+    js_parts, entropies = [], []
     for log_pk in path:
         pk = log_pk.exp()
         m = (p0 + pk) / 2
-        js.append((m * (m.log() - log_p0)).sum() / 2 + (m * (m.log() - log_pk)).sum() / 2)
-        entropy.append(-(pk * (pk + 1e-6).log()).sum())
-    js, entropy = torch.stack(js), torch.stack(entropy)
+        js_parts.append((m * (m.log() - log_p0)).sum() / 2 + (m * (m.log() - log_pk)).sum() / 2)
+        entropies.append(-(pk * (pk + 1e-6).log()).sum())
+    js, entropy = torch.stack(js_parts), torch.stack(entropies)
     drops = [0.0] + [max(0.0, float((log_p0 - log_pk)[ids[0]])) for log_pk in path]
     integral = sum((a + b) / 2 for a, b in pairwise(drops)) / 4
 
@@ -100,7 +104,7 @@ def test_divergences_entropy_and_integral_by_their_definitions():
 
 @settings(max_examples=20, deadline=None)
 @given(seed=SEEDS, radius=st.floats(1e-3, 20))
-def test_divergences_hold_at_tiny_radii_too(seed, radius):
+def test_divergences_hold_at_tiny_radii_too(seed: int, radius: float) -> None:
     hidden, weight, ids = case(seed, tokens=1)
     log_p0, (log_p1,) = by_hand(hidden[0], weight, int(ids[0]), radius, 1)
     features = stability_features(hidden, weight, ids, radius, 1)[0].double()
@@ -113,7 +117,7 @@ def test_divergences_hold_at_tiny_radii_too(seed, radius):
 
 @settings(max_examples=20, deadline=None)
 @given(seed=SEEDS, radius=st.floats(1, 30), steps=st.integers(1, 30))
-def test_grid_flip_is_the_exact_flip_rounded_up(seed, radius, steps):
+def test_grid_flip_is_the_exact_flip_rounded_up(seed: int, radius: float, steps: int) -> None:
     hidden, weight, ids = case(seed)
     on_grid = column(stability_features(hidden, weight, ids, radius, steps), "epsilon_to_flip_token")
     for exact, found in zip(flip_radius(hidden, weight, ids).tolist(), on_grid.tolist(), strict=True):
@@ -126,14 +130,14 @@ def test_grid_flip_is_the_exact_flip_rounded_up(seed, radius, steps):
 
 @settings(max_examples=10, deadline=None)
 @given(seed=SEEDS, vocab=st.sampled_from([61, 300, 512]))
-def test_order_of_the_vocabulary_does_not_matter(seed, vocab):
+def test_order_of_the_vocabulary_does_not_matter(seed: int, vocab: int) -> None:
     hidden, weight, ids = case(seed, vocab=vocab)
     order = torch.randperm(vocab, generator=torch.Generator().manual_seed(seed))
     moved = stability_features(hidden, weight[order], torch.argsort(order)[ids], 3.0, 4)
     near(moved, stability_features(hidden, weight, ids, 3.0, 4), 2e-5)
 
 
-def test_sweep_equals_single_calls():
+def test_sweep_equals_single_calls() -> None:
     hidden, weight, ids = case(3)
     grids = [Grid(20.0, 5), Grid(4.0, 1), Grid(0.5, 7), Grid(20.0, 10)]
     together = stability_features_sweep(hidden, weight, ids, grids)
@@ -142,7 +146,7 @@ def test_sweep_equals_single_calls():
         torch.testing.assert_close(features, stability_features(hidden, weight, ids, *grid), rtol=0, atol=0)
 
 
-def test_blocks_of_tokens_and_single_tokens_give_the_same():
+def test_blocks_of_tokens_and_single_tokens_give_the_same() -> None:
     hidden, weight, ids = case(4, tokens=11, vocab=300)
     whole = stability_features(hidden, weight, ids, 3.0)
     for tokens in (1, 2, 4):
@@ -151,21 +155,21 @@ def test_blocks_of_tokens_and_single_tokens_give_the_same():
     near(alone, whole, 1e-5)
 
 
-def test_cast_by_runs_of_rows_equals_the_whole(monkeypatch):
+def test_cast_by_runs_of_rows_equals_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     hidden, weight, ids = case(5)
     monkeypatch.setattr("ccps.perturbation.rays._CAST_BYTES", 4 * weight.shape[1] * 7)
     low = weight.bfloat16()
     near(stability_features(hidden, low, ids, 3.0), stability_features(hidden, low.float(), ids, 3.0), 1e-5)
 
 
-def test_low_precision_inputs_equal_the_same_numbers_in_float32():
+def test_low_precision_inputs_equal_the_same_numbers_in_float32() -> None:
     hidden, weight, ids = case(6)
     hidden, weight = hidden.bfloat16(), weight.half()
     same = stability_features(hidden.float(), weight.float(), ids.int())
     torch.testing.assert_close(stability_features(hidden, weight, ids), same, rtol=1e-5, atol=1e-5)
 
 
-def test_bias_shifts_the_logits_and_not_the_slope():
+def test_bias_shifts_the_logits_and_not_the_slope() -> None:
     hidden, weight, ids = case(7)
     bias = torch.randn(61, generator=torch.Generator().manual_seed(8)) * 3
     features = stability_features(hidden, weight, ids, 3.0, bias=bias)
@@ -173,14 +177,14 @@ def test_bias_shifts_the_logits_and_not_the_slope():
     assert not torch.allclose(features, stability_features(hidden, weight, ids, 3.0))
 
 
-def test_step_lengths_are_exact_constants():
+def test_step_lengths_are_exact_constants() -> None:
     features = stability_features(*case(9), 20.0, 5)
     stem = "l2_dist_hidden_perturbed_from_original"
     for name, value in (("min", 4.0), ("max", 20.0), ("mean", 12.0), ("std", math.sqrt(32))):
         assert (column(features, f"{stem}_{name}") == torch.tensor(value)).all()
 
 
-def test_long_rays_stay_finite_but_for_the_flip():
+def test_long_rays_stay_finite_but_for_the_flip() -> None:
     hidden, weight, ids = case(10, scale=8.0)
     features = stability_features(hidden, weight * 3, ids, 300.0, 3)
     finite = torch.isfinite(features)
@@ -188,7 +192,7 @@ def test_long_rays_stay_finite_but_for_the_flip():
     assert finite.all()
 
 
-def test_a_logit_tied_at_the_top_is_no_flip():
+def test_a_logit_tied_at_the_top_is_no_flip() -> None:
     weight = torch.tensor([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])
     features = stability_features(torch.tensor([[1.0, 0.0]]), weight, torch.tensor([2]), 1.0, 2)
     assert column(features, "original_margin_logit_top1_top2").item() == 0
@@ -196,7 +200,7 @@ def test_a_logit_tied_at_the_top_is_no_flip():
     assert column(features, "perturbed_margin_logit_top1_top2_max").item() == 0
 
 
-def test_no_tokens_give_no_rows():
+def test_no_tokens_give_no_rows() -> None:
     _, weight, _ = case(11)
     none = torch.empty(0, 9), weight, torch.empty(0, dtype=torch.long)
     assert stability_features(*none).shape == (0, 75)
@@ -205,7 +209,7 @@ def test_no_tokens_give_no_rows():
     assert flip_radius(*none).shape == (0,)
 
 
-def test_parameters_that_require_gradients_are_read_only():
+def test_parameters_that_require_gradients_are_read_only() -> None:
     hidden, weight, ids = case(12)
     before = weight.clone()
     features = stability_features(hidden, torch.nn.Parameter(weight), ids)
@@ -214,7 +218,7 @@ def test_parameters_that_require_gradients_are_read_only():
 
 
 @pytest.mark.parametrize("compute", [stability_features, reference_features])
-def test_refuses_what_is_no_grid(compute):
+def test_refuses_what_is_no_grid(compute: Any) -> None:
     for radius in (0.0, -1.0, math.inf, math.nan):
         with pytest.raises(ValueError, match="Expected `radius` to be a positive finite number, but got"):
             compute(*case(13), radius)
@@ -223,12 +227,12 @@ def test_refuses_what_is_no_grid(compute):
             compute(*case(13), 1.0, steps)
 
 
-def test_refuses_a_sweep_over_nothing():
+def test_refuses_a_sweep_over_nothing() -> None:
     with pytest.raises(ValueError, match="Expected `grids` to be one or more"):
         stability_features_sweep(*case(13), [])
 
 
-def bad_inputs():
+def bad_inputs() -> Iterator[tuple[str, tuple[Any, Any, Any]]]:
     hidden, weight, ids = case(14)
     nan = hidden.clone()
     nan[2, 3] = math.nan
@@ -245,13 +249,13 @@ def bad_inputs():
 
 
 @pytest.mark.parametrize(("message", "inputs"), list(bad_inputs()))
-def test_refuses_wrong_inputs_and_names_them(message, inputs):
+def test_refuses_wrong_inputs_and_names_them(message: Any, inputs: Any) -> None:
     for compute in (stability_features, reference_features, flip_radius):
         with pytest.raises(ValueError, match=f"Expected `{message}"):
             compute(*inputs)
 
 
-def test_refuses_a_wrong_bias_a_broken_weight_and_no_scratch():
+def test_refuses_a_wrong_bias_a_broken_weight_and_no_scratch() -> None:
     hidden, weight, ids = case(15)
     with pytest.raises(ValueError, match="Expected `bias` to be"):
         stability_features(hidden, weight, ids, bias=torch.zeros(60))

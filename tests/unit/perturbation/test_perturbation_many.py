@@ -1,18 +1,22 @@
 """Many radii at once against the same radii a few at a time, which is the exact way."""
 
+from typing import Any, Literal
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccps.perturbation import FEATURE_NAMES, Grid, many, ray, stability_features_sweep
-from ccps.perturbation.features import MANY
+from ccps.perturbation.many import MANY
 from ccps.perturbation.reductions import follow_exactly, reduce_path
 
 GRIDS = [Grid(float(radius), steps) for radius in (0.5, 2.0, 7.3, 20.0, 33.1, 100.0) for steps in (1, 3, 10, 20)]
 
 
-def case(seed, vocab=3000, width=24, tokens=3, scale=0.5, reach=12.0):
+def case(
+    seed: int, vocab: int = 3000, width: int = 24, tokens: int = 3, scale: float = 0.5, reach: float = 12.0
+) -> tuple[torch.Tensor, torch.Tensor, Any]:
     """States whose logits spread as those of real models do, and slopes that are small beside them."""
     generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(vocab, width, generator=generator) * scale / width**0.5
@@ -20,23 +24,23 @@ def case(seed, vocab=3000, width=24, tokens=3, scale=0.5, reach=12.0):
     return hidden, weight, (hidden @ weight.T).argmax(1)
 
 
-def one_by_one(*arguments, **options):
+def one_by_one(hidden: torch.Tensor, weight: Any, ids: Any, **options: Any) -> torch.Tensor:
     """Every grid in a call of its own, none of them of many radii."""
     assert max(len(grid.radii()) for grid in GRIDS) < MANY
-    return torch.stack([stability_features_sweep(*arguments, [grid], **options)[0] for grid in GRIDS])
+    return torch.stack([stability_features_sweep(hidden, weight, ids, [grid], **options)[0] for grid in GRIDS])
 
 
-def near(found, wanted):
+def near(found: Any, wanted: Any) -> None:
     flips = FEATURE_NAMES.index("epsilon_to_flip_token")
     torch.testing.assert_close(found[..., flips], wanted[..., flips], rtol=1e-6, atol=0)
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
 
 
 @pytest.fixture
-def never_exactly(monkeypatch):
+def never_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Interpolation must do without its way out."""
 
-    def refuse(*_):
+    def refuse(*_: Any) -> None:
         raise AssertionError("reduced at every radius")
 
     monkeypatch.setattr(many, "follow_exactly", refuse)
@@ -44,7 +48,7 @@ def never_exactly(monkeypatch):
 
 @pytest.mark.usefixtures("never_exactly")
 @pytest.mark.parametrize("direction", ["gradient", "random", "opposite", "contrast"])
-def test_interpolation_equals_single_grids(direction):
+def test_interpolation_equals_single_grids(direction: Literal["gradient", "random", "opposite", "contrast"]) -> None:
     arguments = case(1)
     near(
         stability_features_sweep(*arguments, GRIDS, direction=direction),
@@ -59,16 +63,16 @@ def test_interpolation_equals_single_grids(direction):
     reach=st.sampled_from([1.0, 4.0, 20.0]),
     vocab=st.sampled_from([70, 513, 2000]),
 )
-def test_any_head_gives_what_single_grids_give(seed, scale, reach, vocab):
+def test_any_head_gives_what_single_grids_give(seed: int, scale: float, reach: float, vocab: int) -> None:
     arguments = case(seed, vocab=vocab, scale=scale, reach=reach, tokens=2)
     near(stability_features_sweep(*arguments, GRIDS), one_by_one(*arguments))
 
 
-def test_most_of_a_real_spread_is_light_and_no_heavy_entry_is_missed(monkeypatch):
+def test_most_of_a_real_spread_is_light_and_no_heavy_entry_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     hidden, weight, ids = case(2, vocab=20_000, tokens=2, reach=8.0, scale=0.2)
     seen = []
     is_heavy = many._is_heavy
-    monkeypatch.setattr(many, "_is_heavy", lambda *given: seen.append(is_heavy(*given).clone()) or seen[-1])
+    monkeypatch.setattr(many, "_is_heavy", lambda *given: seen.append(is_heavy(*given).clone()) or seen[-1])  # type: ignore[func-returns-value]
     stability_features_sweep(hidden, weight, ids, GRIDS)
     marked = torch.cat(seen)[:, :20_000]
     assert marked.float().mean() < 0.5
@@ -79,14 +83,14 @@ def test_most_of_a_real_spread_is_light_and_no_heavy_entry_is_missed(monkeypatch
         assert marked.gather(1, moved.topk(2).indices).all()
 
 
-def test_where_it_does_not_converge_every_radius_is_computed(monkeypatch):
+def test_where_it_does_not_converge_every_radius_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = case(3)
     monkeypatch.setattr(many, "TOLERANCE", -1.0)
     torch.testing.assert_close(stability_features_sweep(*arguments, GRIDS), one_by_one(*arguments), rtol=0, atol=0)
 
 
 @pytest.mark.usefixtures("never_exactly")
-def test_saturated_and_flat_tokens():
+def test_saturated_and_flat_tokens() -> None:
     hidden, weight, ids = case(4, tokens=4)
     hidden[0] *= 40  # one token is certain, far beyond rounding
     hidden[1] *= 1e-4  # all tokens are alike
@@ -94,7 +98,7 @@ def test_saturated_and_flat_tokens():
     near(stability_features_sweep(hidden, weight, ids, GRIDS), one_by_one(hidden, weight, ids))
 
 
-def test_reductions_themselves_against_float64():
+def test_reductions_themselves_against_float64() -> None:
     hidden, weight, ids = case(5)
     traced = ray(hidden, weight, ids)
     radii = torch.linspace(0.7, 90, 60).tolist()

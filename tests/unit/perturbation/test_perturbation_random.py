@@ -1,10 +1,12 @@
+from typing import Any
+
 import torch
 from scipy.stats import kstest
 
 from ccps.perturbation import FEATURE_NAMES, ray, stability_features
 
 
-def case(seed: int, tokens: int, width: int):
+def case(seed: int, tokens: int, width: int) -> tuple[Any, Any, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     weight, hidden = torch.randn(61, width, generator=generator), torch.randn(tokens, width, generator=generator)
     return hidden, weight, torch.randint(61, (tokens,), generator=generator)
@@ -14,7 +16,7 @@ def column(features: torch.Tensor, name: str) -> torch.Tensor:
     return features[..., FEATURE_NAMES.index(name)]
 
 
-def test_random_directions_are_uniform_on_the_sphere():
+def test_random_directions_are_uniform_on_the_sphere() -> None:
     """On the sphere of three dimensions every coordinate is uniform on [−1, 1] (Archimedes)."""
     hidden, weight, ids = case(6, tokens=3000, width=3)
     direction = ray(hidden, weight, ids, direction="random").direction
@@ -25,7 +27,7 @@ def test_random_directions_are_uniform_on_the_sphere():
     assert kstest(towards_state.numpy(), "uniform", args=(-1, 2)).pvalue > 1e-3
 
 
-def test_random_moves_are_nearly_at_right_angles_in_many_dimensions():
+def test_random_moves_are_nearly_at_right_angles_in_many_dimensions() -> None:
     hidden, weight, ids = case(7, tokens=200, width=256)
     features = stability_features(hidden, weight, ids, 20.0, 1, direction="random")
     norm = hidden.norm(dim=1)
@@ -35,7 +37,7 @@ def test_random_moves_are_nearly_at_right_angles_in_many_dimensions():
     assert (found - expected).abs().max() < 0.2
 
 
-def test_random_direction_follows_the_state_and_the_seed_alone():
+def test_random_direction_follows_the_state_and_the_seed_alone() -> None:
     hidden, weight, ids = case(8, tokens=9, width=9)
     hidden = hidden.bfloat16().float()
     whole = ray(hidden, weight, ids, direction="random", seed=3).direction

@@ -1,6 +1,7 @@
 """Heads with a soft cap: against autograd and definitions in float64, and against what a cap cannot change."""
 
 import math
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -17,13 +18,15 @@ from ccps.perturbation import (
     stability_features,
     stability_features_sweep,
 )
-from ccps.perturbation.features import MANY
+from ccps.perturbation.many import MANY
 
 SEEDS = st.integers(0, 2**31 - 1)
 every_direction = pytest.mark.parametrize("direction", DIRECTIONS)
 
 
-def case(seed: int, tokens: int = 6, vocab: int = 61, width: int = 9, scale: float = 2.0):
+def case(
+    seed: int, tokens: int = 6, vocab: int = 61, width: int = 9, scale: float = 2.0
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """A small head and states; half of the tokens are the model's own choice."""
     generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(vocab, width, generator=generator)
@@ -45,7 +48,7 @@ def capped(lines: torch.Tensor, softcap: float) -> torch.Tensor:
     return softcap * torch.tanh(lines / softcap)
 
 
-def told_apart(inputs, grid, **options):
+def told_apart(inputs: Any, grid: Any, **options: Any) -> Any:
     """Tokens whose largest logit float32 can tell from the next under the cap, at every radius of the grid."""
     radii = torch.tensor(grid.radii())
     exact = flip_radius(*inputs, **options)[:, None]
@@ -64,7 +67,9 @@ def told_apart(inputs, grid, **options):
     softcap=st.floats(3, 100),
     biased=st.booleans(),
 )
-def test_equals_the_step_by_step_reference(direction, seed, vocab, steps, radius, softcap, biased):
+def test_equals_the_step_by_step_reference(
+    direction: Any, seed: int, vocab: int, steps: int, radius: float, softcap: float, biased: bool
+) -> None:
     inputs = case(seed, tokens=3, vocab=vocab)
     bias = torch.randn(vocab, generator=torch.Generator().manual_seed(seed)) if biased else None
     options = {"direction": direction, "softcap": softcap, "bias": bias}
@@ -77,7 +82,7 @@ def test_equals_the_step_by_step_reference(direction, seed, vocab, steps, radius
     near(fast[clear], slow[clear])
 
 
-def test_most_tokens_are_compared_with_the_reference():
+def test_most_tokens_are_compared_with_the_reference() -> None:
     compared = [
         told_apart(case(seed), Grid(radius, 5), direction=direction, softcap=20.0)
         for seed in range(4)
@@ -89,12 +94,13 @@ def test_most_tokens_are_compared_with_the_reference():
 
 @settings(max_examples=20, deadline=None)
 @given(seed=SEEDS, softcap=st.floats(0.5, 100), scale=st.floats(0.1, 10))
-def test_gradient_is_what_autograd_finds_in_float64(seed, softcap, scale):
+def test_gradient_is_what_autograd_finds_in_float64(seed: int, softcap: float, scale: float) -> None:
     hidden, weight, ids = case(seed, scale=scale)
     leaf = hidden.double().requires_grad_()
     logits = capped(leaf @ weight.double().T, softcap)
     torch.nn.functional.cross_entropy(logits, ids, reduction="sum").backward()
     traced = ray(hidden, weight, ids, softcap=softcap)
+    assert leaf.grad is not None
     expected = leaf.grad.norm(dim=1)
     size = weight.norm(dim=1).amax()
     torch.testing.assert_close(traced.gradient_norm.double(), expected, rtol=1e-4, atol=1e-7 * float(size))
@@ -103,7 +109,7 @@ def test_gradient_is_what_autograd_finds_in_float64(seed, softcap, scale):
     torch.testing.assert_close(traced.direction.double()[steep], unit, rtol=1e-2, atol=1e-3)
 
 
-def test_gradient_far_above_the_cap_is_not_rounded_away():
+def test_gradient_far_above_the_cap_is_not_rounded_away() -> None:
     """1 − tanh² of 10 is 8e-9, and 0 in float32; so is the difference of a probability and 1."""
     weight, hidden, ids = torch.tensor([[1.0], [-1.0]]), torch.tensor([[100.0]]), torch.tensor([0])
     traced = ray(hidden, weight, ids, softcap=10.0)
@@ -114,7 +120,7 @@ def test_gradient_far_above_the_cap_is_not_rounded_away():
 @every_direction
 @settings(max_examples=15, deadline=None)
 @given(seed=SEEDS, radius=st.floats(1e-3, 100), scale=st.floats(0.5, 10), softcap=st.floats(1, 60))
-def test_path_holds_by_its_definitions(direction, seed, radius, scale, softcap):
+def test_path_holds_by_its_definitions(direction: Any, seed: int, radius: float, scale: float, softcap: float) -> None:
     """Every kind of number in float64, certain tokens and logits far above the cap included."""
     hidden, weight, ids = case(seed, tokens=2, scale=scale)
     options = {"direction": direction, "softcap": softcap}
@@ -149,14 +155,14 @@ def test_path_holds_by_its_definitions(direction, seed, radius, scale, softcap):
         near(column(features, name), values, 5e-5)
 
 
-def test_two_mirrored_entries_in_closed_form():
+def test_two_mirrored_entries_in_closed_form() -> None:
     """The state moves straight towards zero and beyond: p = σ(2c·tanh((h − ε)/c))."""
     weight, hidden, ids, softcap = torch.tensor([[1.0], [-1.0]]), torch.tensor([[0.75]]), torch.tensor([0]), 2.0
     features = stability_features(hidden, weight, ids, 1.5, 2, softcap=softcap)[0]
     logit = softcap * math.tanh(0.75 / softcap)
     p = 1 / (1 + math.exp(-2 * logit))
 
-    def js(q):
+    def js(q: Any) -> Any:
         m = (p + q) / 2
         both = (m, p * q), (1 - m, (1 - p) * (1 - q))
         return sum(share * (math.log(share) - math.log(product) / 2) for share, product in both)
@@ -187,14 +193,14 @@ def test_two_mirrored_entries_in_closed_form():
 @every_direction
 @settings(max_examples=10, deadline=None)
 @given(seed=SEEDS, softcap=st.floats(4, 60))
-def test_flip_radius_is_what_bisection_finds_under_the_cap(direction, seed, softcap):
+def test_flip_radius_is_what_bisection_finds_under_the_cap(direction: Any, seed: int, softcap: float) -> None:
     """Once overtaken, the first argmax never leads again: there is one crossing, and it can be searched for."""
     hidden, weight, _ = inputs = case(seed, tokens=3)
     options = {"direction": direction, "softcap": softcap}
     exact = flip_radius(*inputs, **options).tolist()
     unit = ray(*inputs, **options).direction.double()
 
-    def leader(token, radius):
+    def leader(token: Any, radius: Any) -> int:
         return int(capped((hidden[token].double() + radius * unit[token]) @ weight.double().T, softcap).argmax())
 
     for token, radius in enumerate(exact):
@@ -209,7 +215,9 @@ def test_flip_radius_is_what_bisection_finds_under_the_cap(direction, seed, soft
 
 
 @pytest.mark.parametrize("direction", ["random", "contrast"])
-def test_a_cap_leaves_flips_alone_where_the_direction_does_not_know_of_it(direction):
+def test_a_cap_leaves_flips_alone_where_the_direction_does_not_know_of_it(
+    direction: Literal["gradient", "random", "opposite", "contrast"],
+) -> None:
     inputs = case(1)
     assert torch.equal(
         flip_radius(*inputs, direction=direction, softcap=5.0), flip_radius(*inputs, direction=direction)
@@ -218,7 +226,7 @@ def test_a_cap_leaves_flips_alone_where_the_direction_does_not_know_of_it(direct
 
 @settings(max_examples=15, deadline=None)
 @given(seed=SEEDS, radius=st.floats(1, 30), steps=st.integers(1, 30), softcap=st.floats(2, 60))
-def test_grid_flip_is_the_exact_flip_rounded_up(seed, radius, steps, softcap):
+def test_grid_flip_is_the_exact_flip_rounded_up(seed: int, radius: float, steps: int, softcap: float) -> None:
     inputs = case(seed)
     on_grid = column(stability_features(*inputs, radius, steps, softcap=softcap), "epsilon_to_flip_token")
     for exact, found in zip(flip_radius(*inputs, softcap=softcap).tolist(), on_grid.tolist(), strict=True):
@@ -228,7 +236,7 @@ def test_grid_flip_is_the_exact_flip_rounded_up(seed, radius, steps, softcap):
         assert found == pytest.approx(next((r for r in radii if r > exact), math.inf), rel=1e-6)
 
 
-def test_order_far_above_the_cap_is_that_of_the_lines():
+def test_order_far_above_the_cap_is_that_of_the_lines() -> None:
     """Float32 calls all of these logits 1; the second still overtakes the first at (400 − 390)/√2."""
     weight, hidden = torch.eye(3), torch.tensor([[400.0, 390.0, 380.0]])
     features = stability_features(hidden, weight, torch.tensor([0]), 10.0, 4, direction="contrast", softcap=1.0)
@@ -241,7 +249,7 @@ def test_order_far_above_the_cap_is_that_of_the_lines():
 
 @settings(max_examples=10, deadline=None)
 @given(seed=SEEDS, radius=st.floats(0.1, 300), softcap=st.floats(0.5, 60))
-def test_no_logit_exceeds_the_cap(seed, radius, softcap):
+def test_no_logit_exceeds_the_cap(seed: int, radius: float, softcap: float) -> None:
     features = stability_features(*case(seed, scale=8.0), radius, 3, softcap=softcap)
     for name in ("original_logit_actual", "original_logit_argmax", "perturbed_logit_actual_min"):
         assert (column(features, name).abs() <= softcap * (1 + 1e-6)).all()
@@ -254,7 +262,7 @@ def test_no_logit_exceeds_the_cap(seed, radius, softcap):
 
 
 @every_direction
-def test_a_cap_far_above_the_logits_is_none(direction):
+def test_a_cap_far_above_the_logits_is_none(direction: Any) -> None:
     inputs = case(2)
     near(
         stability_features(*inputs, 3.0, direction=direction, softcap=1e5),
@@ -265,7 +273,7 @@ def test_a_cap_far_above_the_logits_is_none(direction):
 
 
 @every_direction
-def test_sweeps_of_few_and_of_many_radii_equal_single_calls(direction):
+def test_sweeps_of_few_and_of_many_radii_equal_single_calls(direction: Any) -> None:
     inputs = case(3, vocab=300)
     grids = [Grid(20.0, 5), Grid(4.0, 1), Grid(0.5, 7), Grid(33.0, MANY)]
     options = {"direction": direction, "softcap": 12.0, "seed": 5}
@@ -274,7 +282,7 @@ def test_sweeps_of_few_and_of_many_radii_equal_single_calls(direction):
         assert torch.equal(features, stability_features(*inputs, *grid, **options))
 
 
-def test_blocks_of_tokens_and_single_tokens_give_the_same():
+def test_blocks_of_tokens_and_single_tokens_give_the_same() -> None:
     hidden, weight, ids = case(4, tokens=11, vocab=300)
     whole = stability_features(hidden, weight, ids, 3.0, softcap=9.0)
     near(stability_features(hidden, weight, ids, 3.0, softcap=9.0, max_scratch_bytes=8 * 300 * 2), whole, 1e-5)
@@ -282,7 +290,7 @@ def test_blocks_of_tokens_and_single_tokens_give_the_same():
     near(torch.cat(alone), whole, 1e-5)
 
 
-def test_no_tokens_give_no_rows():
+def test_no_tokens_give_no_rows() -> None:
     _, weight, _ = case(5)
     none = torch.empty(0, 9), weight, torch.empty(0, dtype=torch.long)
     assert stability_features(*none, softcap=30.0).shape == (0, 75)
@@ -290,12 +298,12 @@ def test_no_tokens_give_no_rows():
 
 @pytest.mark.parametrize("compute", [stability_features, reference_features, flip_radius, ray])
 @pytest.mark.parametrize("softcap", [0.0, -30.0, math.inf, math.nan])
-def test_refuses_what_is_no_cap(compute, softcap):
+def test_refuses_what_is_no_cap(compute: Any, softcap: Any) -> None:
     with pytest.raises(ValueError, match="Expected `softcap` to be a positive finite number or None, but got"):
         compute(*case(6), softcap=softcap)
 
 
-def test_infinite_logits_are_refused_though_the_cap_hides_them():
+def test_infinite_logits_are_refused_though_the_cap_hides_them() -> None:
     bias = torch.zeros(61)
     bias[5] = math.inf
     with pytest.raises(ValueError, match="Expected `weight` to give finite logits, but got NaN or inf for 6 of 6"):

@@ -59,7 +59,7 @@ def test_a_process_alone_does_all_by_itself() -> None:
     assert alone.together(lambda: 3) == 3
     assert alone.node_by_node(lambda: 4) == 4
     with pytest.raises(KeyError):
-        alone.together(lambda: {}["absent"])
+        alone.together(lambda: {}["absent"])  # type: ignore[index]
 
 
 def test_the_first_process_decides() -> None:

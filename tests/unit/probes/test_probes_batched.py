@@ -1,6 +1,9 @@
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
@@ -20,34 +23,34 @@ from ccps.probes.training import SILENT, train_network
 from ccps.settings.probe import Accelerator, Checkpoint, EncoderConfig, HeadConfig, Optimizer, Padding, StageConfig
 
 
-def as_task(table, seed=0, radius=20.0):
+def as_task(table: Any, seed: int = 0, radius: float = 20.0) -> ProbeTask:
     return ProbeTask(table.features, table.labels, table.questions, seed, radius)
 
 
-def fit_alone(task, config):
+def fit_alone(task: Any, config: Any) -> Any:
     return fit_probe(task.features, task.labels, task.question_ids, config, task.seed, radius=task.radius)
 
 
-def without_dropout(config):
+def without_dropout(config: Any) -> Any:
     stages = (replace(stage, encoder_dropout=0.0) for stage in (config.contrastive, config.classifier))
     return replace(config, **dict(zip(("contrastive", "classifier"), stages, strict=True)))
 
 
-def with_stages(config, **changes):
+def with_stages(config: Any, **changes: Any) -> Any:
     return replace(
         config, contrastive=replace(config.contrastive, **changes), classifier=replace(config.classifier, **changes)
     )
 
 
-def losses(probe):
+def losses(probe: Any) -> npt.NDArray[Any]:
     return np.array([(np.nan if p.train_loss is None else p.train_loss, p.val_loss) for p in probe.training.curve])
 
 
-def accuracies(probe):
+def accuracies(probe: Any) -> list[Any]:
     return [point.val_accuracy for point in probe.training.curve]
 
 
-def assert_equal_up_to_rounding(one, other, weights_within=1e-4):
+def assert_equal_up_to_rounding(one: Any, other: Any, weights_within: float = 1e-4) -> None:
     assert replace(one.training, curve=()) == replace(other.training, curve=())
     assert [p[:2] for p in one.training.curve] == [p[:2] for p in other.training.curve]
     np.testing.assert_allclose(losses(one), losses(other), rtol=0, atol=1e-5)
@@ -57,7 +60,7 @@ def assert_equal_up_to_rounding(one, other, weights_within=1e-4):
 
 
 @pytest.fixture(scope="module")
-def tasks(make_table):
+def tasks(make_table: Any) -> list[ProbeTask]:
     """Two that differ in the radius alone, one with another seed, and two with other numbers of rows."""
     table = make_table(150, 0)
     return [
@@ -81,7 +84,9 @@ def tasks(make_table):
         pytest.param(lambda config: with_stages(config, batch_size=1000), id="batch of all rows"),
     ],
 )
-def test_every_probe_is_the_one_that_lightning_fits_alone(tasks, config, change):
+def test_every_probe_is_the_one_that_lightning_fits_alone(
+    tasks: list[ProbeTask], config: ProbeConfig, change: Any
+) -> None:
     config = change(config)
     together = fit_probes(tasks, config)
     for probe, task in zip(together, tasks, strict=True):
@@ -89,7 +94,7 @@ def test_every_probe_is_the_one_that_lightning_fits_alone(tasks, config, change)
         assert probe.radius == task.radius
 
 
-def test_adamw(tasks, config):
+def test_adamw(tasks: list[ProbeTask], config: ProbeConfig) -> None:
     # Distances do not depend on the bias of the embedding: the gradient that stage 1 sees of it is rounding, and
     # without an L2 term Adam makes whole steps of it. They shift the bias by up to 5 · 1e-4 in either fit.
     config = replace(config, contrastive=replace(config.contrastive, steps=5, eval_every=2))
@@ -100,7 +105,9 @@ def test_adamw(tasks, config):
     assert np.nanmax(np.abs(losses(adam) - losses(probe))) > 1e-4
 
 
-def test_the_masks_are_those_of_the_fit_alone_and_not_only_like_them(tasks, config):
+def test_the_masks_are_those_of_the_fit_alone_and_not_only_like_them(
+    tasks: list[ProbeTask], config: ProbeConfig
+) -> None:
     # Were they drawn otherwise, the losses would differ as much as those with another dropout do.
     together, other = (fit_probes(tasks[:1], c)[0] for c in (config, without_dropout(config)))
     alone = losses(fit_alone(tasks[0], config))
@@ -108,7 +115,7 @@ def test_the_masks_are_those_of_the_fit_alone_and_not_only_like_them(tasks, conf
     np.testing.assert_allclose(losses(together), alone, rtol=0, atol=1e-5)
 
 
-def test_the_best_checkpoint_is_chosen_for_each_probe(tasks, config):
+def test_the_best_checkpoint_is_chosen_for_each_probe(tasks: list[ProbeTask], config: ProbeConfig) -> None:
     # With steps this large the accuracy soon peaks, and wanders after that: at other steps for other probes.
     wild = replace(
         without_dropout(config),
@@ -124,7 +131,7 @@ def test_the_best_checkpoint_is_chosen_for_each_probe(tasks, config):
     assert best_steps != {8}
 
 
-def of_sequences(padding=Padding.masked, dropout=0.2):
+def of_sequences(padding: Any = Padding.masked, dropout: float = 0.2) -> tuple[ProbeConfig, list[Any]]:
     """A recipe for whole answers, and tasks of different sizes."""
     stage = StageConfig(steps=12, batch_size=16, encoder_dropout=dropout, eval_every=5)
     config = ProbeConfig(
@@ -145,17 +152,17 @@ def of_sequences(padding=Padding.masked, dropout=0.2):
 
 @pytest.mark.parametrize("padding", list(Padding))
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
-def test_encoders_of_whole_answers(padding, dropout):
+def test_encoders_of_whole_answers(padding: Any, dropout: float) -> None:
     config, tasks = of_sequences(padding, dropout)
     for probe, task in zip(fit_probes(tasks, config), tasks, strict=True):
         assert_equal_up_to_rounding(probe, fit_alone(task, config))
 
 
-def test_a_stack_of_encoders_of_whole_answers_computes_each():
+def test_a_stack_of_encoders_of_whole_answers_computes_each() -> None:
     # On a CPU `fit_probes` does not stack them; a GPU does.
     config, tasks = of_sequences()
     with reproducibly(0):
-        tables = [prepare(*task[:3], config, task.seed, task.radius, FEATURE_NAMES) for task in tasks]
+        tables = [prepare(*task[:3], config, task.seed, task.radius, FEATURE_NAMES) for task in tasks]  # type: ignore[call-arg]
         networks = []
         for task in tasks:
             with reproducibly(task.seed):
@@ -165,7 +172,7 @@ def test_a_stack_of_encoders_of_whole_answers_computes_each():
         assert_equal_up_to_rounding(table.fitted(network, curve), apart)
 
 
-def test_the_number_of_threads_changes_no_byte(tmp_path):
+def test_the_number_of_threads_changes_no_byte(tmp_path: Path) -> None:
     config, tasks = of_sequences()
     before = torch.get_num_threads()
     try:
@@ -181,7 +188,7 @@ def test_the_number_of_threads_changes_no_byte(tmp_path):
         assert one.read_bytes() == two.read_bytes()
 
 
-def test_progress_counts_the_updates_of_all_probes(tasks, config):
+def test_progress_counts_the_updates_of_all_probes(tasks: list[ProbeTask], config: ProbeConfig) -> None:
     for recipe, some in ((config, tasks), of_sequences()):
         heard = []
         fit_probes(some, recipe, at_once=2, on_progress=lambda *update: heard.append(update))  # noqa: B023
@@ -192,7 +199,7 @@ def test_progress_counts_the_updates_of_all_probes(tasks, config):
         assert done[0] < done[-1] == total
 
 
-def test_best_of_evaluations_that_are_not_finite_is_an_error(config):
+def test_best_of_evaluations_that_are_not_finite_is_an_error(config: ProbeConfig) -> None:
     # Distances between rows this far apart overflow in float32 while the weights stay as they are.
     config = replace(config, checkpoint=Checkpoint.best, contrastive=StageConfig(steps=0))
     rng = np.random.default_rng(0)
@@ -208,7 +215,7 @@ def test_best_of_evaluations_that_are_not_finite_is_an_error(config):
 
 @settings(max_examples=5, deadline=None)
 @given(order=st.permutations(range(5)), at_once=st.integers(1, 6))
-def test_neither_order_nor_company_matters(tasks, order, at_once):
+def test_neither_order_nor_company_matters(tasks: list[ProbeTask], order: Any, at_once: int) -> None:
     config = ProbeConfig(
         contrastive=StageConfig(steps=5, batch_size=16, eval_every=3),
         classifier=StageConfig(steps=5, batch_size=16, eval_every=3),
@@ -219,7 +226,9 @@ def test_neither_order_nor_company_matters(tasks, order, at_once):
         assert_equal_up_to_rounding(probe, straight[number])
 
 
-def test_same_tasks_same_bytes_and_no_random_state_is_touched(tasks, config, tmp_path):
+def test_same_tasks_same_bytes_and_no_random_state_is_touched(
+    tasks: list[ProbeTask], config: ProbeConfig, tmp_path: Path
+) -> None:
     torch.manual_seed(7)
     before, threads = torch.get_rng_state(), torch.get_num_threads()
     for folder in ("one", "two"):
@@ -233,11 +242,11 @@ def test_same_tasks_same_bytes_and_no_random_state_is_touched(tasks, config, tmp
     assert torch.get_num_threads() == threads
 
 
-def test_no_tasks_give_no_probes(config):
+def test_no_tasks_give_no_probes(config: ProbeConfig) -> None:
     assert fit_probes([], config) == []
 
 
-def test_errors_are_those_of_the_fit_alone_and_name_the_task(tasks, config):
+def test_errors_are_those_of_the_fit_alone_and_name_the_task(tasks: list[ProbeTask], config: ProbeConfig) -> None:
     bad = tasks[0]._replace(labels=np.ones(150))
     with pytest.raises(UserError) as alone:
         fit_alone(bad, config)
@@ -257,12 +266,12 @@ def test_errors_are_those_of_the_fit_alone_and_name_the_task(tasks, config):
         fit_probes(tasks, config, at_once=0)
 
 
-def test_divergence_is_an_error_that_names_the_task(tasks, config):
+def test_divergence_is_an_error_that_names_the_task(tasks: list[ProbeTask], config: ProbeConfig) -> None:
     with pytest.raises(UserError, match=r"Task 0: .* training diverged. Lower `probe.contrastive.learning_rate`"):
         fit_probes(tasks, with_stages(config, learning_rate=1e38))
 
 
-def test_a_probe_that_diverges_leaves_the_others_alone(tasks, config):
+def test_a_probe_that_diverges_leaves_the_others_alone(tasks: list[ProbeTask], config: ProbeConfig) -> None:
     tables = [prepare(*task[:3], config, task.seed, task.radius, FEATURE_NAMES) for task in tasks[:3]]
     tables[1] = replace(tables[1], train=tables[1].train._replace(inputs=tables[1].train.inputs * 1e30))
     networks = [build_network(config, 75) for _ in tables]
@@ -271,7 +280,7 @@ def test_a_probe_that_diverges_leaves_the_others_alone(tasks, config):
 
 
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="needs a machine without a GPU")
-def test_a_missing_accelerator_is_an_error_and_auto_does_without(tasks, config):
+def test_a_missing_accelerator_is_an_error_and_auto_does_without(tasks: list[ProbeTask], config: ProbeConfig) -> None:
     with pytest.raises(UserError, match=r"Expected `probe.accelerator` to be one that this machine has, but got gpu"):
         fit_probes(tasks, replace(config, accelerator=Accelerator.gpu))
     auto, cpu = (fit_probes(tasks[:2], replace(config, accelerator=a)) for a in (Accelerator.auto, Accelerator.cpu))
@@ -279,15 +288,15 @@ def test_a_missing_accelerator_is_an_error_and_auto_does_without(tasks, config):
 
 
 @pytest.mark.skipif(not torch.accelerator.is_available(), reason="needs a GPU")
-def test_a_gpu_fits_the_probes_of_the_cpu(tasks, config):
+def test_a_gpu_fits_the_probes_of_the_cpu(tasks: list[ProbeTask], config: ProbeConfig) -> None:
     gpu, cpu = (fit_probes(tasks, replace(config, accelerator=a)) for a in (Accelerator.gpu, Accelerator.cpu))
     for one, other in zip(gpu, cpu, strict=True):
         np.testing.assert_allclose(losses(one), losses(other), rtol=0, atol=1e-4)
 
 
-def test_stacked_networks_compute_what_each_computes(config):
+def test_stacked_networks_compute_what_each_computes(config: ProbeConfig) -> None:
     torch.manual_seed(0)
-    networks = [torch.nn.Sequential(build_encoder(config.encoder, 75, 0.5)).eval() for _ in range(3)]
+    networks: Any = [torch.nn.Sequential(build_encoder(config.encoder, 75, 0.5)).eval() for _ in range(3)]
     stacked = StackedNetworks(networks, torch.device("cpu"))
     inputs = torch.randn(3, 7, 75)
     outputs = call_stacked(stacked.template, stacked.weights, {}, inputs)
@@ -296,7 +305,7 @@ def test_stacked_networks_compute_what_each_computes(config):
     assert [site.shape for site in dropout_sites(stacked.template, inputs[0])] == [(64,), (32,), (16,)]
 
 
-def test_smaller_batches_are_filled_up_and_weigh_nothing():
+def test_smaller_batches_are_filled_up_and_weigh_nothing() -> None:
     layer = torch.nn.Sequential(GivenDropout())
     sites = dropout_sites(layer, torch.zeros(2, 4))
     streams = [open_stream(0, 10), open_stream(1, 7)]
@@ -317,7 +326,7 @@ def test_smaller_batches_are_filled_up_and_weigh_nothing():
     torch.testing.assert_close(mask[1, [0, 1, 2, 4, 5, 6]], expected)
 
 
-def test_pair_batches_are_the_pairs_that_the_indices_name():
+def test_pair_batches_are_the_pairs_that_the_indices_name() -> None:
     rng = np.random.default_rng(0)
     examples = Examples(torch.arange(23.0)[:, None], torch.from_numpy(rng.integers(2, size=23)))
     for batch, index, _ in zip(pair_batches(examples, 5, 3), pair_indices(23, 5, 3), range(12), strict=False):

@@ -1,5 +1,7 @@
 import math
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -24,24 +26,24 @@ def compose_probe(name: str) -> ProbeConfig:
     return config
 
 
-def test_mc_yaml_says_every_setting_and_is_the_default_recipe():
+def test_mc_yaml_says_every_setting_and_is_the_default_recipe() -> None:
     raw = OmegaConf.load(CONF / "mc.yaml")
     assert OmegaConf.to_container(raw) == OmegaConf.to_container(OmegaConf.structured(ProbeConfig), enum_to_str=True)
     assert compose_probe("mc") == ProbeConfig()
 
 
-def test_oe_released_yaml_says_every_setting():
+def test_oe_released_yaml_says_every_setting() -> None:
     raw = OmegaConf.to_container(OmegaConf.load(CONF / "oe_released.yaml"))
     defaults = OmegaConf.to_container(OmegaConf.structured(ProbeConfig))
 
-    def keys(settings, prefix=""):
+    def keys(settings: Any, prefix: str = "") -> Iterator[Any]:
         for name, value in settings.items():
             yield from keys(value, f"{prefix}{name}.") if isinstance(value, dict) else [prefix + name]
 
     assert sorted(keys(raw)) == sorted(keys(defaults))
 
 
-def test_the_released_recipe_for_open_ended_answers():
+def test_the_released_recipe_for_open_ended_answers() -> None:
     assert compose_probe("oe_released") == ProbeConfig(
         encoder=EncoderConfig([64, 32, 16], [3, 3, 3], 30, Padding.unmasked, 16, "ReLU"),
         head=HeadConfig([32], "ReLU"),
@@ -50,7 +52,7 @@ def test_the_released_recipe_for_open_ended_answers():
     )
 
 
-def test_the_restated_recipe_for_open_ended_answers():
+def test_the_restated_recipe_for_open_ended_answers() -> None:
     assert compose_probe("oe_paper") == ProbeConfig(
         encoder=EncoderConfig([64, 32], [3, 3], 30, Padding.unmasked, 16, "ReLU"),
         head=HeadConfig([32], "ReLU"),
@@ -60,7 +62,7 @@ def test_the_restated_recipe_for_open_ended_answers():
 
 
 @pytest.mark.parametrize(("name", "recipe"), [("smoke", "mc"), ("oe_smoke", "oe_released")])
-def test_smoke_changes_only_the_number_of_steps(name, recipe):
+def test_smoke_changes_only_the_number_of_steps(name: str, recipe: str) -> None:
     smoke, full = compose_probe(name), compose_probe(recipe)
     assert 0 < smoke.contrastive.steps < 100
     assert 0 < smoke.classifier.steps < 100
@@ -80,18 +82,18 @@ def test_smoke_changes_only_the_number_of_steps(name, recipe):
         {"encoder": {"kernels": 3}},
     ],
 )
-def test_the_schema_refuses_unknown_words_keys_and_types(overrides):
+def test_the_schema_refuses_unknown_words_keys_and_types(overrides: dict[str, Any]) -> None:
     with pytest.raises(OmegaConfBaseException):
         OmegaConf.merge(OmegaConf.structured(ProbeConfig), overrides)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_every_activation_on_the_list_builds(activation):
+def test_every_activation_on_the_list_builds(activation: Any) -> None:
     encoder = build_encoder(EncoderConfig(activation=activation), 75, 0.0)
     assert activation in {type(module).__name__ for module in encoder.modules()}
 
 
-def test_all_faults_come_in_one_message():
+def test_all_faults_come_in_one_message() -> None:
     config = ProbeConfig(
         encoder=EncoderConfig(hidden=[64, 0], kernels=[3, 4, -1], max_tokens=0, embed_dim=0, activation="Linear"),
         margin=0.0,
@@ -120,13 +122,13 @@ def test_all_faults_come_in_one_message():
     check(ProbeConfig(), "probe")
 
 
-def test_a_fault_is_named_by_the_place_of_the_recipe():
+def test_a_fault_is_named_by_the_place_of_the_recipe() -> None:
     message = r"expected `probe\.oe\.margin` to be above 0 and at most 1000000, but got 0\.0"
     with pytest.raises(UserError, match=message):
         check(ProbeConfig(margin=0.0), "probe.oe")
 
 
-def test_nan_is_within_no_range():
+def test_nan_is_within_no_range() -> None:
     stage = StageConfig(learning_rate=math.nan, weight_decay=math.nan, encoder_dropout=math.nan)
     with pytest.raises(SettingsError) as caught:
         check(ProbeConfig(margin=math.nan, contrastive=stage, validation_fraction=math.nan), "probe")
@@ -142,6 +144,6 @@ def test_nan_is_within_no_range():
         ([], [3], r"to be as many as `hidden` \(0\) or none, but got \[3\]"),
     ],
 )
-def test_kernels_that_do_not_fit_are_refused(hidden, kernels, message):
+def test_kernels_that_do_not_fit_are_refused(hidden: list[Any], kernels: list[int], message: str) -> None:
     with pytest.raises(UserError, match=message):
         check(ProbeConfig(encoder=EncoderConfig(hidden=hidden, kernels=kernels)), "probe")

@@ -1,5 +1,6 @@
 from itertools import permutations as orders
 from math import factorial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from ccps.settings.probe import EncoderConfig, HeadConfig
 RECORD = TrainingRecord(seed=0, train_rows=1, validation_rows=1, dropped={}, left_out=0, truncated=0, curve=())
 
 
-def fitted(network, names, encoder=None):
+def fitted(network: Any, names: Any, encoder: Any = None) -> FittedProbe:
     """A probe that does not scale."""
     blank = np.zeros(len(names))
     return FittedProbe(
@@ -38,33 +39,35 @@ def fitted(network, names, encoder=None):
 class Bare(nn.Module):
     """P(correct) is a function of the row: its logit goes to class 1."""
 
-    def __init__(self, logit):
+    def __init__(self, logit: Any) -> None:
         super().__init__()
         self.logit = logit
 
-    def forward(self, inputs):
+    def forward(self, inputs: Any) -> torch.Tensor:
         logit = self.logit(inputs)
         return torch.stack([torch.zeros_like(logit), logit], dim=1)
 
 
-def probe_of(logit, names=FEATURE_NAMES, encoder=None):
+def probe_of(logit: Any, names: Any = FEATURE_NAMES, encoder: Any = None) -> FittedProbe:
     return fitted(ProbeNetwork(nn.Identity(), Bare(logit)), names, encoder)
 
 
-def sequence_probe(padding="masked", max_tokens=6, seed=0, names=FEATURE_NAMES):
+def sequence_probe(
+    padding: Any = "masked", max_tokens: int = 6, seed: int = 0, names: Any = FEATURE_NAMES
+) -> FittedProbe:
     encoder = EncoderConfig(hidden=[8, 4], kernels=[3, 3], max_tokens=max_tokens, padding=padding, embed_dim=4)
     torch.manual_seed(seed)
     network = build_network(ProbeConfig(encoder=encoder), len(names))
     return fitted(network, names, encoder)
 
 
-def table(answers, seed=0, longest=1, columns=75):
+def table(answers: Any, seed: int = 0, longest: int = 1, columns: int = 75) -> tuple[Any, Any, Any]:
     rng = np.random.default_rng(seed)
     lengths = rng.integers(1, longest + 1, size=answers)
     return rng.normal(size=(lengths.sum(), columns)), lengths.tolist(), rng.integers(2, size=answers).astype(bool)
 
 
-def test_groups_are_those_of_the_paper():
+def test_groups_are_those_of_the_paper() -> None:
     places = {name: number for number, name in enumerate(FEATURE_NAMES, start=1)}
     spans = {group: [places[name] for name in names] for group, names in FEATURE_GROUPS.items()}
     assert spans == {
@@ -75,7 +78,7 @@ def test_groups_are_those_of_the_paper():
     }
 
 
-def test_columns_of_a_probe_with_some_of_the_features():
+def test_columns_of_a_probe_with_some_of_the_features() -> None:
     found = group_columns(["pei_value_token", "original_entropy", "jacobian_norm_token"])
     assert {group: columns.tolist() for group, columns in found.items()} == {
         "original state": [1],
@@ -84,7 +87,7 @@ def test_columns_of_a_probe_with_some_of_the_features():
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=20), st.integers(0, 5))
-def test_everyone_is_replaced_by_another_of_its_kind(kinds, seed):
+def test_everyone_is_replaced_by_another_of_its_kind(kinds: Any, seed: int) -> None:
     kinds = np.array(kinds)
     donors = cyclic_permutation(kinds, np.random.default_rng(seed))
     assert sorted(donors) == list(range(len(kinds)))
@@ -93,13 +96,13 @@ def test_everyone_is_replaced_by_another_of_its_kind(kinds, seed):
         assert (donor == place) == ((kinds == kinds[place]).sum() == 1)
 
 
-def test_every_other_one_is_as_likely():
+def test_every_other_one_is_as_likely() -> None:
     rng = np.random.default_rng(0)
     drawn = np.array([cyclic_permutation(np.zeros(4, dtype=int), rng)[0] for _ in range(3000)])
     np.testing.assert_allclose(np.bincount(drawn, minlength=4) / 3000, [0, 1 / 3, 1 / 3, 1 / 3], atol=0.03)
 
 
-def test_a_group_that_the_probe_does_not_read_drops_nothing():
+def test_a_group_that_the_probe_does_not_read_drops_nothing() -> None:
     features, lengths, _ = table(200)
     correct = features[:, 0] + features[:, 20] > 0
     found = grouped_permutation_importance(
@@ -115,7 +118,7 @@ def test_a_group_that_the_probe_does_not_read_drops_nothing():
     assert found["features"].tolist() == [12, 3, 40, 20]
 
 
-def test_drop_is_the_mean_over_all_other_answers():
+def test_drop_is_the_mean_over_all_other_answers() -> None:
     """Brute force: the expected AUROC when each answer takes the group's columns of another one, all alike."""
     names = ("original_entropy", "pei_value_token")
     features, lengths, correct = table(7, seed=3, columns=2)
@@ -136,17 +139,17 @@ def test_drop_is_the_mean_over_all_other_answers():
     assert found.loc["original state", "drop"] == pytest.approx(whole - np.mean(changed), abs=0.03)
 
 
-def _is_one_ring(ring):
+def _is_one_ring(ring: Any) -> Any:
     place, steps = ring[0], 1
     while place != 0:
         place, steps = ring[place], steps + 1
     return steps == len(ring)
 
 
-def test_interval_covers_the_drop_in_new_questions():
+def test_interval_covers_the_drop_in_new_questions() -> None:
     """Of 40 draws of questions, most intervals hold the drop on very many questions."""
 
-    def drop(answers, seed, resamples):
+    def drop(answers: Any, seed: int, resamples: Any) -> Any:
         rng = np.random.default_rng(seed)
         features = rng.normal(size=(answers, 2))
         correct = features[:, 0] + rng.normal(size=answers) > 0
@@ -164,14 +167,14 @@ def test_interval_covers_the_drop_in_new_questions():
     assert np.mean([one["ci_high"] - one["ci_low"] for one in draws]) < 0.4
 
 
-def test_whole_answers_of_one_length_change_places():
+def test_whole_answers_of_one_length_change_places() -> None:
     """Every row of an answer carries the answer's number in each group; a mixed pair would tear the numbers apart."""
     lengths = [1, 2, 2, 3, 3, 3, 9, 7]
     numbers = np.repeat(np.arange(8.0), lengths)
     features = np.repeat(numbers[:, None], 75, axis=1)
     seen = []
 
-    def logit(inputs):
+    def logit(inputs: Any) -> Any:
         seen.append(inputs.clone())
         return inputs[:, 0, 0]
 
@@ -190,14 +193,14 @@ def test_whole_answers_of_one_length_change_places():
             assert len(owners) == (1 if length == 1 else 2)
 
 
-def test_one_class_has_no_drop_and_says_so():
+def test_one_class_has_no_drop_and_says_so() -> None:
     features, lengths, _ = table(5)
     found = grouped_permutation_importance(probe_of(lambda x: x[:, 0]), features, lengths, [True] * 5, seed=0)
     assert found[["auroc", "drop", "ci_low", "ci_high"]].isna().all(axis=None)
     assert found["reason"].eq("all 5 answers are right").all()
 
 
-def test_the_same_seed_gives_the_same_table():
+def test_the_same_seed_gives_the_same_table() -> None:
     probe, (features, lengths, correct) = sequence_probe(), table(30, longest=4)
     arguments = {"repeats": 3, "resamples": 20}
     one, two, other = (
@@ -207,7 +210,7 @@ def test_the_same_seed_gives_the_same_table():
     assert not one.equals(other)
 
 
-def test_settings_out_of_range_are_refused():
+def test_settings_out_of_range_are_refused() -> None:
     features, lengths, correct = table(10)
     for wrong in ({"repeats": 0}, {"resamples": 0}, {"level": 1.0}):
         with pytest.raises(ValueError, match="Expected"):
@@ -216,16 +219,16 @@ def test_settings_out_of_range_are_refused():
         grouped_permutation_importance(probe_of(lambda x: x[:, 0]), features, lengths, correct[:-1], seed=0)
 
 
-def split(features, lengths):
+def split(features: Any, lengths: Any) -> Any:
     return np.split(features, np.cumsum(lengths)[:-1])
 
 
-def p_of(probe, rows):
+def p_of(probe: Any, rows: Any) -> Any:
     return probe.predict(np.concatenate(rows), [len(answer) for answer in rows])
 
 
 @pytest.mark.parametrize("padding", ["masked", "unmasked"])
-def test_values_add_up_to_what_they_explain(padding):
+def test_values_add_up_to_what_they_explain(padding: str) -> None:
     probe = sequence_probe(padding)
     answers = split(*table(3, seed=1, longest=6)[:2])
     background = split(*table(4, seed=2, longest=6)[:2])
@@ -238,12 +241,12 @@ def test_values_add_up_to_what_they_explain(padding):
     np.testing.assert_allclose(found.values.sum(axis=1), found.predicted - found.expected, atol=1e-7)
 
 
-def test_values_of_a_linear_function_are_known():
+def test_values_of_a_linear_function_are_known() -> None:
     """P(correct) = 1/2 + w·x: the value of a feature is w·(x − mean of the background)."""
     names = FEATURE_NAMES[:4]
     weights = torch.tensor([0.02, -0.03, 0.0, 0.01])
 
-    def logit(inputs):
+    def logit(inputs: Any) -> Any:
         p = 0.5 + inputs @ weights
         return p.log() - (1 - p).log()
 
@@ -254,13 +257,13 @@ def test_values_of_a_linear_function_are_known():
     np.testing.assert_allclose(found.values, wanted, atol=1e-6)
 
 
-def test_values_are_shapley_values_by_brute_force():
+def test_values_are_shapley_values_by_brute_force() -> None:
     names = FEATURE_NAMES[:4]
     rng = np.random.default_rng(0)
     answer, background = rng.normal(size=(1, 4)), rng.normal(size=(3, 1, 4))
     probe = probe_of(lambda x: 2 * x[:, 0] * x[:, 1] * x[:, 2] + x[:, 3].abs(), names)
 
-    def value(present):
+    def value(present: Any) -> Any:
         mixed = np.where(np.isin(np.arange(4), list(present)), answer, background[:, 0])
         return probe.predict(mixed).mean()
 
@@ -272,18 +275,18 @@ def test_values_are_shapley_values_by_brute_force():
     np.testing.assert_allclose(found.values[0], wanted, atol=0.004)
 
 
-def test_importance_is_the_mean_size_of_the_values(capfd):
+def test_importance_is_the_mean_size_of_the_values(capfd: pytest.CaptureFixture[str]) -> None:
     names = ("original_entropy", "pei_value_token", "kl_div_perturbed_from_original_min")
 
-    def logit(inputs):
+    def logit(inputs: Any) -> Any:
         p = 0.5 + 0.05 * inputs[:, 0] - 0.01 * inputs[:, 1]
         return p.log() - (1 - p).log()
 
     rng = np.random.default_rng(0)
     features, background = rng.normal(size=(8, 3)), rng.normal(size=(5, 3))
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    before = np.random.get_state(legacy=True)[1].copy()  # noqa: NPY002  # type: ignore[index]
     found = shap_importance(probe_of(logit, names), features, [1] * 8, background, [1] * 5, seed=0, resamples=100)
-    np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+    np.testing.assert_array_equal(before, np.random.get_state(legacy=True)[1])  # noqa: NPY002  # type: ignore[index]
     wanted = np.abs(np.array([0.05, 0.01, 0.0]) * (features - background.mean(axis=0))).mean(axis=0)
     np.testing.assert_allclose(found["shap"], wanted, atol=1e-6)
     assert found["feature"].tolist() == list(names)
@@ -294,7 +297,7 @@ def test_importance_is_the_mean_size_of_the_values(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_perceptron_is_explained_by_the_token_it_reads():
+def test_the_perceptron_is_explained_by_the_token_it_reads() -> None:
     names = FEATURE_NAMES[:3]
     probe = probe_of(lambda x: x[:, 0] + x[:, 1] * x[:, 2], names)
     features, lengths, _ = table(6, longest=4, columns=3)
@@ -305,7 +308,7 @@ def test_the_perceptron_is_explained_by_the_token_it_reads():
     assert whole.equals(alone)
 
 
-def test_as_many_answers_are_drawn_as_asked_for():
+def test_as_many_answers_are_drawn_as_asked_for() -> None:
     probe, (features, lengths, _) = sequence_probe(names=FEATURE_NAMES[:5]), table(12, longest=9, columns=5)
     drawn = {"explained": 4, "background": 2, "permutations": 1, "resamples": 10}
     one, two = (shap_importance(probe, features, lengths, features, lengths, seed=1, **drawn) for _ in range(2))
@@ -313,7 +316,7 @@ def test_as_many_answers_are_drawn_as_asked_for():
     assert one.equals(two)
 
 
-def test_what_cannot_be_explained_is_refused():
+def test_what_cannot_be_explained_is_refused() -> None:
     probe = probe_of(lambda x: x[:, 0], FEATURE_NAMES[:3])
     features = np.zeros((2, 3))
     with pytest.raises(UserError, match="at least one answer"):

@@ -1,5 +1,6 @@
 from dataclasses import replace
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -22,19 +23,19 @@ class Answered(NamedTuple):
     lengths: np.ndarray
 
     @property
-    def token_labels(self):
+    def token_labels(self) -> Any:
         return np.repeat(self.labels, self.lengths)
 
     @property
-    def token_questions(self):
+    def token_questions(self) -> list[str]:
         return [f"q{number}" for number in np.repeat(np.arange(len(self.lengths)), self.lengths)]
 
     @property
-    def first_rows(self):
+    def first_rows(self) -> Any:
         return np.cumsum(self.lengths) - self.lengths
 
 
-def make_answers(count, seed):
+def make_answers(count: Any, seed: int) -> Answered:
     """Noise, but in the second token of right answers ten columns lie two standard deviations higher."""
     rng = np.random.default_rng(seed)
     labels, lengths = rng.integers(2, size=count), rng.integers(3, 12, size=count)
@@ -44,7 +45,7 @@ def make_answers(count, seed):
     return answers
 
 
-def fit(answers, config, seed=0, **changes):
+def fit(answers: Any, config: Any, seed: int = 0, **changes: Any) -> Any:
     given = {
         "features": answers.features,
         "labels": answers.token_labels,
@@ -54,12 +55,12 @@ def fit(answers, config, seed=0, **changes):
 
 
 @pytest.fixture(scope="module")
-def answers():
+def answers() -> Answered:
     return make_answers(300, seed=0)
 
 
 @pytest.fixture(scope="module")
-def config():
+def config() -> ProbeConfig:
     return ProbeConfig(
         encoder=EncoderConfig([16, 8], [3, 3], MAX_TOKENS, Padding.masked, 4, "ReLU"),
         head=HeadConfig(hidden=[8], activation="ReLU"),
@@ -69,7 +70,7 @@ def config():
 
 
 @pytest.mark.parametrize("padding", list(Padding))
-def test_one_telling_token_of_an_answer_is_found(config, padding):
+def test_one_telling_token_of_an_answer_is_found(config: ProbeConfig, padding: Any) -> None:
     stage = StageConfig(steps=100, batch_size=32, learning_rate=3e-3)
     encoder = replace(config.encoder, padding=padding)
     learning = replace(config, encoder=encoder, contrastive=stage, classifier=stage)
@@ -82,7 +83,9 @@ def test_one_telling_token_of_an_answer_is_found(config, padding):
     assert abs(roc_auc_score(test.labels, probe.predict(shuffled, test.lengths)) - 0.5) < 0.15
 
 
-def test_same_seed_same_files_another_seed_other_weights(answers, config, tmp_path):
+def test_same_seed_same_files_another_seed_other_weights(
+    answers: Answered, config: ProbeConfig, tmp_path: Path
+) -> None:
     for folder, seed in (("one", 3), ("two", 3), ("other", 4)):
         fit(answers, config, seed).save(tmp_path / folder)
     for name in ("probe.safetensors", "probe.json"):
@@ -91,7 +94,7 @@ def test_same_seed_same_files_another_seed_other_weights(answers, config, tmp_pa
     assert not torch.equal(one["encoder.output.weight"], other["encoder.output.weight"])
 
 
-def test_save_and_load_return_the_same_probe(answers, config, tmp_path):
+def test_save_and_load_return_the_same_probe(answers: Any, config: ProbeConfig, tmp_path: Path) -> None:
     probe = fit(answers, replace(config, encoder=replace(config.encoder, padding=Padding.unmasked)))
     probe.save(tmp_path)
     loaded = FittedProbe.load(tmp_path)
@@ -101,7 +104,7 @@ def test_save_and_load_return_the_same_probe(answers, config, tmp_path):
     assert (before == after).all()
 
 
-def test_predictions_are_the_softmax_of_the_network_on_padded_answers(answers, config):
+def test_predictions_are_the_softmax_of_the_network_on_padded_answers(answers: Answered, config: ProbeConfig) -> None:
     probe = fit(answers, config)
     scaled = torch.tensor((answers.features - probe.scaler.mean) / probe.scaler.scale, dtype=torch.float32)
     with torch.no_grad():
@@ -112,7 +115,9 @@ def test_predictions_are_the_softmax_of_the_network_on_padded_answers(answers, c
     assert probe.predict(np.empty((0, 75))).shape == (0,)
 
 
-def test_tokens_beyond_max_tokens_are_not_read_and_their_answers_are_counted(answers, config):
+def test_tokens_beyond_max_tokens_are_not_read_and_their_answers_are_counted(
+    answers: Answered, config: ProbeConfig
+) -> None:
     probe = fit(answers, config)
     place = np.arange(len(answers.features)) - np.repeat(answers.first_rows, answers.lengths)
     before = probe.predict(answers.features, answers.lengths)
@@ -125,7 +130,9 @@ def test_tokens_beyond_max_tokens_are_not_read_and_their_answers_are_counted(ans
     assert probe.truncated(answers.lengths) == longer
 
 
-def test_what_is_dropped_left_out_and_cut_is_counted_and_the_scaler_sees_the_other_training_tokens(answers, config):
+def test_what_is_dropped_left_out_and_cut_is_counted_and_the_scaler_sees_the_other_training_tokens(
+    answers: Answered, config: ProbeConfig
+) -> None:
     features = answers.features.copy()
     start, stop = answers.first_rows[[7, 8]]
     features[start:stop, 2] = np.nan  # the whole of an answer
@@ -151,14 +158,14 @@ def test_what_is_dropped_left_out_and_cut_is_counted_and_the_scaler_sees_the_oth
     np.testing.assert_allclose(probe.scaler.scale, seen.std(axis=0), rtol=1e-9)
 
 
-def test_no_token_is_dropped_at_evaluation(answers, config):
+def test_no_token_is_dropped_at_evaluation(answers: Answered, config: ProbeConfig) -> None:
     probe = fit(answers, config)
     faulty, zeroed = answers.features.copy(), answers.features.copy()
     faulty[4, 2], zeroed[4, 2] = np.nan, 0.0
     assert (probe.predict(faulty, answers.lengths) == probe.predict(zeroed, answers.lengths)).all()
 
 
-def test_answers_that_do_not_hang_together_are_refused(answers, config):
+def test_answers_that_do_not_hang_together_are_refused(answers: Answered, config: ProbeConfig) -> None:
     questions = answers.token_questions
     with pytest.raises(UserError, match="'q0' again after another question"):
         fit(answers, config, question_ids=[*questions[:-1], "q0"])

@@ -1,4 +1,5 @@
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ def numbered(rows: int) -> Examples:
 
 
 @given(st.integers(2, 50), st.integers(0, 2**32 - 1))
-def test_a_partner_is_another_row_of_the_same_examples(rows, seed):
+def test_a_partner_is_another_row_of_the_same_examples(rows: int, seed: int) -> None:
     anchors = np.arange(rows)
     partners = random_partners(anchors, rows, np.random.default_rng(seed))
     assert (partners != anchors).all()
@@ -25,26 +26,26 @@ def test_a_partner_is_another_row_of_the_same_examples(rows, seed):
 
 
 @pytest.mark.parametrize("anchor", [0, 2, 4])
-def test_partners_are_uniform_over_the_other_rows(anchor):
+def test_partners_are_uniform_over_the_other_rows(anchor: int) -> None:
     partners = random_partners(np.full(20_000, anchor), 5, np.random.default_rng(0))
     counts = np.bincount(partners, minlength=5)
     assert counts[anchor] == 0
     assert chisquare(np.delete(counts, anchor)).pvalue > 0.01
 
 
-def test_one_row_has_no_partner():
+def test_one_row_has_no_partner() -> None:
     with pytest.raises(ValueError, match="Expected `rows` to be at least 2, but got 1"):
         random_partners(np.zeros(1, dtype=np.int64), 1, np.random.default_rng(0))
 
 
-def test_pairs_say_whether_the_labels_differ():
+def test_pairs_say_whether_the_labels_differ() -> None:
     batch = make_pairs(numbered(9), np.arange(9), np.random.default_rng(1))
     anchors, partners = batch.inputs[:, 0].chunk(2)
     assert anchors.tolist() == list(range(9))
     assert batch.different.tolist() == [(a - b) % 2 == 1 for a, b in zip(anchors, partners, strict=True)]
 
 
-def test_every_row_is_an_anchor_once_in_an_epoch_and_meets_new_partners_in_the_next():
+def test_every_row_is_an_anchor_once_in_an_epoch_and_meets_new_partners_in_the_next() -> None:
     # 10 rows in batches of 4: an epoch is 4 + 4 + 2.
     batches = list(islice(pair_batches(numbered(10), 4, seed=3), 6))
     assert [len(batch.different) for batch in batches] == [4, 4, 2, 4, 4, 2]
@@ -56,7 +57,7 @@ def test_every_row_is_an_anchor_once_in_an_epoch_and_meets_new_partners_in_the_n
     assert partner_of[0] != partner_of[1]
 
 
-def test_row_batches_cover_each_epoch_in_a_new_order_with_labels_in_step():
+def test_row_batches_cover_each_epoch_in_a_new_order_with_labels_in_step() -> None:
     batches = list(islice(row_batches(numbered(10), 4, seed=3), 6))
     epochs = [torch.cat([b.inputs[:, 0] for b in batches[start : start + 3]]).tolist() for start in (0, 3)]
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(10))
@@ -65,8 +66,8 @@ def test_row_batches_cover_each_epoch_in_a_new_order_with_labels_in_step():
 
 
 @pytest.mark.parametrize("stream", [pair_batches, row_batches])
-def test_the_seed_decides_the_batches(stream):
-    def draw(seed):
+def test_the_seed_decides_the_batches(stream: Any) -> None:
+    def draw(seed: int) -> Any:
         return torch.cat([batch.inputs for batch in islice(stream(numbered(10), 4, seed), 5)]).flatten().tolist()
 
     assert draw(0) == draw(0)
@@ -74,7 +75,7 @@ def test_the_seed_decides_the_batches(stream):
 
 
 @given(st.integers(0, 40), st.integers(1, 15))
-def test_blocks_are_the_stream_cut_in_order(steps, size):
+def test_blocks_are_the_stream_cut_in_order(steps: int, size: int) -> None:
     blocks = [list(block) for block in in_blocks(iter(range(100)), steps, size)]
     assert [item for block in blocks for item in block] == list(range(steps))
     assert all(len(block) == size for block in blocks[:-1])

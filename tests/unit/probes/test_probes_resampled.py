@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -6,19 +8,19 @@ from ccps.metrics.resampling import percentile_ends
 from ccps.probes.resampled import auroc, resampled_auroc, why_undefined
 
 
-def scores(answers, seed=0):
+def scores(answers: Any, seed: int = 0) -> tuple[Any, Any]:
     rng = np.random.default_rng(seed)
     correct = rng.integers(2, size=answers).astype(bool)
     # Two decimals, so that there are ties.
     return np.round(rng.uniform(size=(2, answers)), 2), correct
 
 
-def test_auroc_is_that_of_scikit_learn():
+def test_auroc_is_that_of_scikit_learn() -> None:
     p, correct = scores(60)
     np.testing.assert_allclose(auroc(p, correct), [roc_auc_score(correct, row) for row in p], rtol=1e-12)
 
 
-def test_resamples_are_auroc_of_drawn_answers_the_same_for_all_rows():
+def test_resamples_are_auroc_of_drawn_answers_the_same_for_all_rows() -> None:
     p, correct = scores(40)
     found = resampled_auroc(np.stack([p[0], p[1], p[0]]), correct, resamples=50, seed=3)
     np.testing.assert_array_equal(found[0], found[2])
@@ -27,7 +29,7 @@ def test_resamples_are_auroc_of_drawn_answers_the_same_for_all_rows():
     np.testing.assert_allclose(found[:2], wanted, rtol=1e-12)
 
 
-def test_a_resample_of_one_class_is_undefined_and_left_out_of_the_interval():
+def test_a_resample_of_one_class_is_undefined_and_left_out_of_the_interval() -> None:
     found = resampled_auroc(np.array([[0.2, 0.8]]), [False, True], resamples=200, seed=0)[0]
     assert set(found[~np.isnan(found)]) == {1.0}
     assert np.isnan(found).mean() == pytest.approx(0.5, abs=0.15)
@@ -35,7 +37,7 @@ def test_a_resample_of_one_class_is_undefined_and_left_out_of_the_interval():
     assert np.isnan(percentile_ends(np.array([np.nan]), 0.95)).all()
 
 
-def test_no_resamples_are_refused():
+def test_no_resamples_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         resampled_auroc(*scores(5), resamples=0, seed=0)
 
@@ -49,5 +51,5 @@ def test_no_resamples_are_refused():
         ([1, 0], None),
     ],
 )
-def test_why_there_is_no_auroc(correct, reason):
+def test_why_there_is_no_auroc(correct: list[Any], reason: str | None) -> None:
     assert why_undefined(correct) == reason

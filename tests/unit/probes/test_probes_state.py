@@ -1,7 +1,9 @@
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -20,11 +22,11 @@ from ccps.probes.split import split_by_question
 from ccps.probes.state_probe import (
     FittedStateProbe,
     StateModule,
-    StateProbeConfig,
     fit_state_probe,
 )
 from ccps.probes.training import Reporting
 from ccps.settings.probe import StageConfig
+from ccps.settings.state_probe import StateProbeConfig
 
 
 class Answers(NamedTuple):
@@ -52,16 +54,16 @@ def config() -> StateProbeConfig:
     return StateProbeConfig(hidden=[16, 8], max_epochs=4)
 
 
-def fit(answers, config, seed=0, **options):
+def fit(answers: Any, config: Any, seed: int = 0, **options: Any) -> Any:
     return fit_state_probe(answers.states, answers.labels, answers.questions, config, seed, **options)
 
 
-def same(one, other):
+def same(one: Any, other: Any) -> Any:
     pairs = zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True)
     return all(torch.equal(left, right) for left, right in pairs)
 
 
-def test_the_defaults_are_the_authors_later_settings():
+def test_the_defaults_are_the_authors_later_settings() -> None:
     assert asdict(StateProbeConfig()) == {
         "hidden": [512, 128],
         "activation": "ReLU",
@@ -78,7 +80,7 @@ def test_the_defaults_are_the_authors_later_settings():
     }
 
 
-def test_the_network_is_a_perceptron_with_dropout_after_every_hidden_layer(answers):
+def test_the_network_is_a_perceptron_with_dropout_after_every_hidden_layer(answers: Answers) -> None:
     network = fit(answers, StateProbeConfig(max_epochs=1)).network
     assert [type(layer).__name__ for layer in network] == ["Linear", "ReLU", "Dropout"] * 2 + ["Linear"]
     assert [(layer.in_features, layer.out_features) for layer in network if isinstance(layer, nn.Linear)] == [
@@ -90,14 +92,14 @@ def test_the_network_is_a_perceptron_with_dropout_after_every_hidden_layer(answe
 
 
 @pytest.mark.parametrize("standardise", [False, True])
-def test_a_separable_problem_is_learned(answers, standardise):
+def test_a_separable_problem_is_learned(answers: Answers, standardise: bool) -> None:
     config = StateProbeConfig(hidden=[16, 8], max_epochs=40, learning_rate=3e-3, standardise=standardise)
     test = make_answers(400, seed=1)
     # Two normal distributions three standard deviations apart: the best AUROC is Φ(3/√2) = 0.983.
     assert roc_auc_score(test.labels, fit(answers, config).predict(test.states)) > 0.95
 
 
-def test_shuffled_labels_leave_chance(answers, config):
+def test_shuffled_labels_leave_chance(answers: Answers, config: StateProbeConfig) -> None:
     test = make_answers(400, seed=1)
     shuffled = answers._replace(labels=np.random.default_rng(0).permutation(answers.labels))
     # A direction learned from noise may still lie along the true one by chance, so the test states are noise too.
@@ -106,7 +108,7 @@ def test_shuffled_labels_leave_chance(answers, config):
     assert abs(roc_auc_score(test.labels, confidence) - 0.5) < 4 * math.sqrt(401 / (12 * 200 * 200))
 
 
-def test_the_loss_weighs_right_answers_and_is_the_mean_over_the_batch():
+def test_the_loss_weighs_right_answers_and_is_the_mean_over_the_batch() -> None:
     network = nn.Linear(1, 1, bias=False)
     network.weight.data.fill_(1.0)
     batch = Examples(torch.tensor([[2.0], [-1.0], [0.5]]), torch.tensor([1, 1, 0]))
@@ -115,7 +117,7 @@ def test_the_loss_weighs_right_answers_and_is_the_mean_over_the_batch():
     assert module.loss(batch).item() == pytest.approx(by_hand, rel=1e-6)
 
 
-def test_right_answers_weigh_wrong_over_right_of_the_training_rows(config):
+def test_right_answers_weigh_wrong_over_right_of_the_training_rows(config: StateProbeConfig) -> None:
     answers = make_answers(200, seed=0, right=0.2)
     probe = fit(answers, config)
     train = split_by_question(answers.labels, answers.questions, 0.1, 0).train
@@ -123,7 +125,7 @@ def test_right_answers_weigh_wrong_over_right_of_the_training_rows(config):
     assert probe.training.positive_weight == (len(train) - right) / right == pytest.approx(4.0)
 
 
-def test_weights_make_p_correct_that_of_balanced_labels(answers):
+def test_weights_make_p_correct_that_of_balanced_labels(answers: Answers) -> None:
     # Without a signal the best constant is one half, whatever the share of right answers.
     blind = make_answers(300, seed=0, right=0.9)
     blind = blind._replace(states=np.ones_like(blind.states))
@@ -131,7 +133,7 @@ def test_weights_make_p_correct_that_of_balanced_labels(answers):
     assert probe.predict(blind.states[:1]) == pytest.approx(0.5, abs=0.05)
 
 
-def test_gradients_are_shortened_to_the_norm_and_short_ones_left_alone():
+def test_gradients_are_shortened_to_the_norm_and_short_ones_left_alone() -> None:
     network = nn.Linear(2, 1, bias=False)
     module = StateModule(network, StageConfig(), positive_weight=1.0, clip_norm=1.0)
     for gradient, clipped in (([3.0, 4.0], [0.6, 0.8]), ([0.3, 0.4], [0.3, 0.4])):
@@ -140,7 +142,7 @@ def test_gradients_are_shortened_to_the_norm_and_short_ones_left_alone():
         torch.testing.assert_close(network.weight.grad, torch.tensor([clipped]), rtol=1e-5, atol=0)
 
 
-def test_clipping_takes_part_in_training(answers, config):
+def test_clipping_takes_part_in_training(answers: Answers, config: StateProbeConfig) -> None:
     # Adam is blind to the scale of gradients until they are small beside its eps of 1e-8: then nothing moves.
     still = replace(config, clip_norm=1e-14, weight_decay=0.0)
     start = fit(answers, replace(config, learning_rate=1e-30, weight_decay=0.0))
@@ -149,7 +151,7 @@ def test_clipping_takes_part_in_training(answers, config):
     assert not same(fit(answers, config), start)
 
 
-def test_the_curve_has_one_point_per_epoch_and_one_before(answers, config):
+def test_the_curve_has_one_point_per_epoch_and_one_before(answers: Answers, config: StateProbeConfig) -> None:
     training = fit(answers, config).training
     # 180 training rows in batches of 32 make 6 steps, the last batch smaller.
     assert [(point.stage, point.step) for point in training.curve] == [("state", step) for step in (0, 6, 12, 18, 24)]
@@ -158,7 +160,7 @@ def test_the_curve_has_one_point_per_epoch_and_one_before(answers, config):
     assert (training.train_rows, training.validation_rows, training.epochs) == (180, 20, 4)
 
 
-def test_the_best_epoch_is_kept_and_training_stops_when_patience_is_spent(answers):
+def test_the_best_epoch_is_kept_and_training_stops_when_patience_is_spent(answers: Answers) -> None:
     wild = StateProbeConfig(hidden=[16, 8], learning_rate=0.05, dropout=0.0, patience=3, max_epochs=100)
     probe = fit(answers, wild)
     losses = [point.val_loss for point in probe.training.curve]
@@ -171,7 +173,7 @@ def test_the_best_epoch_is_kept_and_training_stops_when_patience_is_spent(answer
     assert min(losses) < losses[-1]
 
 
-def test_epoch_0_is_kept_if_training_only_does_harm(answers):
+def test_epoch_0_is_kept_if_training_only_does_harm(answers: Answers) -> None:
     # Every step changes the weights by about the learning rate, far beyond the scale at which they start.
     harmful = StateProbeConfig(hidden=[16], learning_rate=1e4, patience=2)
     probe = fit(answers, harmful)
@@ -179,7 +181,9 @@ def test_epoch_0_is_kept_if_training_only_does_harm(answers):
     assert same(probe, fit(answers, replace(harmful, learning_rate=1e-30)))
 
 
-def test_same_seed_same_files_another_seed_other_weights(answers, config, tmp_path):
+def test_same_seed_same_files_another_seed_other_weights(
+    answers: Answers, config: StateProbeConfig, tmp_path: Path
+) -> None:
     for folder, torch_seed in (("one", 1), ("two", 2)):
         torch.manual_seed(torch_seed)
         before = torch.get_rng_state()
@@ -190,14 +194,14 @@ def test_same_seed_same_files_another_seed_other_weights(answers, config, tmp_pa
     assert not same(fit(answers, config, seed=5), fit(answers, config, seed=6))
 
 
-def test_half_precision_states_are_read_as_their_values(answers, config):
+def test_half_precision_states_are_read_as_their_values(answers: Answers, config: StateProbeConfig) -> None:
     half = answers.states.astype(np.float16)
     probe = fit(answers._replace(states=half), config)
     assert same(probe, fit(answers._replace(states=half.astype(np.float64)), config))
     assert (probe.predict(torch.from_numpy(half)) == probe.predict(half.astype(np.float32))).all()
 
 
-def test_predictions_are_the_sigmoid_of_the_network(answers, config):
+def test_predictions_are_the_sigmoid_of_the_network(answers: Answers, config: StateProbeConfig) -> None:
     probe = fit(answers, config)
     logits = probe.network(torch.from_numpy(answers.states)).detach().double().numpy()[:, 0]
     predicted = probe.predict(answers.states)
@@ -206,7 +210,7 @@ def test_predictions_are_the_sigmoid_of_the_network(answers, config):
     assert probe.predict(answers.states[:0]).shape == (0,)
 
 
-def test_standardised_states_may_be_moved_and_stretched(answers, config):
+def test_standardised_states_may_be_moved_and_stretched(answers: Answers, config: StateProbeConfig) -> None:
     config = replace(config, standardise=True)
     # Powers of two are exact in float32 as far as the values allow.
     moved = answers.states.astype(np.float64) * 4 + 64
@@ -216,18 +220,20 @@ def test_standardised_states_may_be_moved_and_stretched(answers, config):
     np.testing.assert_allclose(one.scaler.mean, answers.states[train].astype(np.float64).mean(axis=0), rtol=1e-12)
 
 
-def test_answers_to_one_question_stay_together(answers, config):
-    twice = Answers(np.repeat(answers.states, 2, 0), np.repeat(answers.labels, 2), np.repeat(answers.questions, 2))
+def test_answers_to_one_question_stay_together(answers: Answers, config: StateProbeConfig) -> None:
+    twice = Answers(
+        np.repeat(answers.states, 2, 0), np.repeat(answers.labels, 2), np.repeat(answers.questions, 2).tolist()
+    )
     assert (fit(twice, config).training.train_rows, fit(twice, config).training.validation_rows) == (360, 40)
 
 
-def test_curves_reach_the_logger(answers, config):
+def test_curves_reach_the_logger(answers: Answers, config: StateProbeConfig) -> None:
     class Notes(DummyLogger):
-        def __init__(self):
+        def __init__(self) -> None:
             super().__init__()
-            self.lines = []
+            self.lines: list[Any] = []
 
-        def log_metrics(self, metrics, step=None):
+        def log_metrics(self, metrics: Any, step: Any = None) -> None:
             self.lines.append((step, dict(metrics)))
 
     notes = Notes()
@@ -236,13 +242,15 @@ def test_curves_reach_the_logger(answers, config):
     assert set(notes.lines[-1][1]) == {"fit/state/train_loss", "fit/state/val_loss"}
 
 
-def test_nothing_is_printed(answers, config, capsys):
+def test_nothing_is_printed(answers: Answers, config: StateProbeConfig, capsys: pytest.CaptureFixture[str]) -> None:
     fit(answers, config)
     assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("standardise", [False, True])
-def test_save_and_load_return_the_same_probe(answers, config, tmp_path, standardise):
+def test_save_and_load_return_the_same_probe(
+    answers: Answers, config: StateProbeConfig, tmp_path: Path, standardise: bool
+) -> None:
     probe = fit(answers, replace(config, standardise=standardise))
     probe.save(tmp_path / "new" / "folder")
     loaded = FittedStateProbe.load(tmp_path / "new" / "folder")
@@ -267,7 +275,9 @@ def test_save_and_load_return_the_same_probe(answers, config, tmp_path, standard
         (lambda s: s.update(width=13), r"others for \['0.weight'\]"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused(answers, config, tmp_path, change, message):
+def test_settings_that_do_not_fit_are_refused(
+    answers: Answers, config: StateProbeConfig, tmp_path: Path, change: Callable[..., Any], message: str
+) -> None:
     fit(answers, replace(config, max_epochs=1)).save(tmp_path)
     settings = json.loads((tmp_path / "state_probe.json").read_text())
     change(settings)
@@ -276,7 +286,9 @@ def test_settings_that_do_not_fit_are_refused(answers, config, tmp_path, change,
         FittedStateProbe.load(tmp_path)
 
 
-def test_files_that_are_missing_or_broken_are_refused(answers, config, tmp_path):
+def test_files_that_are_missing_or_broken_are_refused(
+    answers: Answers, config: StateProbeConfig, tmp_path: Path
+) -> None:
     with pytest.raises(UserError, match=r"state_probe.json` to be a probe's settings"):
         FittedStateProbe.load(tmp_path)
     fit(answers, replace(config, max_epochs=1)).save(tmp_path)
@@ -293,7 +305,7 @@ def test_files_that_are_missing_or_broken_are_refused(answers, config, tmp_path)
             FittedStateProbe.load(tmp_path)
 
 
-def test_all_faults_of_the_settings_come_in_one_message():
+def test_all_faults_of_the_settings_come_in_one_message() -> None:
     config = StateProbeConfig(
         hidden=[0],
         activation="Linear",
@@ -314,12 +326,12 @@ def test_all_faults_of_the_settings_come_in_one_message():
 
 
 @pytest.mark.parametrize("overrides", [{"hiden": [8]}, {"batch_size": "many"}, {"accelerator": "tpu"}])
-def test_the_schema_refuses_unknown_words_keys_and_types(overrides):
+def test_the_schema_refuses_unknown_words_keys_and_types(overrides: dict[str, Any]) -> None:
     with pytest.raises(OmegaConfBaseException):
         OmegaConf.merge(OmegaConf.structured(StateProbeConfig), overrides)
 
 
-def test_errors_name_the_fault(answers, config):
+def test_errors_name_the_fault(answers: Answers, config: StateProbeConfig) -> None:
     with pytest.raises(UserError, match="all 200 questions are answered right"):
         fit(answers._replace(labels=np.ones(200)), config)
     with pytest.raises(UserError, match=r"Expected `labels` .* \[nan\] in 1 of 200 rows"):
@@ -335,7 +347,9 @@ def test_errors_name_the_fault(answers, config):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
-def test_states_that_are_not_finite_in_float32_are_refused_and_counted(answers, config, value):
+def test_states_that_are_not_finite_in_float32_are_refused_and_counted(
+    answers: Answers, config: StateProbeConfig, value: Any
+) -> None:
     states = answers.states.astype(np.float64)
     states[[3, 5], 2] = value
     with pytest.raises(UserError, match="NaN or ±inf in 2 of 200 rows"):
@@ -344,7 +358,7 @@ def test_states_that_are_not_finite_in_float32_are_refused_and_counted(answers, 
         fit(answers, replace(config, max_epochs=1)).predict(states)
 
 
-def test_divergence_is_an_error(answers, config):
+def test_divergence_is_an_error(answers: Answers, config: StateProbeConfig) -> None:
     with pytest.raises(UserError, match=r"training diverged\. Lower `state_probe\.learning_rate`"):
         fit(answers, replace(config, learning_rate=1e38))
     # Of the size that float32 can just hold: sums of losses are beyond it from the start.

@@ -2,6 +2,7 @@ import logging
 import random
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
@@ -22,15 +23,15 @@ from ccps.probes.training import train_network
 from ccps.settings.probe import Accelerator, Checkpoint, Optimizer, StageConfig
 
 
-def fit(table, config, seed=0, **options):
+def fit(table: Any, config: Any, seed: int = 0, **options: Any) -> Any:
     return fit_probe(table.features, table.labels, table.questions, config, seed, radius=20.0, **options)
 
 
-def weights(probe):
+def weights(probe: Any) -> dict[Any, Any]:
     return {name: value.clone() for name, value in probe.network.state_dict().items()}
 
 
-def same(one, other):
+def same(one: Any, other: Any) -> Any:
     return all(torch.equal(one[name], other[name]) for name in one)
 
 
@@ -43,13 +44,13 @@ def fast() -> ProbeConfig:
     )
 
 
-def test_a_separable_problem_is_learned(make_table, fast):
+def test_a_separable_problem_is_learned(make_table: Any, fast: ProbeConfig) -> None:
     train, test = make_table(600, 0), make_table(400, 1)
     confidence = fit(train, fast).predict(test.features)
     assert roc_auc_score(test.labels, confidence) > 0.95
 
 
-def test_shuffled_labels_leave_chance(make_table, fast):
+def test_shuffled_labels_leave_chance(make_table: Any, fast: ProbeConfig) -> None:
     train, test = make_table(600, 0), make_table(400, 1)
     shuffled = train._replace(labels=np.random.default_rng(0).permutation(train.labels))
     confidence = fit(shuffled, fast).predict(test.features)
@@ -57,7 +58,7 @@ def test_shuffled_labels_leave_chance(make_table, fast):
     assert abs(roc_auc_score(test.labels, confidence) - 0.5) < 4 * np.sqrt(401 / (12 * 200 * 200))
 
 
-def test_the_contrastive_stage_alone_pulls_the_labels_apart(make_table, fast):
+def test_the_contrastive_stage_alone_pulls_the_labels_apart(make_table: Any, fast: ProbeConfig) -> None:
     train, test = make_table(600, 0), make_table(400, 1)
     probe = fit(train, replace(fast, classifier=StageConfig(steps=0)))
     inputs = torch.from_numpy(probe.scaler.transform(test.features).astype(np.float32))
@@ -67,7 +68,7 @@ def test_the_contrastive_stage_alone_pulls_the_labels_apart(make_table, fast):
     assert distance[differ].mean() > 2 * distance[~differ & other].mean()
 
 
-def test_same_seed_same_bytes_another_seed_other_weights(table, config):
+def test_same_seed_same_bytes_another_seed_other_weights(table: Any, config: ProbeConfig) -> None:
     torch.manual_seed(1)
     first = fit(table, config, seed=5)
     torch.manual_seed(2)
@@ -77,23 +78,23 @@ def test_same_seed_same_bytes_another_seed_other_weights(table, config):
     assert not same(weights(first), weights(fit(table, config, seed=6)))
 
 
-def test_evaluations_do_not_change_the_weights(table, config):
+def test_evaluations_do_not_change_the_weights(table: Any, config: ProbeConfig) -> None:
     seldom = replace(config, contrastive=replace(config.contrastive, eval_every=100))
     assert same(weights(fit(table, config)), weights(fit(table, seldom)))
 
 
-def test_global_random_states_are_left_alone(table, config):
+def test_global_random_states_are_left_alone(table: Any, config: ProbeConfig) -> None:
     torch.manual_seed(7)
     np.random.seed(7)  # noqa: NPY002
     random.seed(7)
-    before = (torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate())  # noqa: NPY002
+    before = (torch.get_rng_state(), np.random.get_state(legacy=True)[1].copy(), random.getstate())  # noqa: NPY002  # type: ignore[index]
     fit(table, config)
     assert torch.equal(before[0], torch.get_rng_state())
-    assert (before[1] == np.random.get_state()[1]).all()  # noqa: NPY002
+    assert (before[1] == np.random.get_state(legacy=True)[1]).all()  # noqa: NPY002  # type: ignore[index]
     assert before[2] == random.getstate()
 
 
-def test_the_number_of_threads_is_put_back_even_after_an_error(table, config):
+def test_the_number_of_threads_is_put_back_even_after_an_error(table: Any, config: ProbeConfig) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
@@ -107,8 +108,8 @@ def test_the_number_of_threads_is_put_back_even_after_an_error(table, config):
 
 
 @pytest.mark.parametrize("gradient", [0.0, 0.25])
-def test_weight_decay_is_part_of_adams_gradient(gradient):
-    module = nn.Linear(4, 1, bias=False)
+def test_weight_decay_is_part_of_adams_gradient(gradient: float) -> None:
+    module: Any = nn.Linear(4, 1, bias=False)
     before = module.weight.detach().clone()
     stage = ClassifierModule(module, StageConfig(learning_rate=1e-3, weight_decay=0.5))
     module.weight.grad = torch.full_like(module.weight, gradient)
@@ -119,8 +120,8 @@ def test_weight_decay_is_part_of_adams_gradient(gradient):
 
 
 @pytest.mark.parametrize("gradient", [0.0, 0.25])
-def test_weight_decay_of_adamw_is_decoupled_from_the_gradient(gradient):
-    module = nn.Linear(4, 1, bias=False)
+def test_weight_decay_of_adamw_is_decoupled_from_the_gradient(gradient: float) -> None:
+    module: Any = nn.Linear(4, 1, bias=False)
     before = module.weight.detach().clone()
     stage = ClassifierModule(module, StageConfig(optimizer=Optimizer.adamw, learning_rate=0.1, weight_decay=0.5))
     module.weight.grad = torch.full_like(module.weight, gradient)
@@ -130,7 +131,7 @@ def test_weight_decay_of_adamw_is_decoupled_from_the_gradient(gradient):
     torch.testing.assert_close(module.weight.detach(), expected, rtol=0, atol=1e-6)
 
 
-def test_each_stage_uses_its_own_optimizer(table, config):
+def test_each_stage_uses_its_own_optimizer(table: Any, config: ProbeConfig) -> None:
     plain = fit(table, config).training.curve
     first = replace(config, contrastive=replace(config.contrastive, optimizer=Optimizer.adamw))
     second = replace(config, classifier=replace(config.classifier, optimizer=Optimizer.adamw))
@@ -140,7 +141,7 @@ def test_each_stage_uses_its_own_optimizer(table, config):
     assert curve[5:] != plain[5:]
 
 
-def test_the_curve_holds_both_stages_from_step_0_to_the_last(table, config):
+def test_the_curve_holds_both_stages_from_step_0_to_the_last(table: Any, config: ProbeConfig) -> None:
     curve = fit(table, config).training.curve
     assert [(point.stage, point.step) for point in curve] == [
         *[("contrastive", step) for step in (0, 8, 16, 20)],
@@ -150,7 +151,9 @@ def test_the_curve_holds_both_stages_from_step_0_to_the_last(table, config):
     assert [point.val_accuracy is None for point in curve] == [point.stage == "contrastive" for point in curve]
 
 
-def test_best_returns_the_weights_of_the_best_evaluation_and_last_those_of_the_last(table, config):
+def test_best_returns_the_weights_of_the_best_evaluation_and_last_those_of_the_last(
+    table: Any, config: ProbeConfig
+) -> None:
     # With steps this large the accuracy soon peaks, and wanders after that.
     wild = replace(
         config,
@@ -168,7 +171,7 @@ def test_best_returns_the_weights_of_the_best_evaluation_and_last_those_of_the_l
         assert (predicted == table.labels[held_out]).mean() == pytest.approx(wanted)
 
 
-def test_best_of_the_contrastive_stage_has_the_lowest_loss(table, config):
+def test_best_of_the_contrastive_stage_has_the_lowest_loss(table: Any, config: ProbeConfig) -> None:
     # Steps this large only do harm: the best encoder is the first one.
     harmful = replace(
         config,
@@ -183,14 +186,14 @@ def test_best_of_the_contrastive_stage_has_the_lowest_loss(table, config):
     assert same(weights(probe), weights(untrained))
 
 
-def test_stage_two_uses_its_own_dropout(table, config):
+def test_stage_two_uses_its_own_dropout(table: Any, config: ProbeConfig) -> None:
     other = replace(config, classifier=replace(config.classifier, encoder_dropout=0.5))
     curves = [fit(table, c).training.curve for c in (config, other)]
     assert curves[0][:4] == curves[1][:4]
     assert curves[0][5:] != curves[1][5:]
 
 
-def test_scaler_sees_training_rows_only_and_rows_left_out_are_counted(table, config):
+def test_scaler_sees_training_rows_only_and_rows_left_out_are_counted(table: Any, config: ProbeConfig) -> None:
     features = table.features.copy()
     features[3, 2] = np.nan
     features[5, 13] = np.inf
@@ -204,13 +207,13 @@ def test_scaler_sees_training_rows_only_and_rows_left_out_are_counted(table, con
     np.testing.assert_allclose(probe.scaler.mean, features[left[train]].mean(axis=0), rtol=1e-12)
 
 
-def test_another_encoder_trains_by_the_same_code(config):
+def test_another_encoder_trains_by_the_same_code(config: ProbeConfig) -> None:
     class MeanOverTime(nn.Module):
-        def __init__(self):
+        def __init__(self) -> None:
             super().__init__()
             self.out = nn.Linear(3, 8)
 
-        def forward(self, inputs):
+        def forward(self, inputs: Any) -> Any:
             return self.out(inputs.mean(dim=1))
 
     torch.manual_seed(0)
@@ -222,20 +225,20 @@ def test_another_encoder_trains_by_the_same_code(config):
     assert not network.training
 
 
-def test_curves_reach_the_logger_and_callbacks_both_stages(table, config):
+def test_curves_reach_the_logger_and_callbacks_both_stages(table: Any, config: ProbeConfig) -> None:
     class Notes(DummyLogger):
-        def __init__(self):
+        def __init__(self) -> None:
             super().__init__()
-            self.lines = []
+            self.lines: list[Any] = []
 
-        def log_metrics(self, metrics, step=None):
+        def log_metrics(self, metrics: Any, step: Any = None) -> None:
             self.lines.append((step, dict(metrics)))
 
     class Stages(pl.Callback):
-        def __init__(self):
-            self.seen = []
+        def __init__(self) -> None:
+            self.seen: list[Any] = []
 
-        def on_fit_start(self, trainer, pl_module):
+        def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
             self.seen.append(type(pl_module).__name__)
 
     notes, stages = Notes(), Stages()
@@ -249,7 +252,9 @@ def test_curves_reach_the_logger_and_callbacks_both_stages(table, config):
     assert same(weights(probe), weights(fit(table, config)))
 
 
-def test_nothing_is_printed_and_levels_come_back(table, config, capsys, caplog):
+def test_nothing_is_printed_and_levels_come_back(
+    table: Any, config: ProbeConfig, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     with caplog.at_level(logging.INFO), warnings.catch_warnings():
@@ -260,12 +265,12 @@ def test_nothing_is_printed_and_levels_come_back(table, config, capsys, caplog):
     assert logger.level == level
 
 
-def test_quiet_lets_other_warnings_through():
+def test_quiet_lets_other_warnings_through() -> None:
     with pytest.warns(UserWarning, match="mind the gap"), quiet_lightning():
         warnings.warn("mind the gap", stacklevel=1)
 
 
-def test_errors_name_the_fault(table, config):
+def test_errors_name_the_fault(table: Any, config: ProbeConfig) -> None:
     with pytest.raises(UserError, match="all 400 questions are answered right"):
         fit(table._replace(labels=np.ones(400)), config)
     with pytest.raises(UserError, match="all 400 questions are answered wrong"):
@@ -282,13 +287,13 @@ def test_errors_name_the_fault(table, config):
         fit(table, replace(config, margin=-1.0))
 
 
-def test_divergence_is_an_error(table, config):
+def test_divergence_is_an_error(table: Any, config: ProbeConfig) -> None:
     diverging = replace(config, contrastive=replace(config.contrastive, learning_rate=1e38))
     with pytest.raises(UserError, match=r"training diverged. Lower `probe.contrastive.learning_rate`"):
         fit(table, diverging)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
-def test_a_missing_accelerator_is_an_error(table, config):
+def test_a_missing_accelerator_is_an_error(table: Any, config: ProbeConfig) -> None:
     with pytest.raises(UserError, match=r"Expected `probe.accelerator` to be one that this machine has, but got gpu"):
         fit(table, replace(config, accelerator=Accelerator.gpu))

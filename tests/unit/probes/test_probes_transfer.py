@@ -1,18 +1,21 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from ccps.core.errors import UserError
-from ccps.probes import fit_probe
+from ccps.probes import ProbeConfig, fit_probe
 from ccps.probes.transfer import COLUMNS, AnswerTable, transfer
 from ccps.settings.probe import EncoderConfig, StageConfig
 
-ARGUMENTS = {"radius": 20.0, "resamples": 50, "seed": 0}
+ARGUMENTS: dict[str, Any] = {"radius": 20.0, "resamples": 50, "seed": 0}
 
 
-def answers(number, seed, name="q", sign=1.0, longest=1, correct=None):
+def answers(
+    number: Any, seed: int, name: str = "q", sign: float = 1.0, longest: int = 1, correct: Any = None
+) -> AnswerTable:
     """Right answers lie two standard deviations higher in ten columns; or lower, or nowhere else (`sign`)."""
     rng = np.random.default_rng(seed)
     correct = rng.integers(2, size=number).astype(bool) if correct is None else np.full(number, correct)
@@ -23,11 +26,11 @@ def answers(number, seed, name="q", sign=1.0, longest=1, correct=None):
 
 
 @pytest.fixture
-def trained(config):
+def trained(config: ProbeConfig) -> Any:
     return replace(config, contrastive=StageConfig(steps=0), classifier=StageConfig(steps=60, learning_rate=1e-2))
 
 
-def test_every_source_is_measured_on_every_set(trained):
+def test_every_source_is_measured_on_every_set(trained: Any) -> None:
     sources = {"a": answers(80, 0, "a"), "b": answers(60, 1, "b"), "mirrored": answers(70, 2, "m", sign=-1)}
     tests = {"a": answers(90, 3, "t")}
     found = transfer(sources, tests, trained, [5, 6], **ARGUMENTS)
@@ -50,7 +53,7 @@ def test_every_source_is_measured_on_every_set(trained):
     assert sizes.loc[("b", "b", "train"), "train_n"] in (29, 30)
 
 
-def test_values_are_those_of_probes_fitted_alone(config):
+def test_values_are_those_of_probes_fitted_alone(config: ProbeConfig) -> None:
     source, test = answers(60, 0), answers(50, 1)
     found = transfer({"a": source}, {"t": test}, config, [5, 6], **ARGUMENTS).set_index("test")
     probes = [
@@ -60,7 +63,7 @@ def test_values_are_those_of_probes_fitted_alone(config):
     assert found.loc["t", "value"] == pytest.approx(wanted, abs=1e-3)
 
 
-def test_on_its_own_questions_a_probe_is_not_judged_by_what_it_has_seen(trained):
+def test_on_its_own_questions_a_probe_is_not_judged_by_what_it_has_seen(trained: Any) -> None:
     """Labels mean nothing: whoever has seen them can tell, the probe of the other half cannot."""
     rng = np.random.default_rng(0)
     noise = answers(300, 1)
@@ -77,7 +80,7 @@ def test_on_its_own_questions_a_probe_is_not_judged_by_what_it_has_seen(trained)
     assert 0.35 < value["a"] < 0.65
 
 
-def test_what_cannot_be_fitted_or_measured_is_missing_with_its_reason(trained):
+def test_what_cannot_be_fitted_or_measured_is_missing_with_its_reason(trained: Any) -> None:
     sources = {
         "good": answers(60, 0, "g"),
         "few": answers(19, 1, "f"),
@@ -99,7 +102,7 @@ def test_what_cannot_be_fitted_or_measured_is_missing_with_its_reason(trained):
     assert measured.to_numpy().tolist() == [["good", "good"], ["good", "rare"]]
 
 
-def test_a_source_that_is_too_small_to_be_halved_is_fitted_all_the_same(trained):
+def test_a_source_that_is_too_small_to_be_halved_is_fitted_all_the_same(trained: Any) -> None:
     small = answers(20, 0)
     assert 5 < small.correct.sum() < 15
     found = transfer({"a": small}, {"t": answers(40, 1)}, trained, [0], **ARGUMENTS).set_index("test")
@@ -109,27 +112,27 @@ def test_a_source_that_is_too_small_to_be_halved_is_fitted_all_the_same(trained)
     assert found.loc["t", "value"] > 0.5
 
 
-def test_answers_of_many_tokens(trained):
+def test_answers_of_many_tokens(trained: Any) -> None:
     encoder = EncoderConfig(hidden=[8], kernels=[3], max_tokens=4, embed_dim=4)
     sources = {name: answers(60, seed, name, longest=6) for seed, name in enumerate("ab")}
     found = transfer(sources, {}, replace(trained, encoder=encoder), [0], **ARGUMENTS)
     assert found["value"].gt(0.8).all()
 
 
-def test_the_same_seed_gives_the_same_table(config):
+def test_the_same_seed_gives_the_same_table(config: ProbeConfig) -> None:
     sources = {"a": answers(40, 0, "a"), "b": answers(40, 1, "b")}
     one, two = (transfer(sources, {}, config, [3], **ARGUMENTS) for _ in range(2))
     assert one.equals(two)
 
 
-def test_a_recipe_that_cannot_be_is_refused(config):
+def test_a_recipe_that_cannot_be_is_refused(config: ProbeConfig) -> None:
     with pytest.raises(UserError, match="learning_rate"):
         transfer(
             {"a": answers(40, 0)}, {}, replace(config, classifier=StageConfig(learning_rate=0.0)), [0], **ARGUMENTS
         )
 
 
-def test_taking_answers_takes_their_tokens():
+def test_taking_answers_takes_their_tokens() -> None:
     table = answers(4, 0, longest=5)
     taken = table.take(np.array([True, False, False, True]))
     first, last = table.lengths[0], table.lengths[3]

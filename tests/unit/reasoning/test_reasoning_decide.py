@@ -2,6 +2,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -194,7 +195,7 @@ def test_every_file_makes_its_scorer(path, monkeypatch, tmp_path):
     settings = OmegaConf.merge(OmegaConf.structured(DecisivenessConfig), OmegaConf.load(path))
     if path.stem == "external":
         settings.path = str(write(tmp_path / "scores.csv"))
-    config = OmegaConf.to_object(settings)
+    config: Any = OmegaConf.to_object(settings)
     open_scorer(config, tmp_path, "strict").close()
     assert decisiveness_inputs(config)["decisiveness"] == config.name == path.stem
     assert f"\n# python -m experiments.faithful faithful/decisiveness={path.stem}" in f"\n{path.read_text()}"

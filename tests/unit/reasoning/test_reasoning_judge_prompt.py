@@ -1,5 +1,6 @@
 import math
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -62,7 +63,7 @@ def test_what_is_not_that_is_refused_or_made_the_best_of(reply, in_parity):
 @given(st.text(), st.integers(1, 5))
 def test_whatever_is_said_gives_scores_or_none(reply, n):
     assert read_ratings(reply, n) is None or all(0 <= score <= 1 for score in read_ratings(reply, n))
-    made = read_ratings(reply, n, mode="parity")
+    made: Any = read_ratings(reply, n, mode="parity")
     assert len(made) == n
     assert all(math.isnan(score) or 0 <= score <= 1 for score in made)
 

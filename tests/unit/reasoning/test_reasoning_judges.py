@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -42,7 +43,7 @@ def values(judge: ConsistencyJudge, *pairs: tuple[str, str]) -> list[float]:
 class Counting(ConsistencyJudge):
     """Says how many pairs it was given so far."""
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, mode: Literal["strict", "parity"]) -> None:
         super().__init__(mode)
         self.seen = []
 
@@ -180,7 +181,7 @@ def test_every_file_makes_its_judge(name, kind, tmp_path, tiny_config):
     if name == "llm_yes_no":
         assert (settings.model.location, settings.max_new_tokens) == ("Qwen/Qwen2.5-1.5B-Instruct", 10)
         settings.model = tiny_config("llama")
-    choice = OmegaConf.to_object(settings)
+    choice: Any = OmegaConf.to_object(settings)
     with_judge = open_judge(choice, tmp_path, "strict")
     assert type(with_judge) is kind
     with_judge.close()

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,7 @@ def test_trajectory_by_hand():
 
 def test_trajectory_edges():
     # Steps 0 to 10 stand at tenths; each begins the bin of its own, the last one closes the last bin.
-    values = np.arange(11) / 10
+    values: Any = np.arange(11) / 10
     table = trajectory(steps_of("a", values, deepconf=values), ["deepconf"]).set_index(["score", "bin"])
     assert table.loc["decisiveness", "mean"].tolist() == pytest.approx([*values[:9], 0.95])
     assert table["se"].isna().all()

@@ -16,7 +16,8 @@ IDS = torch.arange(20)[None]
 
 @torch.no_grad()
 def logits(lm: LanguageModel) -> torch.Tensor:
-    return lm.model(IDS).logits
+    logits: torch.Tensor = lm.model(IDS).logits
+    return logits
 
 
 def shake(adapter: Adapter) -> None:
@@ -99,4 +100,4 @@ def test_layers_that_are_not_there_or_must_not_change_are_refused(
     with pytest.raises(UserError, match=r"Expected `tuning.target_modules` to be layers of model"):
         Adapter.new(lm, TuningConfig(target_modules=names))
     assert torch.equal(logits(lm), before)
-    assert Adapter.new(lm, TuningConfig(target_modules=["k_proj"])).take_off() is None
+    Adapter.new(lm, TuningConfig(target_modules=["k_proj"])).take_off()

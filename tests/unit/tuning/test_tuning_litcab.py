@@ -1,6 +1,7 @@
 """LitCab on invented states: against the formula, written out in numpy."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,8 @@ def cross_entropies(one: Reading, head: Head, weight: np.ndarray, bias: np.ndarr
     if head.softcap is not None:
         logits = head.softcap * np.tanh(logits / head.softcap)
     logits += np.maximum(hidden, 0) @ weight.T + bias
-    return np.log(np.exp(logits).sum(1)) - logits[np.arange(len(logits)), one.token_ids.numpy()]
+    own: np.ndarray = logits[np.arange(len(logits)), one.token_ids.numpy()]
+    return np.log(np.exp(logits).sum(1)) - own  # type: ignore[no-any-return]
 
 
 def with_layer(head: Head, config: LitCabConfig) -> tuple[LitCabModule, np.ndarray, np.ndarray]:
@@ -70,14 +72,14 @@ def test_one_state_for_both_answers_is_read_once_and_costs_the_same(monkeypatch:
     right, wrong = (cross_entropies(side, head, weight, offset).mean() for side in batch)
     calls = []
     plain = module._logits
-    monkeypatch.setattr(module, "_logits", lambda given: calls.append(given) or plain(given))
+    monkeypatch.setattr(module, "_logits", lambda given: calls.append(given) or plain(given))  # type: ignore[func-returns-value]
     assert module.loss(batch).item() == pytest.approx(right - wrong + 3, rel=1e-5)
     assert len(calls) == 1
 
 
 def test_a_layer_that_is_zero_has_a_gradient() -> None:
     """The norm of zero has none of its own, and must not make NaN of the others."""
-    module = LitCabModule(random_head(), LitCabConfig(), StageConfig())
+    module: Any = LitCabModule(random_head(), LitCabConfig(), StageConfig())
     module.loss(Pair(reading([1, 2], 1), reading([3], 2))).backward()
     assert torch.isfinite(module.trained.weight.grad).all()
     assert module.trained.weight.grad.abs().sum() > 0

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,9 +57,7 @@ def p() -> dict[tuple[str, int | None], list[float]]:
     return {key: rng.uniform(size=60).tolist() for key in (("ccps", 1), ("ccps", 2), ("entropy", None))}
 
 
-def test_values_are_those_of_the_metrics(
-    tmp_path: Path, correct: list[bool], p: dict[tuple[str, int | None], list[float]]
-) -> None:
+def test_values_are_those_of_the_metrics(tmp_path: Path, correct: list[bool], p: Any) -> None:
     rows = judge(tmp_path, correct, p).rows().to_pandas()
     subjects = [SUBJECTS[index % 3] for index in range(60)]
     assert len(rows) == 3 * 2 * len(CONVENTIONS) * 5
@@ -90,9 +89,7 @@ def test_a_method_that_says_too_little_is_left_out(tmp_path: Path, correct: list
     assert set(made.rows().to_pandas()["method"]) == {"ccps"}
 
 
-def test_the_summary_is_the_mean_over_seeds(
-    tmp_path: Path, correct: list[bool], p: dict[tuple[str, int | None], list[float]]
-) -> None:
+def test_the_summary_is_the_mean_over_seeds(tmp_path: Path, correct: list[bool], p: Any) -> None:
     summary = judge(tmp_path, correct, p).summary
     subjects = [SUBJECTS[index % 3] for index in range(60)]
     both = [evaluate(p["ccps", seed], correct, groups=subjects).auroc for seed in (1, 2)]

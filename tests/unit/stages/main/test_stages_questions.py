@@ -1,6 +1,7 @@
 """Which questions an experiment asks: by format, without those of a test, and what is left out."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
@@ -26,7 +27,7 @@ def spec(path: Path, form: str) -> BenchmarkSpec:
                 question="question",
                 answer="right",
                 format=form,
-                **options,  # type: ignore[arg-type]
+                **options,
             )
         )
     )  # type: ignore[return-value]
@@ -34,7 +35,7 @@ def spec(path: Path, form: str) -> BenchmarkSpec:
 
 def config(folder: Path, train: dict[str, str], test: dict[str, str]) -> Config:
     """Benchmarks given as text by file name; the name says the format."""
-    specs = []
+    specs: list[Any] = []
     for side in (train, test):
         specs.append({})
         for name, text in side.items():
