@@ -6,8 +6,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ccps.engines.deviation import Deviation, DeviationGate
 from ccps.engines.engine import Continuation, Drawing, Engine
-from ccps.engines.parity import Parity, ParityGate
 from ccps.llm import Generated, LanguageModel, Passage, final_states, read, write
 from ccps.llm.forward import Prefix
 from ccps.llm.generate import Written
@@ -19,7 +19,7 @@ class Writer(Protocol):
     """Writes answers of one model."""
 
     @property
-    def parity(self) -> Parity | None:
+    def deviation(self) -> Deviation | None:
         """How far what writes differs from the model; None if that is the model itself, or not known yet."""
         ...
 
@@ -53,7 +53,7 @@ class OwnWriter:
         lm: the model.
     """
 
-    parity: Parity | None = None
+    deviation: Deviation | None = None
 
     def __init__(self, lm: LanguageModel) -> None:
         self.lm = lm
@@ -87,18 +87,18 @@ class EngineWriter:
     Args:
         lm: the model.
         engine: writes what the model would write.
-        config: how far they may differ, see `ccps.engines.parity`.
+        config: how far they may differ, see `ccps.engines.deviation`.
     """
 
     def __init__(self, lm: LanguageModel, engine: Engine, config: EngineConfig) -> None:
         self.lm = lm
         self.engine = engine
-        self.gate = ParityGate(lm, engine.name, config)
+        self.gate = DeviationGate(lm, engine.name, config)
 
     @property
-    def parity(self) -> Parity | None:
+    def deviation(self) -> Deviation | None:
         """How far the engine differs from the model on the first tokens it wrote."""
-        return self.gate.parity
+        return self.gate.deviation
 
     def write(
         self,
@@ -139,7 +139,7 @@ class EngineWriter:
         seeds = [int(number * 2**53) for number in uniforms[:, :, 0].ravel()]
         repeated = [prompt for prompt in prompts for _ in range(count)]
         found = self.engine.write(repeated, limit, Drawing(temperature, top_p, seeds))
-        if self.gate.parity is None:
+        if self.gate.deviation is None:
             self._check(repeated, found, prefix)
         rows = [Sampled(one.tokens, sum(one.log_probs), one.ended) for one in found]
         return [rows[start : start + count] for start in range(0, len(rows), count)]

@@ -22,7 +22,7 @@ from ccps.assets import catalogue as assets
 from ccps.core.console import say
 from ccps.core.errors import UserError, expected
 from ccps.llm.quiet import quiet_transformers
-from ccps.settings.model import SOURCES, ModelConfig
+from ccps.settings.model import ModelConfig
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 _HUB_COPIES = ["consolidated*"]  # a second copy of the weights in Mistral's repositories
@@ -37,7 +37,7 @@ def resolve_checkpoint(name: str, config: ModelConfig) -> Path:
         config: where the model lies; any source but `random`.
 
     Raises:
-        UserError: the source is unknown, nothing lies at the location, or it cannot be downloaded.
+        UserError: nothing lies at the location, or it cannot be downloaded.
     """
     resolvers: dict[str, Callable[[str, ModelConfig], Path]] = {
         "hub": _from_hub,
@@ -45,13 +45,6 @@ def resolve_checkpoint(name: str, config: ModelConfig) -> Path:
         "gguf": lambda name, config: _from_gguf(name, Path(config.location).expanduser(), config.dtype),
         "asset": lambda name, config: _from_gguf(name, assets.fetch(config.location), config.dtype),
     }
-    if config.source not in resolvers:
-        raise expected(
-            f"`model.{name}.source`",
-            f"one of {', '.join(SOURCES)}",
-            repr(config.source),
-            "Set it to one of these.",
-        )
     return resolvers[config.source](name, config)
 
 

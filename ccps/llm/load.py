@@ -10,7 +10,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ccps.core.artifacts import digest
-from ccps.core.errors import UserError, expected
+from ccps.core.errors import UserError
+from ccps.core.settings import check
 from ccps.llm.checkpoint import fingerprint, read_weights, resolve_checkpoint
 from ccps.llm.devices import device_faults, input_device, placement
 from ccps.llm.head import measure_head
@@ -19,7 +20,7 @@ from ccps.llm.quantise import RECIPES, check_full_precision, check_quantised, qu
 from ccps.llm.quiet import quiet_transformers
 from ccps.llm.random_model import random_model
 from ccps.perturbation import Head
-from ccps.settings.model import DTYPES, ModelConfig
+from ccps.settings.model import ModelConfig
 
 _REAL_SENTENCE = "The capital of France is Paris, and 12 times 12 is 144. Water boils at 100 degrees Celsius."
 
@@ -89,8 +90,7 @@ def find_model(name: str, config: ModelConfig) -> ModelFiles:
     Raises:
         UserError: a setting is wrong or the model is not to be had.
     """
-    if config.dtype not in DTYPES:
-        raise expected(f"`model.{name}.dtype`", f"one of {', '.join(DTYPES)}", repr(config.dtype), "Set one of these.")
+    check(config, f"model.{name}")
     check_memory(name, config)
     if config.source == "random":
         identity = {"type": config.location, "architecture": config.architecture, "seed": config.seed}

@@ -14,7 +14,7 @@ from ccps.asking.samples import ChosenSamples, SampledAnswer, WrittenSamples
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.settings import check
 from ccps.data.records import Question
-from ccps.engines import Parity, Writer, parity_cost, parity_summary
+from ccps.engines import Deviation, Writer, deviation_cost, deviation_summary
 from ccps.llm.checkpoint import fingerprint
 from ccps.llm.memory import in_parts
 from ccps.meaning.clusters import Entails, in_same_words
@@ -51,7 +51,7 @@ class _AnsweredQuestion(NamedTuple):
 class _Drawn(NamedTuple):
     batch: list[int]
     answers: list[list[SampledAnswer]]
-    parity: Parity | None
+    deviation: Deviation | None
 
 
 class SampleStage(AskingStage):
@@ -126,7 +126,7 @@ class SampleStage(AskingStage):
     def step(self, content: list[int]) -> _Drawn:
         """Draw answers to one batch of questions, given by their positions; in parts if memory runs out."""
         answers = in_parts(self.drawer.draw, content, self.respondent.model.name)
-        return _Drawn(content, answers, self.writer.parity if self.writer else None)
+        return _Drawn(content, answers, self.writer.deviation if self.writer else None)
 
     def save_shard(self, outputs: list[_Drawn], folder: Path) -> Mapping[str, float]:
         """Write the samples."""
@@ -140,7 +140,7 @@ class SampleStage(AskingStage):
         return {
             "n": sum(len(output.batch) for output in outputs),
             "tokens": sum(self.drawer.cost(output.batch, output.answers) for output in outputs),
-            **parity_cost(outputs[-1].parity),
+            **deviation_cost(outputs[-1].deviation),
         }
 
     def _rows(self, asked: _AnsweredQuestion, samples: Sequence[SampledAnswer]) -> list[dict[str, Any]]:
@@ -172,7 +172,7 @@ class SampleStage(AskingStage):
             "cut": int(rows["is_cut"].sum()),
             "agree": float((rows["meaning"] == rows["question_id"].map(answers)).mean()),
             "mean_meanings": float(rows.groupby("question_id")["meaning"].nunique().mean()),
-            **parity_summary(artifact.costs()),
+            **deviation_summary(artifact.costs()),
         }
 
 

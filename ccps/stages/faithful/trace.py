@@ -13,7 +13,7 @@ from ccps.asking.follow_up import QUERY, query_ids
 from ccps.core.artifacts import Artifact, hash_file
 from ccps.core.errors import expected
 from ccps.data.records import Question, asked_hash
-from ccps.engines import Parity, parity_cost, parity_summary
+from ccps.engines import Deviation, deviation_cost, deviation_summary
 from ccps.faithful import Mode
 from ccps.llm.memory import in_parts
 from ccps.pipeline.model import SharedModel
@@ -52,7 +52,7 @@ class Asking(NamedTuple):
 class _Drawn(NamedTuple):
     batch: list[int]
     traces: list[Trace]
-    parity: Parity | None
+    deviation: Deviation | None
 
 
 class TraceStage(Stage):
@@ -127,7 +127,7 @@ class TraceStage(Stage):
     def step(self, content: list[int]) -> _Drawn:
         """Write the traces of one batch of questions; in parts if memory runs out."""
         groups = in_parts(self._draw, content, self.shared.name)
-        return _Drawn(content, [trace for group in groups for trace in group], self.writer.writer.parity)
+        return _Drawn(content, [trace for group in groups for trace in group], self.writer.writer.deviation)
 
     def _draw(self, batch: list[int]) -> list[list[Trace]]:
         drawn, per = self.writer.draw(batch), self._per_question
@@ -140,7 +140,7 @@ class TraceStage(Stage):
         return {
             "tokens": sum(self.writer.cost(output.batch, output.traces) for output in outputs),
             "n": len(traces),
-            **parity_cost(outputs[-1].parity),
+            **deviation_cost(outputs[-1].deviation),
         }
 
     def _with_question(self, trace: Trace) -> Trace:
@@ -148,7 +148,7 @@ class TraceStage(Stage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Count the traces, those cut off at the limit, and their tokens."""
-        return {**_counts(artifact.written_rows().to_pandas()), **parity_summary(artifact.costs())}
+        return {**_counts(artifact.written_rows().to_pandas()), **deviation_summary(artifact.costs())}
 
 
 class ImportStage(Stage):

@@ -14,7 +14,7 @@ from ccps.asking.follow_up import QUERY, AfterAnswer, Collected
 from ccps.asking.interview import Answer, Interview, Manner
 from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.data.records import Question, asked_hash
-from ccps.engines import Parity, parity_cost, parity_summary
+from ccps.engines import Deviation, deviation_cost, deviation_summary
 from ccps.grading import is_option_letter
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Stage, Work, in_shards
@@ -52,7 +52,7 @@ class _Answered(NamedTuple):
     answers: list[Answer]
     follow_up: tuple[float, int]
     """Seconds and tokens of reading on."""
-    parity: Parity | None
+    deviation: Deviation | None
     """How far an engine that wrote them differs from the model."""
 
 
@@ -122,7 +122,7 @@ class AnswerStage(Stage):
         answers = self.interview.answer(content)
         seconds_now, tokens_now = self._read_on()
         read_on = seconds_now - seconds, tokens_now - tokens
-        return _Answered(content, answers, read_on, self.interview.writer.parity)
+        return _Answered(content, answers, read_on, self.interview.writer.deviation)
 
     def save_shard(self, outputs: list[_Answered], folder: Path) -> Mapping[str, float]:
         """Write rows and states."""
@@ -140,7 +140,7 @@ class AnswerStage(Stage):
             "n": len(rows),
             "follow_up_seconds": sum(output.follow_up[0] for output in outputs),
             "follow_up_tokens": tokens,
-            **parity_cost(outputs[-1].parity),
+            **deviation_cost(outputs[-1].deviation),
         }
 
     def _read_on(self) -> tuple[float, int]:
@@ -163,7 +163,7 @@ class AnswerStage(Stage):
             "mean_answer_tokens": sum(lengths) / n,
             "most_answer_tokens": max(lengths),
             **self._after_answer(),
-            **parity_summary(artifact.costs()),
+            **deviation_summary(artifact.costs()),
             "shared_prefix_tokens": self.interview.shared,
             "mean_prompt_tokens": sum(map(len, self.interview.prompts)) / n,
             "template": "chat"

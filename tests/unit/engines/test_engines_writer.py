@@ -12,14 +12,14 @@ from ccps.asking.samples import uniforms
 from ccps.core.errors import UserError
 from ccps.engines import (
     Continuation,
+    Deviation,
     EngineConfig,
     EngineWriter,
     OwnWriter,
-    Parity,
     VllmEngine,
-    measure_parity,
-    parity_cost,
-    parity_summary,
+    deviation_cost,
+    deviation_summary,
+    measure_deviation,
 )
 from ccps.llm import LanguageModel, Passage, common_prefix, compute_prefix, final_states, follow
 from ccps.llm.forward import Prefix
@@ -64,18 +64,18 @@ def test_an_empty_answer_has_no_states_and_can_be_read_on(
     monkeypatch.setattr(engine, "write", lambda *_: [empty])
     written = writer.write(asked[1:2], LIMIT, keep_context=True)
     assert written.answers[0].states.shape == (0, 32)
-    assert writer.parity is None  # nothing was there to compare, so the gate is still shut
+    assert writer.deviation is None  # nothing was there to compare, so the gate is still shut
     assert written.context is not None
     ahead = follow(checkpoint, written.context, torch.tensor([[first]])).final[0]
     plain = final_states(checkpoint, [Passage([*asked[1], first])])[0]
     torch.testing.assert_close(ahead, plain, rtol=1e-4, atol=1e-4)
     monkeypatch.setattr(engine, "write", lambda *_: [full])
     writer.write(asked[:1], LIMIT)
-    assert writer.parity is not None
-    assert writer.parity.tokens == 1  # type: ignore[unreachable]
+    assert writer.deviation is not None
+    assert writer.deviation.tokens == 1  # type: ignore[unreachable]
 
 
-def test_parity_is_that_of_log_softmax_of_the_head(
+def test_the_deviation_is_that_of_log_softmax_of_the_head(
     checkpoint: LanguageModel, wrapped: Any, asked: list[list[int]]
 ) -> None:
     written = wrapped(checkpoint).write(asked, 80)  # more tokens than are compared at once
@@ -86,15 +86,15 @@ def test_parity_is_that_of_log_softmax_of_the_head(
         for one, shift in zip(written, shifts, strict=True)
     ]
     counts = [len(one.tokens) for one in written]
-    parity = measure_parity(checkpoint, states, moved)
-    assert parity is not None
-    assert parity.tokens == sum(counts) > 256
-    assert parity.largest == pytest.approx(0.04, abs=1e-4)
-    assert parity.mean == pytest.approx(float(np.average(shifts, weights=counts)), abs=1e-4)
-    exact = measure_parity(checkpoint, states, written)
+    deviation = measure_deviation(checkpoint, states, moved)
+    assert deviation is not None
+    assert deviation.tokens == sum(counts) > 256
+    assert deviation.largest == pytest.approx(0.04, abs=1e-4)
+    assert deviation.mean == pytest.approx(float(np.average(shifts, weights=counts)), abs=1e-4)
+    exact = measure_deviation(checkpoint, states, written)
     assert exact is not None
     assert exact.largest < 1e-4
-    assert measure_parity(checkpoint, states[:1], [Continuation([], [-1.0], ended=True)]) is None
+    assert measure_deviation(checkpoint, states[:1], [Continuation([], [-1.0], ended=True)]) is None
 
 
 def one_wrong(numbers: list[float]) -> list[float]:
@@ -119,7 +119,7 @@ def test_an_engine_that_lies_is_refused(
         writer.write(asked, LIMIT)
     with pytest.raises(UserError, match=refused):
         writer.sample(asked, uniforms(3, ["a", "b", "c", "d", "e"], 2, LIMIT), 1.0, 1.0)
-    assert writer.parity is None
+    assert writer.deviation is None
 
 
 def test_an_engine_of_other_weights_is_refused(
@@ -137,9 +137,9 @@ def test_either_tolerance_refuses(checkpoint: LanguageModel, wrapped: Any, asked
             writer.write(asked, LIMIT)
     writer = EngineWriter(checkpoint, wrapped(checkpoint, one_wrong), EngineConfig("wrapped", 0.4, 1.6, 0.22))
     writer.write(asked, LIMIT)
-    assert writer.parity is not None
-    assert writer.parity.largest == pytest.approx(1.5, abs=1e-4)
-    assert writer.parity.mean == pytest.approx(1.5 / LIMIT, abs=1e-4)
+    assert writer.deviation is not None
+    assert writer.deviation.largest == pytest.approx(1.5, abs=1e-4)
+    assert writer.deviation.mean == pytest.approx(1.5 / LIMIT, abs=1e-4)
 
 
 def test_only_the_first_tokens_are_compared(
@@ -147,12 +147,12 @@ def test_only_the_first_tokens_are_compared(
 ) -> None:
     writer = EngineWriter(checkpoint, wrapped(checkpoint), CONFIG)
     writer.write(asked[:2], LIMIT)
-    parity = writer.parity
-    monkeypatch.setattr("ccps.engines.parity.measure_parity", lambda *_: pytest.fail("compared again"))
+    deviation = writer.deviation
+    monkeypatch.setattr("ccps.engines.deviation.measure_deviation", lambda *_: pytest.fail("compared again"))
     monkeypatch.setattr("ccps.engines.writer.final_states", lambda *_: pytest.fail("read again"))
     writer.write(asked[2:], LIMIT)
     writer.sample(asked[:1], uniforms(3, ["a"], 2, LIMIT), 1.0, 1.0)
-    assert writer.parity is parity
+    assert writer.deviation is deviation
 
 
 def test_samples_depend_on_nothing_but_their_own_numbers(
@@ -184,20 +184,20 @@ def test_samples_of_nothing_leave_the_gate_shut(
     monkeypatch.setattr(engine, "write", lambda prompts, *_: [Continuation([], [-2.0], ended=True)] * len(prompts))
     writer = EngineWriter(checkpoint, engine, CONFIG)
     assert writer.sample(asked[:1], uniforms(3, ["a"], 2, LIMIT), 1.0, 1.0) == [[([], -2.0, True)] * 2]
-    assert writer.parity is None
+    assert writer.deviation is None
 
 
 def test_vllm_in_the_place_of_the_model(installed: Any, checkpoint: LanguageModel, asked: list[list[int]]) -> None:
     writer = EngineWriter(checkpoint, VllmEngine(checkpoint, 0.3), EngineConfig("vllm"))
     own = OwnWriter(checkpoint).write(asked, LIMIT)
     assert [one.tokens for one in writer.write(asked, LIMIT).answers] == [one.tokens for one in own.answers]
-    assert writer.parity is not None
-    assert writer.parity.largest < 1e-4
+    assert writer.deviation is not None
+    assert writer.deviation.largest < 1e-4
 
 
 def test_the_summary_is_over_what_shards_have_noted() -> None:
-    noted = [parity_cost(parity) for parity in (Parity(0.3, 0.01, 90), None, Parity(0.2, 0.03, 10))]
+    noted = [deviation_cost(deviation) for deviation in (Deviation(0.3, 0.01, 90), None, Deviation(0.2, 0.03, 10))]
     assert noted[1] == {}
     costs = [{"seconds": 1.0, **cost} for cost in noted]
-    assert parity_summary(costs) == {"engine_parity_max": 0.3, "engine_parity_mean": pytest.approx(0.02)}
-    assert parity_summary(costs[1:2]) == {}
+    assert deviation_summary(costs) == {"engine_parity_max": 0.3, "engine_parity_mean": pytest.approx(0.02)}
+    assert deviation_summary(costs[1:2]) == {}

@@ -20,7 +20,7 @@ _TOKENS_AT_ONCE = 256
 _LARGEST, _MEAN = "engine_parity_max", "engine_parity_mean"
 
 
-class Parity(NamedTuple):
+class Deviation(NamedTuple):
     """Absolute differences between the log-probabilities of an engine and those of the model, in nats.
 
     Attributes:
@@ -34,12 +34,12 @@ class Parity(NamedTuple):
     tokens: int
 
 
-def parity_cost(parity: Parity | None) -> dict[str, float]:
+def deviation_cost(deviation: Deviation | None) -> dict[str, float]:
     """What to note of it with the costs of a shard; nothing if it is not known."""
-    return {} if parity is None else {_LARGEST: parity.largest, _MEAN: parity.mean}
+    return {} if deviation is None else {_LARGEST: deviation.largest, _MEAN: deviation.mean}
 
 
-def parity_summary(costs: Iterable[Mapping[str, float]]) -> dict[str, float]:
+def deviation_summary(costs: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """Sum up what shards have noted: the largest difference, and the mean over shards; nothing if none has any."""
     noted = [cost for cost in costs if _LARGEST in cost]
     if not noted:
@@ -49,7 +49,9 @@ def parity_summary(costs: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 
 @torch.inference_mode()
-def measure_parity(lm: LanguageModel, states: Sequence[Tensor], continuations: Sequence[Continuation]) -> Parity | None:
+def measure_deviation(
+    lm: LanguageModel, states: Sequence[Tensor], continuations: Sequence[Continuation]
+) -> Deviation | None:
     """Compare an engine's log-probabilities with log softmax(head(h)).
 
     Args:
@@ -70,10 +72,10 @@ def measure_parity(lm: LanguageModel, states: Sequence[Tensor], continuations: S
     )
     own = torch.cat([log_probs(head.logits(hidden), ids[:, None])[:, 0] for hidden, ids in parts])
     differences = (own.cpu().double() - claimed.double()).abs()
-    return Parity(float(differences.max()), float(differences.mean()), len(differences))
+    return Deviation(float(differences.max()), float(differences.mean()), len(differences))
 
 
-class ParityGate:
+class DeviationGate:
     """Lets an engine's answers pass once its first tokens have been held against the model.
 
     Args:
@@ -86,28 +88,29 @@ class ParityGate:
         self.lm = lm
         self.engine = engine
         self.config = config
-        self.parity: Parity | None = None
+        self.deviation: Deviation | None = None
 
     def check(self, states: Sequence[Tensor], continuations: Sequence[Continuation]) -> None:
-        """Measure parity, unless it has been measured already or there are no tokens to measure it on.
+        """Measure the deviation, unless it has been measured already or there are no tokens to measure it on.
 
         Raises:
             UserError: engine and model differ by more than rounding.
         """
-        if self.parity is not None:
+        if self.deviation is not None:
             return
-        parity = measure_parity(self.lm, states, continuations)
+        deviation = measure_deviation(self.lm, states, continuations)
         # Not a number lies within no tolerance.
-        if parity is not None and not (
-            parity.largest <= self.config.tolerance_max and parity.mean <= self.config.tolerance_mean
+        if deviation is not None and not (
+            deviation.largest <= self.config.tolerance_max and deviation.mean <= self.config.tolerance_mean
         ):
             raise expected(
                 f"the log-probabilities of engine `{self.engine}`",
                 f"those of model `{self.lm.files.name}` itself, log softmax(head(h)), within "
                 f"{self.config.tolerance_max:g} nats for each token and {self.config.tolerance_mean:g} in the mean",
-                f"differences of up to {parity.largest:.3g}, {parity.mean:.3g} in the mean of {parity.tokens} tokens",
+                f"differences of up to {deviation.largest:.3g}, {deviation.mean:.3g} in the mean of "
+                f"{deviation.tokens} tokens",
                 "The engine does not compute this model (other weights, precision or head), and nothing it wrote was "
                 "kept: set engine=transformers. If you know that all of it is rounding, raise engine.tolerance_max and "
                 "engine.tolerance_mean.",
             )
-        self.parity = parity
+        self.deviation = deviation
