@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from ccps.estimators.base import ESTIMATORS
+
 
 class Signal(NamedTuple):
     """A score in [0, 1] of a step or of an answer."""
@@ -20,36 +22,6 @@ DECISIVENESS = Signal(
     "How certain the words of a step sound, from the words alone, whether they are true or not: from 0, hesitant, to "
     "1, leaving no doubt. Of a trace: the mean over its steps.",
 )
-ESTIMATORS = (
-    Signal(
-        "deepconf",
-        "DeepConf",
-        "Confidence from the log-probabilities of the best tokens at each place of a step (arXiv 2508.15260): how far "
-        "they lie apart, over a fixed divisor and cut at 1. Higher is more confident. It cannot reach 0: its floor is "
-        "ln k over the divisor, 0.201 with the usual 5 and 8.",
-    ),
-    Signal(
-        "rcc",
-        "RCC",
-        "Confidence from hidden states (arXiv 2601.13368): probabilities of the tokens that the step before attends "
-        "to, carried on from step to step. In [0, 1], higher is more confident. The value of a trace is the mean over "
-        "its steps, in parity mode that of the last.",
-    ),
-    Signal(
-        "sampling",
-        "Sampling",
-        "Share of what the model says when it writes a step anew, from the same text before it, that agrees with the "
-        "step by a judge (arXiv 2606.03969). In [0, 1], higher is more confident. Of long traces a part of the steps "
-        "is sampled.",
-    ),
-    Signal(
-        "stability",
-        "Stability",
-        "How firmly the hidden states hold to the tokens of a step when they are pushed (CCPS, arXiv 2505.21772): "
-        "P(correct) by a probe of their stability features, or without one the mean over tokens of r/(r + r0), r being "
-        "the exact radius at which the token flips. In [0, 1], higher is more confident.",
-    ),
-)
 ANSWER_SIGNALS = (
     Signal(
         "p_true",
@@ -61,14 +33,8 @@ ANSWER_SIGNALS = (
         "Answer probability",
         "Probability the model gave to the tokens of its final answer. Higher is more confident.",
     ),
-    Signal(
-        "answer_stability",
-        "Answer stability",
-        "Stability, as above, on the tokens of the final answer. Higher is more confident.",
-    ),
 )
-_LABELS = MappingProxyType({signal.name: signal.label for signal in (DECISIVENESS, *ESTIMATORS, *ANSWER_SIGNALS)})
-_BY_STABILITY = ("stability", "answer_stability")
+_OF_ANSWER = "answer_"
 _KINDS = MappingProxyType({"confidence_": "C", "faithfulness_": "F", "gap_": "D − C"})
 
 TERMS = (
@@ -113,12 +79,34 @@ TERMS = (
 )
 
 
+def estimator_signals() -> list[Signal]:
+    """Every estimator of confidence."""
+    return [Signal(name, one.label, one.description) for name, one in ESTIMATORS.items()]
+
+
+def answer_signals() -> list[Signal]:
+    """What speaks of the final answer, estimators that read it included."""
+    return [
+        *ANSWER_SIGNALS,
+        *(
+            Signal(
+                f"{_OF_ANSWER}{name}",
+                f"Answer {one.label.lower() if one.label.istitle() else one.label}",
+                f"{one.label}, as above, on the tokens of the final answer. Higher is more confident.",
+            )
+            for name, one in ESTIMATORS.items()
+            if one.reads_answer
+        ),
+    ]
+
+
 def label_of(name: str) -> str:
     """A score as readers see it: `rcc` is "RCC", `confidence_rcc` is "C, RCC"; unknown names stay."""
     for prefix, symbol in _KINDS.items():
         if name.startswith(prefix):
             return f"{symbol}, {label_of(name.removeprefix(prefix))}"
-    return _LABELS.get(name, name)
+    signals = (DECISIVENESS, *estimator_signals(), *answer_signals())
+    return next((signal.label for signal in signals if signal.name == name), name)
 
 
 def behind(name: str, judges: Mapping[str, str]) -> str:
@@ -128,10 +116,11 @@ def behind(name: str, judges: Mapping[str, str]) -> str:
         name: of the score; that of answers is made as that of steps.
         judges: see `FaithfulData`.
     """
-    return judges.get("stability" if name in _BY_STABILITY else name, "")
+    return judges.get(name.removeprefix(_OF_ANSWER), "")
 
 
 def label_with(name: str, judges: Mapping[str, str]) -> str:
-    """As `label_of`; stability, of which there are two kinds, with what stands behind it ("Stability (CCPS probe)")."""
-    words = behind(name, judges) if name in _BY_STABILITY else ""
+    """As `label_of`; of an estimator that has kinds with what stands behind it ("Stability (CCPS probe)")."""
+    estimator = ESTIMATORS.get(name.removeprefix(_OF_ANSWER))
+    words = behind(name, judges) if estimator is not None and estimator.has_kinds else ""
     return f"{label_of(name)} ({words})" if words else label_of(name)

@@ -42,7 +42,6 @@ from ccps.faithful.modes import Mode
 from ccps.faithful.rcc import StepChain, rcc, rcc_chain
 from ccps.faithful.segment import Block, Step, segment, think_block
 from ccps.faithful.trace import (
-    RELEASED_RULES,
     TraceRule,
     TraceScore,
     score_trace,
@@ -51,7 +50,6 @@ from ccps.faithful.trace import (
 )
 
 __all__ = [
-    "RELEASED_RULES",
     "Baselines",
     "Block",
     "Consistency",

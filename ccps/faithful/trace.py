@@ -1,6 +1,5 @@
 """From the scores of steps to those of a trace."""
 
-from types import MappingProxyType
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -9,26 +8,20 @@ import numpy.typing as npt
 from ccps.faithful.modes import Mode, check_same_length, read_scores
 from ccps.metrics.inputs import FloatArray, check_choice
 
-Reading = Literal["mean", "last"]
+Reduction = Literal["mean", "last"]
 
 
 class TraceRule(NamedTuple):
-    """How an estimator's step confidences become one for the trace."""
+    """How an estimator's step confidences become one for the trace.
 
-    reading: Reading = "mean"
+    The released code of arXiv 2606.03969 has a rule for each estimator, with a number for a trace none of whose steps
+    has a confidence: such a trace is not told from a doubtful one.
+    """
+
+    reduction: Reduction = "mean"
     """`mean` over the steps that have one, or the `last` of these."""
     empty: float = np.nan
     """What a trace gets none of whose steps has one."""
-
-
-RELEASED_RULES = MappingProxyType(
-    {
-        "deepconf": TraceRule("mean", -1.0),
-        "rcc": TraceRule("last", 0.0),
-        "sampling": TraceRule("mean", 0.5),
-    }
-)
-"""What the released code of arXiv 2606.03969 does. A trace without confidences is not told from a doubtful one."""
 
 
 class TraceScore(NamedTuple):
@@ -76,15 +69,15 @@ def trace_confidence(confidence: npt.ArrayLike, rule: TraceRule | None = None, *
         mode: `strict` or `parity`.
 
     Raises:
-        ValueError: values out of range, an unknown reading or mode.
+        ValueError: values out of range, an unknown reduction or mode.
     """
     rule = rule or TraceRule()
-    check_choice("reading", rule.reading, get_args(Reading))
+    check_choice("reduction", rule.reduction, get_args(Reduction))
     scores = read_scores(confidence, "confidence", mode)
     known = scores[~np.isnan(scores)]
     if not len(known):
         return rule.empty
-    return float(known[-1] if rule.reading == "last" else known.mean())
+    return float(known[-1] if rule.reduction == "last" else known.mean())
 
 
 def score_trace(

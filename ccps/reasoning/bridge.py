@@ -19,17 +19,21 @@ BRIDGE_COLUMNS = ("position", "signal", "metric", "value", "ci_low", "ci_high", 
 POSITIONS = ("first", "middle", "last")
 """Thirds of a trace, by the middle of each step: the only step of a trace is in the middle one."""
 ANSWER = "answer"
-ANSWER_SIGNALS = ("p_true", "answer_probability", "answer_stability")
-"""What says whether the final answer is right: columns of the trace table."""
+ANSWER_SIGNALS = ("p_true", "answer_probability")
+"""What says whether the final answer is right, beside estimators that read it too: columns of the trace table."""
 
 
 def bridge(
-    steps: pd.DataFrame, traces: pd.DataFrame, estimators: Sequence[str], settings: ScoringSettings | None = None
+    steps: pd.DataFrame,
+    traces: pd.DataFrame,
+    estimators: Sequence[str],
+    settings: ScoringSettings | None = None,
+    answer_signals: Sequence[str] = ANSWER_SIGNALS,
 ) -> pd.DataFrame:
     """Set what traces say and what the model believes against whether the answer is right.
 
     Over the traces whose answer is known to be right or wrong, for each third of the trace (decisiveness and every
-    estimator, averaged over its steps) and for the answer (the columns `ANSWER_SIGNALS` that there are):
+    estimator, averaged over its steps) and for the answer (those of `answer_signals` that there are):
 
     - `mean` of the signal;
     - `auroc`: P(it is higher for a right answer than for a wrong one), ties counting half;
@@ -40,6 +44,7 @@ def bridge(
         traces: likewise; scored or not.
         estimators: of confidence, columns of `steps`.
         settings: mode, and how intervals are resampled, by question.
+        answer_signals: what is read of the final answer, columns of `traces`.
 
     Returns:
         Columns `BRIDGE_COLUMNS`; value NaN where a metric is undefined (no trace, one class, nothing that varies),
@@ -57,7 +62,9 @@ def bridge(
     questions = question_labels(marked)
     rows = [
         (position, signal, metric, interval.value, interval.low, interval.high, n, interval.undefined)
-        for position, (decisiveness, signals) in _positions(steps, marked, estimators, cast(Mode, settings.mode))
+        for position, (decisiveness, signals) in _positions(
+            steps, marked, estimators, answer_signals, cast(Mode, settings.mode)
+        )
         for signal, values in signals.items()
         for metric, interval, n in _metrics(values, decisiveness, right, questions, settings)
         if (signal, metric) != ("decisiveness", "spearman_decisiveness")
@@ -66,7 +73,7 @@ def bridge(
 
 
 def _positions(
-    steps: pd.DataFrame, marked: pd.DataFrame, estimators: Sequence[str], mode: Mode
+    steps: pd.DataFrame, marked: pd.DataFrame, estimators: Sequence[str], answer_signals: Sequence[str], mode: Mode
 ) -> Iterator[tuple[str, tuple[FloatArray, Mapping[str, FloatArray]]]]:
     """For each position the decisiveness of the traces there, and their signals."""
     of_steps = StepsByTrace(steps, marked["trace_id"], mode)
@@ -79,7 +86,7 @@ def _positions(
         }
         yield position, (signals["decisiveness"], signals)
     whole = np.array([_mean(own) for own in columns["decisiveness"]])
-    yield ANSWER, (whole, {name: numbers(marked, name) for name in ANSWER_SIGNALS if name in marked})
+    yield ANSWER, (whole, {name: numbers(marked, name) for name in answer_signals if name in marked})
 
 
 def _third(n_steps: int) -> IntArray:

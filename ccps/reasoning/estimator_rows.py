@@ -15,9 +15,6 @@ from ccps.reasoning.resampling import Labels, question_labels, resampled
 from ccps.reasoning.tables import StepsByTrace, numbers
 from ccps.settings.faithful.scoring import ScoringSettings
 
-RCC = "rcc"
-"""The estimator of which the released code takes the last step's confidence for the trace's."""
-
 
 class Row(NamedTuple):
     """One metric."""
@@ -63,7 +60,7 @@ def mean_row(estimator: str, metric: str, values: FloatArray, questions: Labels,
 
 
 def estimator_rows(
-    estimator: str, traces: pd.DataFrame, steps: StepsByTrace, settings: ScoringSettings
+    estimator: str, traces: pd.DataFrame, steps: StepsByTrace, settings: ScoringSettings, *, last: bool = False
 ) -> Iterator[Row]:
     """All metrics of an estimator, see `ccps.reasoning.scoring.score_cell`.
 
@@ -72,11 +69,12 @@ def estimator_rows(
         traces: scored, those that count.
         steps: theirs.
         settings: mode, bins, intervals.
+        last: whether to give what rests on the confidence of the last step too.
     """
     sample = _Sample.of(estimator, traces, steps, settings)
-    yield from _score_rows(sample)
+    yield from _score_rows(sample, last=last)
     yield from _baseline_rows(sample)
-    yield from _agreement_rows(sample)
+    yield from _agreement_rows(sample, last=last)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +113,7 @@ class _Sample:
         return mean_row(self.estimator, metric, values, self.questions, self.settings)
 
 
-def _score_rows(sample: _Sample) -> Iterator[Row]:
+def _score_rows(sample: _Sample, *, last: bool) -> Iterator[Row]:
     f, c = sample.values("faithfulness"), sample.values("confidence")
     bins, mode = sample.settings.bins, sample.mode
 
@@ -128,7 +126,7 @@ def _score_rows(sample: _Sample) -> Iterator[Row]:
     yield sample.row("cmfg_star", scores("cmfg_star", c))
     by_bins = stratified_interval("cmfg_star", f, c, bins=bins, level=sample.settings.level, mode=mode)
     yield sample.fact("cmfg_star_stratified", by_bins.value, by_bins.low, by_bins.high)
-    if sample.estimator == RCC:
+    if last:
         yield sample.row("cmfg_star_last", scores("cmfg_star", sample.values("last_confidence")))
     yield sample.fact("support_low", star.support[0])
     yield sample.fact("support_high", star.support[1])
@@ -150,10 +148,10 @@ def _baseline_rows(sample: _Sample) -> Iterator[Row]:
     yield sample.row("excess_permutation", excess.over_permutation)
 
 
-def _agreement_rows(sample: _Sample) -> Iterator[Row]:
+def _agreement_rows(sample: _Sample, *, last: bool) -> Iterator[Row]:
     confidence, gap = sample.values("confidence"), sample.values("gap")
     yield sample.mean("mean_confidence", confidence)
-    if sample.estimator == RCC:
+    if last:
         yield sample.mean("mean_confidence_last", sample.values("last_confidence"))
     yield sample.mean("gap", gap)
     yield sample.mean("gap_over", (gap > NEAR).astype(np.float64))

@@ -1,16 +1,17 @@
 """From the scores of steps to those of traces, and from these to the results of a run with all they rest on."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 
 from ccps.core.settings import check
-from ccps.faithful import RELEASED_RULES, Mode, TraceRule, correlations, score_trace, trace_confidence
+from ccps.faithful import Mode, TraceRule, correlations, score_trace, trace_confidence
 from ccps.faithful.modes import read_scores
 from ccps.metrics.inputs import IntArray
-from ccps.reasoning.estimator_rows import RCC, Row, estimator_rows, mean_row
+from ccps.reasoning.estimator_rows import Row, estimator_rows, mean_row
 from ccps.reasoning.resampling import question_labels
 from ccps.reasoning.tables import StepsByTrace, check_tables, numbers
 from ccps.settings.faithful.scoring import ScoringSettings
@@ -18,6 +19,8 @@ from ccps.settings.faithful.scoring import ScoringSettings
 RESULT_COLUMNS = ("estimator", "metric", "value", "ci_low", "ci_high", "n")
 CORRELATION_COLUMNS = ("first", "second", "rho", "n")
 DROPPED_COLUMNS = ("what", "why", "n")
+
+_NO_RULES: Mapping[str, TraceRule] = MappingProxyType({})
 
 
 class CellScores(NamedTuple):
@@ -33,9 +36,9 @@ class CellScores(NamedTuple):
     """Columns `DROPPED_COLUMNS`: what some result does not rest on, why, and how many."""
 
 
-def trace_rules(mode: Mode) -> Mapping[str, TraceRule]:
-    """How step confidences become the trace's, by estimator: in `parity` as released, else the mean for all."""
-    return RELEASED_RULES if mode == "parity" else {}
+def takes_last(estimator: str, released: Mapping[str, TraceRule]) -> bool:
+    """Whether the released code takes the confidence of the last step for the trace's."""
+    return estimator in released and released[estimator].reduction == "last"
 
 
 def score_traces(
@@ -44,6 +47,7 @@ def score_traces(
     estimators: Sequence[str],
     *,
     mode: Mode = "strict",
+    released: Mapping[str, TraceRule] = _NO_RULES,
 ) -> pd.DataFrame:
     """Score every trace by every estimator.
 
@@ -51,31 +55,35 @@ def score_traces(
         steps: see `ccps.reasoning.tables.check_tables`.
         traces: likewise.
         estimators: of confidence, columns of `steps`.
-        mode: `strict` or `parity`, see `trace_rules`; in `parity` a score of −1 is missing.
+        mode: `strict` or `parity`; in `parity` a score of −1 is missing.
+        released: how the released code makes the trace's confidence from those of its steps, by estimator. `parity`
+            goes by it; `strict` takes the mean for all.
 
     Returns:
         The traces with `decisiveness`, and for each estimator e `confidence_e`, `faithfulness_e`, `gap_e` (mean D − C)
-        and `n_scored_e` (steps that have both); NaN where missing. For RCC also `last_confidence_rcc`: that of the last
-        step, which the released code takes.
+        and `n_scored_e` (steps that have both); NaN where missing. Where the released code takes the last step also
+        `last_confidence_e`: the confidence of that one.
 
     Raises:
         ValueError: tables that do not fit, or in `strict` a score outside [0, 1].
     """
     check_tables(steps, traces, estimators)
-    rules = trace_rules(mode)
     of_steps = StepsByTrace(steps, traces["trace_id"], mode)
     decisiveness = of_steps.column("decisiveness")
     scored = traces.copy()
     scored["decisiveness"] = [trace_confidence(d, mode=mode) for d in decisiveness]
     for estimator in estimators:
-        rule, confidence = rules.get(estimator), of_steps.column(estimator)
+        confidence = of_steps.column(estimator)
+        rule = released.get(estimator) if mode == "parity" else None
         rows = [score_trace(d, c, rule, mode=mode) for d, c in zip(decisiveness, confidence, strict=True)]
         for name in ("confidence", "faithfulness"):
             scored[f"{name}_{estimator}"] = read_scores([getattr(row, name) for row in rows], name, mode)
         scored[f"gap_{estimator}"] = np.array([row.gap for row in rows], dtype=np.float64)
         scored[f"n_scored_{estimator}"] = np.array([row.n_scored for row in rows], dtype=np.int64)
-        if estimator == RCC:
-            scored[f"last_confidence_{RCC}"] = [trace_confidence(c, TraceRule("last"), mode=mode) for c in confidence]
+        if takes_last(estimator, released):
+            scored[f"last_confidence_{estimator}"] = [
+                trace_confidence(c, TraceRule("last"), mode=mode) for c in confidence
+            ]
     return scored
 
 
@@ -84,17 +92,19 @@ def score_cell(
     traces: pd.DataFrame,
     estimators: Sequence[str],
     settings: ScoringSettings | None = None,
+    released: Mapping[str, TraceRule] = _NO_RULES,
 ) -> CellScores:
     """Score one run. Nothing depends on the order of the rows.
 
     Metrics of an estimator, over the traces that have its faithfulness and confidence:
 
     - `mfg`, `cmfg`, `cmfg_star`: intervals by resampling questions. `cmfg_star_stratified`: the same value with the
-      interval from the spread within bins. `cmfg_star_last`: for RCC, bins made of the confidence of the last step.
+      interval from the spread within bins. `cmfg_star_last`: where the released code takes the last
+      step, bins made of its confidence.
     - `support_low`, `support_high`: range of the confidences. `cmfg_bins_used`, `cmfg_bins_empty`, `cmfg_star_bins`.
     - `always_decisive`, `best_constant`, `permutation`: cMFG* of words that say nothing; `best_constant_at`: which
       constant. `excess_always_decisive`, `excess_best_constant`, `excess_permutation`: cMFG* beyond these.
-    - `mean_confidence`; for RCC `mean_confidence_last`.
+    - `mean_confidence`; where the released code takes the last step `mean_confidence_last`.
     - `gap`: mean D − C. `gap_over`, `gap_under`: share of traces whose words are more, or less, certain by over 0.02.
     - `spearman_across`: decisiveness against confidence over traces. `spearman_within`: over the steps of a trace, mean
       over the traces in which it is defined.
@@ -109,6 +119,7 @@ def score_cell(
         estimators: of confidence, columns of `steps`.
         settings: mode, bins, intervals. In `parity` only traces whose answer is known to be right or wrong have a
             faithfulness that counts.
+        released: see `score_traces`.
 
     Raises:
         ValueError: as in `score_traces`.
@@ -117,14 +128,14 @@ def score_cell(
     settings = settings or ScoringSettings()
     check(settings, "scoring")
     mode = cast(Mode, settings.mode)
-    scored = score_traces(steps, traces, estimators, mode=mode)
+    scored = score_traces(steps, traces, estimators, mode=mode, released=released)
     ordered = scored.sort_values("trace_id", kind="stable")
     counted = ordered[ordered["correct"].notna()] if mode == "parity" else ordered
     sizes = StepsByTrace(steps, ordered["trace_id"], mode).sizes
     of_steps = StepsByTrace(steps, counted["trace_id"], mode)
     rows = list(_overall(ordered, counted, sizes, settings))
     for estimator in estimators:
-        rows += estimator_rows(estimator, counted, of_steps, settings)
+        rows += estimator_rows(estimator, counted, of_steps, settings, last=takes_last(estimator, released))
     dropped = [
         *_dropped_traces(ordered, counted),
         *(drop for estimator in estimators for drop in _dropped_steps(estimator, counted, of_steps)),

@@ -1,8 +1,11 @@
-"""The record of one reasoning trace."""
+"""The record of one reasoning trace, and how it is cut into steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from ccps.faithful import Mode, Step, segment, step_token_indices
+from ccps.faithful.segment import Unit
 from ccps.metrics.inputs import FloatArray, IntArray
 
 
@@ -42,3 +45,20 @@ class Trace:
     """The prompt as text, for display; empty if unknown."""
     correct: bool | None = None
     """Whether the answer was found right where the trace was made; None if unknown."""
+
+
+class Segmentation(NamedTuple):
+    """How traces are cut into steps, and which of their tokens those are."""
+
+    unit: Unit
+    mode: Mode
+
+    def steps(self, trace: Trace) -> list[Step]:
+        """The steps of a trace."""
+        return segment(trace.text, unit=self.unit, mode=self.mode)
+
+    def tokens(self, trace: Trace, steps: Sequence[Step]) -> list[IntArray] | None:
+        """The generated tokens of each step; None if the trace has no ids, or ids that do not fit its text."""
+        if trace.offsets is None or trace.misaligned:
+            return None
+        return step_token_indices(steps, trace.offsets)

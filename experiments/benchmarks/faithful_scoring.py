@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from ccps.core.console import say
+from ccps.estimators.base import released_rules
 from ccps.faithful import (
-    RELEASED_RULES,
     Metric,
     baselines,
     bootstrap_score,
@@ -87,7 +87,7 @@ _SENTENCES = (
 )
 
 
-class Stored(NamedTuple):
+class InventedTrace(NamedTuple):
     """A trace with what has been stored of it.
 
     Attributes:
@@ -118,7 +118,7 @@ class Inventor:
         shares = np.random.default_rng(0).dirichlet([0.3] * 5, rows)
         self.log_probs = np.sort(np.log(shares + 1e-12), axis=1)[:, ::-1]
 
-    def trace(self, number: int) -> Stored:
+    def trace(self, number: int) -> InventedTrace:
         """Trace of a number."""
         size, source, rng = self.size, random.Random(number), np.random.default_rng(number)
         sentences = size.tokens * _CHARACTERS_PER_TOKEN // (sum(map(len, _SENTENCES)) // len(_SENTENCES))
@@ -133,7 +133,7 @@ class Inventor:
         edges = np.linspace(0, len(text), size.tokens + 1).astype(np.int64)
         tokens = rng.integers(0, len(self.log_probs), size.tokens)
         states = self.states[torch.from_numpy(rng.integers(0, len(self.states), size.prompt + size.tokens))]
-        return Stored(text, np.stack([edges[:-1], edges[1:]], axis=1), self.log_probs[tokens], states)
+        return InventedTrace(text, np.stack([edges[:-1], edges[1:]], axis=1), self.log_probs[tokens], states)
 
 
 class Scorer:
@@ -150,13 +150,13 @@ class Scorer:
         self.seconds[part] += now() - started
         return done
 
-    def score(self, traces: Iterator[Stored]) -> None:
+    def score(self, traces: Iterator[InventedTrace]) -> None:
         """Score traces one after the other, then the dataset that they are."""
         scored = [self._trace(one) for one in traces]
         for estimator in ("deepconf", "rcc"):
             self.timed("scores of the dataset", partial(_dataset, estimator, scored))
 
-    def _trace(self, one: Stored) -> dict[str, Any]:
+    def _trace(self, one: InventedTrace) -> dict[str, Any]:
         steps = self.timed("steps", lambda: segment(one.text))
         tokens = self.timed("tokens of the steps", lambda: step_token_indices(steps, one.offsets))
         self.timed("tokens of the steps", lambda: misalignment(one.text, one.offsets, self.size.tokens))
@@ -166,9 +166,10 @@ class Scorer:
         likeliest = np.exp(one.top_log_probs[:, 0])
         chain = self.timed("RCC", lambda: rcc(one.states, likeliest, tokens, self.size.prompt))
         confidence = {"deepconf": deep, "rcc": chain}
+        rules = released_rules()
         scores = self.timed(
             "scores of the trace",
-            lambda: {name: score_trace(words, own, RELEASED_RULES[name]) for name, own in confidence.items()},
+            lambda: {name: score_trace(words, own, rules[name]) for name, own in confidence.items()},
         )
         return {"decisiveness": words, "confidence": confidence, "scores": scores}
 

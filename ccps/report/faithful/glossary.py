@@ -1,7 +1,7 @@
 """Every score of the report and every term."""
 
 from ccps.analysis.faithful_data import FaithfulData
-from ccps.analysis.faithful_terms import ANSWER_SIGNALS, DECISIVENESS, ESTIMATORS, TERMS, Signal, behind
+from ccps.analysis.faithful_terms import DECISIVENESS, TERMS, Signal, answer_signals, behind, estimator_signals
 from ccps.report.kit.section import Section, terms
 
 
@@ -17,8 +17,8 @@ def glossary(data: FaithfulData) -> list[Signal]:
     answer = set(data.joined("bridge")["signal"])
     signals = [
         DECISIVENESS,
-        *(one for one in ESTIMATORS if one.name in used),
-        *(one for one in ANSWER_SIGNALS if one.name in answer),
+        *(one for one in estimator_signals() if one.name in used),
+        *(one for one in answer_signals() if one.name in answer),
     ]
     here = [one._replace(gloss=_with(one.gloss, behind(one.name, judges))) for one in signals]
     return [*here, *TERMS]

@@ -3,8 +3,8 @@
 from matplotlib.figure import Figure as Canvas
 
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
-from ccps.analysis.faithful_terms import ESTIMATORS
 from ccps.core.text import slug
+from ccps.estimators.base import ESTIMATORS
 from ccps.report.kit.figure import Gap, Picture, picture
 from ccps.report.kit.job import Job
 from ccps.report.kit.style import MethodStyle, method_styles
@@ -14,8 +14,7 @@ FAITHFUL: Job[FaithfulData] = Job("ccps.report.faithful")
 
 def styles(cell: FaithfulCell) -> dict[str, MethodStyle]:
     """One style per estimator, the same in every run."""
-    known = [signal.name for signal in ESTIMATORS]
-    return method_styles([*known, *(name for name in cell.estimators if name not in known)])
+    return method_styles([*ESTIMATORS, *(name for name in cell.estimators if name not in ESTIMATORS)])
 
 
 def finish(cell: FaithfulCell, canvas: Canvas, kind: str, caption: str, alt: str) -> Picture:

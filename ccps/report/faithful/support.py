@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
 from ccps.analysis.faithful_scores import DECISIVE, HEADLINE, OF_SUPPORT
 from ccps.analysis.faithful_terms import label_of
-from ccps.core.text import DASH, count, percent
+from ccps.core.text import DASH, count, listed, percent
+from ccps.estimators.base import ESTIMATORS
 from ccps.report.faithful.text import (
     DASHES,
     baseline,
@@ -77,5 +78,7 @@ def _no_correlation(cell: FaithfulCell) -> Iterator[str]:
             yield f"{head}: no ρ across traces: there are fewer than three, or one of the two scores does not vary."
         if not cell.measured(name, "spearman_within").known:
             yield f"{head}: no ρ within traces: no trace has three steps between which both scores vary."
-    if any(name != "rcc" for name in cell.estimators):
-        yield f"{cell.heading}: the last confidence is read of RCC only, which carries it on from step to step."
+    last = [name for name, one in ESTIMATORS.items() if one.released_rule.reduction == "last"]
+    if any(name not in last for name in cell.estimators):
+        only = listed([label_of(name) for name in last])
+        yield f"{cell.heading}: the last confidence is read of {only} only, which carries it on from step to step."

@@ -18,7 +18,6 @@ from ccps.settings.faithful.traces import TraceFile, TraceSettings
 from ccps.settings.model import ModelConfig
 from ccps.settings.run import LoggerConfig, PathsConfig, TrainerConfig, spread_faults
 
-ESTIMATORS = ("deepconf", "rcc", "sampling", "stability")
 STAGES = ("trace", "read", "continue", "mark", "decide", "judge", "radii", "confidence", "faith", "faith_report")
 
 
@@ -34,7 +33,10 @@ class FaithfulSettings:
         "auto", "who opens the thinking block, see `ccps.reasoning.messages`", one_of=("auto", "none", "user", "prompt")
     )
     estimators: list[str] = setting(
-        list(ESTIMATORS), "how the model's confidence in a step is told", different=True, not_empty=True
+        ["deepconf", "rcc", "sampling", "stability"],
+        "how the model's confidence in a step is told, see `ccps.estimators`",
+        different=True,
+        not_empty=True,
     )
     p_true: bool = setting(True, "whether the model is asked at the end whether its answer is right")
     dataset: dict[str, TaskSpec] = setting({}, "tasks by name")

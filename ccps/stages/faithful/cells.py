@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ccps.core.artifacts import Artifact
 from ccps.data.records import Question
+from ccps.estimators.base import TraceRun
 from ccps.reasoning.tasks import LoadedTask
 from ccps.settings.faithful.condition import PromptCondition
 from ccps.settings.faithful.run import FaithfulSettings
@@ -54,16 +55,13 @@ class Cell:
 
     Attributes:
         place: where its traces come from.
-        traces: the texts.
-        readings: what was read off their tokens; None if no model could.
-        drawn: continuations of their steps; None if none were wanted or could be drawn.
+        run: the traces, and what estimators read.
+        absent: estimators that are not to be had, and why.
         artifacts: everything that was made of it, for the record.
     """
 
     place: Place
-    traces: Artifact
-    readings: Artifact | None = None
-    drawn: Artifact | None = None
+    run: TraceRun
     absent: dict[str, str] = field(default_factory=dict)
     artifacts: list[Artifact] = field(default_factory=list)
 

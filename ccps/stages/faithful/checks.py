@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ccps.core.settings import Fault, typed, unknown
-from ccps.settings.faithful.run import ESTIMATORS, STAGES, FaithfulConfig
+from ccps.estimators.base import ESTIMATORS
+from ccps.settings.faithful.run import STAGES, FaithfulConfig
 from ccps.stages.main.checks import run_faults
 
 
@@ -26,5 +27,5 @@ def _faithful_faults(config: FaithfulConfig) -> Iterator[Fault]:
             yield unknown("stage", stage, "stages", STAGES)
     for name in config.faithful.estimators:
         if name not in ESTIMATORS:
-            yield unknown("estimator", name, "faithful.estimators", ESTIMATORS)
+            yield unknown("estimator", name, "faithful.estimators", list(ESTIMATORS))
     yield from run_faults(config.model, config.engine)

@@ -11,14 +11,13 @@ import pyarrow as pa
 import torch
 
 from ccps.core.artifacts import Artifact
+from ccps.estimators.base import Estimator, StepScores, TraceRun, missing
 from ccps.faithful import Step
+from ccps.pipeline.by_shard import ByShardStage, Rows, reasons
 from ccps.pipeline.stage import total_cost
 from ccps.reasoning.stability import answer_step
-from ccps.reasoning.trace import Trace
-from ccps.stages.faithful.by_shard import ByShardStage, Rows, reasons
-from ccps.stages.faithful.cut import Segmentation
-from ccps.stages.faithful.estimators import Estimator, StepScores, missing
-from ccps.stages.faithful.stored import Stored, stored_traces
+from ccps.reasoning.stored_traces import StoredTrace, stored_traces
+from ccps.reasoning.trace import Segmentation, Trace
 
 _SCHEMA = pa.schema(
     [("trace_id", pa.string()), ("step", pa.int32()), ("confidence", pa.float64()), ("reason", pa.string())]
@@ -39,19 +38,11 @@ class ConfidenceStage(ByShardStage):
     name = "confidence"
     schema = _SCHEMA
 
-    def __init__(
-        self,
-        traces: Artifact,
-        readings: Artifact | None,
-        marks: Artifact,
-        label: str,
-        cut: Segmentation,
-        estimator: Estimator,
-    ) -> None:
-        super().__init__(traces, label)
+    def __init__(self, run: TraceRun, marks: Artifact, segmentation: Segmentation, estimator: Estimator) -> None:
+        super().__init__(run.traces, run.label)
+        self.run = run
         self.marks = marks
-        self.readings = readings
-        self.cut = cut
+        self.segmentation = segmentation
         self.estimator = estimator
 
     @property
@@ -63,11 +54,11 @@ class ConfidenceStage(ByShardStage):
         """The traces and readings, how they are cut, and the estimator."""
         return {
             "traces": self.source,
-            "readings": self.readings,
+            "readings": self.run.readings,
             **({"marks": self.marks} if self.estimator.reads_answer else {}),
-            **self.cut._asdict(),
+            **self.segmentation._asdict(),
             "estimator": self.estimator.name,
-            **self.estimator.inputs(),
+            **self.estimator.inputs(self.run),
         }
 
     def reads(self) -> Sequence[Artifact]:
@@ -76,15 +67,15 @@ class ConfidenceStage(ByShardStage):
 
     def prepare(self, device: torch.device) -> None:
         """Load what the estimator needs, and read the final answers."""
-        self.estimator.prepare(device)
+        self.estimator.prepare(self.run, device)
         marks = self.marks.rows()
         self.answers = dict(zip(marks["trace_id"].to_pylist(), marks["answer"].to_pylist(), strict=True))
 
     def step(self, content: int) -> Rows:
         """All steps of the traces of a shard."""
         rows = []
-        for stored in stored_traces(self.source, self.readings, self.estimator.states, [content]):
-            steps = self.cut.steps(stored.trace)
+        for stored in stored_traces(self.source, self.run.readings, self.estimator.states, [content]):
+            steps = self.segmentation.steps(stored.trace)
             answer = self._answer(stored.trace)
             scores = self._score(stored, [*steps, *answer])
             rows += [
@@ -104,8 +95,8 @@ class ConfidenceStage(ByShardStage):
         found = answer_step(trace.text, self.answers.get(trace.id)) if self.estimator.reads_answer else None
         return [] if found is None or trace.offsets is None else [found]
 
-    def _score(self, stored: Stored, steps: Sequence[Step]) -> StepScores:
-        tokens = self.cut.tokens(stored.trace, steps)
+    def _score(self, stored: StoredTrace, steps: Sequence[Step]) -> StepScores:
+        tokens = self.segmentation.tokens(stored.trace, steps)
         if tokens is None and self.estimator.reads_tokens:
             absent = "no token ids" if stored.trace.token_ids is None else "no characters known of its token ids"
             return missing(steps, stored.trace.misaligned or absent)

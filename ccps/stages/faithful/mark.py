@@ -9,12 +9,12 @@ import pyarrow as pa
 from ccps.core.artifacts import Artifact
 from ccps.data.records import Question
 from ccps.faithful import Mode
+from ccps.pipeline.by_shard import ByShardStage, Rows, reasons
 from ccps.reasoning.answers import Extracted, extract_answer
 from ccps.reasoning.marking import Marked, mark, right_answers
+from ccps.reasoning.stored_traces import stored_traces
 from ccps.reasoning.trace import Trace
 from ccps.settings.faithful.task import AnswerKind
-from ccps.stages.faithful.by_shard import ByShardStage, Rows, reasons
-from ccps.stages.faithful.stored import stored_traces
 
 _SCHEMA = pa.schema(
     [

@@ -8,38 +8,32 @@ from typing import Any, cast
 from ccps.core.artifacts import Artifact
 from ccps.core.console import say
 from ccps.core.errors import expected
+from ccps.estimators.base import ESTIMATORS, TraceRun
 from ccps.faithful import Mode
 from ccps.faithful.segment import Unit
 from ccps.llm import find_model
-from ccps.methods.stored_scorer import StoredScorer
 from ccps.pipeline.job import Job
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import check_writable, copy_report, forget_others, printed
 from ccps.pipeline.stage import Run, Stage, run_device
-from ccps.reasoning.consistency_judges import judge_inputs
 from ccps.reasoning.decide import decisiveness_inputs
 from ccps.reasoning.external_scores import names_places
 from ccps.reasoning.messages import ThinkTag
-from ccps.reasoning.stability import check_step_probe
 from ccps.reasoning.tasks import LoadedTask, load_task
+from ccps.reasoning.trace import Segmentation
 from ccps.settings.faithful.decisiveness import DecisivenessConfig
 from ccps.settings.faithful.run import STAGES, FaithfulConfig
 from ccps.settings.faithful.task import TaskSpec
 from ccps.settings.faithful.traces import TraceFile, TraceSettings
 from ccps.stages.faithful.cells import Cell, Place, places
 from ccps.stages.faithful.confidence import ConfidenceStage
-from ccps.stages.faithful.cut import Segmentation
-from ccps.stages.faithful.estimators import DeepConfEstimator, Estimator, RccEstimator, SamplingEstimator
-from ccps.stages.faithful.judge import JudgeStage, SharedJudge
 from ccps.stages.faithful.mark import MarkStage
 from ccps.stages.faithful.read import ReadStage
-from ccps.stages.faithful.report import FaithReportStage, Scored
-from ccps.stages.faithful.sampling import ContinueStage
+from ccps.stages.faithful.report import FaithReportStage, ScoredRun
 from ccps.stages.faithful.score import FaithStage
-from ccps.stages.faithful.stability import ProbeEstimator, RadiiStage, RadiusEstimator
 from ccps.stages.faithful.steps import StepStage
-from ccps.stages.faithful.tables import Measured
+from ccps.stages.faithful.tables import MeasuredRun
 from ccps.stages.faithful.trace import Asking, ImportStage, TraceStage
 
 NO_MODEL = "the model that wrote the traces is not among `model`"
@@ -59,9 +53,12 @@ class FaithfulPipeline:
         self.settings = settings
         self.job = job
         self.faithful = config.faithful
-        self.cut = Segmentation(cast(Unit, self.faithful.unit), cast(Mode, self.faithful.mode))
+        self.segmentation = Segmentation(cast(Unit, self.faithful.unit), cast(Mode, self.faithful.mode))
         self.replies = Path(config.paths.artifacts) / "judgements"
-        self.judge = SharedJudge(config.faithful.judge, self.replies)
+        self.estimators = [
+            ESTIMATORS.find(name).open(self.faithful, self.segmentation, self.replies)
+            for name in self.faithful.estimators
+        ]
 
     def run(self) -> Path | None:
         """Run everything that is asked for.
@@ -75,10 +72,12 @@ class FaithfulPipeline:
         output, ranks = Path(self.config.paths.output), self.job.run_settings.ranks
         ranks.on_first(lambda: check_writable(output))
         models, everything = ranks.node_by_node(self._look_ahead)
-        scored: list[Scored] = []
+        scored: list[ScoredRun] = []
         for name in dict.fromkeys(place.model for place in everything):
             scored += self._model([place for place in everything if place.model == name], models.get(name))
-        report = self.job.add(FaithReportStage(scored, self.config, printed(self.settings), provenance()))
+        report = self.job.add(
+            FaithReportStage(scored, self.estimators, self.config, printed(self.settings), provenance())
+        )
         self.job.run()
         if not self.job.asks(FaithReportStage):
             return None
@@ -98,45 +97,48 @@ class FaithfulPipeline:
         decisiveness_inputs(faithful.decisiveness)
         _check_scores(faithful.decisiveness, len(found))
         for model in models.values():
-            if "sampling" in faithful.estimators:
-                judge_inputs(faithful.judge, model.files)
-            if "stability" in faithful.estimators and faithful.stability.scorer is not None:
-                check_step_probe(StoredScorer.load(faithful.stability.scorer), model.files.fingerprint)
+            for estimator in self.estimators:
+                estimator.check(model.files)
         return models, found
 
     def _questions(self, spec: TaskSpec) -> LoadedTask:
         limits = [n for n in (spec.n, self.faithful.questions) if n is not None]
         return load_task(replace(spec, n=min(limits, default=None)))
 
-    def _model(self, own: Sequence[Place], shared: SharedModel | None) -> list[Scored]:
+    def _model(self, own: Sequence[Place], shared: SharedModel | None) -> list[ScoredRun]:
         """Everything about the traces of one model."""
         cells = [self._with_model(place, shared) for place in own]
         head = self._head(shared)
-        if shared is not None and not self.faithful.judge.is_model_under_study:
+        if shared is not None and not any(estimator.keeps_model for estimator in self.estimators):
             self.job.then(shared.release)
-        scored = [self._judged(cell, shared, head) for cell in cells]
-        self.job.then(self.judge.release)
+        scored = [self._judged(cell, head) for cell in cells]
+        for estimator in self.estimators:
+            self.job.then(estimator.release)
         if shared is not None:
             self.job.then(shared.release)
         return scored
 
     def _with_model(self, place: Place, shared: SharedModel | None) -> Cell:
         """What needs the model's layers."""
-        faithful = self.faithful
         traces = self.job.add(self._trace_stage(place, shared))
-        cell = Cell(place, traces, artifacts=[traces])
+        run = TraceRun(place.label, traces, shared)
+        cell = Cell(place, run, artifacts=[traces])
         if shared is None:
-            cell.absent |= {name: NO_MODEL for name in faithful.estimators if name != "deepconf"}
+            cell.absent |= {one.name: NO_MODEL for one in self.estimators if one.needs_model}
             return cell
-        reading = ReadStage(traces, place.label, shared, self._kept(), ask_p_true=faithful.p_true)
-        cell.readings = self.job.add(reading)
-        cell.artifacts.append(cell.readings)
-        if "sampling" in faithful.estimators:
-            room = faithful.traces.max_batch_tokens
-            stage = ContinueStage(traces, place.label, shared, self.cut, faithful.sampling, room)
-            cell.drawn = self.job.add(stage)
-            cell.artifacts.append(cell.drawn)
+        reading = ReadStage(traces, place.label, shared, self._kept(), ask_p_true=self.faithful.p_true)
+        run.readings = self.job.add(reading)
+        cell.artifacts.append(run.readings)
+        self._own_stages(cell, reads_layers=True)
         return cell
+
+    def _own_stages(self, cell: Cell, *, reads_layers: bool) -> None:
+        """Stages that estimators need for themselves: those that need the model's layers, or the others."""
+        for estimator in self.estimators:
+            for own in estimator.stages if estimator.name not in cell.absent else ():
+                if own.reads_layers == reads_layers:
+                    cell.run.made[own.name] = self.job.add(own.make(estimator, cell.run))
+                    cell.artifacts.append(cell.run.made[own.name])
 
     def _trace_stage(self, place: Place, shared: SharedModel | None) -> Stage:
         faithful = self.faithful
@@ -148,7 +150,7 @@ class FaithfulPipeline:
         asking = Asking(
             place.task[0],
             place.condition,
-            self.cut.mode,
+            self.segmentation.mode,
             cast(ThinkTag, faithful.think_tag),
             faithful.traces,
             faithful.shard_traces,
@@ -158,60 +160,37 @@ class FaithfulPipeline:
     def _import(self, place: Place, file: TraceFile, shared: SharedModel | None) -> ImportStage:
         return ImportStage(file.path, place.label, self.faithful.shard_traces, self._kept().alternatives, shared)
 
-    def _judged(self, cell: Cell, shared: SharedModel | None, head: Artifact | None) -> Scored:
+    def _judged(self, cell: Cell, head: Artifact | None) -> ScoredRun:
         """What needs no more than what the model has left behind."""
-        faithful, place = self.faithful, cell.place
-        marks = self.job.add(MarkStage(cell.traces, place.label, place.questions, place.kind, self.cut.mode))
-        steps = self.job.add(StepStage(cell.traces, place, self.cut, faithful.decisiveness, self.replies))
+        faithful, place, run = self.faithful, cell.place, cell.run
+        run.head = head
+        marks = self.job.add(MarkStage(run.traces, place.label, place.questions, place.kind, self.segmentation.mode))
+        steps = self.job.add(StepStage(run.traces, place, self.segmentation, faithful.decisiveness, self.replies))
         cell.artifacts += [marks, steps]
-        estimators = [self._estimator(name, cell, shared, head) for name in faithful.estimators]
+        self._own_stages(cell, reads_layers=False)
         confidences = {
-            one.name: self.job.add(ConfidenceStage(cell.traces, cell.readings, marks, place.label, self.cut, one))
-            for one in estimators
-            if one is not None
+            estimator.name: self.job.add(ConfidenceStage(run, marks, self.segmentation, estimator))
+            for estimator in self.estimators
+            if estimator.name not in cell.absent
         }
         cell.artifacts += confidences.values()
-        measured = Measured(cell.traces, cell.readings, marks, steps, confidences)
-        scores = self.job.add(FaithStage(measured, place.label, self.cut, faithful.scoring))
+        measured = MeasuredRun(run, marks, steps, confidences)
+        scores = self.job.add(FaithStage(measured, self.segmentation, faithful.scoring))
         cell.artifacts.append(scores)
-        return Scored(cell, measured, scores)
-
-    def _estimator(self, name: str, cell: Cell, shared: SharedModel | None, head: Artifact | None) -> Estimator | None:
-        """An estimator with all it reads, which stages of its own may have to make; None if it is not to be had."""
-        faithful, label = self.faithful, cell.place.label
-        if name == "deepconf":
-            return DeepConfEstimator(faithful.deepconf, self.cut)
-        if name == "rcc":
-            return None if name in cell.absent else RccEstimator(faithful.rcc, self.cut)
-        if shared is None or cell.readings is None:
-            return None
-        if name == "sampling":
-            assert cell.drawn is not None
-            judged = self.job.add(JudgeStage(cell.traces, cell.drawn, label, self.cut, self.judge, shared))
-            cell.artifacts.append(judged)
-            return SamplingEstimator(judged)
-        assert head is not None
-        if faithful.stability.scorer is not None:
-            return ProbeEstimator(faithful.stability.scorer, head, shared.files.fingerprint)
-        radii = self.job.add(RadiiStage(cell.traces, cell.readings, head, label))
-        cell.artifacts.append(radii)
-        return RadiusEstimator(radii)
+        return ScoredRun(cell, measured, scores)
 
     def _kept(self) -> TraceSettings:
         """What is kept of each token: whatever is set, and what an estimator reads."""
-        faithful = self.faithful
-        wanted = {"rcc": faithful.rcc.hidden, "stability": "final"}
-        needed = {states for name, states in wanted.items() if name in faithful.estimators}
-        k = faithful.deepconf.k if "deepconf" in faithful.estimators else 0
+        traces, kept = self.faithful.traces, [estimator.kept for estimator in self.estimators]
         return replace(
-            faithful.traces,
-            states=sorted({*faithful.traces.states, *needed}),
-            alternatives=max(faithful.traces.alternatives, k),
+            traces,
+            states=sorted({*traces.states, *(state for one in kept for state in one.states)}),
+            alternatives=max(traces.alternatives, *(one.alternatives for one in kept)),
         )
 
     def _head(self, shared: SharedModel | None) -> Artifact | None:
         """The model's head, if it will be needed."""
-        if shared is None or "stability" not in self.faithful.estimators:
+        if shared is None or not any(estimator.needs_head for estimator in self.estimators):
             return None
         run = self.job.run_settings
         return self.job.keep(shared.head_artifact(run), lambda: shared.save_head(run, run_device(run)))

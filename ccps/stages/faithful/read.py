@@ -12,13 +12,13 @@ from safetensors.torch import save_file
 from ccps.asking.follow_up import QUERY, FollowUp
 from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.llm.reading import TraceReading
+from ccps.pipeline.by_shard import reasons
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Stage, Work
 from ccps.reasoning.generate import ReadTrace, TraceReader
+from ccps.reasoning.stored_traces import STATES, stored_traces
 from ccps.settings.faithful.traces import STATES as STATE_NAMES
 from ccps.settings.faithful.traces import TraceSettings
-from ccps.stages.faithful.by_shard import reasons
-from ccps.stages.faithful.stored import STATES, stored_traces
 
 _SCHEMA = pa.schema([("trace_id", pa.string()), ("p_true", pa.float64()), ("reason", pa.string())])
 

@@ -9,34 +9,27 @@ import pandas as pd
 
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
 from ccps.core.artifacts import Artifact
+from ccps.estimators.base import ESTIMATORS, Estimator
 from ccps.pipeline.costs import costs_by_stage
 from ccps.pipeline.stage import Stage, Work, total_cost
 from ccps.reasoning.profiles import worst
 from ccps.report.faithful.write import write_faithful
-from ccps.settings.faithful.run import ESTIMATORS, FaithfulConfig
+from ccps.settings.faithful.run import FaithfulConfig
 from ccps.stages.faithful.cells import Cell
 from ccps.stages.faithful.score import read_table
-from ccps.stages.faithful.tables import Measured
+from ccps.stages.faithful.tables import MeasuredRun
 
-_JUDGES = {
-    "lexical": "words in common",
-    "numeric": "the last number in each",
-    "nli": "a model of entailment",
-    "llm_yes_no": "a language model, asked yes or no",
-}
-
-
-_DROPPED = {
+NOT_ASKED = "not among `faithful.estimators`"
+# What the reasons in the summary of a stage are reasons for.
+_LEFT_OUT = {
     "trace": "lines of the file",
     "read": "traces not read",
-    "continue": "continuations",
     "mark": "answers not marked",
     "decide": "steps without decisiveness",
-    "judge": "continuations not judged",
 }
 
 
-class Scored(NamedTuple):
+class ScoredRun(NamedTuple):
     """One run, scored.
 
     Attributes:
@@ -46,7 +39,7 @@ class Scored(NamedTuple):
     """
 
     cell: Cell
-    measured: Measured
+    measured: MeasuredRun
     scores: Artifact
 
 
@@ -58,10 +51,16 @@ class FaithReportStage(Stage):
     unit = "pages"
 
     def __init__(
-        self, scored: Sequence[Scored], config: FaithfulConfig, settings: Mapping[str, Any], made: Mapping[str, Any]
+        self,
+        scored: Sequence[ScoredRun],
+        estimators: Sequence[Estimator],
+        config: FaithfulConfig,
+        settings: Mapping[str, Any],
+        made: Mapping[str, Any],
     ) -> None:
         super().__init__()
         self.scored = list(scored)
+        self.estimators = list(estimators)
         self.config = config
         self.settings = dict(settings)
         self.made = dict(made)
@@ -93,10 +92,7 @@ class FaithReportStage(Stage):
             mode=faithful.mode,
             level=faithful.scoring.level,
             decisiveness=words.name,
-            judges={
-                "sampling": _JUDGES[faithful.judge.name],
-                "stability": "CCPS probe" if faithful.stability.scorer else "flip radius",
-            },
+            judges={estimator.name: estimator.behind for estimator in self.estimators if estimator.behind},
             deliberation=words.name == "lexicon" and not words.published_norms_only,
             costs=costs_by_stage(self._artifacts),
             settings=self._box(),
@@ -108,7 +104,7 @@ class FaithReportStage(Stage):
         write_faithful(outputs[0], folder)
         return {"n": 1}
 
-    def _cell(self, scored: Scored) -> FaithfulCell:
+    def _cell(self, scored: ScoredRun) -> FaithfulCell:
         cell, measured = scored.cell, scored.measured
         table, estimators = partial(read_table, scored.scores), tuple(measured.confidences)
         traces, steps = partial(table, "traces"), partial(table, "steps")
@@ -132,29 +128,30 @@ class FaithReportStage(Stage):
             worst=tuple(least.traces["trace_id"]),
             seconds={
                 "decisiveness": total_cost(measured.steps, "seconds"),
-                **{name: _seconds(name, cell, artifact) for name, artifact in measured.confidences.items()},
+                **{one.name: _seconds(one, cell, measured) for one in self.estimators if one.name in estimators},
             },
             absent={
                 **cell.absent,
-                **dict.fromkeys(_others(self.config, estimators, cell), "not among `faithful.estimators`"),
+                **{name: NOT_ASKED for name in ESTIMATORS if name not in self.config.faithful.estimators},
             },
-            notes=tuple(_notes(cell)),
+            notes=tuple(self._notes(cell)),
         )
 
-    def _dropped(self, cell: Cell, measured: Measured) -> pd.DataFrame:
+    def _dropped(self, cell: Cell, measured: MeasuredRun) -> pd.DataFrame:
         """What is missing of the task and of each estimator, by reason."""
         left_out = cell.place.task[1].left_out if cell.place.task else {}
         rows = [("questions", reason, number) for reason, number in left_out.items()]
         named = {artifact.folder: f"steps without {name}" for name, artifact in measured.confidences.items()}
+        of_stages = {**_LEFT_OUT, **{own.name: own.left_out for one in self.estimators for own in one.stages}}
         for artifact in cell.artifacts:
-            what = named.get(artifact.folder, _DROPPED.get(artifact.stage, artifact.stage))
+            what = named.get(artifact.folder, of_stages.get(artifact.stage, artifact.stage))
             rows += [(what, reason, number) for reason, number in artifact.summary.get("reasons", {}).items()]
         return pd.DataFrame(rows, columns=["what", "why", "n"])
 
     def _box(self) -> dict[str, str]:
         """Lines of the box at the head of the page."""
         faithful = self.config.faithful
-        sampling, traces = faithful.sampling, faithful.traces
+        traces = faithful.traces
         return {
             "Mode": faithful.mode,
             "Steps": f"{faithful.unit}s of the reasoning",
@@ -162,36 +159,20 @@ class FaithReportStage(Stage):
                 f"temperature {traces.temperature:g}, at most {traces.max_new_tokens:,} tokens, seed {traces.seed}"
             ),
             "Decisiveness": faithful.decisiveness.name,
-            "DeepConf": f"k = {faithful.deepconf.k}, divisor {faithful.deepconf.scale:g}",
-            "RCC": f"μ = {faithful.rcc.mu:g}, δ = {faithful.rcc.delta:g}, states {faithful.rcc.hidden}",
-            "Sampling": (
-                f"K = {sampling.k}, temperature {sampling.temperature:g}, at most {sampling.max_new_tokens} tokens, "
-                f"at most {sampling.max_steps} steps of a trace, judged by {_JUDGES[faithful.judge.name]}"
-            ),
+            **{estimator.label: estimator.in_words for estimator in self.estimators if estimator.in_words},
         }
 
-
-def _notes(cell: Cell) -> Iterator[str]:
-    """What a reader needs to know of single artifacts."""
-    for artifact in cell.artifacts:
-        if "typical_radius" in artifact.summary:
-            r0 = artifact.summary["typical_radius"]
-            yield f"Stability: r0 is {r0:.3g}, the median of the flip radii that are finite and above 0."
-        for what, number in artifact.summary.get("noted", {}).items():
-            yield f"{what[0].upper()}{what[1:]}: {number:,}."
-        if anew := artifact.summary.get("traces_tokenised_anew"):
-            yield f"Sampling: the text of {anew} traces without fitting ids was tokenised anew."
+    def _notes(self, cell: Cell) -> Iterator[str]:
+        """What a reader needs to know of single artifacts."""
+        of_stages = {own.name: own.note for estimator in self.estimators for own in estimator.stages}
+        for artifact in cell.artifacts:
+            if artifact.stage in of_stages and (note := of_stages[artifact.stage](artifact.summary)):
+                yield note
+            for what, number in artifact.summary.get("noted", {}).items():
+                yield f"{what[0].upper()}{what[1:]}: {number:,}."
 
 
-def _others(config: FaithfulConfig, estimators: Sequence[str], cell: Cell) -> Iterator[str]:
-    """Estimators that nobody asked for."""
-    for name in ESTIMATORS:
-        if name not in config.faithful.estimators and name not in estimators and name not in cell.absent:
-            yield name
-
-
-def _seconds(name: str, cell: Cell, confidence: Artifact) -> float:
+def _seconds(estimator: Estimator, cell: Cell, measured: MeasuredRun) -> float:
     """What an estimator took for all traces, with all stages that only it needs."""
-    only = {"sampling": ("continue", "judge"), "stability": ("radii",)}.get(name, ())
-    needed = [artifact for artifact in cell.artifacts if artifact.stage in only]
-    return sum(total_cost(artifact, "seconds") for artifact in [confidence, *needed])
+    own = [cell.run.made[stage.name] for stage in estimator.stages]
+    return sum(total_cost(artifact, "seconds") for artifact in [measured.confidences[estimator.name], *own])

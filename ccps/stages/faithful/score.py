@@ -8,13 +8,14 @@ from typing import Any
 import pandas as pd
 
 from ccps.core.artifacts import Artifact
+from ccps.estimators.base import released_rules
 from ccps.pipeline.stage import Stage, Work
 from ccps.reasoning.bridge import bridge
 from ccps.reasoning.profiles import reliability, trajectory
 from ccps.reasoning.scoring import score_cell
+from ccps.reasoning.trace import Segmentation
 from ccps.settings.faithful.scoring import ScoringSettings
-from ccps.stages.faithful.cut import Segmentation
-from ccps.stages.faithful.tables import Measured, step_table, trace_table
+from ccps.stages.faithful.tables import MeasuredRun, answer_signals, step_table, trace_table
 
 Tables = dict[str, pd.DataFrame]
 
@@ -25,23 +26,22 @@ class FaithStage(Stage):
     name = "faith"
     unit = "tables"
 
-    def __init__(self, measured: Measured, label: str, cut: Segmentation, settings: ScoringSettings) -> None:
+    def __init__(self, measured: MeasuredRun, segmentation: Segmentation, settings: ScoringSettings) -> None:
         super().__init__()
         self.measured = measured
-        self.label = label
-        self.cut = cut
-        self.settings = replace(settings, mode=cut.mode)
+        self.segmentation = segmentation
+        self.settings = replace(settings, mode=segmentation.mode)
 
     @property
     def title(self) -> str:
         """Whose faithfulness."""
-        return self.label
+        return self.measured.run.label
 
     def inputs(self) -> Mapping[str, Any]:
         """All that was measured, and how it is scored."""
         return {
             "artifacts": self.measured.artifacts,
-            **self.cut._asdict(),
+            **self.segmentation._asdict(),
             **asdict(self.settings),
         }
 
@@ -51,9 +51,9 @@ class FaithStage(Stage):
 
     def step(self, content: None) -> Tables:
         """Score the run."""
-        estimators, mode = list(self.measured.confidences), self.cut.mode
-        steps, traces = step_table(self.measured), trace_table(self.measured, self.cut)
-        scores = score_cell(steps, traces, estimators, self.settings)
+        estimators, mode = list(self.measured.confidences), self.segmentation.mode
+        steps, traces = step_table(self.measured), trace_table(self.measured, self.segmentation)
+        scores = score_cell(steps, traces, estimators, self.settings, released_rules())
         return {
             "traces": scores.traces,
             "steps": steps,
@@ -62,7 +62,7 @@ class FaithStage(Stage):
             "dropped": scores.dropped,
             "trajectory": trajectory(steps, estimators, mode=mode),
             "reliability": reliability(steps, estimators, mode=mode),
-            "bridge": bridge(steps, scores.traces, estimators, self.settings),
+            "bridge": bridge(steps, scores.traces, estimators, self.settings, answer_signals()),
         }
 
     def save_shard(self, outputs: list[Tables], folder: Path) -> Mapping[str, float]:

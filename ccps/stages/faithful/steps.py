@@ -11,12 +11,12 @@ import torch
 
 from ccps.core.artifacts import Artifact
 from ccps.faithful import think_block
+from ccps.pipeline.by_shard import ByShardStage, Rows, reasons, spent
 from ccps.reasoning.decide import StepText, decisiveness_inputs, open_scorer
+from ccps.reasoning.stored_traces import stored_traces
+from ccps.reasoning.trace import Segmentation
 from ccps.settings.faithful.decisiveness import DecisivenessConfig
-from ccps.stages.faithful.by_shard import ByShardStage, Rows, reasons, spent
 from ccps.stages.faithful.cells import Place
-from ccps.stages.faithful.cut import Segmentation
-from ccps.stages.faithful.stored import stored_traces
 
 _SCHEMA = pa.schema(
     [
@@ -39,11 +39,11 @@ class StepStage(ByShardStage):
     schema = _SCHEMA
 
     def __init__(
-        self, traces: Artifact, place: Place, cut: Segmentation, config: DecisivenessConfig, cache: Path
+        self, traces: Artifact, place: Place, segmentation: Segmentation, config: DecisivenessConfig, cache: Path
     ) -> None:
         super().__init__(traces, place.label)
         self.place = place
-        self.cut = cut
+        self.segmentation = segmentation
         self.config = config
         self.cache = cache
 
@@ -54,11 +54,15 @@ class StepStage(ByShardStage):
 
     def inputs(self) -> Mapping[str, Any]:
         """The traces, how they are cut, and the judge of words."""
-        return {"traces": self.source, **self.cut._asdict(), **decisiveness_inputs(self.config, self.place[:3])}
+        return {
+            "traces": self.source,
+            **self.segmentation._asdict(),
+            **decisiveness_inputs(self.config, self.place[:3]),
+        }
 
     def prepare(self, device: torch.device) -> None:
         """Open the scorer."""
-        self.scorer = open_scorer(self.config, self.cache, self.cut.mode, self.place[:3])
+        self.scorer = open_scorer(self.config, self.cache, self.segmentation.mode, self.place[:3])
         self.accounted = self.scorer.usage
 
     def on_predict_end(self) -> None:
@@ -74,8 +78,8 @@ class StepStage(ByShardStage):
         """All steps of the traces of a shard."""
         rows: Rows = []
         for stored in stored_traces(self.source, shards=[content]):
-            steps = self.cut.steps(stored.trace)
-            tokens = self.cut.tokens(stored.trace, steps)
+            steps = self.segmentation.steps(stored.trace)
+            tokens = self.segmentation.tokens(stored.trace, steps)
             rows += [
                 {
                     "trace_id": stored.trace.id,
@@ -93,7 +97,7 @@ class StepStage(ByShardStage):
 
     def summary_of(self, rows: pd.DataFrame) -> Mapping[str, Any]:
         """Count traces, those cut off or without steps, steps, and those whose words could not be judged."""
-        blocks = [think_block(one.trace.text, mode=self.cut.mode) for one in stored_traces(self.source)]
+        blocks = [think_block(one.trace.text, mode=self.segmentation.mode) for one in stored_traces(self.source)]
         unused = self.scorer.unused(zip(rows["trace_id"], rows["step"], strict=True))
         return {
             "traces": len(blocks),

@@ -7,39 +7,43 @@ import numpy as np
 import pandas as pd
 
 from ccps.core.artifacts import Artifact
+from ccps.estimators.base import ESTIMATORS, TraceRun
 from ccps.faithful import think_block
+from ccps.reasoning.bridge import ANSWER_SIGNALS
 from ccps.reasoning.stability import answer_step
-from ccps.reasoning.trace import Trace
+from ccps.reasoning.stored_traces import stored_traces
+from ccps.reasoning.trace import Segmentation, Trace
 from ccps.stages.faithful.confidence import FINAL_ANSWER
-from ccps.stages.faithful.cut import Segmentation
-from ccps.stages.faithful.stored import stored_traces
 
 
-class Measured(NamedTuple):
+class MeasuredRun(NamedTuple):
     """What the stages left of one run.
 
     Attributes:
-        traces: the texts.
-        readings: what was read off their tokens, if anything.
+        run: the traces, and what was read off their tokens.
         marks: whether their answers are right.
         steps: their steps, and how decisive the words are.
         confidences: by estimator.
     """
 
-    traces: Artifact
-    readings: Artifact | None
+    run: TraceRun
     marks: Artifact
     steps: Artifact
     confidences: Mapping[str, Artifact]
 
     @property
     def artifacts(self) -> list[Artifact]:
-        """All of them."""
-        own = [self.traces, self.readings, self.marks, self.steps, *self.confidences.values()]
+        """All that tables are made of."""
+        own = [self.run.traces, self.run.readings, self.marks, self.steps, *self.confidences.values()]
         return [artifact for artifact in own if artifact is not None]
 
 
-def step_table(measured: Measured) -> pd.DataFrame:
+def answer_signals() -> list[str]:
+    """Columns of the trace table that say whether the final answer is right."""
+    return [*ANSWER_SIGNALS, *(f"answer_{name}" for name, kind in ESTIMATORS.items() if kind.reads_answer)]
+
+
+def step_table(measured: MeasuredRun) -> pd.DataFrame:
     """A row per step: trace_id, step, start, end, text, n_tokens, decisiveness, and a column per estimator."""
     table = measured.steps.rows().to_pandas().drop(columns="reason")
     for name, artifact in measured.confidences.items():
@@ -49,15 +53,19 @@ def step_table(measured: Measured) -> pd.DataFrame:
     return table
 
 
-def trace_table(measured: Measured, cut: Segmentation) -> pd.DataFrame:
+def trace_table(measured: MeasuredRun, segmentation: Segmentation) -> pd.DataFrame:
     """A row per trace: what it is, its answer, and what says whether that is right."""
     steps = measured.steps.rows().select(["trace_id"]).to_pandas()["trace_id"].value_counts()
     marks = {row["trace_id"]: row for row in measured.marks.rows().to_pylist()}
-    stability = _of_answers(measured.confidences.get("stability"))
+    of_answers = {
+        f"answer_{name}": _of_answers(measured.confidences.get(name))
+        for name, kind in ESTIMATORS.items()
+        if kind.reads_answer
+    }
     rows = []
-    for stored in stored_traces(measured.traces, measured.readings):
+    for stored in stored_traces(measured.run.traces, measured.run.readings):
         trace, mark = stored.trace, marks[stored.trace.id]
-        block = think_block(trace.text, mode=cut.mode)
+        block = think_block(trace.text, mode=segmentation.mode)
         rows.append(
             {
                 "trace_id": trace.id,
@@ -73,9 +81,9 @@ def trace_table(measured: Measured, cut: Segmentation) -> pd.DataFrame:
                 "misaligned": trace.misaligned,
                 "n_steps": int(steps.get(trace.id, 0)),
                 "n_tokens": np.nan if trace.token_ids is None else float(len(trace.token_ids)),
-                "p_true": stored.reading.p_true,
-                "answer_probability": _answer_probability(trace, mark["answer"], cut),
-                "answer_stability": stability.get(trace.id, np.nan),
+                "p_true": stored.p_true,
+                "answer_probability": _answer_probability(trace, mark["answer"], segmentation),
+                **{column: known.get(trace.id, np.nan) for column, known in of_answers.items()},
             }
         )
     table = pd.DataFrame(rows)
@@ -90,10 +98,10 @@ def _of_answers(confidence: Artifact | None) -> dict[str, float]:
     return dict(zip(rows["trace_id"], rows["confidence"], strict=True))
 
 
-def _answer_probability(trace: Trace, answer: str | None, cut: Segmentation) -> float:
+def _answer_probability(trace: Trace, answer: str | None, segmentation: Segmentation) -> float:
     """Geometric mean of the probabilities of the final answer's tokens; NaN where it cannot be told."""
     found = answer_step(trace.text, answer)
-    tokens = None if found is None or trace.log_probs is None else cut.tokens(trace, [found])
+    tokens = None if found is None or trace.log_probs is None else segmentation.tokens(trace, [found])
     if not tokens or not len(tokens[0]):
         return float("nan")
     assert trace.log_probs is not None

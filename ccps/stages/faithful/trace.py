@@ -22,11 +22,11 @@ from ccps.reasoning.generate import TraceWriter
 from ccps.reasoning.jsonl import read_traces
 from ccps.reasoning.messages import ThinkTag, reasoning_messages, reasoning_prompt, resolved_tag
 from ccps.reasoning.offsets import with_offsets
+from ccps.reasoning.stored_traces import save_traces
 from ccps.reasoning.trace import Trace
 from ccps.settings.faithful.condition import PromptCondition
 from ccps.settings.faithful.task import TaskSpec
 from ccps.settings.faithful.traces import TraceSettings
-from ccps.stages.faithful.stored import save_traces
 
 
 class Asking(NamedTuple):

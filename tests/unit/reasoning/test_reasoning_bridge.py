@@ -58,7 +58,7 @@ def test_signals_of_the_answer():
     correct = [True, False, True, True, False, True]
     p_true = [0.9, 0.2, 0.8, NAN, 0.8, 0.3]
     traces = traces_of({f"q{i}": mark for i, mark in enumerate(correct)}, p_true=p_true, answer_stability=[NAN] * 6)
-    rows = by_key(bridge(steps, traces, [], QUICK))
+    rows = by_key(bridge(steps, traces, [], QUICK, ["p_true", "answer_probability", "answer_stability"]))
     known = [0, 1, 2, 4, 5]
     row = rows.loc[("answer", "p_true", "auroc")]
     assert row["value"] == roc_auc_score([correct[i] for i in known], [p_true[i] for i in known])

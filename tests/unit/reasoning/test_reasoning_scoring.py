@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 
 from ccps.core.errors import UserError
 from ccps.core.settings import SettingsError, check
+from ccps.estimators.base import released_rules
 from ccps.faithful import baselines
 from ccps.reasoning.resampling import question_labels
 from ccps.reasoning.scoring import (
@@ -23,6 +24,7 @@ from ccps.reasoning.scoring import (
 )
 from ccps.settings.faithful.scoring import ScoringSettings
 
+RELEASED = released_rules()
 QUICK = ScoringSettings(resamples=40)
 QUICK_PARITY = ScoringSettings(mode="parity", resamples=40)
 
@@ -71,7 +73,7 @@ def test_the_published_vector(settings, cmfg):
 
 
 def test_bins_used_and_rows_without_a_bin():
-    strict, parity = (score_cell(FIVE, FIVE_TRACES, ["deepconf"], mode) for mode in (QUICK, QUICK_PARITY))
+    strict, parity = (score_cell(FIVE, FIVE_TRACES, ["deepconf"], mode, RELEASED) for mode in (QUICK, QUICK_PARITY))
     assert (metric(strict, "cmfg_bins_used")["value"], metric(strict, "cmfg_bins_empty")["value"]) == (4, 6)
     assert metric(strict, "cmfg")["n"] == 5
     assert metric(parity, "cmfg")["n"] == 4
@@ -96,7 +98,7 @@ def test_traces_by_hand():
         ]
     )
     traces = traces_of({"b": True, "empty": None, "a": False})
-    scored = score_traces(steps, traces, ["deepconf", "rcc"]).set_index("trace_id")
+    scored = score_traces(steps, traces, ["deepconf", "rcc"], released=RELEASED).set_index("trace_id")
     assert list(scored.index) == ["b", "empty", "a"]
     assert scored.loc["a", "decisiveness"] == 0.75
     assert scored.loc["a", "confidence_deepconf"] == pytest.approx(0.5)
@@ -115,7 +117,9 @@ def test_traces_by_hand():
 def test_parity_reads_traces_as_released():
     steps = steps_of("a", [1.0, -1.0], deepconf=[-1.0, -1.0], rcc=[0.2, 0.6], sampling=[NAN, NAN])
     traces = traces_of({"a": True, "empty": True})
-    scored = score_traces(steps, traces, ["deepconf", "rcc", "sampling"], mode="parity").set_index("trace_id")
+    scored = score_traces(steps, traces, ["deepconf", "rcc", "sampling"], mode="parity", released=RELEASED).set_index(
+        "trace_id"
+    )
     assert scored.loc["a", "decisiveness"] == 1.0
     assert scored.loc["a", "confidence_rcc"] == 0.6
     assert scored.loc["empty", "confidence_rcc"] == 0.0
@@ -127,7 +131,7 @@ def test_parity_reads_traces_as_released():
 def test_rcc_has_both_readings():
     steps = pd.concat([steps_of(f"q{i}", [0.5, 0.5], rcc=[0.1 * i, 0.05 * i]) for i in range(6)])
     traces = traces_of({f"q{i}": True for i in range(6)})
-    strict, parity = (score_cell(steps, traces, ["rcc"], mode) for mode in (QUICK, QUICK_PARITY))
+    strict, parity = (score_cell(steps, traces, ["rcc"], mode, RELEASED) for mode in (QUICK, QUICK_PARITY))
     assert metric(strict, "mean_confidence", "rcc")["value"] == pytest.approx(0.1875)
     assert metric(strict, "mean_confidence_last", "rcc")["value"] == pytest.approx(0.125)
     assert metric(parity, "mean_confidence", "rcc")["value"] == pytest.approx(0.125)
@@ -137,7 +141,7 @@ def test_rcc_has_both_readings():
 
 def test_parity_leaves_out_traces_without_a_mark():
     traces = traces_of({"q0": True, "q1": None, "q2": False, "q3": None, "q4": True})
-    strict, parity = (score_cell(FIVE, traces, ["deepconf"], mode) for mode in (QUICK, QUICK_PARITY))
+    strict, parity = (score_cell(FIVE, traces, ["deepconf"], mode, RELEASED) for mode in (QUICK, QUICK_PARITY))
     assert metric(strict, "mfg")["n"] == 5
     assert metric(parity, "mfg")["n"] == 3
     assert metric(parity, "mfg")["value"] == pytest.approx(0.7)
@@ -234,7 +238,7 @@ def test_all_confidences_equal():
 
 def test_correlations_in_pairs():
     steps, traces = random_cell(3, n=30)
-    scores = score_cell(steps, traces, ["deepconf", "rcc"], QUICK)
+    scores = score_cell(steps, traces, ["deepconf", "rcc"], QUICK, RELEASED)
     table = scores.correlations.set_index(["first", "second"])
     assert len(table) == 25
     a, b = scores.traces["confidence_deepconf"], scores.traces["faithfulness_rcc"]
@@ -273,14 +277,14 @@ def test_unknown_questions_are_questions_of_their_own():
 def test_bounds_and_order(seed, mode):
     steps, traces = random_cell(seed)
     settings = ScoringSettings(mode=mode, resamples=10)
-    scores = score_cell(steps, traces, ["deepconf", "rcc"], settings)
+    scores = score_cell(steps, traces, ["deepconf", "rcc"], settings, RELEASED)
     fractions = ["mfg", "cmfg", "cmfg_star", "always_decisive", "best_constant", "permutation", "mean_confidence"]
     table = scores.results[scores.results["metric"].isin(fractions)]
     for column in ("value", "ci_low", "ci_high"):
         assert table[column].dropna().between(-1e-12, 1 + 1e-12).all()
     rng = np.random.default_rng(seed)
     mixed_steps, mixed_traces = (t.iloc[rng.permutation(len(t))].reset_index(drop=True) for t in (steps, traces))
-    mixed = score_cell(mixed_steps, mixed_traces, ["deepconf", "rcc"], settings)
+    mixed = score_cell(mixed_steps, mixed_traces, ["deepconf", "rcc"], settings, RELEASED)
     pd.testing.assert_frame_equal(mixed.results, scores.results, check_exact=True)
     pd.testing.assert_frame_equal(mixed.correlations, scores.correlations, check_exact=True)
     pd.testing.assert_frame_equal(mixed.dropped, scores.dropped)

@@ -38,32 +38,32 @@ TRACE_SCHEMA = pa.schema(
 )
 
 
-class Reading(NamedTuple):
-    """What was read off one trace, in the model's dtype on the CPU; None where that is not kept.
+class TokenStates(NamedTuple):
+    """Hidden states of one trace, in the model's dtype on the CPU; None where they were not kept or are not wanted.
 
     Attributes:
         final: `[tokens, d]` final-normed states that predicted each generated token.
         pre_norm: `[prompt + tokens, d]` output of the last decoder layer, before the final norm.
         post_norm: the same after it.
-        p_true: P("yes") when the model is asked whether its answer is correct; NaN if it was not asked.
     """
 
     final: Tensor | None = None
     pre_norm: Tensor | None = None
     post_norm: Tensor | None = None
-    p_true: float = float("nan")
 
 
-class Stored(NamedTuple):
+class StoredTrace(NamedTuple):
     """One trace with what was read off it.
 
     Attributes:
         trace: its record, with log-probabilities if any were read.
-        reading: states and P(True).
+        states: of its tokens.
+        p_true: P("yes") when the model is asked whether its answer is correct; NaN if it was not asked.
     """
 
     trace: Trace
-    reading: Reading
+    states: TokenStates
+    p_true: float
 
 
 def trace_row(trace: Trace) -> dict[str, Any]:
@@ -102,13 +102,13 @@ def stored_traces(
     readings: Artifact | None = None,
     states: Collection[str] = (),
     shards: Sequence[int] | None = None,
-) -> Iterator[Stored]:
+) -> Iterator[StoredTrace]:
     """Read traces one by one, so that memory grows neither with their number nor with states nobody wants.
 
     Args:
         traces: what the trace stage wrote.
         readings: what the read stage wrote, shard by shard the same traces; None if nothing was read.
-        states: which states are wanted, of those that `Reading` names.
+        states: which states are wanted, of those that `TokenStates` names.
         shards: which; all if None.
     """
     wanted = ("top_log_probs", "log_probs", *states)
@@ -125,9 +125,8 @@ def stored_traces(
             ]
             for index, (row, aside) in enumerate(zip(rows, asides, strict=True)):
                 found = {name: _tensor(files, f"{index}.{name}") for name in wanted}
-                kept = {name: found[name] for name in states}
-                reading = Reading(**kept, p_true=aside.get("p_true", float("nan")))
-                yield Stored(_trace(row, found), reading)
+                kept = TokenStates(**{name: found[name] for name in states})
+                yield StoredTrace(_trace(row, found), kept, aside.get("p_true", float("nan")))
 
 
 def _tensor(files: Sequence[Any], name: str) -> Tensor | None:

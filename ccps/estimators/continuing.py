@@ -1,4 +1,4 @@
-"""Continuations of steps from their own prefixes."""
+"""Continuations of the steps of traces from their own prefixes, which the estimator `sampling` goes by."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -10,16 +10,16 @@ import pyarrow.parquet as pq
 import torch
 
 from ccps.core.artifacts import ROWS, Artifact
-from ccps.pipeline.model import SharedModel
+from ccps.estimators.base import TraceRun
+from ccps.pipeline.by_shard import reasons
 from ccps.pipeline.stage import Stage, Work, total_cost
 from ccps.reasoning.continuations import Asked, Continuation, LeftOut, StepSampler, can_share, choose_steps
 from ccps.reasoning.judge_base import EMPTY
+from ccps.reasoning.stored_traces import stored_traces
+from ccps.reasoning.trace import Segmentation
 from ccps.settings.faithful.continuations import ContinuationSettings
-from ccps.stages.faithful.by_shard import reasons
-from ccps.stages.faithful.cut import Segmentation
-from ccps.stages.faithful.stored import stored_traces
 
-_DRAWN = pa.schema(
+_CONTINUED = pa.schema(
     [
         ("trace_id", pa.string()),
         ("step", pa.int32()),
@@ -51,19 +51,14 @@ class ContinueStage(Stage):
     independent = True
 
     def __init__(
-        self,
-        traces: Artifact,
-        label: str,
-        model: SharedModel,
-        cut: Segmentation,
-        settings: ContinuationSettings,
-        max_batch_tokens: int,
+        self, run: TraceRun, segmentation: Segmentation, settings: ContinuationSettings, max_batch_tokens: int
     ) -> None:
         super().__init__()
-        self.traces = traces
-        self.label = label
-        self.shared = model
-        self.cut = cut
+        assert run.model is not None
+        self.traces = run.traces
+        self.label = run.label
+        self.shared = run.model
+        self.segmentation = segmentation
         self.settings = settings
         self.max_batch_tokens = max_batch_tokens
 
@@ -77,7 +72,7 @@ class ContinueStage(Stage):
         return {
             "traces": self.traces,
             "model": self.shared.files.fingerprint,
-            **self.cut._asdict(),
+            **self.segmentation._asdict(),
             **asdict(self.settings),
             "max_batch_tokens": self.max_batch_tokens,
             **self.shared.engine_inputs,
@@ -86,8 +81,8 @@ class ContinueStage(Stage):
     def prepare(self, device: torch.device) -> None:
         """Load the model, and choose the steps of all traces; only their numbers are kept."""
         self.lm, self.writer = self.shared.get(device), self.shared.writer(device)
-        lengths = {stored.trace.id: len(self.cut.steps(stored.trace)) for stored in stored_traces(self.traces)}
-        chosen = choose_steps(list(lengths), list(lengths.values()), self.settings, mode=self.cut.mode)
+        lengths = {stored.trace.id: len(self.segmentation.steps(stored.trace)) for stored in stored_traces(self.traces)}
+        chosen = choose_steps(list(lengths), list(lengths.values()), self.settings, mode=self.segmentation.mode)
         self.chosen = dict(zip(lengths, chosen, strict=True))
         self.forks = can_share(self.lm, self.writer)
 
@@ -100,11 +95,11 @@ class ContinueStage(Stage):
         traces = [stored.trace for stored in stored_traces(self.traces, shards=[content])]
         sampler = StepSampler(
             self.lm,
-            [Asked(trace, self.cut.steps(trace), self.chosen[trace.id]) for trace in traces],
+            [Asked(trace, self.segmentation.steps(trace), self.chosen[trace.id]) for trace in traces],
             self.settings,
             self.max_batch_tokens,
-            mode=self.cut.mode,
-            unit=self.cut.unit,
+            mode=self.segmentation.mode,
+            unit=self.segmentation.unit,
             writer=self.writer,
             forks=self.forks,
         )
@@ -117,10 +112,10 @@ class ContinueStage(Stage):
     def save_shard(self, outputs: list[_Drawn], folder: Path) -> Mapping[str, float]:
         """Write the continuations, and what could not be continued."""
         [found] = outputs
-        empty = EMPTY if self.cut.mode == "strict" else ""  # parity has them judged like all others
+        empty = EMPTY if self.segmentation.mode == "strict" else ""  # parity has them judged like all others
         rows = [{**one._asdict(), "reason": "" if one.text else empty} for one in found.drawn]
         left_out = [{**one._asdict(), "sample": -1} for one in found.left_out]
-        pq.write_table(pa.Table.from_pylist([*rows, *left_out], schema=_DRAWN), folder / ROWS)
+        pq.write_table(pa.Table.from_pylist([*rows, *left_out], schema=_CONTINUED), folder / ROWS)
         tokens = sum(one.n_tokens for one in found.drawn)
         return {"n": len(rows), "tokens": tokens, "retokenised": found.retokenised}
 

@@ -1,0 +1,69 @@
+"""Confidence chained through hidden states (RCC, arXiv 2601.13368)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, cast
+
+import numpy as np
+
+from ccps.estimators.base import Estimator, Kept, StepScores, TraceRun, missing, registered
+from ccps.faithful import Step, TraceRule, rcc
+from ccps.faithful.rcc import Similarity
+from ccps.metrics.inputs import IntArray
+from ccps.reasoning.stored_traces import StoredTrace
+from ccps.reasoning.trace import Trace
+
+
+@registered
+class Rcc(Estimator):
+    """See `ccps.faithful.rcc`."""
+
+    name = "rcc"
+    label = "RCC"
+    description = (
+        "Confidence from hidden states (arXiv 2601.13368): probabilities of the tokens that the step before attends "
+        "to, carried on from step to step. In [0, 1], higher is more confident. The value of a trace is the mean over "
+        "its steps, in parity mode that of the last."
+    )
+    released_rule = TraceRule("last", 0.0)
+
+    @property
+    def kept(self) -> Kept:
+        """The states of prompt and trace, and the likeliest token."""
+        return Kept(states=(self.faithful.rcc.hidden,))
+
+    @property
+    def in_words(self) -> str:
+        """Threshold, memory and states."""
+        own = self.faithful.rcc
+        return f"μ = {own.mu:g}, δ = {own.delta:g}, states {own.hidden}"
+
+    def inputs(self, run: TraceRun) -> Mapping[str, Any]:
+        """Threshold, memory, states, similarity, and whose probability counts."""
+        return asdict(self.faithful.rcc)
+
+    def score(self, stored: StoredTrace, steps: Sequence[Step], tokens: Sequence[IntArray]) -> StepScores:
+        """See `Estimator.score`."""
+        trace, own = stored.trace, self.faithful.rcc
+        states = getattr(stored.states, own.hidden)
+        if states is None:
+            return missing(steps, "no states")
+        logs = trace.log_probs if own.token == "sampled" else _of_likeliest(trace)
+        if logs is None:
+            return missing(steps, "no log-probabilities")
+        found = rcc(
+            states,
+            np.exp(logs),
+            tokens,
+            len(trace.prompt_ids),
+            mu=own.mu,
+            delta=own.delta,
+            similarity=cast(Similarity, own.similarity),
+            mode=self.segmentation.mode,
+        )
+        return StepScores(found, "steps without tokens" if np.isnan(found).any() else "")
+
+
+def _of_likeliest(trace: Trace) -> Any:
+    """The log-probability of the likeliest token at each position."""
+    return None if trace.top_log_probs is None else trace.top_log_probs[:, 0]

@@ -1,0 +1,216 @@
+"""Confidence from what the model says when it writes a step anew (prefix-conditioned sampling, arXiv 2606.03969).
+
+Two stages of its own: `continue` writes what the model says instead, `judge` tells how far that agrees with the step.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
+
+from ccps.estimators.base import Estimator, OwnStage, StepScores, TraceRun, registered
+from ccps.estimators.continuing import ContinueStage
+from ccps.faithful import Step, TraceRule, sampling_confidence
+from ccps.llm import ModelFiles
+from ccps.metrics.inputs import IntArray
+from ccps.pipeline.by_shard import ByShardStage, Rows, reasons, spent
+from ccps.pipeline.model import SharedModel
+from ccps.reasoning.consistency_judges import ConsistencyJudge, Pair, judge_inputs, open_judge
+from ccps.reasoning.stored_traces import StoredTrace, stored_traces
+from ccps.reasoning.trace import Segmentation
+from ccps.settings.faithful.judge import JudgeChoice
+from ccps.settings.faithful.run import FaithfulSettings
+
+_JUDGED = pa.schema(
+    [
+        ("trace_id", pa.string()),
+        ("step", pa.int32()),
+        ("sample", pa.int32()),
+        ("inconsistency", pa.float64()),
+        ("reply", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+
+
+@dataclass
+class SharedJudge:
+    """Holds a judge between stages, so that a model of its own is loaded once.
+
+    Attributes:
+        choice: which one.
+        cache: folder in which replies of an endpoint are kept.
+    """
+
+    choice: JudgeChoice
+    cache: Path
+    _opened: ConsistencyJudge | None = field(default=None, repr=False)
+
+    def get(self, segmentation: Segmentation, device: torch.device, model: SharedModel) -> ConsistencyJudge:
+        """Open the judge, or return it if it is open; one that is the model under study itself is opened anew."""
+        if self.choice.is_model_under_study:
+            return open_judge(self.choice, self.cache, segmentation.mode, device, model.get(device))
+        if self._opened is None:
+            self._opened = open_judge(self.choice, self.cache, segmentation.mode, device)
+        return self._opened
+
+    def release(self) -> None:
+        """Free its memory."""
+        self._opened = None
+
+
+class JudgeStage(ByShardStage):
+    """Rows of trace id, step, sample, inconsistency in [0, 1], the judge's reply, and why it is missing."""
+
+    name = "judge"
+    schema = _JUDGED
+
+    def __init__(self, run: TraceRun, segmentation: Segmentation, judge: SharedJudge) -> None:
+        super().__init__(run.made[ContinueStage.name], run.label)
+        assert run.model is not None
+        self.traces = run.traces
+        self.segmentation = segmentation
+        self.shared_judge = judge
+        self.shared = run.model
+
+    @property
+    def title(self) -> str:
+        """Whose continuations, and who judges them."""
+        return f"{self.label}, {self.shared_judge.choice.name}"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """The continuations, by which the steps are known too, and the judge."""
+        choice = self.shared_judge.choice
+        return {"drawn": self.source, "mode": self.segmentation.mode, **judge_inputs(choice, self.shared.files)}
+
+    def prepare(self, device: torch.device) -> None:
+        """Open the judge."""
+        self.judge = self.shared_judge.get(self.segmentation, device, self.shared)
+        self.accounted = self.judge.usage
+
+    def on_predict_end(self) -> None:
+        """The judge may close its connections."""
+        self.judge.close()
+
+    def step(self, content: int) -> Rows:
+        """Judge the continuations of a shard."""
+        stored = stored_traces(self.traces, shards=[content])
+        steps = {one.trace.id: self.segmentation.steps(one.trace) for one in stored}
+        rows = [row for row in self.source.rows(content).to_pylist() if row["sample"] >= 0]
+        pairs = [Pair(row["text"], steps[row["trace_id"]][row["step"]].text) for row in rows]
+        verdicts = self.judge.judge(pairs) if pairs else []
+        return [
+            {**{name: row[name] for name in ("trace_id", "step", "sample")}, **verdict._asdict()}
+            for row, verdict in zip(rows, verdicts, strict=True)
+        ]
+
+    def save_shard(self, outputs: list[Rows], folder: Path) -> Mapping[str, float]:
+        """Write the judgements, and note what they have taken of an endpoint."""
+        before, self.accounted = self.accounted, self.judge.usage
+        return {**super().save_shard(outputs, folder), **spent(before, self.accounted)}
+
+    def summary_of(self, rows: pd.DataFrame) -> Mapping[str, Any]:
+        """Say how often continuations agree, and count what has no judgement, by reason."""
+        known = rows["inconsistency"].dropna()
+        return {
+            "judged": len(known),
+            "unjudged": len(rows) - len(known),
+            **({"mean_inconsistency": float(known.mean())} if len(known) else {}),
+            "reasons": reasons(rows["reason"]),
+        }
+
+
+_JUDGES = {
+    "lexical": "words in common",
+    "numeric": "the last number in each",
+    "nli": "a model of entailment",
+    "llm_yes_no": "a language model, asked yes or no",
+}
+
+
+def _tokenised_anew(summary: Mapping[str, Any]) -> str:
+    anew = summary.get("traces_tokenised_anew")
+    return f"Sampling: the text of {anew} traces without fitting ids was tokenised anew." if anew else ""
+
+
+@registered
+class Sampling(Estimator):
+    """Share of a step's continuations that agree with it, see `ccps.faithful.consistency`."""
+
+    name = "sampling"
+    label = "Sampling"
+    description = (
+        "Share of what the model says when it writes a step anew, from the same text before it, that agrees with the "
+        "step by a judge (arXiv 2606.03969). In [0, 1], higher is more confident. Of long traces a part of the steps "
+        "is sampled."
+    )
+    released_rule = TraceRule("mean", 0.5)
+    reads_tokens = False
+    stages = (
+        OwnStage(
+            ContinueStage,
+            lambda own, run: ContinueStage(
+                run, own.segmentation, own.faithful.sampling, own.faithful.traces.max_batch_tokens
+            ),
+            reads_layers=True,
+            left_out="continuations",
+            note=_tokenised_anew,
+        ),
+        OwnStage(
+            JudgeStage,
+            lambda own, run: JudgeStage(run, own.segmentation, own.judge),
+            left_out="continuations not judged",
+        ),
+    )
+
+    def __init__(self, faithful: FaithfulSettings, segmentation: Segmentation, replies: Path) -> None:
+        super().__init__(faithful, segmentation, replies)
+        self.judge = SharedJudge(faithful.judge, replies)
+
+    @property
+    def in_words(self) -> str:
+        """How is drawn, and who judges."""
+        own = self.faithful.sampling
+        return (
+            f"K = {own.k}, temperature {own.temperature:g}, at most {own.max_new_tokens} tokens, "
+            f"at most {own.max_steps} steps of a trace, judged by {self.behind}"
+        )
+
+    @property
+    def behind(self) -> str:
+        """The judge."""
+        return _JUDGES[self.faithful.judge.name]
+
+    @property
+    def keeps_model(self) -> bool:
+        """Whether the model judges itself."""
+        return self.faithful.judge.is_model_under_study
+
+    def check(self, files: ModelFiles) -> None:
+        """Look for the judge's model."""
+        judge_inputs(self.faithful.judge, files)
+
+    def inputs(self, run: TraceRun) -> Mapping[str, Any]:
+        """The judgements."""
+        return {"judged": run.made[JudgeStage.name]}
+
+    def prepare(self, run: TraceRun, device: torch.device) -> None:
+        """Gather the judgements of each step."""
+        rows = run.made[JudgeStage.name].rows().select(["trace_id", "step", "inconsistency"]).to_pandas()
+        self.by_step = {
+            key: group.to_numpy() for key, group in rows.groupby(["trace_id", "step"], sort=False)["inconsistency"]
+        }
+
+    def score(self, stored: StoredTrace, steps: Sequence[Step], tokens: Sequence[IntArray]) -> StepScores:
+        """See `Estimator.score`."""
+        found = sampling_confidence([self.by_step.get((stored.trace.id, index), []) for index in range(len(steps))])
+        return StepScores(found, "steps not sampled, or samples not judged" if np.isnan(found).any() else "")
+
+    def release(self) -> None:
+        """Let the judge go."""
+        self.judge.release()
