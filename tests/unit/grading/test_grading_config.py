@@ -7,7 +7,9 @@ from omegaconf import OmegaConf
 
 from ccps.core.errors import UserError
 from ccps.core.settings import SettingsError
-from ccps.grading import GRADERS, GraderConfig, JudgeConfig, check_grader, judging_cost, make_grader
+from ccps.data.records import Question
+from ccps.grading import GRADERS, GraderConfig, JudgeConfig, check_grader, judging_cost, make_grader, register
+from ccps.grading.base import Comparison
 
 CONF = Path(__file__).parents[3] / "conf" / "grader"
 JUDGE = JudgeConfig("https://host.example/v1", "m")
@@ -142,3 +144,22 @@ def test_a_key_that_cannot_be_used_is_not_repeated(
     with pytest.raises(UserError, match="SOME_KEY") as caught:
         Endpoint(replace(JUDGE, key_variable="SOME_KEY"))
     assert not value or not value.strip() or value not in str(caught.value)
+
+
+def test_a_grader_from_outside_is_made_by_name(tmp_path: Path) -> None:
+    @register
+    class Never(Comparison):
+        name = "never"
+        formats = frozenset({"mc", "oe"})
+
+        def is_right(self, answer: str, question: Question) -> bool:
+            return False
+
+    try:
+        assert isinstance(make_grader(GraderConfig("never"), tmp_path), Never)
+        with pytest.raises(ValueError, match="got two called `never`"):
+            register(Never)
+    finally:
+        GRADERS.remove("never")
+    with pytest.raises(UserError, match="got 'never'"):
+        check_grader(GraderConfig("never"))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ccps.core.errors import UserError
-from ccps.methods import METHODS, Evidence, Method, find_method
+from ccps.methods import METHODS, Evidence, Method, find_method, register
+from ccps.methods.evidence import FloatArray
 from ccps.perturbation import FEATURE_NAMES
 
 
@@ -89,3 +90,25 @@ def test_p_true_is_the_softmax_over_both_options() -> None:
     assert p.tolist() == pytest.approx([0.5, math.exp(3) / (math.exp(1) + math.exp(3)), 0.0, 1.0])
     with pytest.raises(ValueError, match="self_evaluation"):
         untrained("p_true").p_correct(known)
+
+
+def test_a_method_from_outside_is_found_by_name_and_stands_last() -> None:
+    @register
+    class Certain(Method):
+        name = "certain"
+        label = "Certain"
+        source = "this test"
+
+        def p_correct(self, evidence: Evidence) -> FloatArray:
+            return np.ones(len(evidence.lengths))
+
+    try:
+        assert list(METHODS)[-1] == "certain"
+        assert untrained("certain").p_correct(evidence(original_entropy=[0.0] * 2)).tolist() == [1.0, 1.0]
+        assert find_method("certain", "platt").name == "certain_platt"
+        with pytest.raises(ValueError, match="got two called `certain`"):
+            register(Certain)
+    finally:
+        METHODS.remove("certain")
+    with pytest.raises(UserError, match="got 'certain'"):
+        find_method("certain")
