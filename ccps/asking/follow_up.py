@@ -10,7 +10,7 @@ import torch
 from scipy.special import expit
 from torch import Tensor
 
-from ccps.faithful.segment import CLOSE
+from ccps.data.thinking import CLOSE
 from ccps.llm import Context, LanguageModel, common_prefix, follow, ids_after_answer, letter_tokens, number_of_layers
 from ccps.llm.chat import opens_thinking
 

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
 
+from ccps.data.thinking import CLOSE
 from ccps.faithful.modes import Mode, check_mode
-from ccps.faithful.segment import CLOSE, Step
+from ccps.faithful.segment import Step
 from ccps.metrics.inputs import FloatArray
 
 MAX_STEPS = 20

@@ -3,11 +3,11 @@
 import re
 from typing import Literal, NamedTuple, get_args
 
+from ccps.data.thinking import CLOSE, OPEN
 from ccps.faithful.modes import Mode, check_mode
 from ccps.faithful.sentences import sentence_spans
 from ccps.metrics.inputs import check_choice
 
-OPEN, CLOSE = "<think>", "</think>"
 Unit = Literal["paragraph", "sentence"]
 
 _LEADING_TAGS = re.compile(rf"(?:\s*{OPEN})+")

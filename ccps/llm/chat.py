@@ -6,7 +6,7 @@ from typing import Any, Literal
 from jinja2 import TemplateError
 
 from ccps.core.errors import UserError
-from ccps.faithful.segment import OPEN
+from ccps.data.thinking import OPEN
 
 PromptMode = Literal["strict", "parity"]
 Messages = Sequence[dict[str, str]]

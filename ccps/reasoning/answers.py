@@ -4,9 +4,9 @@ import re
 import string
 from typing import NamedTuple
 
+from ccps.data.thinking import CLOSE
 from ccps.faithful import Mode, think_block
 from ccps.faithful.modes import check_mode
-from ccps.faithful.segment import CLOSE
 
 # A box, an escaped character (no brace that counts), a brace.
 _BRACES = re.compile(r"\\+boxed\s*\{|\\.|[{}]", re.DOTALL)

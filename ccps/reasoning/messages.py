@@ -6,8 +6,8 @@ from typing import Any, Literal, get_args
 from ccps.core.errors import expected
 from ccps.data.prompts import SystemRole
 from ccps.data.records import Question
+from ccps.data.thinking import OPEN
 from ccps.faithful import Mode
-from ccps.faithful.segment import OPEN
 from ccps.llm.chat import opens_thinking, prompt_ids
 from ccps.reasoning.conditions import filled
 from ccps.reasoning.tasks import task_prompt

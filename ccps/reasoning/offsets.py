@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ccps.data.thinking import CLOSE, OPEN
 from ccps.faithful import misalignment
-from ccps.faithful.segment import CLOSE, OPEN
 from ccps.metrics.inputs import IntArray
 from ccps.reasoning.trace import Trace
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from ccps.data.thinking import CLOSE, OPEN
 from ccps.faithful import Mode, first_paragraph
-from ccps.faithful.segment import CLOSE, OPEN
 from ccps.faithful.sentences import sentence_spans
 
 
