@@ -1,6 +1,5 @@
 """Put questions to a language model, or read given answers; either way, keep the state of every answer token."""
 
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -17,11 +16,8 @@ from ccps.llm import (
     LanguageModel,
     Passage,
     answer_ids,
-    check_context_window,
     choose_tokens,
-    common_prefix,
-    compute_prefix,
-    plan_batches,
+    lay_out,
     prompt_ids,
     read,
 )
@@ -112,25 +108,15 @@ class Interview:
         ]
         self.follow_up = FollowUp(lm, self.messages[0], collect) if collect else None
         after = len(self.follow_up.tokens) if self.follow_up else 0
-        longest = [Passage(self.prompts[index], range(self._room(index) + after)) for index in range(len(questions))]
-        check_context_window(lm, [question.id for question in questions], longest)
-        self.shared = common_prefix(self.prompts)
-        self.prefix = compute_prefix(lm, self.prompts[0][: self.shared])
+        rooms = [self._room(index) for index in range(len(questions))]
+        self.layout = lay_out(lm, [question.id for question in questions], self.prompts, rooms, after=after)
+        self.prefix = self.layout.read_shared()
 
     @property
     def batches(self) -> list[list[int]]:
         """Positions of the questions of each batch: of one way of answering, and of like length."""
-        groups: dict[Way, list[int]] = defaultdict(list)
-        for index in range(len(self.questions)):
-            groups[self._way(index)].append(index)
-        return [
-            [group[place] for place in batch]
-            for group in groups.values()
-            for batch in plan_batches(
-                [len(self.prompts[index]) - self.shared + self._room(index) for index in group],
-                self.manner.max_batch_tokens,
-            )
-        ]
+        ways = [self._way(index) for index in range(len(self.questions))]
+        return self.layout.batches(self.manner.max_batch_tokens, kinds=ways)
 
     def answer(self, batch: Sequence[int]) -> list[Answer]:
         """Answer the questions of one batch, given by their positions; in parts if memory runs out.
@@ -238,7 +224,7 @@ class Interview:
     ) -> Answer:
         """Join an answer's parts; of one that is nothing but white space no token is probed."""
         probed = [place for place, token in enumerate(tokens) if text and token not in self.closing]
-        cost = len(self.prompts[index]) - self.shared + len(tokens)
+        cost = self.layout.own(index) + len(tokens)
         kept = after if probed else AfterAnswer()
         return Answer(text, [tokens[place] for place in probed], states[probed], is_cut, cost, kept)
 

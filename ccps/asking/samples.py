@@ -12,15 +12,7 @@ from torch import Tensor
 from ccps.asking.interview import Manner
 from ccps.data.records import Question
 from ccps.engines import OwnWriter, Writer
-from ccps.llm import (
-    LanguageModel,
-    Passage,
-    check_context_window,
-    common_prefix,
-    compute_prefix,
-    letter_tokens,
-    plan_batches,
-)
+from ccps.llm import LanguageModel, lay_out, letter_tokens
 from ccps.llm.sample import Sampled, check_logits, draw, log_probs
 from ccps.settings.samples import SamplesConfig
 
@@ -143,14 +135,11 @@ class WrittenSamples:
         self.lm = lm
         self.writer = writer or OwnWriter(lm)
         self.question_ids = list(question_ids)
-        self.prompts = list(prompts)
         self.limit = manner.max_new_tokens
         self.config = config
-        check_context_window(lm, self.question_ids, [Passage(prompt, range(self.limit)) for prompt in prompts])
-        self.shared = common_prefix(self.prompts)
-        self.prefix = compute_prefix(lm, self.prompts[0][: self.shared])
-        widths = [config.k * (len(prompt) - self.shared + self.limit) for prompt in self.prompts]
-        self.batches = plan_batches(widths, manner.max_batch_tokens)
+        self.layout = lay_out(lm, self.question_ids, prompts, self.limit)
+        self.prefix = self.layout.read_shared()
+        self.batches = self.layout.batches(manner.max_batch_tokens, rows=config.k)
 
     def draw(self, batch: Sequence[int]) -> list[list[SampledAnswer]]:
         """Draw answers to the questions at some positions.
@@ -160,13 +149,13 @@ class WrittenSamples:
         """
         config = self.config
         numbers = uniforms(config.seed, [self.question_ids[index] for index in batch], config.k, self.limit)
-        prompts = [self.prompts[index] for index in batch]
+        prompts = [self.layout.prompts[index] for index in batch]
         found = self.writer.sample(prompts, numbers, config.temperature, config.top_p, self.prefix)
         return [[_decoded(self.lm, one) for one in row] for row in found]
 
     def cost(self, batch: Sequence[int], answers: Sequence[Sequence[SampledAnswer]]) -> int:
         """Tokens that the model read or wrote for them, what all prompts share left out."""
-        read = sum(len(self.prompts[index]) - self.shared for index in batch)
+        read = sum(map(self.layout.own, batch))
         return read + sum(len(one.tokens) for row in answers for one in row)
 
 

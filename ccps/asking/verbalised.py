@@ -8,16 +8,7 @@ from typing import NamedTuple
 from ccps.asking.interview import Manner
 from ccps.data.prompts import chat_messages
 from ccps.data.records import Question
-from ccps.llm import (
-    LanguageModel,
-    Passage,
-    check_context_window,
-    common_prefix,
-    compute_prefix,
-    generate,
-    plan_batches,
-    prompt_ids,
-)
+from ccps.llm import LanguageModel, generate, lay_out, prompt_ids
 from ccps.llm.memory import in_parts
 
 QUERY = (
@@ -63,7 +54,7 @@ class Verbalisation:
         self, lm: LanguageModel, questions: Sequence[Question], answers: Sequence[str], manner: Manner
     ) -> None:
         self.lm = lm
-        self.prompts = [
+        prompts = [
             prompt_ids(
                 lm.tokenizer,
                 [
@@ -75,12 +66,9 @@ class Verbalisation:
             )
             for question, answer in zip(questions, answers, strict=True)
         ]
-        longest = [Passage(prompt, range(MAX_NEW_TOKENS)) for prompt in self.prompts]
-        check_context_window(lm, [question.id for question in questions], longest)
-        self.shared = common_prefix(self.prompts)
-        self.prefix = compute_prefix(lm, self.prompts[0][: self.shared])
-        lengths = [len(prompt) - self.shared + MAX_NEW_TOKENS for prompt in self.prompts]
-        self.batches = plan_batches(lengths, manner.max_batch_tokens)
+        self.layout = lay_out(lm, [question.id for question in questions], prompts, MAX_NEW_TOKENS)
+        self.prefix = self.layout.read_shared()
+        self.batches = self.layout.batches(manner.max_batch_tokens)
 
     def ask(self, batch: Sequence[int]) -> list[Reply]:
         """Have the model reply, greedily, about the answers at some positions; in parts if memory runs out.
@@ -91,12 +79,12 @@ class Verbalisation:
         return in_parts(self._ask, batch, self.lm.files.name)
 
     def _ask(self, batch: Sequence[int]) -> list[Reply]:
-        prompts = [self.prompts[index] for index in batch]
+        prompts = [self.layout.prompts[index] for index in batch]
         replies = []
-        for prompt, written in zip(prompts, generate(self.lm, prompts, MAX_NEW_TOKENS, self.prefix), strict=True):
+        for index, written in zip(batch, generate(self.lm, prompts, MAX_NEW_TOKENS, self.prefix), strict=True):
             text = self.lm.tokenizer.decode(written.tokens, skip_special_tokens=True).strip()
             probability, reason = stated_probability(text, is_cut=not written.ended)
-            replies.append(Reply(text, probability, reason, len(prompt) - self.shared + len(written.tokens)))
+            replies.append(Reply(text, probability, reason, self.layout.own(index) + len(written.tokens)))
         return replies
 
 

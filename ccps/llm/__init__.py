@@ -1,16 +1,14 @@
 """Causal language models: loading, prompts as token ids, and the final states of answers."""
 
+from ccps.llm.batch import Layout, common_prefix, lay_out, plan_batches, work_off
 from ccps.llm.chat import answer_ids, ids_after_answer, plain_text, prompt_ids
 from ccps.llm.choose import choose_tokens, letter_tokens
 from ccps.llm.follow import Followed, follow, number_of_layers
 from ccps.llm.forward import (
     Context,
     Passage,
-    check_context_window,
-    common_prefix,
     compute_prefix,
     final_states,
-    plan_batches,
     read,
 )
 from ccps.llm.generate import Generated, generate, write
@@ -25,11 +23,11 @@ __all__ = [
     "Generated",
     "Head",
     "LanguageModel",
+    "Layout",
     "ModelConfig",
     "ModelFiles",
     "Passage",
     "answer_ids",
-    "check_context_window",
     "choose_tokens",
     "common_prefix",
     "compute_prefix",
@@ -38,6 +36,7 @@ __all__ = [
     "follow",
     "generate",
     "ids_after_answer",
+    "lay_out",
     "letter_tokens",
     "load_model",
     "measure_head",
@@ -46,5 +45,6 @@ __all__ = [
     "plan_batches",
     "prompt_ids",
     "read",
+    "work_off",
     "write",
 ]

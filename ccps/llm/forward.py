@@ -1,8 +1,7 @@
 """One forward pass over prompts and answers that keeps only the states from which answer tokens were predicted.
 
-Three things make it cheap. Sequences of like length share a batch, so little is padded. The tokens that all sequences
-begin with (system prompt and header) are computed once and their key-value cache is reused. And only the
-final-normed states of the positions asked for leave the decoder: logits of prompt tokens are never computed.
+Only the final-normed states of the positions asked for leave the decoder: logits of prompt tokens are never computed.
+What all passages begin with is not read again (`ccps.llm.batch`).
 """
 
 import copy
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ccps.core.errors import UserError, expected
+from ccps.core.errors import UserError
 from ccps.llm.load import LanguageModel
 
 
@@ -72,65 +71,6 @@ class Read(NamedTuple):
 
     states: list[Tensor]
     context: Context | None
-
-
-def common_prefix(sequences: Sequence[list[int]]) -> int:
-    """Count the tokens that all sequences share from the start, leaving each at least one token of its own."""
-    if not sequences:
-        return 0
-    shortest, longest = min(sequences), max(sequences)  # lexicographic extremes differ first where any two do
-    limit = min(map(len, sequences)) - 1
-    shared = 0
-    while shared < limit and shortest[shared] == longest[shared]:
-        shared += 1
-    return shared
-
-
-def plan_batches(lengths: Sequence[int], max_batch_tokens: int) -> list[list[int]]:
-    """Group passages of like length so that no padded batch holds more than a number of tokens.
-
-    Args:
-        lengths: tokens to compute for each passage (beyond the shared prefix).
-        max_batch_tokens: bound on rows times width of a batch. A single longer passage gets a batch of its own.
-
-    Returns:
-        Indices, shortest passages first; every index exactly once. The plan depends on the lengths alone.
-    """
-    batches: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
-        fits = batches and (len(batches[-1]) + 1) * lengths[index] <= max_batch_tokens
-        if fits:
-            batches[-1].append(index)
-        else:
-            batches.append([index])
-    return batches
-
-
-def check_context_window(lm: LanguageModel, names: Sequence[str], passages: Sequence[Passage]) -> None:
-    """Refuse passages that do not fit the model's context window.
-
-    Args:
-        lm: the model.
-        names: what to call each passage in the message, for instance question ids.
-        passages: what is to be read.
-
-    Raises:
-        UserError: naming the longest passage and how many are too long.
-    """
-    window = lm.context_window
-    long = [
-        (len(passage.prompt) + passage.n_states, name)
-        for name, passage in zip(names, passages, strict=True)
-        if len(passage.prompt) + passage.n_states > window
-    ]
-    if long:
-        length, name = max(long)
-        raise expected(
-            f"every prompt with its answer to fit the context window of model `{lm.files.name}`, and the longest",
-            f"at most {window} tokens",
-            f"{length} tokens for question {name} ({len(long)} are too long)",
-            "Leave these questions out, or use a model with a longer window.",
-        )
 
 
 @torch.inference_mode()

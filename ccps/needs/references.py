@@ -125,7 +125,7 @@ class ReferenceStage(AskingStage):
         places = [2 * position + side for position in content for side in (0, 1)]
         readings = {place: self._stored_reading(place) for place in places}
         missing = [place for place in places if readings[place] is None]
-        lengths = [len(self.interview.prompts[place]) - self.interview.shared for place in missing]
+        lengths = [self.interview.layout.own(place) for place in missing]
         tokens = 0
         for batch in plan_batches(lengths, self.respondent.manner.max_batch_tokens):
             positions = [missing[index] for index in batch]

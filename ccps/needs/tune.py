@@ -93,7 +93,7 @@ class TuneStage(AdapterStage):
         labels = [bool(correct[one.question_id]) for one in known]
         if len(set(labels)) < 2:
             raise _one_sided(self.answered.label, labels)
-        conversations = ask_about(self.lm, known, self.answered.questions[0], self.respondent.manner)
+        conversations = ask_about(self.lm, known, self.answered.questions[0], self.respondent.manner).prompts
         self.examples = [
             Example(tokens, len(one.prompt), one.states, label)
             for tokens, one, label in zip(conversations, known, labels, strict=True)

@@ -12,7 +12,7 @@ import torch
 
 from ccps.asking.follow_up import QUERY
 from ccps.core.artifacts import ROWS, Artifact
-from ccps.llm import Passage, common_prefix, compute_prefix, final_states, letter_tokens, plan_batches
+from ccps.llm import Passage, final_states, letter_tokens
 from ccps.llm.memory import in_parts
 from ccps.needs.answers import all_empty, stored_answers
 from ccps.needs.base import AnsweredQuestions, Need, Respondent, Source, register
@@ -68,31 +68,29 @@ class AskTunedStage(AdapterStage):
             raise all_empty(self.answered.label)
         self.ids = [one.question_id for one in stored]
         self.letters = letter_tokens(self.lm, 2)
-        self.conversations = ask_about(self.lm, stored, self.answered.questions[0], self.respondent.manner)
-        self.shared = common_prefix(self.conversations)
+        self.layout = ask_about(self.lm, stored, self.answered.questions[0], self.respondent.manner)
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """Batches of like length, gathered into shards."""
-        lengths = [len(tokens) - self.shared for tokens in self.conversations]
-        batches = plan_batches(lengths, self.respondent.manner.max_batch_tokens)
+        batches = self.layout.batches(self.respondent.manner.max_batch_tokens)
         return in_shards(batches, self.respondent.shard_questions)
 
     def attach(self) -> Callable[[], None]:
         """The adapter, with which what all conversations share is read too."""
         adapter = Adapter.load(self.lm, adapter_folder(self.tuned))
-        self.prefix = compute_prefix(self.lm, self.conversations[0][: self.shared])
+        self.prefix = self.layout.read_shared()
         return adapter.take_off
 
     def step(self, content: list[int]) -> pa.Table:
         """Ask about one batch of answers, given by their positions; in parts if memory runs out."""
         no, yes = torch.stack(in_parts(self._no_yes, content, self.lm.files.name)).T.numpy()
-        tokens = [len(self.conversations[index]) - self.shared for index in content]
+        tokens = list(map(self.layout.own, content))
         return pa.table({"question_id": [self.ids[index] for index in content], "no": no, "yes": yes, "tokens": tokens})
 
     @torch.inference_mode()
     def _no_yes(self, batch: list[int]) -> list[torch.Tensor]:
         """The two logits `[2]` float32 of each answer."""
-        states = final_states(self.lm, [Passage(self.conversations[index]) for index in batch], self.prefix)
+        states = final_states(self.lm, [Passage(self.layout.prompts[index]) for index in batch], self.prefix)
         return list(self.lm.own_logits(torch.cat(states))[:, self.letters].float().cpu())
 
     def save_shard(self, outputs: list[pa.Table], folder: Path) -> Mapping[str, float]:

@@ -1,7 +1,6 @@
 """Have a model think before it answers, and read what it wrote: traces with log-probabilities and states."""
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple, get_args
@@ -11,15 +10,7 @@ from ccps.asking.samples import uniforms
 from ccps.core.errors import expected
 from ccps.engines import Writer
 from ccps.faithful import misalignment
-from ccps.llm import (
-    Context,
-    LanguageModel,
-    Passage,
-    check_context_window,
-    common_prefix,
-    compute_prefix,
-    plan_batches,
-)
+from ccps.llm import Context, LanguageModel, lay_out
 from ccps.llm.reading import Kept, TraceReading, read_trace
 from ccps.llm.sample import Sampled
 from ccps.reasoning.offsets import token_offsets
@@ -151,13 +142,11 @@ class TraceWriter:
         self.lm = lm
         self.writer = writer
         self.ids = list(ids)
-        self.prompts = [list(prompt) for prompt in prompts]
         self.settings = settings
-        check_context_window(lm, self.ids, [Passage(prompt, range(1 + after)) for prompt in self.prompts])
-        # A trace that would run beyond the window is cut off at its end.
-        self.limits = [min(settings.max_new_tokens, lm.context_window - len(prompt) - after) for prompt in self.prompts]
-        self.shared = common_prefix(self.prompts)
-        self.prefix = compute_prefix(lm, self.prompts[0][: self.shared])
+        # A trace that would run beyond the window is cut off at its end; one without room for a token is refused.
+        limits = [max(1, min(settings.max_new_tokens, lm.context_window - len(prompt) - after)) for prompt in prompts]
+        self.layout = lay_out(lm, self.ids, [list(prompt) for prompt in prompts], limits, after=after)
+        self.prefix = self.layout.read_shared()
 
     @property
     def batches(self) -> list[list[int]]:
@@ -166,18 +155,8 @@ class TraceWriter:
         All of a batch have one limit: those that the window cuts off sooner than the setting are as long as each other,
         so that no padding takes places of the window.
         """
-        groups: dict[int, list[int]] = defaultdict(list)
-        for index, limit in enumerate(self.limits):
-            groups[limit].append(index)
-        rows = self.settings.traces_per_question
-        return [
-            [group[place] for place in batch]
-            for limit, group in groups.items()
-            for batch in plan_batches(
-                [rows * (len(self.prompts[index]) - self.shared + limit) for index in group],
-                self.settings.max_batch_tokens,
-            )
-        ]
+        settings, limits = self.settings, self.layout.room
+        return self.layout.batches(settings.max_batch_tokens, rows=settings.traces_per_question, kinds=limits)
 
     def draw(self, batch: Sequence[int]) -> list[Trace]:
         """Write the traces of a batch, or of a part of one, without log-probabilities.
@@ -189,10 +168,10 @@ class TraceWriter:
             UserError: a logit is NaN or infinite, or the engine differs from the model.
         """
         settings = self.settings
-        [limit] = {self.limits[index] for index in batch}
+        [limit] = {self.layout.room[index] for index in batch}
         names = [self.ids[index] for index in batch]
         numbers = uniforms(settings.seed, names, settings.traces_per_question, limit)
-        prompts = [self.prompts[index] for index in batch]
+        prompts = [self.layout.prompts[index] for index in batch]
         found = self.writer.sample(prompts, numbers, settings.temperature, settings.top_p, self.prefix)
         return [
             self._trace(index, number, one)
@@ -202,7 +181,7 @@ class TraceWriter:
 
     def cost(self, batch: Sequence[int], traces: Sequence[Trace]) -> int:
         """Tokens that were read and written to draw the traces of a batch, what all prompts share left out."""
-        read = sum(len(self.prompts[index]) - self.shared for index in batch)
+        read = sum(map(self.layout.own, batch))
         return read + sum(len(trace.token_ids or ()) for trace in traces)
 
     def _trace(self, index: int, number: int, sampled: Sampled) -> Trace:
@@ -213,7 +192,7 @@ class TraceWriter:
             question_id=name,
             text=text,
             ended=sampled.ended,
-            prompt_ids=self.prompts[index],
+            prompt_ids=self.layout.prompts[index],
             token_ids=sampled.tokens,
             offsets=offsets,
             misaligned=misalignment(text, offsets, len(sampled.tokens)),

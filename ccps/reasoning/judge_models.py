@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from ccps.faithful import Mode, verdict_inconsistency
 from ccps.grading.asker import ChatAsker
 from ccps.grading.base import Usage
-from ccps.llm import LanguageModel, common_prefix, compute_prefix, generate, plan_batches, prompt_ids
-from ccps.llm.memory import in_parts
+from ccps.llm import LanguageModel, generate, lay_out, plan_batches, prompt_ids, work_off
 from ccps.meaning.entailment import Entailment
 from ccps.reasoning.judge_base import ConsistencyJudge, Pair, Verdict
 from ccps.reasoning.judge_prompt import agreement_chat
@@ -53,19 +52,14 @@ class YesNoJudge(ConsistencyJudge):
         ]
 
     def _ask(self, prompts: Sequence[list[int]]) -> list[str]:
-        shared = common_prefix(prompts)
-        prefix = compute_prefix(self.lm, prompts[0][:shared]) if prompts else None
+        layout = lay_out(self.lm, [str(index) for index in range(len(prompts))], prompts, self.max_new_tokens)
+        prefix = layout.read_shared()
 
-        def ask(batch: list[int]) -> list[list[int]]:
+        def ask(batch: list[int]) -> list[str]:
             written = generate(self.lm, [prompts[index] for index in batch], self.max_new_tokens, prefix)
-            return [one.tokens for one in written]
+            return [self.lm.tokenizer.decode(one.tokens, skip_special_tokens=True).strip() for one in written]
 
-        replies: dict[int, str] = {}
-        lengths = [len(prompt) - shared + self.max_new_tokens for prompt in prompts]
-        for batch in plan_batches(lengths, self.max_batch_tokens):
-            for index, tokens in zip(batch, in_parts(ask, batch, self.lm.files.name), strict=True):
-                replies[index] = self.lm.tokenizer.decode(tokens, skip_special_tokens=True).strip()
-        return [replies[index] for index in range(len(prompts))]
+        return work_off(ask, layout.batches(self.max_batch_tokens), self.lm.files.name)
 
 
 class EndpointJudge(ConsistencyJudge):
@@ -133,9 +127,8 @@ class NliJudge(ConsistencyJudge):
         def read(batch: list[int]) -> list[float]:
             return self.model.contradiction([pairs[fitting[place]] for place in batch])
 
-        found: dict[int, float] = {}
-        for batch in plan_batches([lengths[index] for index in fitting], self.max_batch_tokens):
-            found |= zip((fitting[place] for place in batch), in_parts(read, batch, "nli"), strict=True)
+        batches = plan_batches([lengths[index] for index in fitting], self.max_batch_tokens)
+        found = dict(zip(fitting, work_off(read, batches, "nli"), strict=True))
         return [
             Verdict(found[index]) if index in found else Verdict(math.nan, reason=TOO_LONG)
             for index in range(len(pairs))

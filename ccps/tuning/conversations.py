@@ -9,7 +9,7 @@ from ccps.asking.follow_up import query_ids
 from ccps.asking.interview import Manner
 from ccps.data.prompts import chat_messages
 from ccps.data.records import Question
-from ccps.llm import LanguageModel, Passage, check_context_window
+from ccps.llm import LanguageModel, Layout, lay_out
 
 
 class Answered(NamedTuple):
@@ -46,7 +46,7 @@ class Example(NamedTuple):
     is_right: bool
 
 
-def ask_about(lm: LanguageModel, answered: Sequence[Answered], question: Question, manner: Manner) -> list[list[int]]:
+def ask_about(lm: LanguageModel, answered: Sequence[Answered], question: Question, manner: Manner) -> Layout:
     """Lay out the conversations in which the model is asked about its answers.
 
     Args:
@@ -56,8 +56,8 @@ def ask_about(lm: LanguageModel, answered: Sequence[Answered], question: Questio
         manner: how they were put.
 
     Returns:
-        Token ids of prompt, answer and what comes after it, up to where "a" (no) or "b" (yes) is to follow: the same
-        that P(True) is read after.
+        As prompts the token ids of prompt, answer and what comes after it, up to where "a" (no) or "b" (yes) is to
+        follow: the same that P(True) is read after.
 
     Raises:
         UserError: a conversation is too long, or the model's chat template refuses the query.
@@ -65,6 +65,4 @@ def ask_about(lm: LanguageModel, answered: Sequence[Answered], question: Questio
     messages = chat_messages(question, system_role=manner.system_role)
     after = query_ids(lm.tokenizer, messages)
     conversations = [[*one.prompt, *one.answer, *after] for one in answered]
-    passages = [Passage(tokens) for tokens in conversations]
-    check_context_window(lm, [one.question_id for one in answered], passages)
-    return conversations
+    return lay_out(lm, [one.question_id for one in answered], conversations, room=0)

@@ -25,7 +25,7 @@ def examples(smollm2: LanguageModel) -> list[Example]:
         Answered(question.id, answer.text, prompt, answer.tokens, answer.states)
         for question, prompt, answer in zip(QUESTIONS, interview.prompts, interview.answer_all(), strict=True)
     ]
-    conversations = ask_about(smollm2, answered, QUESTIONS[0], Manner())
+    conversations = ask_about(smollm2, answered, QUESTIONS[0], Manner()).prompts
     return [
         Example(tokens, len(one.prompt), one.states, index % 2 == 0)
         for index, (one, tokens) in enumerate(zip(answered, conversations, strict=True))

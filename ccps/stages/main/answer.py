@@ -164,7 +164,7 @@ class AnswerStage(Stage):
             "most_answer_tokens": max(lengths),
             **self._after_answer(),
             **deviation_summary(artifact.costs()),
-            "shared_prefix_tokens": self.interview.shared,
+            "shared_prefix_tokens": self.interview.layout.shared,
             "mean_prompt_tokens": sum(map(len, self.interview.prompts)) / n,
             "template": "chat"
             if self.interview.lm.tokenizer.chat_template

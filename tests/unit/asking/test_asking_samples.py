@@ -107,7 +107,7 @@ def test_what_is_written_does_not_depend_on_the_batches(tiny_model: Callable[...
             assert one.log_prob == pytest.approx(other.log_prob, abs=1e-3)
     answers = list(together.values())
     assert len({tuple(one.tokens) for row in answers for one in row}) > 10
-    own = sum(len(prompt) - large.shared for prompt in large.prompts)
+    own = sum(map(large.layout.own, range(len(large.layout.prompts))))
     assert large.cost(large.batches[0], answers) == own + sum(len(one.tokens) for row in answers for one in row)
 
 
@@ -123,7 +123,7 @@ def test_all_samples_of_a_batch_fit_its_limit(tiny_model: Callable[..., Language
     assert sorted(index for batch in drawer.batches for index in batch) == list(range(5))
     assert 1 < len(drawer.batches) < 5
     for batch in drawer.batches:
-        width = max(len(drawer.prompts[index]) - drawer.shared for index in batch) + 6
+        width = max(map(drawer.layout.own, batch)) + 6
         assert 3 * len(batch) * width <= 300
 
 

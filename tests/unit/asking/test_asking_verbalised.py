@@ -105,7 +105,7 @@ def test_replies_are_those_of_the_whole_conversation(
             assert (got.probability, got.reason) == pytest.approx(
                 tuple(stated_probability(got.text, is_cut=True)), nan_ok=True
             )
-            assert got.cost == len(ids) - asked.shared + MAX_NEW_TOKENS
+            assert got.cost == len(ids) - asked.layout.shared + MAX_NEW_TOKENS
 
 
 def test_a_conversation_that_is_too_long_is_refused(tiny_model: Callable[..., LanguageModel]) -> None:

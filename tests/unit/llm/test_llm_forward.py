@@ -1,25 +1,18 @@
-import random
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ccps.core.errors import UserError
 from ccps.llm import (
     LanguageModel,
     ModelConfig,
     Passage,
-    check_context_window,
-    common_prefix,
     compute_prefix,
     final_states,
     find_model,
     load_model,
-    plan_batches,
 )
 
 SYSTEM = list(range(10, 30))
@@ -147,58 +140,3 @@ def test_passages_that_the_prefix_does_not_fit_are_refused(
     lm = tiny_model("llama")
     with pytest.raises(ValueError, match="to begin with the"):
         final_states(lm, [passage], compute_prefix(lm, tokens))
-
-
-def test_context_window_counts_the_whole_answer(tiny_model: Callable[..., LanguageModel]) -> None:
-    lm = tiny_model("llama", max_position_embeddings=8)
-    fitting = Passage([1] * 6, [2, 3])
-    check_context_window(lm, ["a"], [fitting])
-    with pytest.raises(UserError, match=r"`tiny-llama`.*at most 8 tokens.*9 tokens for question b \(1 are"):
-        check_context_window(lm, ["a", "b"], [fitting, Passage([1] * 7, [2, 3])])
-
-
-TOKENS = st.lists(st.integers(0, 2), max_size=8)
-
-
-@given(st.lists(TOKENS, min_size=1, max_size=6))
-def test_common_prefix_is_the_longest_that_leaves_a_token_to_each(sequences: list[list[int]]) -> None:
-    fitting = [
-        n
-        for n in range(min(map(len, sequences)))
-        if all(sequence[:n] == sequences[0][:n] and len(sequence) > n for sequence in sequences)
-    ]
-    assert common_prefix(sequences) == max(fitting, default=0)
-
-
-def test_common_prefix_of_nothing_and_of_the_empty() -> None:
-    assert common_prefix([]) == 0
-    assert common_prefix([[], [1]]) == 0
-
-
-LENGTHS = st.lists(st.integers(0, 40), max_size=40)
-
-
-@given(LENGTHS, st.integers(1, 120))
-def test_batches_hold_every_index_once_within_the_bound(lengths: list[int], bound: int) -> None:
-    batches = plan_batches(lengths, bound)
-    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
-    for batch in batches:
-        assert batch
-        assert len(batch) == 1 or len(batch) * max(lengths[index] for index in batch) <= bound
-    widths = [lengths[index] for batch in batches for index in batch]
-    assert widths == sorted(widths)
-
-
-@given(LENGTHS, st.integers(1, 120))
-def test_no_batch_could_take_the_first_of_the_next(lengths: list[int], bound: int) -> None:
-    batches = plan_batches(lengths, bound)
-    for batch, following in pairwise(batches):
-        assert (len(batch) + 1) * lengths[following[0]] > bound
-
-
-@given(LENGTHS, st.integers(1, 120), st.randoms(use_true_random=False))
-def test_plan_depends_on_the_lengths_alone(lengths: list[int], bound: int, shuffler: random.Random) -> None:
-    assert plan_batches(lengths, bound) == plan_batches(tuple(lengths), bound)
-    shuffled = shuffler.sample(lengths, len(lengths))
-    widths = [[lengths[index] for index in batch] for batch in plan_batches(lengths, bound)]
-    assert [[shuffled[index] for index in batch] for batch in plan_batches(shuffled, bound)] == widths

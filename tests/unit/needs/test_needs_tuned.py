@@ -174,7 +174,7 @@ def test_the_tuned_model_is_asked_about_every_answer(ask: Callable[..., Asked]) 
     assert torch.equal(logits(asked), before)
     kept = stored_answers(asked.answered.answers)
     ids = [one.question_id for one in kept]
-    conversations = ask_about(lm, kept, asked.answered.questions[0], MANNER)
+    conversations = ask_about(lm, kept, asked.answered.questions[0], MANNER).prompts
     letters = letter_tokens(lm, 2)
     adapter = Adapter.load(lm, adapter_folder(tuned))
     with torch.no_grad():

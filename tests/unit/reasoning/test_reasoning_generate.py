@@ -96,7 +96,7 @@ def test_every_question_is_in_one_batch_that_fits_the_limit(lm: LanguageModel) -
     assert sorted(index for batch in traces.batches for index in batch) == list(range(len(IDS)))
     assert len(traces.batches) > 1
     for batch in traces.batches:
-        width = max(len(traces.prompts[index]) - traces.shared for index in batch) + 12
+        width = max(map(traces.layout.own, batch)) + 12
         assert len(batch) == 1 or 2 * len(batch) * width <= 150
 
 
@@ -110,8 +110,8 @@ def test_a_trace_that_would_run_beyond_the_window_is_cut_off_there(tiny_model: C
     assert sorted(written.values()) == [5, 9, 9, 9]
     assert not any(trace.ended for trace in found.values())
     for batch in traces.batches:
-        assert len({traces.limits[index] for index in batch}) == 1
-    [[wanted]] = sample(lm, [traces.prompts[3]], uniforms(7, ["d"], 1, 5), 1.1, 0.9)
+        assert len({traces.layout.room[index] for index in batch}) == 1
+    [[wanted]] = sample(lm, [traces.layout.prompts[3]], uniforms(7, ["d"], 1, 5), 1.1, 0.9)
     assert found["d"].token_ids == wanted.tokens
     [cut] = drawn_and_read(traces, [3])
     assert cut.reading is not None
@@ -214,7 +214,7 @@ def test_another_writer_may_write_and_the_model_reads(tiny_model: Callable[..., 
     assert (empty.trace.text, empty.trace.token_ids, empty.trace.ended) == ("", [], True)
     assert empty.trace.top_log_probs is not None
     assert empty.trace.top_log_probs.shape == (0, 5)
-    read = sum(len(prompt) - traces.shared for prompt in traces.prompts)
+    read = sum(map(traces.layout.own, range(len(traces.layout.prompts))))
     assert traces.cost([0, 1], [full.trace, empty.trace]) == read + len(ids)
 
 

@@ -41,7 +41,9 @@ def examples(answered: Callable[[LanguageModel], list[Answered]]) -> Callable[[L
         assert len(known) >= 4
         return [
             Example(tokens, len(one.prompt), one.states, index % 2 == 0)
-            for index, (one, tokens) in enumerate(zip(known, ask_about(lm, known, QUESTIONS[0], Manner()), strict=True))
+            for index, (one, tokens) in enumerate(
+                zip(known, ask_about(lm, known, QUESTIONS[0], Manner()).prompts, strict=True)
+            )
         ]
 
     return lay_out
