@@ -1,10 +1,13 @@
 import errno
+import fcntl
 import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,17 +26,17 @@ INPUTS = {"model": "abc", "radius": 20.0, "steps": 5, "nested": {"seeds": [1, 2]
 
 
 @pytest.fixture
-def artifact(tmp_path):
+def artifact(tmp_path: Path) -> Any:
     return Artifact.at(tmp_path, "extract", INPUTS)
 
 
-def write(artifact, index, rows=3):
+def write(artifact: Any, index: Any, rows: int = 3) -> None:
     with artifact.shard(index) as folder:
         pq.write_table(pa.table({"index": [index] * rows}), folder / ROWS)
         save_file({"states": torch.full((rows, 2), float(index))}, folder / TENSORS)
 
 
-def written(artifact, shards=2):
+def written(artifact: Any, shards: int = 2) -> Any:
     """A whole artifact, as a fresh process would find it."""
     with artifact.writing():
         for index in range(shards):
@@ -42,7 +45,7 @@ def written(artifact, shards=2):
     return Artifact.at(artifact.folder.parents[1], artifact.stage, artifact.inputs)
 
 
-def visible(artifact):
+def visible(artifact: Any) -> Any:
     return sorted(path.name for path in artifact.folder.iterdir() if not path.name.startswith("."))
 
 
@@ -55,7 +58,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.text(), JSON, max_size=5))
-def test_digest_has_no_regard_for_the_order_of_keys(value):
+def test_digest_has_no_regard_for_the_order_of_keys(value: Any) -> None:
     assert digest(dict(reversed(value.items()))) == digest(value)
     assert len(digest(value)) == 16
 
@@ -71,24 +74,24 @@ def test_digest_has_no_regard_for_the_order_of_keys(value):
         {key: value for key, value in INPUTS.items() if key != "steps"},
     ],
 )
-def test_each_input_makes_another_key(tmp_path, artifact, other):
+def test_each_input_makes_another_key(tmp_path: Path, artifact: Any, other: dict[Any, Any]) -> None:
     assert Artifact.at(tmp_path, "extract", other).key != artifact.key
 
 
-def test_stage_makes_another_key_too(tmp_path, artifact):
+def test_stage_makes_another_key_too(tmp_path: Path, artifact: Any) -> None:
     other = Artifact.at(tmp_path, "fit", INPUTS)
     assert other.key != artifact.key
     assert other.folder.parent != artifact.folder.parent
 
 
-def test_what_has_no_exact_form_is_not_hashed():
+def test_what_has_no_exact_form_is_not_hashed() -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         digest({"radius": float("nan")})
     with pytest.raises(TypeError):
         digest({"path": Path("x")})
 
 
-def test_naming_an_artifact_touches_nothing(tmp_path, artifact):
+def test_naming_an_artifact_touches_nothing(tmp_path: Path, artifact: Any) -> None:
     assert not artifact.complete
     assert list(tmp_path.iterdir()) == []
 
@@ -96,7 +99,7 @@ def test_naming_an_artifact_touches_nothing(tmp_path, artifact):
 # --- writing ---
 
 
-def test_what_was_written_is_read(artifact):
+def test_what_was_written_is_read(artifact: Any) -> None:
     found = written(artifact)
     assert found.complete
     assert found.rows()["index"].to_pylist() == [0, 0, 0, 1, 1, 1]
@@ -110,12 +113,12 @@ def test_what_was_written_is_read(artifact):
     assert json.loads((found.folder / "inputs.json").read_text()) == INPUTS
 
 
-def test_same_content_gives_the_same_manifest(tmp_path):
+def test_same_content_gives_the_same_manifest(tmp_path: Path) -> None:
     first, again = (written(Artifact.at(tmp_path / name, "extract", INPUTS)) for name in "ab")
     assert (first.folder / "manifest.json").read_bytes() == (again.folder / "manifest.json").read_bytes()
 
 
-def test_shard_appears_only_when_its_block_has_ended(artifact):
+def test_shard_appears_only_when_its_block_has_ended(artifact: Any) -> None:
     with artifact.writing(), artifact.shard(0) as folder:
         (folder / "half").write_text("half")
         assert not artifact.has_shard(0)
@@ -123,14 +126,14 @@ def test_shard_appears_only_when_its_block_has_ended(artifact):
     assert artifact.has_shard(0)
 
 
-def fail_halfway(artifact, index, error):
+def fail_halfway(artifact: Any, index: Any, error: Any) -> None:
     with artifact.shard(index) as folder:
         (folder / "half").write_text("half")
         raise error
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_failing_block_leaves_nothing_and_can_be_tried_again(artifact, error):
+def test_failing_block_leaves_nothing_and_can_be_tried_again(artifact: Any, error: Any) -> None:
     with artifact.writing():
         write(artifact, 0)
         with pytest.raises(error):
@@ -142,7 +145,7 @@ def test_failing_block_leaves_nothing_and_can_be_tried_again(artifact, error):
         assert artifact.has_shard(1)
 
 
-def test_nested_folders_are_part_of_a_shard(artifact):
+def test_nested_folders_are_part_of_a_shard(artifact: Any) -> None:
     with artifact.writing():
         with artifact.shard(0) as folder:
             (folder / "probe" / "deep").mkdir(parents=True)
@@ -152,7 +155,7 @@ def test_nested_folders_are_part_of_a_shard(artifact):
     assert artifact.path("probe/deep/weights").read_bytes() == b"123"
 
 
-def test_manifest_comes_last(artifact):
+def test_manifest_comes_last(artifact: Any) -> None:
     with artifact.writing():
         write(artifact, 0)
         assert not artifact.complete
@@ -160,9 +163,11 @@ def test_manifest_comes_last(artifact):
         assert artifact.complete
 
 
-def test_all_that_the_manifest_vouches_for_is_on_the_disk_before_it(artifact, monkeypatch):
+def test_all_that_the_manifest_vouches_for_is_on_the_disk_before_it(
+    artifact: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     synced = []
-    monkeypatch.setattr(artifacts.os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
     written(artifact, shards=1)
     shard = artifact.folder / "00000"
     needed = [shard, shard / ROWS, shard / TENSORS, artifact.folder, artifact.folder / "manifest.json"]
@@ -170,7 +175,7 @@ def test_all_that_the_manifest_vouches_for_is_on_the_disk_before_it(artifact, mo
     assert synced[-2:] == [(artifact.folder / "manifest.json").stat().st_ino, artifact.folder.stat().st_ino]
 
 
-def test_artifact_with_a_gap_cannot_be_finished(artifact):
+def test_artifact_with_a_gap_cannot_be_finished(artifact: Any) -> None:
     with artifact.writing():
         write(artifact, 0)
         write(artifact, 2)
@@ -195,7 +200,7 @@ with artifact.writing():
 """
 
 
-def test_killed_run_is_taken_up_where_it_stopped(tmp_path):
+def test_killed_run_is_taken_up_where_it_stopped(tmp_path: Path) -> None:
     killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
     assert killed.returncode == 9
     artifact = Artifact.at(tmp_path, "extract", {})
@@ -214,7 +219,7 @@ def test_killed_run_is_taken_up_where_it_stopped(tmp_path):
 # --- shards before and after the manifest ---
 
 
-def test_rows_can_be_summed_up_before_there_is_a_manifest(artifact):
+def test_rows_can_be_summed_up_before_there_is_a_manifest(artifact: Any) -> None:
     with artifact.writing():
         for index, rows in enumerate((3, 1, 2)):
             write(artifact, index, rows)
@@ -224,7 +229,7 @@ def test_rows_can_be_summed_up_before_there_is_a_manifest(artifact):
         assert not artifact.complete
 
 
-def test_rows_after_a_gap_are_not_read(artifact):
+def test_rows_after_a_gap_are_not_read(artifact: Any) -> None:
     with artifact.writing():
         write(artifact, 0, 2)
         write(artifact, 2)
@@ -232,19 +237,19 @@ def test_rows_after_a_gap_are_not_read(artifact):
         assert artifact.written_rows()["index"].to_pylist() == [0, 0]
 
 
-def test_only_the_columns_asked_for_are_read(artifact):
+def test_only_the_columns_asked_for_are_read(artifact: Any) -> None:
     with artifact.writing(), artifact.shard(0) as folder:
         pq.write_table(pa.table({"name": ["a"], "long": ["b" * 100], "number": [1]}), folder / ROWS)
     assert artifact.written_rows(["number", "name"]).to_pylist() == [{"number": 1, "name": "a"}]
 
 
-def test_shard_folder_is_where_its_files_lie(artifact):
+def test_shard_folder_is_where_its_files_lie(artifact: Any) -> None:
     found = written(artifact)
     assert all(found.path(name, 1) == found.shard_folder(1) / name for name in (ROWS, TENSORS))
     assert found.n_shards == 2
 
 
-def test_files_of_a_shard_are_named_without_it(artifact):
+def test_files_of_a_shard_are_named_without_it(artifact: Any) -> None:
     with artifact.writing():
         write(artifact, 0)
         with artifact.shard(1) as folder:
@@ -256,7 +261,7 @@ def test_files_of_a_shard_are_named_without_it(artifact):
     assert artifact.files(2) == []
 
 
-def test_nothing_outside_the_store_builds_the_name_of_a_shard():
+def test_nothing_outside_the_store_builds_the_name_of_a_shard() -> None:
     root = Path(artifacts.__file__).parents[2]
     sources = [path for room in ("ccps", "experiments") for path in (root / room).rglob("*.py")]
     store = Path(artifacts.__file__)
@@ -267,7 +272,7 @@ def test_nothing_outside_the_store_builds_the_name_of_a_shard():
 # --- costs ---
 
 
-def test_costs_are_kept_in_order_and_are_not_content(tmp_path, artifact):
+def test_costs_are_kept_in_order_and_are_not_content(tmp_path: Path, artifact: Any) -> None:
     assert artifact.costs() == []
     with artifact.writing():
         write(artifact, 0)
@@ -278,7 +283,7 @@ def test_costs_are_kept_in_order_and_are_not_content(tmp_path, artifact):
     assert all("costs" not in name for name in artifact.manifest["files"])
 
 
-def test_torn_cost_is_unknown_and_spoils_no_other(artifact):
+def test_torn_cost_is_unknown_and_spoils_no_other(artifact: Any) -> None:
     with artifact.writing():
         artifact.add_cost(0, seconds=1.0)
         with (artifact.folder / "costs.0.jsonl").open("a") as file:
@@ -290,13 +295,13 @@ def test_torn_cost_is_unknown_and_spoils_no_other(artifact):
 # --- broken artifacts ---
 
 
-def change_a_byte(file):
+def change_a_byte(file: Any) -> None:
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
 
 
-def truncate(file):
+def truncate(file: Any) -> None:
     file.write_bytes(file.read_bytes()[:-1])
 
 
@@ -305,7 +310,7 @@ def truncate(file):
     ("damage", "why"),
     [(change_a_byte, "is not what was written"), (truncate, "is not what was written"), (Path.unlink, "is missing")],
 )
-def test_damaged_file_is_named_with_the_way_out(artifact, name, damage, why):
+def test_damaged_file_is_named_with_the_way_out(artifact: Any, name: Any, damage: Any, why: str) -> None:
     found = written(artifact)
     damage(found.folder / "00001" / name)
     read = found.rows if name == ROWS else lambda: found.tensors(1)
@@ -315,7 +320,7 @@ def test_damaged_file_is_named_with_the_way_out(artifact, name, damage, why):
     assert found.tensors(0)["states"].shape == (3, 2)
 
 
-def test_file_that_was_never_written_is_refused(artifact):
+def test_file_that_was_never_written_is_refused(artifact: Any) -> None:
     found = written(artifact)
     (found.folder / "00000" / "slipped-in").write_text("?")
     with pytest.raises(UserError, match="00000/slipped-in is not in the manifest"):
@@ -323,7 +328,7 @@ def test_file_that_was_never_written_is_refused(artifact):
 
 
 @pytest.mark.parametrize("name", [ROWS, TENSORS])
-def test_file_of_another_format_is_refused(artifact, name):
+def test_file_of_another_format_is_refused(artifact: Any, name: Any) -> None:
     with artifact.writing():
         with artifact.shard(0) as folder:
             (folder / name).write_bytes(b"neither rows nor tensors")
@@ -357,14 +362,14 @@ FILE = "00000/rows.parquet"
 @pytest.mark.parametrize(
     "read", [lambda a: a.summary, lambda a: a.n_bytes, lambda a: a.rows()], ids=["summary", "size", "rows"]
 )
-def test_broken_manifest_is_named_with_the_way_out(artifact, content, read):
+def test_broken_manifest_is_named_with_the_way_out(artifact: Any, content: Any, read: Callable[..., Any]) -> None:
     found = written(artifact)
     (found.folder / "manifest.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(UserError, match=r"is broken: manifest\.json .*rm -r"):
         read(found)
 
 
-def test_artifact_without_a_manifest_says_so(artifact):
+def test_artifact_without_a_manifest_says_so(artifact: Any) -> None:
     with pytest.raises(UserError, match=r"manifest\.json cannot be read \(FileNotFoundError"):
         artifact.rows()
 
@@ -381,11 +386,12 @@ with Artifact.at(Path(sys.argv[1]), "extract", {}).writing():
 """
 
 
-def test_artifact_held_by_another_process_names_its_pid(tmp_path):
+def test_artifact_held_by_another_process_names_its_pid(tmp_path: Path) -> None:
     artifact = Artifact.at(tmp_path, "extract", {})
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
+        assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         (artifact.folder / ".00000.partial").mkdir()
         with (
@@ -399,7 +405,7 @@ def test_artifact_held_by_another_process_names_its_pid(tmp_path):
         assert (artifact.folder / ".lock").read_text() == str(os.getpid())
 
 
-def test_lock_is_given_back_after_an_error(artifact):
+def test_lock_is_given_back_after_an_error(artifact: Any) -> None:
     with pytest.raises(ValueError, match="mine"), artifact.writing():
         raise ValueError("mine")
     with artifact.writing():
@@ -413,7 +419,7 @@ FULL = [
 
 
 @pytest.mark.parametrize("error", FULL, ids=["system", "safetensors"])
-def test_full_disk_is_told_keeps_whole_shards_and_frees_the_half_one(artifact, error):
+def test_full_disk_is_told_keeps_whole_shards_and_frees_the_half_one(artifact: Any, error: Any) -> None:
     with artifact.writing():
         write(artifact, 0)
         with pytest.raises(UserError, match=r"Cannot write to .*: No space left on device.*paths\.artifacts.*are kept"):
@@ -431,7 +437,7 @@ def test_full_disk_is_told_keeps_whole_shards_and_frees_the_half_one(artifact, e
         ("inputs.json", lambda artifact: artifact.writing().__enter__()),
     ],
 )
-def test_full_disk_is_told_wherever_it_strikes(artifact, file, act):
+def test_full_disk_is_told_wherever_it_strikes(artifact: Any, file: str, act: Callable[..., Any]) -> None:
     with artifact.writing():
         write(artifact, 0)
     (artifact.folder / file).unlink(missing_ok=True)
@@ -441,8 +447,8 @@ def test_full_disk_is_told_wherever_it_strikes(artifact, file, act):
     assert not artifact.complete
 
 
-def test_root_that_is_not_writable_is_told(tmp_path, monkeypatch):
-    def forbidden(*args, **kwargs):
+def test_root_that_is_not_writable_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*args: Any, **kwargs: Any) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Path, "mkdir", forbidden)
@@ -450,11 +456,11 @@ def test_root_that_is_not_writable_is_told(tmp_path, monkeypatch):
         pass
 
 
-def test_disk_without_locks_is_told(artifact, monkeypatch):
-    def no_locks(*args):
+def test_disk_without_locks_is_told(artifact: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*args: Any) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(artifacts.fcntl, "flock", no_locks)
+    monkeypatch.setattr(fcntl, "flock", no_locks)
     with pytest.raises(UserError, match=r"No locks available.*paths\.artifacts"), artifact.writing():
         pass
 
@@ -462,18 +468,18 @@ def test_disk_without_locks_is_told(artifact, monkeypatch):
 @pytest.mark.parametrize(
     "error", [PermissionError(errno.EACCES, "elsewhere"), OSError(errno.ENOENT, "gone"), SafetensorError("odd header")]
 )
-def test_errors_from_elsewhere_are_not_blamed_on_the_artifact(artifact, error):
+def test_errors_from_elsewhere_are_not_blamed_on_the_artifact(artifact: Any, error: Any) -> None:
     with pytest.raises(type(error), match=str(error.args[-1])), artifact.writing():
         raise error
 
 
 @pytest.mark.parametrize("error", [OSError(errno.EIO, "bad disk"), OSError("no number"), SafetensorError("odd header")])
-def test_other_errors_inside_a_shard_stay_what_they_are(artifact, error):
+def test_other_errors_inside_a_shard_stay_what_they_are(artifact: Any, error: Any) -> None:
     with artifact.writing(), pytest.raises(type(error), match=str(error.args[-1])), artifact.shard(0):
         raise error
 
 
-def test_shard_that_changed_before_the_manifest_is_refused(artifact):
+def test_shard_that_changed_before_the_manifest_is_refused(artifact: Any) -> None:
     with artifact.writing():
         write(artifact, 0)
         write(artifact, 1)

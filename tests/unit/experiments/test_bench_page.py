@@ -1,5 +1,7 @@
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from experiments.benchmarks.page import (
     ON_GPU,
@@ -36,23 +38,23 @@ TARGET = Target("≥", 25)
 MADE = Made("2026-01-31", "python -m experiments.bench", 5, MACHINE)
 
 
-def section_of(*figures, title="Features"):
+def section_of(*figures: Any, title: str = "Features") -> Section:
     return Section(title, "How.", list(figures), MADE)
 
 
 class TestPage:
-    def test_targets_are_bounds_that_may_be_touched(self):
+    def test_targets_are_bounds_that_may_be_touched(self) -> None:
         assert Target("≥", 25).met_by(25)
         assert not Target("≥", 25).met_by(24.9)
         assert Target("≤", 5).met_by(5)
         assert Figure("x", "y", 3.0, "×").met is None
 
-    def test_numbers_have_three_digits(self):
+    def test_numbers_have_three_digits(self) -> None:
         assert [number(x) for x in (12345.6, 123.4, 1.234, 0.5, 0.01234, 0.0000123, 0)] == [
             "12,346", "123", "1.23", "0.500", "0.0123", "1.2e-05", "0",
         ]  # fmt: skip
 
-    def test_page_shows_range_target_and_what_is_missing(self):
+    def test_page_shows_range_target_and_what_is_missing(self) -> None:
         text = render(
             [
                 section_of(
@@ -69,7 +71,7 @@ class TestPage:
         assert "A processor (2 cores, 2 threads used" in text
         assert "2026-01-31" in text
 
-    def test_json_holds_the_same_figures(self, tmp_path):
+    def test_json_holds_the_same_figures(self, tmp_path: Path) -> None:
         write_page([section_of(Figure.of("Speed", "a", Spread(30.0, 20.0, 40.0), "×", TARGET))], MADE, tmp_path)
         content = json.loads((tmp_path / "benchmarks.json").read_text())
         figure = content["sections"][0]["figures"][0]
@@ -77,7 +79,7 @@ class TestPage:
         assert (figure["target"], figure["met"]) == ("≥ 25", True)
         assert (tmp_path / "benchmarks.md").read_text().startswith("# Benchmarks\n")
 
-    def test_a_part_that_is_not_measured_stays_as_it_is(self, tmp_path):
+    def test_a_part_that_is_not_measured_stays_as_it_is(self, tmp_path: Path) -> None:
         old = [section_of(Figure("Speed", "a", 1.0, "×", target=TARGET), title=title) for title in ORDER[:3]]
         write_page(old, MADE, tmp_path)
         later = replace(MADE, date="2026-02-28")
@@ -89,17 +91,17 @@ class TestPage:
         assert kept[1].figures == [Figure("Speed", "b", 2.0, "×")]
         assert (tmp_path / "benchmarks.md").read_text().count("2026-01-31") == 2
 
-    def test_what_cannot_be_measured_now_takes_no_figure_away(self, tmp_path):
+    def test_what_cannot_be_measured_now_takes_no_figure_away(self, tmp_path: Path) -> None:
         measured, none = section_of(Figure("Speed", "a", 1.0, "×")), section_of(Figure.missing("Speed", "a", "no GPU"))
         for sections, kept in (([none], none), ([measured], measured), ([none], measured)):
             write_page(sections, MADE, tmp_path)
             assert read_sections(tmp_path / "benchmarks.json") == [kept]
 
-    def test_what_is_not_measured_names_no_machine(self):
+    def test_what_is_not_measured_names_no_machine(self) -> None:
         assert "A processor" in render([section_of(Figure("Speed", "a", 1.0, "×"))])
         assert "A processor" not in render([section_of(Figure.missing("Speed", "a", "no GPU"))])
 
-    def test_a_gpu_stands_beside_the_cpu_under_its_name(self, tmp_path):
+    def test_a_gpu_stands_beside_the_cpu_under_its_name(self, tmp_path: Path) -> None:
         write_page([section_of(Figure("Speed", "a", 1.0, "×"), title=ORDER[1])], MADE, tmp_path)
         gpu = replace(MADE, machine=MACHINE | {"gpu": "A GPU", "gpu_memory_gib": 131.5})
         titles = [ORDER[1] + ON_GPU, ORDER[0] + ON_GPU]
@@ -110,18 +112,18 @@ class TestPage:
         ]  # fmt: skip
         assert page.count("with A GPU (131.5 GiB), Python") == 2
 
-    def test_a_section_that_is_no_longer_measured_leaves_the_page(self, tmp_path):
+    def test_a_section_that_is_no_longer_measured_leaves_the_page(self, tmp_path: Path) -> None:
         write_page([section_of(Figure("Speed", "a", 1.0, "×"))], MADE, tmp_path)
         record = tmp_path / "benchmarks.json"
         record.write_text(record.read_text().replace('"title": "Features"', '"title": "Extraction"'))
         assert read_sections(record) == []
 
-    def test_a_picture_is_shown_and_kept(self, tmp_path):
+    def test_a_picture_is_shown_and_kept(self, tmp_path: Path) -> None:
         drawn = replace(section_of(Figure("Speed", "a", 1.0, "×")), picture="benchmarks/scale.png")
         write_page([drawn], MADE, tmp_path)
         assert "![Features](benchmarks/scale.png)" in (tmp_path / "benchmarks.md").read_text()
         assert read_sections(tmp_path / "benchmarks.json") == [drawn]
 
-    def test_command_can_be_pasted_into_a_shell(self):
+    def test_command_can_be_pasted_into_a_shell(self) -> None:
         arguments = ["++quick=true", "model=[a,b]", "++output=/tmp/a b"]
         assert shell_command(arguments) == "python -m experiments.bench quick=true 'model=[a,b]' 'output=/tmp/a b'"

@@ -1,6 +1,8 @@
 """Every part once, on a model of two small layers and invented questions."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,7 +31,7 @@ TINY = {
 
 
 @pytest.fixture
-def settings(tmp_path, monkeypatch):
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(floors, "_SIDE", {"cpu": 16})
     monkeypatch.setattr(floors, "_COPIED", {"cpu": 2**12})
     monkeypatch.setitem(sizes.ROWS, "cpu", 2)
@@ -68,8 +70,10 @@ def settings(tmp_path, monkeypatch):
     }
 
 
-def test_every_part_writes_its_section(settings, tmp_path, monkeypatch):
-    def refused(*_):
+def test_every_part_writes_its_section(
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> None:
         raise UserError("it may not run here")
 
     monkeypatch.setattr(processes, "measure_processes", refused)
@@ -92,7 +96,7 @@ def test_every_part_writes_its_section(settings, tmp_path, monkeypatch):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_quick_leaves_out_the_larger_sizes(settings):
+def test_quick_leaves_out_the_larger_sizes(settings: dict[str, Any]) -> None:
     config = to_bench(settings | {"quick": True, "sizes": {"a": TINY, "b": TINY, "c": TINY}})
     measured, storage = Bench(config, torch.device("cpu")).sizes()
     reasons = {figure.subject: figure.reason for figure in measured.figures}
@@ -100,7 +104,7 @@ def test_quick_leaves_out_the_larger_sizes(settings):
     assert {figure.subject for figure in storage.figures if figure.value is None} == {"c"}
 
 
-def test_parts_are_all_that_can_be_asked_for(settings):
+def test_parts_are_all_that_can_be_asked_for(settings: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="unknown part `models`"):
         to_bench(settings | {"parts": ["models"]})
     assert to_bench(settings).parts == list(PARTS)
@@ -113,13 +117,13 @@ def test_parts_are_all_that_can_be_asked_for(settings):
         (torch.OutOfMemoryError("…"), "it does not fit the memory of this GPU."),
     ],
 )
-def test_what_cannot_be_done_has_a_reason(error, reason):
-    def work():
+def test_what_cannot_be_done_has_a_reason(error: Any, reason: str) -> None:
+    def work() -> None:
         raise error
 
     assert attempt("sizes", "m", work, lambda said: said) == reason
 
 
-def test_other_faults_are_not_hidden():
+def test_other_faults_are_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
         attempt("sizes", "m", lambda: 1 / 0, lambda said: said)

@@ -1,6 +1,8 @@
 """Stages that work on stored states, where memory is short."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,8 +12,7 @@ from safetensors.torch import save_file
 
 from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.core.errors import UserError
-from ccps.llm.head import Head
-from ccps.perturbation import Grid, flip_radius, stability_features, stability_features_sweep
+from ccps.perturbation import Grid, Head, flip_radius, stability_features, stability_features_sweep
 from ccps.settings.model import ModelConfig
 from ccps.settings.perturbation import PerturbationConfig
 from ccps.settings.run import TrainerConfig, spread_faults
@@ -26,7 +27,7 @@ POINTS = [Grid(5.0, 3), Grid(1.0, 1)]
 LENGTHS = [4, 1, 15]  # tokens of each answer
 
 
-def make(kind: str, folder, scratch: int = 256) -> FromStatesStage:
+def make(kind: str, folder: Path, scratch: int = 256) -> FromStatesStage:
     answers, head = Artifact.at(folder, "answer", {}), Artifact.at(folder, "head", {})
     if kind == "extract":
         return ExtractStage(answers, head, "b", PerturbationConfig(5.0, 3, scratch))
@@ -36,7 +37,7 @@ def make(kind: str, folder, scratch: int = 256) -> FromStatesStage:
 
 
 @pytest.fixture(params=["extract", "sweep", "flip"])
-def stage(request, tmp_path) -> FromStatesStage:
+def stage(request: pytest.FixtureRequest, tmp_path: Path) -> FromStatesStage:
     """A stage over one shard of three answers, ten tokens of logits at a time."""
     made = make(request.param, tmp_path)
     draw = torch.Generator().manual_seed(0)
@@ -54,14 +55,14 @@ def stage(request, tmp_path) -> FromStatesStage:
 
 
 @pytest.fixture
-def asked(monkeypatch) -> Callable[[int], list[int]]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
     """Give the machine so much room; returns the list of block sizes that will have been asked for."""
 
     def with_room(room: int) -> list[int]:
         sizes: list[int] = []
 
-        def short(function):
-            def limited(*arguments, max_scratch_bytes, **options):
+        def short(function: Any) -> Callable[..., Any]:
+            def limited(*arguments: Any, max_scratch_bytes: Any, **options: Any) -> Any:
                 sizes.append(max_scratch_bytes)
                 if max_scratch_bytes > room:
                     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate too much.")
@@ -77,15 +78,18 @@ def asked(monkeypatch) -> Callable[[int], list[int]]:
     return with_room
 
 
-def values(output) -> torch.Tensor:
+def values(output: Any) -> torch.Tensor:
     """The numbers of a step's output."""
     if isinstance(output, tuple):
-        return output[1]
+        features: torch.Tensor = output[1]
+        return features
     columns = [name for name in output.column_names if name not in ("question_id", "token_index", "token_id")]
     return torch.stack([torch.tensor(output[name].to_pylist()) for name in columns])
 
 
-def test_blocks_that_do_not_fit_are_halved_and_stay_so(stage, asked, capsys) -> None:
+def test_blocks_that_do_not_fit_are_halved_and_stay_so(
+    stage: FromStatesStage, asked: Callable[[int], list[int]], capsys: pytest.CaptureFixture[str]
+) -> None:
     wanted = values(stage.step([0]))
     sizes = asked(3000)
     torch.testing.assert_close(values(stage.step([0])), wanted, rtol=1e-4, atol=1e-4)
@@ -95,21 +99,23 @@ def test_blocks_that_do_not_fit_are_halved_and_stay_so(stage, asked, capsys) -> 
     assert capsys.readouterr().out.count("did not fit and are halved") == 2
 
 
-def test_too_little_memory_for_one_token_is_refused(stage, asked) -> None:
+def test_too_little_memory_for_one_token_is_refused(stage: FromStatesStage, asked: Callable[[int], list[int]]) -> None:
     sizes = asked(0)
     with pytest.raises(UserError, match="logits of one token"):
         stage.step([0])
     assert sizes == [8000, 4000, 2000, 1000]
 
 
-def test_smaller_blocks_on_the_way_leave_the_key_as_it_is(stage, asked) -> None:
+def test_smaller_blocks_on_the_way_leave_the_key_as_it_is(
+    stage: FromStatesStage, asked: Callable[[int], list[int]]
+) -> None:
     before = dict(stage.inputs())
     asked(3000)
     stage.step([0])
     assert dict(stage.inputs()) == before
 
 
-def test_tokens_are_those_of_the_answers_in_order(stage) -> None:
+def test_tokens_are_those_of_the_answers_in_order(stage: FromStatesStage) -> None:
     tokens = stage.tokens([0])
     assert tokens.question_ids == ["q0"] * 4 + ["q1"] + ["q2"] * 15
     assert tokens.positions == [0, 1, 2, 3, 0, *range(15)]
@@ -118,7 +124,7 @@ def test_tokens_are_those_of_the_answers_in_order(stage) -> None:
 
 
 @pytest.mark.parametrize("kind", ["extract", "sweep", "flip"])
-def test_only_another_block_size_than_the_usual_has_another_key(tmp_path, kind) -> None:
+def test_only_another_block_size_than_the_usual_has_another_key(tmp_path: Path, kind: str) -> None:
     assert make(kind, tmp_path).inputs() == make(kind, tmp_path, 256).inputs()
     assert make(kind, tmp_path).inputs() != make(kind, tmp_path, 64).inputs()
 
