@@ -103,7 +103,7 @@ class ReportData:
         controls: methods that show what chance or a cut would give: they stand apart, are never the strongest other
             method and never bold.
         chance_control: the control that learnt from shuffled labels, whose AUROC ought to be that of chance; or None.
-        resamples: how often subjects and seeds are drawn for the intervals of means.
+        resamples: how often subjects and seeds are drawn for the intervals of means and differences.
         resampling_seed: seed of these draws.
         left_out_methods: methods that were not run, and why.
         method_costs: what each method needs by itself, columns `METHOD_COST_COLUMNS`, per question: `seconds` of

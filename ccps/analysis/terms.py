@@ -2,13 +2,6 @@
 
 from typing import NamedTuple
 
-from ccps.metrics import METRICS as BY_NAME
-from ccps.metrics import Metric
-
-__all__ = ["BY_NAME", "FORMATS", "KAPPA", "METRICS", "Metric", "Term"]
-
-METRICS = BY_NAME.values()
-
 
 class Term(NamedTuple):
     """A word of the report that is no metric of a method."""
