@@ -5,8 +5,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from ccps.analysis.claims import ClaimSet, parse_claims
-from ccps.analysis.terms import METRICS
 from ccps.core.errors import UserError
+from ccps.metrics import METRICS
 
 FOLDER = Path(__file__).parents[3] / "conf/claims"
 

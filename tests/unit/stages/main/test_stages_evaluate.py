@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ def artifact(root: Path, stage: str, table: pd.DataFrame) -> Artifact:
     return made
 
 
-def judge(root: Path, correct: Sequence[bool], methods: dict[tuple[str, int | None], Sequence[float]]) -> Artifact:
+def judge(root: Path, correct: Sequence[bool], methods: Mapping[tuple[str, int | None], Sequence[float]]) -> Artifact:
     n = len(correct)
     ids = [f"q{index:03d}" for index in range(n)]
     subjects = [SUBJECTS[index % len(SUBJECTS)] for index in range(n)]
