@@ -1,6 +1,7 @@
-"""What a reliability diagram draws: observed against stated, and how much of the error chance alone would make."""
+"""Stated confidence and what came of it: reliability, and how confidence is spread over right and wrong answers."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +59,19 @@ def reliability(rows: pd.DataFrame) -> Reliability:
     )
 
 
-def by_truth(rows: pd.DataFrame) -> tuple[Floats, Floats]:
+class Confidences(NamedTuple):
+    """P(correct) of the right, or of the wrong, answers."""
+
+    correct: bool
+    values: Floats
+
+    @property
+    def median(self) -> float:
+        """Their median; NaN where there is none."""
+        return float(np.median(self.values)) if len(self.values) else np.nan
+
+
+def by_truth(rows: pd.DataFrame) -> tuple[Confidences, Confidences]:
     """P(correct) of the right and of the wrong answers."""
     p, correct = rows["p_correct"].to_numpy(float), rows["correct"].to_numpy(bool)
-    return p[correct], p[~correct]
+    return Confidences(True, p[correct]), Confidences(False, p[~correct])

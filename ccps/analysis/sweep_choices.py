@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ccps.analysis.sweep_data import CHOSEN, ON_TEST, PAPER, Place, Strength, SweepData
+from ccps.metrics import METRICS
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,6 +54,18 @@ def by_radius(rows: pd.DataFrame, direction: str, metric: str) -> "pd.Series[flo
     """Means over seeds of one metric along one direction, by radius."""
     line = rows[(rows["direction"] == direction) & (rows["metric"] == metric)]
     return line.groupby("radius")["value"].mean()
+
+
+def grid_means(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Means over seeds of one metric, by steps (rows) and radius (columns)."""
+    here = rows[rows["metric"] == metric]
+    return here.pivot_table(index="steps", columns="radius", values="value", dropna=False)
+
+
+def best_value(rows: pd.DataFrame, metric: str) -> float:
+    """The best of these means; NaN where none is defined."""
+    means = pd.Series(grid_means(rows, metric).to_numpy().ravel())
+    return float(means.min() if METRICS[metric].lower_is_better else means.max())
 
 
 class Flips(NamedTuple):

@@ -1,13 +1,13 @@
 """The same results under other conventions of the calibration error."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 
-import pandas as pd
 from markupsafe import Markup
 
 from ccps.analysis.data import ReportData
 from ccps.analysis.findings import Findings
-from ccps.core.text import percent
+from ccps.core.text import DASH, percent
+from ccps.metrics import METRICS
 from ccps.report.kit.section import Block, Section, fold
 from ccps.report.kit.table import Table
 from ccps.report.main.results import main_table
@@ -20,27 +20,31 @@ _WORDS = (
 
 def conventions_section(found: Findings) -> Section | None:
     """ECE by convention, means over seeds, and on the page all metrics, folded; None where there is no other."""
-    data = found.data
-    ece = data.results_other[data.results_other["metric"] == "ece"]
     parts = convention_parts(found)
     if not parts:
         return None
-    notes = [f"{name}: {note}" for name in found.other_conventions if (note := data.convention_note(name))]
+    notes = [f"{part.title}: {note}" for part in parts for note in part.words]
     more = Block(Markup("").join(fold(part.title, part.body()) for part in parts))
     title = "The same under other conventions"
-    tables = list(_tables(data, ece))
-    return Section("conventions", title, [_WORDS], tables, notes, link="Other conventions", more=more)
+    return Section("conventions", title, [_WORDS], _tables(found), notes, link="Other conventions", more=more)
 
 
-def _tables(data: ReportData, ece: pd.DataFrame) -> Iterator[Table]:
-    names = [str(name) for name in ece["convention"].drop_duplicates()]
-    for (model, benchmark), group in ece.groupby(["model", "benchmark"], sort=False):
-        means = group.groupby(["method", "convention"])["value"].mean()
-        rows = [
-            (data.label(method), *(percent(float(means.get((method, name), float("nan")))) for name in names))
-            for method in data.methods
-        ]
-        yield Table(f"{model} · {benchmark}, ECE", ("Method", *names), rows)
+def _tables(found: Findings) -> list[Table]:
+    """ECE alone, a table for each setting with a column for each convention."""
+    place, names = list(METRICS).index("ece"), list(found.other_conventions)
+    cells: dict[str, dict[tuple[str, str], str]] = {}
+    for name, tables in found.other_conventions.items():
+        for table in tables:
+            here = cells.setdefault(f"{table.model} · {table.benchmark}, ECE", {})
+            here |= {(row.method, name): percent(row.cells[place].value) for row in table.rows}
+    return [
+        Table(caption, ["Method", *names], [_row(found.data, here, method, names) for method in found.data.methods])
+        for caption, here in cells.items()
+    ]
+
+
+def _row(data: ReportData, cells: Mapping[tuple[str, str], str], method: str, names: Sequence[str]) -> list[str]:
+    return [data.label(method), *(cells.get((method, name), DASH) for name in names)]
 
 
 def convention_parts(found: Findings) -> Sequence[Section]:

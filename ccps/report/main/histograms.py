@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
@@ -11,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from ccps.analysis.data import ReportData
 from ccps.analysis.findings import Findings
 from ccps.analysis.records import Setting
-from ccps.analysis.reliability import by_truth
+from ccps.analysis.reliability import Confidences, by_truth
 from ccps.core.text import percent
 from ccps.report.kit.figure import Picture
 from ccps.report.kit.section import Section
@@ -60,8 +59,8 @@ def _small_histograms(data: ReportData, setting: Setting, panels: Sequence[Panel
 def _draw(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
     edges = np.linspace(0, 1, 21)
     right, wrong = by_truth(rows)
-    for values, sign, fill in ((right, 1, colour), (wrong, -1, _WRONG)):
-        heights = sign * np.histogram(values, edges)[0]
+    for found, sign, fill in ((right, 1, colour), (wrong, -1, _WRONG)):
+        heights = sign * np.histogram(found.values, edges)[0]
         axes.bar(edges[:-1], heights, width=0.05, align="edge", color=fill, edgecolor="white", linewidth=0.6)
     axes.axhline(0, color=INK, linewidth=0.8)
     limit = 1.25 * max(abs(end) for end in axes.get_ylim())
@@ -75,11 +74,9 @@ def _draw(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
 
 
 def _middles(rows: pd.DataFrame) -> str:
-    right, wrong = by_truth(rows)
-    return f"{_middle('right', right)}; {_middle('wrong', wrong)}"
+    return "; ".join(map(_middle, by_truth(rows)))
 
 
-def _middle(kind: str, values: npt.NDArray[np.float64]) -> str:
-    if not len(values):
-        return f"no {kind} answer"
-    return f"{len(values):,} {kind} answers with median {percent(float(np.median(values)))} %"
+def _middle(found: Confidences) -> str:
+    kind, n = "right" if found.correct else "wrong", len(found.values)
+    return f"{n:,} {kind} answers with median {percent(found.median)} %" if n else f"no {kind} answer"

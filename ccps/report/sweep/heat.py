@@ -1,13 +1,13 @@
 """AUROC and ECE over radii and steps."""
 
+import math
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from ccps.analysis.sweep_choices import chosen_strength
+from ccps.analysis.sweep_choices import best_value, chosen_strength, grid_means
 from ccps.analysis.sweep_data import Place, SweepData
 from ccps.core.text import percent, slug
 from ccps.metrics import METRICS, Metric
@@ -37,12 +37,10 @@ def _heat_map(data: SweepData, place: Place, direction: str, rows: pd.DataFrame)
     words = []
     for axes, name in zip(figure.subplots(1, len(_HEAT)), _HEAT, strict=True):
         metric = METRICS[name]
-        table = rows[rows["metric"] == name].pivot_table(index="steps", columns="radius", values="value", dropna=False)
-        _draw_heat(axes, table, metric)
-        values = table.to_numpy()
-        if not np.isnan(values).all():
-            best = np.nanmin(values) if metric.lower_is_better else np.nanmax(values)
-            words.append(f"best {metric.label} {percent(float(best))} %")
+        _draw_heat(axes, grid_means(rows, name), metric)
+        best = best_value(rows, name)
+        if not math.isnan(best):
+            words.append(f"best {metric.label} {percent(best)} %")
     caption = f"{direction}. Squares: {data.paper.words}; stars: chosen on training folds. Dark is good in both."
     alt = f"Heat maps over radius and steps on {place.heading}, direction {direction}: {', '.join(words)}."
     chosen = chosen_strength(data, place, direction)

@@ -22,6 +22,7 @@ from ccps.analysis.main_table import summarise
 from ccps.analysis.records import Setting
 from ccps.analysis.resamples import Resamples, by_subject, resample
 from ccps.metrics import METRICS
+from ccps.report.kit.table import Cell
 from ccps.report.main.headline import headline_section
 from ccps.report.main.job import MAIN
 from ccps.report.main.write import write_report
@@ -131,8 +132,8 @@ def test_controls_are_no_rivals_and_never_bold(make_data: Make) -> None:
     assert found["ece"].measured.value == pytest.approx((0.108 - 0.123) / 0.123)
     section = headline_section(Findings(data))
     assert section is not None
-    assert section.tables[0].rows[0][:2] == ("ECE", "−12.2 %")  # type: ignore[index]
-    assert {row[3] for row in section.tables[0].rows} == {"Own p_100%"}  # type: ignore[index]
+    assert section.tables[0].lines[0].cells[:2] == [Cell("ECE"), Cell("−12.2 %")]
+    assert {row.cells[3] for row in section.tables[0].lines} == {Cell("Own p_100%")}
     blocks = summarise(data.results, "ccps", data.controls, _resamples(data))
     assert not any(cell.bold for block in blocks for row in block.rows if row.control for cell in row.cells)
     assert headlines(make_data(controls=["own"]), NOTHING) == ()

@@ -1,30 +1,12 @@
 import pandas as pd
-import pytest
-from faithful_cells import NAN, SCORES, cell, data, empty_cell, results
+from faithful_cells import SCORES, cell, data, empty_cell, results
 
 from ccps.analysis.faithful_data import DROPPED_COLUMNS
-from ccps.analysis.faithful_scores import standing
 from ccps.analysis.faithful_terms import label_with
-from ccps.analysis.records import Estimate
 from ccps.report.faithful.glossary import glossary
 from ccps.report.faithful.job import FAITHFUL
 from ccps.report.faithful.words import conclusion, sentences
 from ccps.report.kit.table import Cell
-
-
-@pytest.mark.parametrize(
-    ("excess", "words"),
-    [
-        (Estimate(0.03, 0.01, 0.05), "above"),
-        (Estimate(-0.03, -0.05, -0.01), "below"),
-        (Estimate(0.03, -0.01, 0.07), "not told apart from"),
-        (Estimate(0.03, 0.0, 0.07), "not told apart from"),
-        (Estimate(0.03, NAN, NAN), "not told apart, for want of an interval, from"),
-        (Estimate(), "not compared with"),
-    ],
-)
-def test_standing_follows_the_interval_of_the_excess(excess: Estimate, words: str) -> None:
-    assert standing(excess) == words
 
 
 def test_conclusion_names_the_estimators_that_beat_each_baseline() -> None:

@@ -7,13 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from ccps.analysis.data import AGREEMENT_COLUMNS, DISAGREEMENT_COLUMNS, ReportData
 from ccps.analysis.findings import Findings
-from ccps.data import sampling
 from ccps.report.kit.job import Job
 from ccps.report.main.graders import disagreements_shown, graders_section
 from ccps.report.main.job import MAIN
@@ -156,35 +153,6 @@ def test_long_and_empty_texts(make_data: Make, agreement: Frame, disagreements: 
         assert "(empty)" in files[name]
 
 
-@pytest.mark.parametrize(
-    ("n_right", "n_wrong", "limit", "expected"),
-    [
-        (40, 40, 12, (6, 6)),
-        (40, 2, 12, (10, 2)),
-        (0, 40, 6, (0, 6)),
-        (3, 2, 12, (3, 2)),
-        (0, 0, 6, (0, 0)),
-    ],
-)
-def test_directions_are_balanced(
-    make_data: Make,
-    agreement: Frame,
-    disagreements: Frame,
-    n_right: int,
-    n_wrong: int,
-    limit: int,
-    expected: tuple[int, int],
-) -> None:
-    data = make_data(agreement=agreement(), disagreements=disagreements(*[RIGHT] * n_right, *[WRONG] * n_wrong))
-    chosen = disagreements_shown(data, limit).chosen
-    says = [one.verdicts for one in chosen]
-    right, wrong = "normalised: right, f1: wrong", "normalised: wrong, f1: right"
-    assert (says.count(right), says.count(wrong), len(says)) == (*expected, sum(expected))
-    questions = [one.question for one in chosen]
-    assert len(set(questions)) == len(questions)
-    assert sorted(questions, key=lambda text: int(text.split()[1])) == questions
-
-
 def test_every_pair_is_shown_and_each_is_spread_over_its_rows(
     make_data: Make, agreement: Frame, disagreements: Frame
 ) -> None:
@@ -208,15 +176,6 @@ def test_page_shows_twelve_and_markdown_six(make_data: Make, agreement: Frame, d
     assert "6 of 40 disagreements follow" in files["report.md"]
     one = make_data(agreement=agreement(), disagreements=listed.iloc[:1])
     assert disagreements_shown(one, 6).words.startswith("All disagreements (1) follow")
-
-
-@given(sizes=st.lists(st.integers(0, 30), max_size=6), total=st.integers(0, 40))
-def test_shares_are_as_even_as_the_sizes_allow(sizes: list[int], total: int) -> None:
-    shares = sampling.shares(sizes, total)
-    assert sum(shares) == min(total, sum(sizes))
-    assert all(0 <= share <= size for share, size in zip(shares, sizes, strict=True))
-    most = max(shares, default=0)
-    assert all(share == size or share >= most - 1 for share, size in zip(shares, sizes, strict=True))
 
 
 def test_same_data_give_same_bytes(make_data: Make, agreement: Frame, disagreements: Frame) -> None:

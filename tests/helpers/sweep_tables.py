@@ -1,0 +1,66 @@
+"""A sweep made by hand: one place, one direction, two radii, two seeds."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from ccps.analysis.sweep_data import BEST_COLUMNS, CHOSEN, ON_TEST, PAPER, SWEEP_COLUMNS, Strength, SweepData
+from ccps.metrics import METRICS
+
+
+def _sweep() -> pd.DataFrame:
+    rows = [
+        ("m", "boats", "mc", "gradient", radius, 2, seed, metric, 0.6 + radius / 150 + seed / 10)
+        for radius in (5.0, 20.0)
+        for seed in (0, 1)
+        for metric in METRICS
+        if metric != "ece"
+    ]
+    rows += [("m", "boats", "mc", "gradient", radius, 2, 0, "ece", radius / 50) for radius in (5.0, 20.0)]
+    table = pd.DataFrame(rows, columns=SWEEP_COLUMNS)
+    auroc = table["metric"] == "auroc"
+    table.loc[auroc & (table["radius"] == 5.0), "value"] = [0.6, 0.7]
+    table.loc[auroc & (table["radius"] == 20.0), "value"] = [0.7, 0.8]
+    return table
+
+
+def _best() -> pd.DataFrame:
+    strengths = {CHOSEN: (5.0, 2, 0.2), PAPER: (20.0, 2, 0.25), ON_TEST: (1.0, 1, 0.1)}
+    rows = [
+        ("m", "boats", "mc", "gradient", choice, radius, steps, metric, value, *_ends(choice, value), 40, 2)
+        for choice, (radius, steps, value) in strengths.items()
+        for metric in METRICS
+    ]
+    return pd.DataFrame(rows, columns=BEST_COLUMNS)
+
+
+def _ends(choice: str, value: float) -> tuple[float, float]:
+    return (math.nan, math.nan) if choice == ON_TEST else (value - 0.1, value + 0.1)
+
+
+def _flips() -> pd.DataFrame:
+    rows = [("a", 2.0, True), ("b", math.inf, True), ("c", 0.0, True), ("d", math.inf, False), ("e", math.inf, False)]
+    columns = ["model", "benchmark", "question_id", "flip_radius", "correct"]
+    return pd.DataFrame([("m", "boats", *row) for row in rows], columns=columns)
+
+
+def sweep_data(**changes: Any) -> SweepData:
+    """The sweep, any field replaced."""
+    fields: dict[str, Any] = {
+        "title": "A sweep_of <strength>",
+        "sweep": _sweep(),
+        "best": _best(),
+        "flips": _flips(),
+        "paper": Strength(20.0, 2),
+        "choose_by": "brier",
+        "folds": 3,
+        "level": 0.95,
+        "convention": "ct",
+        "costs": pd.DataFrame(
+            [("head", 1.5, 0, 1000, 2e9, 1)], columns=["stage", "seconds", "tokens", "bytes", "peak_memory", "n"]
+        ),
+        "notes": ("left_out: 2 (no reason)",),
+        "run": {"commit": "abc", "config": {"sweep": {"folds": 3}}},
+    }
+    return SweepData(**(fields | changes))

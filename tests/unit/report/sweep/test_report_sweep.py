@@ -1,0 +1,75 @@
+import re
+from pathlib import Path
+
+import pytest
+from sweep_tables import sweep_data
+
+from ccps.analysis.sweep_data import CHOSEN
+from ccps.report.sweep.best import sentences
+from ccps.report.sweep.write import write_sweep
+
+SENTENCE = (
+    "m · boats, gradient: radius 5 in 2 steps is chosen on 3 training folds by Brier; on the test its Brier is "
+    "20.0 % [10.0, 30.0], against 25.0 % [15.0, 35.0] at the paper's radius 20 in 2 steps. With hindsight radius 1 "
+    "in 1 step would have been best on the test (10.0 %)."
+)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a report; tests only read it."""
+    folder = tmp_path_factory.mktemp("sweep")
+    write_sweep(sweep_data(), folder)
+    return folder
+
+
+def test_the_first_sentence_says_what_was_chosen_and_against_what() -> None:
+    assert sentences(sweep_data()) == [SENTENCE]
+    best = sweep_data().best
+    here = best["choice"] == CHOSEN
+    best.loc[here, ["radius", "steps"]] = [20.0, 2]
+    assert "which is the paper's own. With" in sentences(sweep_data(best=best))[0]
+
+
+def test_every_file_is_named_and_the_same_each_time(written: Path, tmp_path: Path) -> None:
+    paths = write_sweep(sweep_data(), tmp_path)
+    assert sorted(paths) == sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    assert {str(path.relative_to(tmp_path)) for path in paths} == {
+        "tables/sweep.csv", "tables/best.csv", "figures/curves-m-boats.png", "figures/heat-m-boats-gradient.png",
+        "figures/flips-m-boats.png", "costs.csv", "run.json", "report.html", "report.md",
+    }  # fmt: skip
+    for path in paths:
+        assert path.read_bytes() == (written / path.relative_to(tmp_path)).read_bytes()
+
+
+def test_page_and_markdown_hold_the_same_sections(written: Path) -> None:
+    page, text = (written / "report.html").read_text(), (written / "report.md").read_text()
+    titles = re.findall(r"<h2>(.*?)</h2>", page)
+    assert titles == re.findall("^## (.*)$", text, re.MULTILINE)
+    assert titles == [
+        "Best strengths", "Metrics against the radius", "Radius and steps", "Where predictions give way",
+        "What it cost", "How it was made",
+    ]  # fmt: skip
+    assert "<h1>A sweep_of &lt;strength&gt;</h1>" in page
+    assert text.startswith("# A sweep\\_of \\<strength\\>\n\n**m · boats, gradient: radius 5")
+    assert "left_out: 2 (no reason)" in page
+    assert "- left\\_out: 2 (no reason)" in text
+    assert re.findall(r"\(figures/(.*?)\)", text) == [
+        "curves-m-boats.png", "heat-m-boats-gradient.png", "flips-m-boats.png",
+    ]  # fmt: skip
+
+
+def test_hindsight_has_no_interval(written: Path) -> None:
+    text = (written / "report.md").read_text()
+    assert "| m · boats | gradient | best on the test | radius 1 in 1 step | 10.0 % | 10.0 % |" in text
+    assert "| m · boats | gradient | paper | radius 20 in 2 steps | 25.0 % \\[15.0, 35.0\\] |" in text
+
+
+def test_figures_say_in_words_what_they_show(written: Path) -> None:
+    page = (written / "report.html").read_text()
+    for words in (
+        "gradient: AUROC from 65.0 to 75.0 %",
+        "best AUROC 75.0 %, best ECE 10.0 %",
+        "3 right answers, median 2, 1 never, 1 at radius 0; 2 wrong answers, median never, 2 never, 0 at radius 0",
+    ):
+        assert words in page
