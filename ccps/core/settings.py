@@ -84,7 +84,9 @@ class SettingsError(UserError):
         super().__init__(message)
 
 
-def typed(settings: Mapping[str, Any], wanted: type[T], more: Callable[[T], Iterable[Fault]] | None = None) -> T:
+def typed(
+    settings: Mapping[str, Any], wanted: type[T], more: Callable[[T], Iterable[Fault]] | None = None, name: str = ""
+) -> T:
     """Check settings against a dataclass and build it.
 
     A dataclass says with `cross_faults()` what of it does not go together; it is asked although values are out of
@@ -94,13 +96,14 @@ def typed(settings: Mapping[str, Any], wanted: type[T], more: Callable[[T], Iter
         settings: plain values.
         wanted: the dataclass.
         more: says what else does not go together, of what only other rooms know.
+        name: where the settings stand among those of a run.
 
     Raises:
         SettingsError: naming every unknown key (with the nearest known one), wrong type, missing value, value out of
             range, and what does not go together.
     """
     reader = _Reader()
-    built = reader.read_group(settings, wanted, "")
+    built = reader.read_group(settings, wanted, name)
     if built is not _FAULTY and more is not None:
         reader.add(more(built))
     if reader.faults:

@@ -1,6 +1,6 @@
 """What every estimator of confidence says of itself: what it reads, who makes that, and how its figures are named.
 
-An estimator is a file in this folder (or anybody's own module): a subclass of `Estimator` that is `registered`. The
+An estimator is a file in this folder (or anybody's own module): a subclass of `Estimator` under `register`. The
 pipeline, the tables, the checks of settings and the report go by `ESTIMATORS`; nothing else lists them.
 """
 
@@ -17,6 +17,7 @@ import torch
 
 from ccps.core.artifacts import Artifact
 from ccps.core.registry import Registry
+from ccps.core.settings import typed
 from ccps.faithful import Step, TraceRule
 from ccps.llm import ModelFiles
 from ccps.metrics.inputs import FloatArray, IntArray
@@ -91,7 +92,7 @@ class OwnStage(NamedTuple):
     """
 
     stage: type[Stage]
-    make: "Callable[[Any, TraceRun], Stage]"
+    make: Callable[[Any, TraceRun], Stage]
     reads_layers: bool = False
     left_out: str = ""
     note: Callable[[Mapping[str, Any]], str] = lambda summary: ""
@@ -106,7 +107,7 @@ class Estimator(ABC):
     """Reads the confidence of steps off traces.
 
     Args:
-        faithful: settings of the run; its own are those of its name.
+        faithful: settings of the run.
         segmentation: how traces are cut into steps.
         replies: folder in which replies of an endpoint are kept.
     """
@@ -130,6 +131,8 @@ class Estimator(ABC):
     """Whether `TraceRun.head` must be there."""
     has_kinds: ClassVar[bool] = False
     """Whether it stands for several measures, so that tables say beside its label which one (`behind`)."""
+    settings: ClassVar[type[Any] | None] = None
+    """Dataclass of the settings under `faithful.own.<name>`, of one that `FaithfulSettings` has no field for."""
     stages: ClassVar[Sequence[OwnStage]] = ()
     """What it needs made of a run that nobody else needs, in this order."""
 
@@ -137,6 +140,20 @@ class Estimator(ABC):
         self.faithful = faithful
         self.segmentation = segmentation
         self.replies = replies
+        self.own = self.read_settings(faithful)
+
+    @classmethod
+    def read_settings(cls, faithful: FaithfulSettings) -> Any:
+        """Its `settings`, checked; None if it has none.
+
+        Raises:
+            SettingsError: naming every fault.
+        """
+        return (
+            None
+            if cls.settings is None
+            else typed(faithful.own.get(cls.name, {}), cls.settings, name=f"faithful.own.{cls.name}")
+        )
 
     @classmethod
     def open(cls, faithful: FaithfulSettings, segmentation: Segmentation, replies: Path) -> "Estimator":
@@ -202,8 +219,12 @@ ESTIMATORS: Registry[type[Estimator]] = Registry("estimator", "ccps.estimators")
 E = TypeVar("E", bound=type[Estimator])
 
 
-def registered(estimator: E) -> E:
-    """Make an estimator known by its name; to be written above its class."""
+def register(estimator: E) -> E:
+    """Add an estimator to `ESTIMATORS`; a class decorator.
+
+    Raises:
+        ValueError: there is one of this name.
+    """
     ESTIMATORS.register(estimator.name, estimator)
     return estimator
 

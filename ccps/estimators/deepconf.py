@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from ccps.estimators.base import Estimator, Kept, StepScores, TraceRun, missing, registered
+from ccps.estimators.base import Estimator, Kept, StepScores, TraceRun, missing, register
 from ccps.faithful import Step, TraceRule, deepconf_steps
 from ccps.metrics.inputs import IntArray
 from ccps.reasoning.stored_traces import StoredTrace
 
 
-@registered
+@register
 class DeepConf(Estimator):
     """See `ccps.faithful.deepconf`; traces that come with log-probabilities need no model."""
 

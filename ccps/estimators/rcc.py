@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from ccps.estimators.base import Estimator, Kept, StepScores, TraceRun, missing, registered
+from ccps.estimators.base import Estimator, Kept, StepScores, TraceRun, missing, register
 from ccps.faithful import Step, TraceRule, rcc
 from ccps.faithful.rcc import Similarity
 from ccps.metrics.inputs import IntArray
@@ -14,7 +14,7 @@ from ccps.reasoning.stored_traces import StoredTrace
 from ccps.reasoning.trace import Trace
 
 
-@registered
+@register
 class Rcc(Estimator):
     """See `ccps.faithful.rcc`."""
 

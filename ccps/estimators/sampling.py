@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
-from ccps.estimators.base import Estimator, OwnStage, StepScores, TraceRun, registered
+from ccps.estimators.base import Estimator, OwnStage, StepScores, TraceRun, register
 from ccps.estimators.continuing import ContinueStage
 from ccps.faithful import Step, TraceRule, sampling_confidence
 from ccps.llm import ModelFiles
@@ -138,7 +138,7 @@ def _tokenised_anew(summary: Mapping[str, Any]) -> str:
     return f"Sampling: the text of {anew} traces without fitting ids was tokenised anew." if anew else ""
 
 
-@registered
+@register
 class Sampling(Estimator):
     """Share of a step's continuations that agree with it, see `ccps.faithful.consistency`."""
 

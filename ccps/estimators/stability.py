@@ -11,7 +11,7 @@ import pyarrow as pa
 import torch
 
 from ccps.core.artifacts import hash_file
-from ccps.estimators.base import Estimator, Kept, OwnStage, StepScores, TraceRun, missing, registered
+from ccps.estimators.base import Estimator, Kept, OwnStage, StepScores, TraceRun, missing, register
 from ccps.faithful import Step
 from ccps.llm import ModelFiles
 from ccps.methods.stored_scorer import StoredScorer
@@ -78,7 +78,7 @@ def _r0(summary: Mapping[str, Any]) -> str:
     return f"Stability: r0 is {r0:.3g}, the median of the flip radii that are finite and above 0."
 
 
-@registered
+@register
 class Stability(Estimator):
     """The flip radius of a step's tokens against the typical one of the run; `ProbedStability` if there is a probe."""
 

@@ -1,9 +1,11 @@
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tiny import Tiny, write_questions
+from tiny_faithful import TinyFaithful, write_sums, write_traces
 
 from experiments import reproduce
 from experiments.launch import launch
@@ -51,3 +53,36 @@ def finished(tmp_path_factory: pytest.TempPathFactory, questions: Path) -> Tiny:
             patch.setenv(name, "true" if name == "WANDB_SILENT" else str(experiment.wandb / "wandb"))
         reproduce.main(experiment.settings("logger=wandb"))
     return experiment
+
+
+@pytest.fixture(scope="session")
+def sums(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Questions to reason about."""
+    return write_sums(tmp_path_factory.mktemp("sums") / "sums.jsonl")
+
+
+@pytest.fixture(scope="session")
+def traces_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Traces with ids of the tiny model, several steps each; one of them without ids, one with ids that do not fit."""
+    return write_traces(tmp_path_factory.mktemp("traces") / "traces.jsonl")
+
+
+@pytest.fixture
+def faithful(tmp_path: Path, sums: Path) -> TinyFaithful:
+    """A tiny run of the faithful system, nothing of it computed yet."""
+    return TinyFaithful(tmp_path, sums)
+
+
+@pytest.fixture(scope="session")
+def finished_once(tmp_path_factory: pytest.TempPathFactory, sums: Path) -> TinyFaithful:
+    """A tiny run of the faithful system from start to end; not to be changed."""
+    run = TinyFaithful(tmp_path_factory.mktemp("finished"), sums)
+    run.run()
+    return run
+
+
+@pytest.fixture
+def finished_faithful(tmp_path: Path, finished_once: TinyFaithful) -> TinyFaithful:
+    """A tiny run of the faithful system that has been run, to go on from."""
+    shutil.copytree(finished_once.folder, tmp_path, dirs_exist_ok=True)
+    return TinyFaithful(tmp_path, finished_once.questions)

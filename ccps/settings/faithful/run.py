@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 from ccps.core.fields import LARGEST_COUNT, MISSING, setting
 from ccps.core.settings import Fault, fault
@@ -58,6 +59,7 @@ class FaithfulSettings:
     sampling: ContinuationSettings = setting(ContinuationSettings, "how continuations of steps are drawn")
     judge: JudgeChoice = setting(JudgeChoice, "who compares continuations with the step")
     stability: StabilityConfig = setting(StabilityConfig)
+    own: dict[str, Any] = setting({}, "settings of estimators that are not named here, by name")
     scoring: ScoringSettings = setting(ScoringSettings, "bins, intervals, baselines")
 
     def cross_faults(self) -> Iterator[Fault]:

@@ -1,11 +1,12 @@
 """What the settings of a run of the faithful system need of the rooms that they speak of."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
-from ccps.core.settings import Fault, typed, unknown
+from ccps.core.settings import Fault, faults_of, typed, unknown
 from ccps.estimators.base import ESTIMATORS
-from ccps.settings.faithful.run import STAGES, FaithfulConfig
+from ccps.settings.faithful.run import STAGES, FaithfulConfig, FaithfulSettings
 from ccps.stages.main.checks import run_faults
 
 
@@ -22,10 +23,22 @@ def to_faithful(settings: Mapping[str, Any]) -> FaithfulConfig:
 
 
 def _faithful_faults(config: FaithfulConfig) -> Iterator[Fault]:
+    own = {stage.name for estimator in ESTIMATORS.values() for stage in estimator.stages}
     for stage in config.stages:
-        if stage not in STAGES:
-            yield unknown("stage", stage, "stages", STAGES)
+        if stage not in own and stage not in STAGES:
+            yield unknown("stage", stage, "stages", dict.fromkeys((*STAGES, *own)))
     for name in config.faithful.estimators:
         if name not in ESTIMATORS:
-            yield unknown("estimator", name, "faithful.estimators", list(ESTIMATORS))
+            yield unknown("estimator", name, "faithful.estimators", ESTIMATORS)
+    yield from _own_faults(config.faithful)
     yield from run_faults(config.model, config.engine)
+
+
+def _own_faults(faithful: FaithfulSettings) -> Iterator[Fault]:
+    """What estimators from elsewhere say against their settings."""
+    known = [name for name, estimator in ESTIMATORS.items() if estimator.settings is not None]
+    for name in faithful.own:
+        if name in known:
+            yield from faults_of(f"faithful.own.{name}", partial(ESTIMATORS[name].read_settings, faithful))
+        else:
+            yield unknown("estimator with settings of its own", name, "faithful.own", known or ["none"])
