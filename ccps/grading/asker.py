@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
@@ -75,21 +76,25 @@ class Asker(Generic[Kept]):
             if pending:
                 self._work_off(pending)
         except BaseException:
-            self.close()
+            # What closing finds at fault is no news to whom this error, or Ctrl-C, tells why it ends.
+            with suppress(Exception):
+                self.close()
             raise
         return {key: known[key] for key in tasks}
 
     def close(self) -> None:
         """Drop what is not yet asked, and the connections; what is under way fails. Asking again opens all anew."""
         pool, server, cache = (vars(self).pop(name, None) for name in ("_pool", "_server", "_cache"))
-        if pool:
-            pool.shutdown(wait=False, cancel_futures=True)
-        if server:
-            server.close()
-        if pool:
-            pool.shutdown()
-        if cache:
-            cache.close()
+        # From the last to the first, each whatever became of the one before.
+        with ExitStack() as closing:
+            if cache:
+                closing.callback(cache.close)
+            if pool:
+                closing.callback(pool.shutdown)
+            if server:
+                closing.callback(server.close)
+            if pool:
+                closing.callback(pool.shutdown, wait=False, cancel_futures=True)
 
     @cached_property
     def _cache(self) -> Cache[Kept]:

@@ -207,12 +207,22 @@ def _work_off(stage: Stage, items: list[_Item], trainer: pl.Trainer, writer: Sha
     with quiet_lightning(), writer.pool:  # whatever happens, a shard that is being written is written
         try:
             trainer.predict(stage, loader, return_predictions=False)
-        except SystemExit:
-            if not trainer.interrupted:
+        except BaseException as error:
+            if not _comes_of_ctrl_c(error):
                 raise
             # Lightning turns Ctrl-C into an exit of its own and lets no second one through.
             signal.signal(signal.SIGINT, signal.default_int_handler)
             raise KeyboardInterrupt from None
+
+
+def _comes_of_ctrl_c(error: BaseException) -> bool:
+    """Whether an error is Ctrl-C, or was raised while the stage was stopping for it: that it was stopped comes first."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, KeyboardInterrupt):
+            return True
+        seen = seen.__context__
+    return False
 
 
 def stage_trainer(run: Run, callbacks: list[pl.Callback]) -> pl.Trainer:

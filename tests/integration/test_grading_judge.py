@@ -17,6 +17,8 @@ from judge_server import Proxy, echo_key, hold, proxy, raw, says, serve, silence
 from ccps.core.errors import UserError
 from ccps.data.records import Question
 from ccps.grading import Grader, GraderConfig, JudgeConfig, Verdict, make_grader
+from ccps.grading.asker import ChatAsker
+from ccps.grading.cache import Reply
 from ccps.llm import ModelFiles
 
 KEY = "sk-never-to-be-seen-5f2c"
@@ -276,6 +278,25 @@ def test_ctrl_c_ends_it_and_keeps_what_there_is(alone: Proxy, tmp_path: Path) ->
     grader = judge(alone.base_url, "m", tmp_path)
     assert grader.grade_all(pairs(ANSWERS))[0] == Verdict(True)
     assert grader.usage.cached == 2
+
+
+def test_ctrl_c_wins_over_what_fails_while_it_stops(tmp_path: Path) -> None:
+    class Faltering:
+        closed = 0
+
+        def close(self) -> None:
+            self.closed += 1
+            raise RuntimeError("cannot even close")
+
+    def interrupted(server: object) -> tuple[Reply, int]:
+        raise KeyboardInterrupt
+
+    asker = ChatAsker(JudgeConfig("http://127.0.0.1:9", "m"), tmp_path)
+    faltering = vars(asker)["_server"] = Faltering()
+    with pytest.raises(KeyboardInterrupt):
+        asker.ask_all({"one": interrupted})
+    assert faltering.closed == 1
+    assert not {"_server", "_pool", "_cache"} & set(vars(asker))
 
 
 def test_after_a_kill_only_the_rest_is_asked(front: Proxy, upstream: tuple[int, str], tmp_path: Path) -> None:

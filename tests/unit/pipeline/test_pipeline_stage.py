@@ -1,4 +1,5 @@
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -120,14 +121,31 @@ def test_an_interrupted_run_goes_on_at_the_last_whole_shard_with_the_same_bytes(
 
 
 def test_ctrl_c_comes_through_and_loses_no_whole_shard(tmp_path: Path) -> None:
-    import signal
-
     with pytest.raises(KeyboardInterrupt):
         run_stage(Squares(fails_at=7, error=KeyboardInterrupt), run(tmp_path))
     # A second Ctrl-C, while W&B closes for instance, must not fall on deaf ears.
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     artifact = Squares().artifact(run(tmp_path))
     assert [artifact.has_shard(index) for index in range(3)] == [True, True, False]
+
+
+class Falters(Squares):
+    """Fails once more while it stops."""
+
+    def on_exception(self, *_: object) -> None:
+        raise RuntimeError("cannot even stop")
+
+    def teardown(self, stage: str) -> None:
+        raise RuntimeError("cannot even stop")
+
+
+@pytest.mark.parametrize(("error", "comes"), [(KeyboardInterrupt, KeyboardInterrupt), (ValueError, RuntimeError)])
+def test_ctrl_c_wins_over_what_fails_while_it_stops(
+    tmp_path: Path, error: type[BaseException], comes: type[BaseException]
+) -> None:
+    with pytest.raises(comes):
+        run_stage(Falters(fails_at=7, error=error), run(tmp_path))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_shard_killed_before_the_manifest_only_needs_the_manifest(tmp_path: Path) -> None:
