@@ -35,6 +35,8 @@ from ccps.core.errors import UserError
 
 ROWS = "rows.parquet"
 TENSORS = "tensors.safetensors"
+BY_REASON = "by_reason"
+"""Where a summary holds what is counted by reason: {"unknown": {"no accepted answer": 2}}."""
 
 # What only another disk, more room or other rights can mend; the last three mean that the disk knows no locks.
 _DISK_ERRORS = (
@@ -109,12 +111,25 @@ class Artifact:
             raise self._broken("manifest.json", f"cannot be read ({type(error).__name__}: {error})") from error
         if not well_formed:
             raise self._broken("manifest.json", "holds values of another type than expected")
+        manifest["summary"] = _renewed(manifest["summary"])
         return manifest
 
     @property
     def summary(self) -> dict[str, Any]:
         """What the stage said of the whole when it finished: counts, and what was rejected and why."""
         return dict(self.manifest["summary"])
+
+    def reasons(self, what: str) -> dict[str, int]:
+        """How many of something there were for each reason; empty if none was counted."""
+        return dict(self.summary.get(BY_REASON, {}).get(what, {}))
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The summary as readers see it, in which each reason has a name of its own: "unknown (no accepted answer)"."""
+        figures = self.summary
+        for what, by_reason in figures.pop(BY_REASON, {}).items():
+            figures |= {f"{what} ({reason})": number for reason, number in by_reason.items()}
+        return dict(sorted(figures.items()))
 
     @property
     def n_bytes(self) -> int:
@@ -302,6 +317,23 @@ class Artifact:
             f"The artifact {self.folder} is broken: {file} {why}. "
             f"Remove the folder (rm -r '{self.folder}') and run the same command again: only this is computed anew."
         )
+
+
+def with_reasons(counts: Mapping[str, Any]) -> dict[str, Any]:
+    """A summary out of numbers, words, and mappings from reasons to numbers, which go to where `reasons` finds them."""
+    by_reason = {name: dict(value) for name, value in counts.items() if isinstance(value, Mapping) and value}
+    plain = {name: value for name, value in counts.items() if not isinstance(value, Mapping)}
+    return {**plain, BY_REASON: by_reason} if by_reason else plain
+
+
+def _renewed(summary: dict[str, Any]) -> dict[str, Any]:
+    """A summary as it is written now: what is read back by reason once stood in names of its own."""
+    old = {name: found for name in summary if (found := re.fullmatch(r"(unknown|not scored|dropped) \((.+)\)", name))}
+    by_reason: dict[str, dict[str, int]] = summary.get(BY_REASON, {})
+    for name, found in old.items():
+        by_reason.setdefault(found[1], {})[found[2]] = summary[name]
+    plain = {name: value for name, value in summary.items() if name not in old}
+    return {**plain, BY_REASON: by_reason} if by_reason else plain
 
 
 def artifacts_in(value: Any) -> Iterator[Artifact]:

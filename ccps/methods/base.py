@@ -66,7 +66,7 @@ class Fitted(Protocol):
     def curve(self) -> pd.DataFrame:
         """The training curve: columns stage, step, loss, accuracy."""
 
-    def notes(self, evidence: Evidence) -> Mapping[str, int]:
+    def notes(self, evidence: Evidence) -> Mapping[str, Any]:
         """What had to be set to another value, or was cut, to score this evidence."""
 
 

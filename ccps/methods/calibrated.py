@@ -70,7 +70,7 @@ class Untrained:
         kinds = {"stage": "str", "step": "int64", "train_loss": "float64", "loss": "float64", "accuracy": "float64"}
         return pd.DataFrame(columns=list(kinds)).astype(kinds)
 
-    def notes(self, evidence: Evidence) -> Mapping[str, int]:
+    def notes(self, evidence: Evidence) -> Mapping[str, Any]:
         """Nothing is changed on the way."""
         return {}
 
@@ -108,14 +108,14 @@ class FittedCalibrated:
         """The method's own, and the answers that the calibrator was fitted to."""
         answers = self.calibrator.answers
         counts = {"calibration_rows": answers, "calibration_rows_right": self.calibrator.right}
-        left_out = {"left out of calibration (no confidence)": self.unscored} if self.unscored else {}
+        left_out = {"left out of calibration": {"no confidence": self.unscored}} if self.unscored else {}
         return {"train_rows": answers, **self.method.summary(), **counts, **left_out}
 
     def curve(self) -> pd.DataFrame:
         """The method's own; the calibrator has none."""
         return self.method.curve()
 
-    def notes(self, evidence: Evidence) -> Mapping[str, int]:
+    def notes(self, evidence: Evidence) -> Mapping[str, Any]:
         """The method's own."""
         return self.method.notes(evidence)
 

@@ -41,6 +41,6 @@ class FittedByProbe:
         """All evaluations during training."""
         return curve_table(self.probe.training.curve)
 
-    def notes(self, evidence: Evidence) -> Mapping[str, int]:
+    def notes(self, evidence: Evidence) -> Mapping[str, Any]:
         """Values that the probe sets to 0, and answers whose end it does not read."""
         return self.probe.notes(*self.inputs(evidence))

@@ -82,7 +82,7 @@ class FittedLitCab:
         """Training by epochs."""
         return curve_table(self.training.curve)
 
-    def notes(self, evidence: Evidence) -> Mapping[str, int]:
+    def notes(self, evidence: Evidence) -> Mapping[str, Any]:
         """Nothing is changed on the way."""
         return {}
 

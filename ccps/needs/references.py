@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from ccps.asking.interview import Interview
-from ccps.core.artifacts import ROWS, TENSORS, Artifact
+from ccps.core.artifacts import ROWS, TENSORS, Artifact, with_reasons
 from ccps.data.records import questions_hash
 from ccps.llm import Head, plan_batches
 from ccps.methods.evidence import AnswerStates, References
@@ -163,11 +163,13 @@ class ReferenceStage(AskingStage):
         """Count the questions, those left out, and where the wrong answers come from."""
         origins = Counter(one.origin for one in self.references)
         left_out = len(self.answered.questions) - len(self.references)
-        return {
-            "questions": len(self.references),
-            **({"left out (no right or no wrong answer)": left_out} if left_out else {}),
-            **{f"wrong answer: {origin}": number for origin, number in sorted(origins.items())},
-        }
+        return with_reasons(
+            {
+                "questions": len(self.references),
+                "left out": {"no right or no wrong answer": left_out} if left_out else {},
+                **{f"wrong answer: {origin}": number for origin, number in sorted(origins.items())},
+            }
+        )
 
 
 @register

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from ccps.asking.follow_up import QUERY
-from ccps.core.artifacts import ROWS, Artifact
+from ccps.core.artifacts import ROWS, Artifact, with_reasons
 from ccps.core.errors import UserError, expected
 from ccps.core.settings import check
 from ccps.needs.answers import stored_answers
@@ -86,8 +86,8 @@ class TuneStage(AdapterStage):
         known = [one for one in stored if correct[one.question_id] is not None]
         self.left_out = Counter(
             {
-                "left out (correctness unknown)": len(stored) - len(known),
-                "left out (empty)": len(correct) - len(stored),
+                "correctness unknown": len(stored) - len(known),
+                "empty": len(correct) - len(stored),
             }
         )
         labels = [bool(correct[one.question_id]) for one in known]
@@ -128,15 +128,17 @@ class TuneStage(AdapterStage):
         """Answers trained on and left out, the size of the adapter, and how the last updates went."""
         rows = artifact.written_rows().to_pandas().tail(_LAST_UPDATES)
         weights = load_file(artifact.shard_folder(len(self.plan()) - 1) / WEIGHTS_FILE)
-        return {
-            "answers": len(self.examples),
-            "right": sum(example.is_right for example in self.examples),
-            **{reason: number for reason, number in self.left_out.items() if number},
-            "parameters": sum(value.numel() for value in weights.values()),
-            "epochs": self.config.steps / math.ceil(len(self.examples) / self.config.batch_size),
-            "query_loss_at_the_end": float(rows["query"].mean()),
-            "accuracy_at_the_end": float(rows["accuracy"].mean()),
-        }
+        return with_reasons(
+            {
+                "answers": len(self.examples),
+                "right": sum(example.is_right for example in self.examples),
+                "left out": +self.left_out,
+                "parameters": sum(value.numel() for value in weights.values()),
+                "epochs": self.config.steps / math.ceil(len(self.examples) / self.config.batch_size),
+                "query_loss_at_the_end": float(rows["query"].mean()),
+                "accuracy_at_the_end": float(rows["accuracy"].mean()),
+            }
+        )
 
 
 def adapter_folder(tuned: Artifact) -> Path:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import torch
 
 from ccps.asking.verbalised import MAX_NEW_TOKENS, QUERY, Reply, Verbalisation
-from ccps.core.artifacts import ROWS, Artifact
+from ccps.core.artifacts import ROWS, Artifact, with_reasons
 from ccps.methods.evidence import FloatArray
 from ccps.needs.answers import all_empty
 from ccps.needs.base import AnsweredQuestions, Need, Respondent, Source, register
@@ -86,12 +86,14 @@ class VerbaliseStage(AskingStage):
         rows = artifact.written_rows().to_pandas()
         reasons = Counter(reason for reason in rows["reason"] if reason)
         named = rows["probability"].dropna()
-        return {
-            "asked": len(rows),
-            "named": len(named),
-            **({"mean_probability": float(named.mean())} if len(named) else {}),
-            **{f"no probability ({reason})": number for reason, number in sorted(reasons.items())},
-        }
+        return with_reasons(
+            {
+                "asked": len(rows),
+                "named": len(named),
+                **({"mean_probability": float(named.mean())} if len(named) else {}),
+                "no probability": reasons,
+            }
+        )
 
 
 @register

@@ -81,7 +81,7 @@ def mirror_artifact(logger: Logger, title: str, artifact: Artifact) -> None:
 
 
 def _mirror(logger: Logger, title: str, artifact: Artifact) -> None:
-    numbers = {name: value for name, value in artifact.summary.items() if isinstance(value, int | float)}
+    numbers = {name: value for name, value in artifact.figures.items() if isinstance(value, int | float)}
     prefix = f"{artifact.stage}/{title}"
     logger.log_metrics({f"{prefix}/{name}": float(value) for name, value in numbers.items()})
     if not isinstance(logger, WandbLogger):

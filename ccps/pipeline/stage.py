@@ -157,7 +157,7 @@ def run_stage(stage: Stage, run: Run) -> Artifact:
     """
     artifact = stage.artifact(run)
     if run.ranks.agreed(artifact.complete):
-        say(stage.name, stage.title, _sentence(artifact.summary), state="reused")
+        say(stage.name, stage.title, _sentence(artifact.figures), state="reused")
     else:
         with ExitStack() as held:
             run.ranks.on_first(lambda: held.enter_context(artifact.writing()))
@@ -166,7 +166,7 @@ def run_stage(stage: Stage, run: Run) -> Artifact:
             else:
                 run.ranks.on_first(lambda: _compute(stage, artifact, replace(run, ranks=Ranks())))
         state = f"done in {duration(total_cost(artifact, 'seconds'))}"
-        say(stage.name, stage.title, _sentence(artifact.summary), state=state)
+        say(stage.name, stage.title, _sentence(artifact.figures), state=state)
     if run.logger is not None:
         mirror_artifact(run.logger, stage.title, artifact)
     return artifact
@@ -216,7 +216,7 @@ def _work_off(stage: Stage, items: list[_Item], trainer: pl.Trainer, writer: Sha
 
 
 def _comes_of_ctrl_c(error: BaseException) -> bool:
-    """Whether an error is Ctrl-C, or was raised while the stage was stopping for it: that it was stopped comes first."""
+    """Whether an error is Ctrl-C, or what failed while the stage was stopping for it."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, KeyboardInterrupt):
@@ -272,9 +272,9 @@ def total_cost(artifact: Artifact, name: str) -> float:
     return sum(cost.get(name, 0.0) for cost in artifact.costs())
 
 
-def _sentence(summary: Mapping[str, Any]) -> str:
+def _sentence(figures: Mapping[str, Any]) -> str:
     return ", ".join(
         f"{name.replace('_', ' ')} {value:.3g}" if isinstance(value, float) else f"{name.replace('_', ' ')} {value}"
-        for name, value in summary.items()
+        for name, value in figures.items()
         if isinstance(value, int | float | str)
     )

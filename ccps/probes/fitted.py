@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -40,14 +41,14 @@ class TrainingRecord:
     curve: tuple[CurvePoint, ...]
     """All evaluations of both stages, in order."""
 
-    def summary(self) -> dict[str, int]:
-        """Rows used, and those left out and why."""
+    def summary(self) -> dict[str, Any]:
+        """Rows used, and those left out and why, `dropped` by reason."""
         return {
             "train_rows": self.train_rows,
             "validation_rows": self.validation_rows,
             "truncated": self.truncated,
             "left_out": self.left_out,
-            **{f"dropped ({reason})": number for reason, number in self.dropped.items()},
+            "dropped": self.dropped,
         }
 
 
@@ -96,11 +97,10 @@ class FittedProbe:
             probabilities: NDArray[np.float64] = self.network(inputs).double().softmax(dim=1)[:, 1].numpy()
         return probabilities
 
-    def notes(self, features: ArrayLike, lengths: Sequence[int]) -> dict[str, int]:
-        """Count what `predict` changes: values set to 0, by reason, and answers whose end it does not read."""
-        notes = {f"set to 0 ({reason})": number for reason, number in self.clean(features).zeroed.items()}
-        truncated = self.truncated(lengths)
-        return notes | ({"truncated": truncated} if truncated else {})
+    def notes(self, features: ArrayLike, lengths: Sequence[int]) -> dict[str, Any]:
+        """Count what `predict` changes: values `set to 0`, by reason, and answers whose end it does not read."""
+        zeroed, truncated = self.clean(features).zeroed, self.truncated(lengths)
+        return {**({"set to 0": zeroed} if zeroed else {}), **({"truncated": truncated} if truncated else {})}
 
     def truncated(self, lengths: Sequence[int]) -> int:
         """Count the answers, of lengths `[answers]`, of which `predict` reads only the first `max_tokens` tokens."""

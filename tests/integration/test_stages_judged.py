@@ -112,9 +112,8 @@ def grade_stage(root: Path, base_url: str, n: int, **settings: object) -> GradeS
 
 def test_all_ramblings_are_one_line(endpoint: Proxy, tmp_path: Path) -> None:
     endpoint.faults.extend(says(f"Well, {index}") for index in range(2 * 40))
-    summary = run_stage(grade_stage(tmp_path, endpoint.base_url, 40), Run(tmp_path, "cpu")).summary
-    unknown = {name: number for name, number in summary.items() if name.startswith("unknown")}
-    assert unknown == {"unknown (the judge said neither yes nor no)": 40}
+    grades = run_stage(grade_stage(tmp_path, endpoint.base_url, 40), Run(tmp_path, "cpu"))
+    assert grades.reasons("unknown") == {"the judge said neither yes nor no": 40}
 
 
 def test_tokens_of_a_run_that_was_cut_short_are_in_the_account(endpoint: Proxy, tmp_path: Path) -> None:

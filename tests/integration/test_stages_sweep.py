@@ -87,7 +87,7 @@ def make_side(root: Path, label: str, n: int, weight: torch.Tensor, seed: int) -
     grades = fill(
         Artifact.at(root, "grade", {"label": label, "seed": seed}),
         {"question_id": ids, "subject": subjects, "correct": pa.array(correct, pa.bool_())},
-        summary={"accuracy": 0.5, "unknown (no accepted answer)": 1},
+        summary={"accuracy": 0.5, "by_reason": {"unknown": {"no accepted answer": 1}}},
     )
     asked = [Question(id=name, source=label, subject=subject, text=name, options=("a", "b"), accepted=("a",),
                       split="test") for name, subject in zip(ids, subjects, strict=True)]  # fmt: skip

@@ -125,6 +125,6 @@ def _check_labels(grader: str, labels: Artifact, where: str) -> None:
         raise expected(
             f"the grader `{grader}`",
             f"able to say of some answer whether it is right ({where})",
-            ", ".join(f"{name}: {number}" for name, number in labels.summary.items() if name.startswith("unknown")),
+            ", ".join(f"unknown ({reason}): {number}" for reason, number in labels.reasons("unknown").items()),
             "Name another grader first.",
         )

@@ -44,7 +44,7 @@ def count_all(
 def _training_counts(where: str, fitted: Artifact) -> list[Count]:
     summary = fitted.summary
     rows = [
-        Count(f"training rows dropped, {where}", number, reason) for reason, number in _by_reason(summary, "dropped")
+        Count(f"training rows dropped, {where}", number, reason) for reason, number in fitted.reasons("dropped").items()
     ]
     if truncated := summary.get("truncated"):
         rows.append(Count(f"long training answers, {where}", truncated, TRUNCATED))
@@ -76,11 +76,11 @@ def _side_counts(model: str, side: Side, graders: Mapping[str, GraderConfig]) ->
 
 def _grade_counts(grader: str, grades: Artifact, where: str, config: GraderConfig) -> list[Count]:
     summary = grades.summary
-    unknown = _by_reason(summary, "unknown")
-    known = summary["graded"] - sum(number for _, number in unknown)
+    unknown = grades.reasons("unknown")
+    known = summary["graded"] - sum(unknown.values())
     right = round(known * summary.get("accuracy", 0.0))
     rows = [Count(f"answers right, {where}", right, f"of {known:,} graded by {grader}")]
-    rows += [Count(f"answers not graded by {grader}, {where}", number, reason) for reason, number in unknown]
+    rows += [Count(f"answers not graded by {grader}, {where}", number, reason) for reason, number in unknown.items()]
     if "calls" in summary:
         sent, received = summary["prompt_tokens"], summary["completion_tokens"]
         tokens = f"altogether: {sent:,.0f} sent, {received:,.0f} received; {_cost(summary, config)}"
@@ -100,16 +100,6 @@ def _cost(summary: Mapping[str, Any], config: GraderConfig) -> str:
     return "no prices set" if cost is None else f"{cost:.4f} USD"
 
 
-def _by_reason(summary: Mapping[str, Any], what: str) -> list[tuple[str, int]]:
-    """The entries "what (reason)" of a summary."""
-    start = f"{what} ("
-    return [
-        (name.removeprefix(start).removesuffix(")"), number)
-        for name, number in summary.items()
-        if name.startswith(start)
-    ]
-
-
 def _evaluation_counts(model: str, test: Tested, convention: str) -> list[Count]:
     rows = test.evaluation.rows().to_pandas()
     rows = rows[rows["convention"] == convention]
@@ -117,7 +107,7 @@ def _evaluation_counts(model: str, test: Tested, convention: str) -> list[Count]
     auroc, ece = rows[rows["metric"] == "auroc"], rows[rows["metric"] == "ece"]
     counts = []
     for item in test.scored:
-        reasons = _by_reason(item.scores.summary, "not scored")
+        reasons = item.scores.reasons("not scored").items()
         # What no method can score is said once; what one of them leaves out, under its name.
         counts += [
             Count(f"answers not scored{f' by {item.method}' if reason == SILENT else ''}, {where}", n, reason)

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from omegaconf import OmegaConf
 
-from ccps.core.artifacts import ROWS, Artifact
+from ccps.core.artifacts import ROWS, Artifact, with_reasons
 from ccps.methods import Fitted, TrainedMethod, TrainingAnswers, TrainingSettings
 from ccps.pipeline.stage import Stage, Work
 from ccps.probes import Reporting
@@ -90,7 +90,7 @@ class FitStage(Stage):
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Numbers that are trained, rows used, and those dropped and why; of the first seed, the others are alike."""
         fitted = self.method.load(artifact.shard_folder(0) / _folder(self.seeds[0]))
-        return {"parameters": fitted.parameters, **fitted.summary()}
+        return with_reasons({"parameters": fitted.parameters, **fitted.summary()})
 
 
 def seed_folder(fitted: Artifact, seed: int) -> Path:

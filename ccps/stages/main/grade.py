@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from ccps.core.artifacts import ROWS, Artifact
+from ccps.core.artifacts import ROWS, Artifact, with_reasons
 from ccps.data.records import Question, questions_hash
 from ccps.grading import Grader, Usage
 from ccps.pipeline.stage import Stage, Work, total_cost
@@ -97,10 +97,10 @@ class GradeStage(Stage):
         summary: dict[str, Any] = {"graded": len(rows)}
         if len(known):
             summary["accuracy"] = float(known["correct"].astype(bool).mean())
-        summary |= {f"unknown ({reason})": number for reason, number in sorted(unknown.items())}
+        summary["unknown"] = unknown
         if total_cost(artifact, "calls") + total_cost(artifact, "cached"):
             summary |= {name: total_cost(artifact, name) for name in Usage._fields}
-        return summary
+        return with_reasons(summary)
 
 
 def _parts(rows: Sequence[dict[str, Any]], size: int) -> list[Sequence[dict[str, Any]]]:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from ccps.core.artifacts import ROWS, Artifact
+from ccps.core.artifacts import ROWS, Artifact, with_reasons
 from ccps.methods import Fitted, Method, TrainedMethod
 from ccps.pipeline.stage import Stage, Work
 from ccps.stages.main.fit import seed_folder
@@ -91,9 +91,10 @@ class ScoreStage(Stage):
         scored = rows["question_id"].nunique()
         silent = len(self.answers.question_ids) - scored
         first = self._scorer(self.seeds[0])
-        return {
-            "scored": scored,
-            **{f"not scored ({reason})": number for reason, number in self.answers.left_out.items()},
-            **({f"not scored ({SILENT})": silent} if silent else {}),
-            **({} if isinstance(first, Method) else first.notes(self.answers.evidence)),
-        }
+        return with_reasons(
+            {
+                "scored": scored,
+                "not scored": {**self.answers.left_out, **({SILENT: silent} if silent else {})},
+                **({} if isinstance(first, Method) else first.notes(self.answers.evidence)),
+            }
+        )

@@ -149,10 +149,9 @@ class SweepReportStage(Stage):
             yield f"{count.what}: {count.number:,.0f} ({count.reason})"
         for form in self.formats:
             for side in (form.train, *form.tests):
-                for name, number in side.labels.summary.items():
-                    if name.startswith("unknown"):
-                        model = form.answers.model
-                        yield f"answers of {model} to {side.label} not fitted or judged, {name}: {number:,}"
+                where = f"answers of {form.answers.model} to {side.label} not fitted or judged"
+                for reason, number in side.labels.reasons("unknown").items():
+                    yield f"{where}, unknown ({reason}): {number:,}"
             for run in form.directions:
                 if undefined := run.grid.summary["undefined"]:
                     where = f"{form.answers.model}, {form.train.format}, {run.direction}"

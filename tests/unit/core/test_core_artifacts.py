@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from ccps.core import artifacts
-from ccps.core.artifacts import ROWS, TENSORS, Artifact, digest
+from ccps.core.artifacts import ROWS, TENSORS, Artifact, artifacts_in, digest, with_reasons
 from ccps.core.errors import UserError
 
 INPUTS = {"model": "abc", "radius": 20.0, "steps": 5, "nested": {"seeds": [1, 2]}}
@@ -261,12 +261,65 @@ def test_files_of_a_shard_are_named_without_it(artifact: Any) -> None:
     assert artifact.files(2) == []
 
 
-def test_nothing_outside_the_store_builds_the_name_of_a_shard() -> None:
+def sources(*rooms: str) -> list[Path]:
     root = Path(artifacts.__file__).parents[2]
-    sources = [path for room in ("ccps", "experiments") for path in (root / room).rglob("*.py")]
-    store = Path(artifacts.__file__)
-    assert store in sources
-    assert [path for path in sources if path != store and re.search(r"05d|0{5}|zfill", path.read_text())] == []
+    return [path for room in rooms for path in (root / room).rglob("*.py")]
+
+
+def test_nothing_outside_the_store_builds_the_name_of_a_shard() -> None:
+    store, others = Path(artifacts.__file__), sources("ccps", "experiments")
+    others.remove(store)
+    assert [path for path in others if re.search(r"05d|0{5}|zfill", path.read_text())] == []
+
+
+# --- what is counted by reason ---
+
+
+def summed_up(artifact: Artifact, summary: Mapping[str, Any]) -> Artifact:
+    with artifact.writing():
+        write(artifact, 0)
+        artifact.finish(1, summary)
+    return Artifact.at(artifact.folder.parents[1], artifact.stage, artifact.inputs)
+
+
+def test_reasons_are_a_mapping_in_the_manifest_and_names_for_readers(artifact: Artifact) -> None:
+    counts = {"graded": 9, "unknown": {"no key": 2, "(odd) one": 1}, "cut": {}, "why": "because"}
+    found = summed_up(artifact, with_reasons(counts))
+    assert found.summary == {"graded": 9, "why": "because", "by_reason": {"unknown": {"no key": 2, "(odd) one": 1}}}
+    assert found.reasons("unknown") == {"no key": 2, "(odd) one": 1}
+    assert found.reasons("cut") == {}
+    assert found.figures == {"graded": 9, "unknown ((odd) one)": 1, "unknown (no key)": 2, "why": "because"}
+    assert list(found.figures) == sorted(found.figures)
+
+
+def test_a_summary_without_reasons_says_nothing_of_them(artifact: Artifact) -> None:
+    found = summed_up(artifact, with_reasons({"graded": 9, "unknown": {}}))
+    assert found.summary == found.figures == {"graded": 9}
+
+
+def test_reasons_of_artifacts_made_when_they_stood_in_names_are_read(artifact: Artifact) -> None:
+    found = summed_up(artifact, {"graded": 9, "unknown (no accepted answer)": 2, "not scored (empty (at all))": 1})
+    assert found.summary["graded"] == 9
+    assert found.reasons("unknown") == {"no accepted answer": 2}
+    assert found.reasons("not scored") == {"empty (at all)": 1}
+
+
+def test_nobody_reads_a_reason_out_of_a_name() -> None:
+    parsed = 'startswith("' + "unknown"
+    assert [path for path in sources("ccps", "experiments", "tests") if parsed in path.read_text()] == []
+
+
+# --- artifacts among inputs ---
+
+
+def test_an_artifact_among_inputs_stands_for_its_key(tmp_path: Path, artifact: Artifact) -> None:
+    other = Artifact.at(tmp_path, "answer", {})
+    inputs = {"answers": artifact, "more": [1, {"deep": (other, "x")}], "none": None}
+    found = Artifact.at(tmp_path, "fit", inputs)
+    plain = {"answers": artifact.key, "more": [1, {"deep": [other.key, "x"]}], "none": None}
+    assert found == Artifact.at(tmp_path, "fit", plain)
+    assert found.inputs == plain
+    assert list(artifacts_in(inputs)) == [artifact, other]
 
 
 # --- costs ---

@@ -215,7 +215,7 @@ def test_what_the_model_says_is_kept_and_what_names_no_probability_is_counted(
         "asked": 4,
         "named": 2,
         "mean_probability": pytest.approx(0.475),
-        "no probability (no number)": 2,
+        "by_reason": {"no probability": {"no number": 2}},
     }
     assert total_cost(artifact, "tokens") == 18
     names = artifact.rows()["question_id"].to_pylist()
@@ -231,8 +231,7 @@ def test_a_random_model_names_nothing_and_is_not_given_anything(shared: SharedMo
     rows = artifact.rows().to_pandas()
     assert (rows["probability"].isna() == (rows["reason"] != "")).all()
     assert artifact.summary["asked"] == 5
-    counted = sum(number for name, number in artifact.summary.items() if name.startswith("no probability ("))
-    assert artifact.summary["named"] + counted == 5
+    assert artifact.summary["named"] + sum(artifact.reasons("no probability").values()) == 5
 
 
 def said_by_hand(monkeypatch: pytest.MonkeyPatch, texts: dict[str, list[str]]) -> None:

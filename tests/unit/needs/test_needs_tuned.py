@@ -102,7 +102,7 @@ def test_tuning_leaves_an_adapter_its_curve_and_the_model_as_it_was(ask: Callabl
     empty = sum(asked.answered.answers.rows()["is_empty"].to_pylist())
     known = N - 1 - empty
     assert tuned.summary["answers"] == known
-    assert tuned.summary["left out (correctness unknown)"] == 1
+    assert tuned.reasons("left out")["correctness unknown"] == 1
     assert tuned.summary["parameters"] == 2 * (8 * (32 + 32) + 8 * (32 + 16))
     assert {Path(name).suffix for name in tuned.manifest["files"]} == {".safetensors", ".json", ".parquet"}
     weights = load_file(adapter_folder(tuned) / "adapter_model.safetensors")
@@ -247,7 +247,7 @@ def test_questions_without_a_wrong_answer_are_left_out_and_counted(ask: Callable
     same = [question for question in asked.answered.questions if question.id != "q4"]
     fewer = replace(asked.answered, questions=same)
     artifact = run_stage(ReferenceStage(fewer, asked.respondent, 23), run_of(asked))
-    assert artifact.summary["left out (no right or no wrong answer)"] == N // 2 - 1
+    assert artifact.reasons("left out") == {"no right or no wrong answer": N // 2 - 1}
     found = read_references(artifact, load_head(asked.respondent.head), ["q0", "q1"])
     assert found.right_lengths.tolist() == [0, 3]
 

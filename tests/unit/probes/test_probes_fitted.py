@@ -70,8 +70,7 @@ def test_what_prediction_changes_is_counted(probe: Any, table: Any) -> None:
     rows[3, 1] = np.inf
     assert probe.notes(table.features, [1] * 400) == {}
     assert probe.notes(rows, [5]) == {
-        "set to 0 (original_log_prob_actual is NaN)": 2,
-        "set to 0 (original_prob_actual is infinite)": 1,
+        "set to 0": {"original_log_prob_actual is NaN": 2, "original_prob_actual is infinite": 1}
     }
 
 
@@ -82,7 +81,7 @@ def test_parameters_are_those_of_the_paper_and_rows_are_summed_up(probe: Any) ->
         "validation_rows": 40,
         "truncated": 0,
         "left_out": 0,
-        "dropped (original_log_prob_actual is NaN)": 1,
+        "dropped": {"original_log_prob_actual is NaN": 1},
     }
 
 
