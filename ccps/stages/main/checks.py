@@ -83,6 +83,6 @@ def _grader_faults(config: Config) -> Iterator[Fault]:
             yield unknown("grader", grader.name, f"grader.{key}", GRADERS)
     for form in sorted(config.tested):
         fitting = [name for name, grader in GRADERS.items() if form in grader.formats]
-        if names and not set(names) & set(fitting):
+        if names and set(names) <= set(GRADERS) and not set(names) & set(fitting):
             wanted, got = "to have one for every format that is tested", f"none for {form} ({', '.join(names)})"
             yield fault("grader", wanted, got, f"choose of {', '.join(fitting)}")

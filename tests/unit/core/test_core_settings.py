@@ -155,11 +155,16 @@ def test_what_hangs_on_a_faulty_setting_is_not_told_again() -> None:
 
 def test_the_second_half_is_asked_only_of_what_could_be_built_and_in_the_same_message() -> None:
     asked: list[Outer] = []
+
+    def more(config: Outer) -> Iterator[Fault]:
+        asked.append(config)
+        yield fault("limit", "given", "null")
+
     with pytest.raises(SettingsError):
-        typed({"several": {"a": {}}}, Outer, lambda config: asked.append(config) or [])  # type: ignore[func-returns-value]
+        typed({"several": {"a": {}}}, Outer, more)
     assert asked == []
     with pytest.raises(SettingsError) as caught:
-        typed({**GOOD, "order": "x"}, Outer, lambda config: [fault("limit", "given", "null")])
+        typed({**GOOD, "order": "x"}, Outer, more)
     assert len(caught.value.faults) == 2
 
 

@@ -250,6 +250,31 @@ def test_values_are_judged_together_too(base: dict[str, Any]) -> None:
     assert len(faults(wrong)) == 5
 
 
+def test_what_the_schema_and_what_the_rooms_refuse_come_in_one_message(base: dict[str, Any]) -> None:
+    wrong = changed(
+        base,
+        sampling__sead=1,
+        sampling__train_total="many",
+        perturbation__radius=-1,
+        stages=["extrct"],
+        evaluation__convention="paper",
+        method={"a": {"name": "entropi"}},
+        grader={"g": {"name": "exact"}},
+        engine__name="vlm",
+    )
+    named = [fault.partition("` to be ")[0] for fault in faults(wrong)]
+    assert named == [
+        "unknown setting `sampling.sead`: did you mean `seed`?",
+        "expected `sampling.train_total",
+        "expected `engine.name",
+        "expected `perturbation.radius",
+        "unknown stage `extrct` in `stages`: did you mean `extract`?",
+        "unknown method `entropi` in `method.a`: did you mean `entropy`?",
+        f"unknown grader `exact` in `grader.g`: known here: {', '.join(sorted(GRADERS))}",
+        "expected `evaluation.convention",
+    ]
+
+
 def test_whole_numbers_fit_where_a_number_is_wanted(base: dict[str, Any]) -> None:
     radius = to_config(changed(base, perturbation__radius=5)).perturbation.radius
     assert radius == 5.0
