@@ -112,18 +112,21 @@ def typed(
     return result
 
 
-def check(config: Any, name: str = "") -> None:
+def check(config: Any, name: str = "", more: Callable[[Any], Iterable[Fault]] | None = None) -> None:
     """Check a dataclass of settings that was built in Python, by the same rules.
 
     Args:
         config: the dataclass.
         name: where it stands in an experiment, such as `probe.mc`.
+        more: says what else does not go together, of what only other rooms know; paths as below the dataclass.
 
     Raises:
         SettingsError: naming every fault.
     """
     reader = _Reader()
     reader.read_group(config, type(config), name)
+    if more is not None:
+        reader.add(one.under(name) for one in more(config))
     if reader.faults:
         raise SettingsError(reader.faults, of_a_run=False)
 

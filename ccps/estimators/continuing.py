@@ -14,7 +14,7 @@ from ccps.estimators.base import TraceRun
 from ccps.pipeline.by_shard import reasons
 from ccps.pipeline.stage import Stage, Work, total_cost
 from ccps.reasoning.continuations import Asked, Continuation, LeftOut, StepSampler, can_share, choose_steps
-from ccps.reasoning.judge_base import EMPTY
+from ccps.reasoning.judges.base import EMPTY
 from ccps.reasoning.stored_traces import stored_traces
 from ccps.reasoning.trace import Segmentation
 from ccps.settings.faithful.continuations import ContinuationSettings

@@ -20,7 +20,7 @@ from ccps.llm import ModelFiles
 from ccps.metrics.inputs import IntArray
 from ccps.pipeline.by_shard import ByShardStage, Rows, reasons, spent
 from ccps.pipeline.model import SharedModel
-from ccps.reasoning.consistency_judges import ConsistencyJudge, Pair, judge_inputs, open_judge
+from ccps.reasoning.judges.base import JUDGES, ConsistencyJudge, Pair, judge_inputs, open_judge
 from ccps.reasoning.stored_traces import StoredTrace, stored_traces
 from ccps.reasoning.trace import Segmentation
 from ccps.settings.faithful.judge import JudgeChoice
@@ -125,14 +125,6 @@ class JudgeStage(ByShardStage):
         }
 
 
-_JUDGES = {
-    "lexical": "words in common",
-    "numeric": "the last number in each",
-    "nli": "a model of entailment",
-    "llm_yes_no": "a language model, asked yes or no",
-}
-
-
 def _tokenised_anew(summary: Mapping[str, Any]) -> str:
     anew = summary.get("traces_tokenised_anew")
     return f"Sampling: the text of {anew} traces without fitting ids was tokenised anew." if anew else ""
@@ -184,7 +176,7 @@ class Sampling(Estimator):
     @property
     def behind(self) -> str:
         """The judge."""
-        return _JUDGES[self.faithful.judge.name]
+        return JUDGES[self.faithful.judge.name].in_words
 
     @property
     def keeps_model(self) -> bool:

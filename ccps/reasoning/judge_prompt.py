@@ -14,7 +14,6 @@ from ccps.faithful import Mode
 
 # Part of every key: raise them with every change of the wording.
 RATING_VERSION = 1
-AGREEMENT_VERSION = 1
 
 Chat = list[dict[str, str]]
 
@@ -57,14 +56,6 @@ _TEXTS = """Rate {n}:
 {texts}
 
 Reply with a JSON array of exactly {n_numbers}."""
-
-_AGREEMENT = """Passage:
-{context}
-
-Statement:
-{assertion}
-
-Does the statement agree with the passage? Reply with a single word, Yes or No."""
 
 _FENCE = re.compile(r"\s*```\w*\s*(.*?)\s*```\s*", re.DOTALL)
 _NUMBER = re.compile(r"(?<![\w.])-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
@@ -121,8 +112,3 @@ def _score(item: object) -> float:
     if isinstance(item, bool) or not isinstance(item, int | float):
         return math.nan
     return float(item) if 0 <= item <= 1 else math.nan
-
-
-def agreement_chat(context: str, assertion: str) -> Chat:
-    """The chat that asks whether an assertion is consistent with a context, to be answered with yes or no."""
-    return [{"role": "user", "content": _AGREEMENT.format(context=context, assertion=assertion)}]

@@ -12,8 +12,9 @@ from judge_server import Proxy, proxy, raw, says, status
 from ccps.core.errors import UserError
 from ccps.grading import JudgeConfig
 from ccps.llm import LanguageModel
-from ccps.reasoning.consistency_judges import ConsistencyJudge, Pair, YesNoJudge, open_judge
 from ccps.reasoning.decide import Scorer, StepText, open_scorer
+from ccps.reasoning.judges.base import ConsistencyJudge, Pair, open_judge
+from ccps.reasoning.judges.yes_no import YesNoJudge
 from ccps.settings.faithful.decisiveness import DecisivenessConfig
 from ccps.settings.faithful.judge import JudgeChoice
 

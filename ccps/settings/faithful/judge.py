@@ -1,14 +1,11 @@
 """Who judges whether a continuation agrees with a step: `conf/faithful/judge/*.yaml`."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from ccps.core.fields import LARGEST_COUNT, MISSING, setting
-from ccps.core.settings import Fault, fault
 from ccps.settings.grading import JudgeConfig
 from ccps.settings.model import ModelConfig
 
-JUDGES = ("llm_yes_no", "lexical", "numeric", "nli")
 MEASURES = ("token_f1", "rouge_l")
 
 
@@ -16,7 +13,7 @@ MEASURES = ("token_f1", "rouge_l")
 class JudgeChoice:
     """One way of telling whether two texts agree."""
 
-    name: str = setting(MISSING, "`llm_yes_no`, `lexical`, `numeric` or `nli`", one_of=JUDGES)
+    name: str = setting(MISSING, "`llm_yes_no`, `lexical`, `numeric`, `nli`, or any other of `ccps.reasoning.judges`")
     model: ModelConfig | None = setting(
         None,
         "of `llm_yes_no`: the model that is asked; without it and without an endpoint the model under study "
@@ -44,24 +41,3 @@ class JudgeChoice:
     def is_model_under_study(self) -> bool:
         """Whether the model under study judges itself."""
         return self.name == "llm_yes_no" and self.model is None and self.endpoint is None
-
-    def cross_faults(self) -> Iterator[Fault]:
-        """What does not go with the judge."""
-        if self.name not in JUDGES:
-            return
-        for item in fields(self):
-            if item.name not in {"name", *_OWN_FIELDS[self.name]} and getattr(self, item.name) != item.default:
-                yield fault(item.name, f"left out for {self.name}", "a value")
-        if self.name == "nli" and not self.nli_model:
-            way_out = "set it to cross-encoder/nli-deberta-v3-base for instance"
-            yield fault("nli_model", "a folder or hub id", "nothing", way_out)
-        if self.model is not None and self.endpoint is not None:
-            yield fault("model", "left out where `endpoint` is given", "both")
-
-
-_OWN_FIELDS: dict[str, set[str]] = {
-    "llm_yes_no": {"model", "endpoint", "max_new_tokens", "max_batch_tokens"},
-    "lexical": {"measure"},
-    "numeric": set(),
-    "nli": {"nli_model", "max_batch_tokens"},
-}

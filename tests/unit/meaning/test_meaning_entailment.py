@@ -13,7 +13,8 @@ from transformers import BertConfig, BertForSequenceClassification, BertModel, P
 from ccps.core.errors import UserError
 from ccps.llm import ModelConfig, ModelFiles
 from ccps.meaning.entailment import Entailment, find_entailment_model
-from ccps.reasoning.consistency_judges import NliJudge, Pair, judge_inputs, open_judge
+from ccps.reasoning.judges.base import Pair, judge_inputs, open_judge
+from ccps.reasoning.judges.nli import NliJudge
 from ccps.settings.faithful.judge import JudgeChoice
 
 CONF = Path(__file__).parents[3] / "conf" / "faithful" / "judge"

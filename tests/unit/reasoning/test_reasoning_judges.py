@@ -16,20 +16,11 @@ from omegaconf import OmegaConf
 from ccps.core.settings import SettingsError, check
 from ccps.grading import JudgeConfig
 from ccps.llm import LanguageModel, ModelConfig, ModelFiles, generate, prompt_ids
-from ccps.reasoning.consistency_judges import (
-    ConsistencyJudge,
-    EndpointJudge,
-    LexicalJudge,
-    NumericJudge,
-    Pair,
-    Verdict,
-    YesNoJudge,
-    judge_inputs,
-    open_judge,
-)
-from ccps.reasoning.judge_prompt import agreement_chat
-from ccps.reasoning.judge_texts import last_number, rouge_l
-from ccps.settings.faithful.judge import JUDGES, JudgeChoice
+from ccps.reasoning.judges.base import JUDGES, ConsistencyJudge, Pair, Verdict, judge_faults, judge_inputs, open_judge
+from ccps.reasoning.judges.lexical import LexicalJudge, rouge_l
+from ccps.reasoning.judges.numeric import NumericJudge, last_number
+from ccps.reasoning.judges.yes_no import EndpointJudge, YesNoJudge, agreement_chat
+from ccps.settings.faithful.judge import JudgeChoice
 
 CONF = Path(__file__).parents[3] / "conf" / "faithful" / "judge"
 FILES = ModelFiles("m", ModelConfig("random", "llama"), None, "print")
@@ -163,7 +154,7 @@ def test_what_does_not_fit_the_context_window_is_missing(tiny_model: Callable[..
 
 def faults(choice: JudgeChoice) -> list[str]:
     with pytest.raises(SettingsError) as caught:
-        check(choice, "faithful.judge")
+        check(choice, "faithful.judge", judge_faults)
     return caught.value.faults
 
 
@@ -214,7 +205,7 @@ def test_an_endpoint_may_judge(tmp_path):
     [
         (
             JudgeChoice("embedding"),
-            "`faithful.judge.name` to be one of llm_yes_no, lexical, numeric, nli, but got 'embedding'",
+            "unknown judge `embedding` in `faithful.judge.name`: known here: lexical, llm_yes_no, nli, numeric",
         ),
         (JudgeChoice("lexical", measure="bleu"), "`faithful.judge.measure` to be one of token_f1, rouge_l"),
         (JudgeChoice("numeric", measure="rouge_l"), "`faithful.judge.measure` to be left out for numeric"),

@@ -1,30 +1,22 @@
-"""Judges of agreement that ask no model: they compare words, or the last number."""
+"""Judging by the words that two texts share."""
 
-import math
-import re
 from collections import defaultdict
 from collections.abc import Sequence
-from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal, cast
 
 from ccps.faithful import Mode
 from ccps.grading.normalise import normalise, token_f1
-from ccps.reasoning.judge_base import ConsistencyJudge, Pair, Verdict
+from ccps.llm import ModelFiles
+from ccps.reasoning.judges.base import ConsistencyJudge, Opening, Pair, Verdict, register
+from ccps.settings.faithful.judge import JudgeChoice
 
 Measure = Literal["token_f1", "rouge_l"]
 
-NO_NUMBER = "a step without a number"
-
-_FRACTION = re.compile(r"\\[dt]?frac\s*\{\s*([0-9]+)\s*\}\s*\{\s*([0-9]+)\s*\}")
-# A number that stands by itself: no exponent, index, coefficient ("2x") or part of a word. Python converts no more than
-# some thousand digits.
-_NUMBER = re.compile(
-    r"(?<![\w.^])(?<![\^_]\{)(?<![\^_]\{-)"
-    r"(?P<sign>-?)(?P<value>(?:[0-9]{1,3}(?:,[0-9]{3}){1,99}|[0-9]{1,300})(?:\.[0-9]{1,300})?|\.[0-9]{1,300})"
-    r"(?:/(?P<below>0*[1-9][0-9]{0,299}))?(?![\w^])"
-)
+# Raise it if a verdict would be another one.
+_VERSION = 1
 
 
+@register
 class LexicalJudge(ConsistencyJudge):
     """1 − F1 of the words that two texts share, by SQuAD's or ROUGE's count; both on texts in `normalise`d form.
 
@@ -37,9 +29,23 @@ class LexicalJudge(ConsistencyJudge):
         mode: see `ConsistencyJudge`.
     """
 
+    name = "lexical"
+    in_words = "words in common"
+    settings = frozenset({"measure"})
+
     def __init__(self, measure: Measure = "token_f1", mode: Mode = "strict") -> None:
         super().__init__(mode)
         self.measure: Measure = measure
+
+    @classmethod
+    def inputs(cls, choice: JudgeChoice, under_study: ModelFiles) -> dict[str, Any]:
+        """The measure."""
+        return {"version": _VERSION, "measure": choice.measure}
+
+    @classmethod
+    def open(cls, opening: Opening) -> "LexicalJudge":
+        """Make it."""
+        return cls(cast(Measure, opening.choice.measure), opening.mode)
 
     def judge_distinct(self, pairs: Sequence[Pair]) -> list[Verdict]:
         """Compare the words of each pair."""
@@ -65,36 +71,3 @@ def _longest_common_subsequence(one: Sequence[str], other: Sequence[str]) -> int
         matches = row & places.get(word, 0)
         row = (row + matches) | (row - matches)
     return len(one) - (row & everywhere).bit_count()
-
-
-class NumericJudge(ConsistencyJudge):
-    """0 if the last number of a continuation is that of the step, by value, else 1.
-
-    A step without a number is missing, for there is nothing to confirm; a continuation without one does not confirm
-    the step's, so it is 1. Says nothing of what the numbers are of.
-    """
-
-    def judge_distinct(self, pairs: Sequence[Pair]) -> list[Verdict]:
-        """Compare the last numbers of each pair."""
-        return [_same_number(last_number(pair.context), last_number(pair.assertion)) for pair in pairs]
-
-
-def _same_number(said: Fraction | None, wanted: Fraction | None) -> Verdict:
-    if wanted is None:
-        return Verdict(math.nan, reason=NO_NUMBER)
-    return Verdict(float(said != wanted), reply="" if said is None else str(said))
-
-
-def last_number(text: str) -> Fraction | None:
-    r"""The last number of a text: a numeral, with thousands commas or not, or a fraction of two (3/4, \frac{3}{4}).
-
-    Numbers in words do not count, nor do exponents, indices, and numerals that touch a letter ("2x", "3rd", "5cm").
-
-    Returns:
-        Its value; None if there is none.
-    """
-    found = list(_NUMBER.finditer(_FRACTION.sub(r"\1/\2", text).replace("−", "-")))
-    if not found:
-        return None
-    value = Fraction(found[-1]["value"].replace(",", "")) / int(found[-1]["below"] or 1)
-    return -value if found[-1]["sign"] else value

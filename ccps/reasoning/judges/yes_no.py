@@ -1,20 +1,35 @@
-"""Judges of agreement that ask a model: a language model, here or behind an endpoint, or one of inference."""
+"""Judging by what a language model says, here or behind an endpoint: does the step agree with the continuation?
+
+The content of the question is that of the released code of arXiv 2606.03969, which took it from SelfCheckGPT (arXiv
+2303.08896); the wording is not.
+"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+from ccps.core.settings import Fault, fault
 from ccps.faithful import Mode, verdict_inconsistency
-from ccps.grading.asker import ChatAsker
+from ccps.grading.asker import ChatAsker, asked_of
 from ccps.grading.base import Usage
-from ccps.llm import LanguageModel, generate, lay_out, plan_batches, prompt_ids, work_off
-from ccps.meaning.entailment import Entailment
-from ccps.reasoning.judge_base import ConsistencyJudge, Pair, Verdict
-from ccps.reasoning.judge_prompt import agreement_chat
+from ccps.llm import LanguageModel, ModelFiles, find_model, generate, lay_out, load_model, prompt_ids, work_off
+from ccps.reasoning.judges.base import TOO_LONG, ConsistencyJudge, Opening, Pair, Verdict, register
+from ccps.settings.faithful.judge import JudgeChoice
 
 UNCLEAR = "neither yes nor no in the judge's reply"
-TOO_LONG = "longer than the judge can read"
+# Part of every key: raise it with every change of the wording.
+_VERSION = 1
+
+_AGREEMENT = """Passage:
+{context}
+
+Statement:
+{assertion}
+
+Does the statement agree with the passage? Reply with a single word, Yes or No."""
 
 
+@register
 class YesNoJudge(ConsistencyJudge):
     """Asks a language model whether the step agrees with the continuation; greedy, so the same is said each time.
 
@@ -28,6 +43,10 @@ class YesNoJudge(ConsistencyJudge):
         max_batch_tokens: rows times width of a batch, the reply included.
     """
 
+    name = "llm_yes_no"
+    in_words = "a language model, asked yes or no"
+    settings = frozenset({"model", "endpoint", "max_new_tokens", "max_batch_tokens"})
+
     def __init__(
         self, lm: LanguageModel, mode: Mode = "strict", max_new_tokens: int = 10, max_batch_tokens: int = 4096
     ) -> None:
@@ -35,6 +54,43 @@ class YesNoJudge(ConsistencyJudge):
         self.lm = lm
         self.max_new_tokens = max_new_tokens
         self.max_batch_tokens = max_batch_tokens
+
+    @classmethod
+    def faults(cls, choice: JudgeChoice) -> Iterator[Fault]:
+        """One of two models at most."""
+        if choice.model is not None and choice.endpoint is not None:
+            yield fault("model", "left out where `endpoint` is given", "both")
+
+    @classmethod
+    def inputs(cls, choice: JudgeChoice, under_study: ModelFiles) -> dict[str, Any]:
+        """The model, what it is asked, and how long it may reply."""
+        if choice.endpoint is not None:
+            return {**asked_of(choice.endpoint), "prompt": _VERSION}
+        files = under_study if choice.model is None else find_model("judge", choice.model)
+        return {
+            "model": files.fingerprint,
+            "prompt": _VERSION,
+            "max_new_tokens": choice.max_new_tokens,
+            "max_batch_tokens": choice.max_batch_tokens,
+        }
+
+    @classmethod
+    def open(cls, opening: Opening) -> ConsistencyJudge:
+        """Make it, of the endpoint, of a model of its own, or of the model under study.
+
+        Raises:
+            ValueError: the model under study is to judge itself and is not given.
+        """
+        choice, lm = opening.choice, opening.under_study
+        if choice.endpoint is not None:
+            return EndpointJudge(ChatAsker(choice.endpoint, opening.cache), opening.mode)
+        if choice.model is not None:
+            lm = load_model(find_model("judge", choice.model), opening.device)
+        if lm is None:
+            raise ValueError(
+                "Expected `under_study` to be the model that judges itself, but got None. Load and pass it."
+            )
+        return cls(lm, opening.mode, choice.max_new_tokens, choice.max_batch_tokens)
 
     def judge_distinct(self, pairs: Sequence[Pair]) -> list[Verdict]:
         """Ask about each pair, in batches of like length.
@@ -94,45 +150,9 @@ class EndpointJudge(ConsistencyJudge):
         self._asker.close()
 
 
-class NliJudge(ConsistencyJudge):
-    """P(contradiction), the continuation being the premise and the step the hypothesis.
-
-    Confidence is then 1 − P(contradiction): what is merely unrelated counts as consistent. A pair that the model cannot
-    read whole is missing; it is not cut.
-
-    Args:
-        model: with labels entailment and contradiction.
-        mode: see `ConsistencyJudge`.
-        max_batch_tokens: rows times width of a batch.
-
-    Raises:
-        UserError: no label of the model is called contradiction.
-    """
-
-    def __init__(self, model: Entailment, mode: Mode = "strict", max_batch_tokens: int = 4096) -> None:
-        super().__init__(mode)
-        model.label_called("contradiction")
-        self.model = model
-        self.max_batch_tokens = max_batch_tokens
-
-    def judge_distinct(self, pairs: Sequence[Pair]) -> list[Verdict]:
-        """Read each pair, in batches of like length.
-
-        Raises:
-            UserError: there is too little memory for one pair.
-        """
-        lengths = self.model.lengths(pairs)
-        fitting = [index for index, length in enumerate(lengths) if length <= self.model.longest]
-
-        def read(batch: list[int]) -> list[float]:
-            return self.model.contradiction([pairs[fitting[place]] for place in batch])
-
-        batches = plan_batches([lengths[index] for index in fitting], self.max_batch_tokens)
-        found = dict(zip(fitting, work_off(read, batches, "nli"), strict=True))
-        return [
-            Verdict(found[index]) if index in found else Verdict(math.nan, reason=TOO_LONG)
-            for index in range(len(pairs))
-        ]
+def agreement_chat(context: str, assertion: str) -> list[dict[str, str]]:
+    """The chat that asks whether an assertion is consistent with a context, to be answered with yes or no."""
+    return [{"role": "user", "content": _AGREEMENT.format(context=context, assertion=assertion)}]
 
 
 def read_verdict(reply: str, mode: Mode) -> Verdict:
