@@ -40,7 +40,7 @@ def _groups(conf: Path) -> Iterator[str]:
 def _lines(one: Described) -> str:
     meaning = one.help[:1].upper() + one.help[1:] + "." if one.help else ""
     if not one.allowed:
-        chosen = "" if one.value is None else f" [{', '.join(map(str, one.value)) or 'none chosen'}]"
+        chosen = f" [{', '.join(map(str, one.value))}]" if one.value else ""
         return "\n" + textwrap.fill(f"{one.path}{chosen}: {meaning}", _WIDTH, subsequent_indent="    ")
     value = "… (has to be given)" if one.value == MISSING else _shown(one.value)
     text = f"{meaning} {one.allowed[:1].upper()}{one.allowed[1:]}."

@@ -50,7 +50,7 @@ def launch(
     """
     arguments = sys.argv[1:]
     command = get_args_parser().parse_intermixed_args(arguments)
-    is_run = not (command.help or command.cfg or command.info)
+    is_run = not (command.help or command.hydra_help or command.cfg or command.info or command.shell_completion)
     try:
         fits = check if is_run else partial(typed, wanted=shape)
         overrides = checked_overrides(command.overrides, config_name, fits, multirun=command.multirun)

@@ -205,8 +205,9 @@ class _Reader:
             if key not in hints(wanted):
                 says = f": {nearest(str(key), list(hints(wanted)))}"
                 self.faults.append(Fault(join(path, str(key)), says, "unknown setting"))
-        read = {item.name: self._read_field(value, item, hints(wanted)[item.name], path) for item in _fields(wanted)}
-        if any(read[item.name] is _FAULTY and is_required(item) for item in _fields(wanted)):
+        items = dataclasses.fields(wanted)
+        read = {item.name: self._read_field(value, item, hints(wanted)[item.name], path) for item in items}
+        if any(read[item.name] is _FAULTY and is_required(item) for item in items):
             return _FAULTY
         built = wanted(**{name: item for name, item in read.items() if item is not _FAULTY})
         if hasattr(built, "cross_faults"):
@@ -247,10 +248,6 @@ class _Reader:
         self.faults.append(found)
         self._unread.append(found.path)
         return _FAULTY
-
-
-def _fields(group: Any) -> Iterator[dataclasses.Field[Any]]:
-    return (item for item in dataclasses.fields(group) if item.init)
 
 
 def _related(one: str, other: str) -> bool:
