@@ -284,9 +284,9 @@ def test_importance_is_the_mean_size_of_the_values(capfd: pytest.CaptureFixture[
 
     rng = np.random.default_rng(0)
     features, background = rng.normal(size=(8, 3)), rng.normal(size=(5, 3))
-    before = np.random.get_state(legacy=True)[1].copy()  # noqa: NPY002  # type: ignore[index]
+    before = np.random.get_state(legacy=True)[1].copy()  # type: ignore[index]  # noqa: NPY002
     found = shap_importance(probe_of(logit, names), features, [1] * 8, background, [1] * 5, seed=0, resamples=100)
-    np.testing.assert_array_equal(before, np.random.get_state(legacy=True)[1])  # noqa: NPY002  # type: ignore[index]
+    np.testing.assert_array_equal(before, np.random.get_state(legacy=True)[1])  # type: ignore[index]  # noqa: NPY002
     wanted = np.abs(np.array([0.05, 0.01, 0.0]) * (features - background.mean(axis=0))).mean(axis=0)
     np.testing.assert_allclose(found["shap"], wanted, atol=1e-6)
     assert found["feature"].tolist() == list(names)

@@ -87,10 +87,10 @@ def test_global_random_states_are_left_alone(table: Any, config: ProbeConfig) ->
     torch.manual_seed(7)
     np.random.seed(7)  # noqa: NPY002
     random.seed(7)
-    before = (torch.get_rng_state(), np.random.get_state(legacy=True)[1].copy(), random.getstate())  # noqa: NPY002  # type: ignore[index]
+    before = (torch.get_rng_state(), np.random.get_state(legacy=True)[1].copy(), random.getstate())  # type: ignore[index]  # noqa: NPY002
     fit(table, config)
     assert torch.equal(before[0], torch.get_rng_state())
-    assert (before[1] == np.random.get_state(legacy=True)[1]).all()  # noqa: NPY002  # type: ignore[index]
+    assert (before[1] == np.random.get_state(legacy=True)[1]).all()  # type: ignore[index]  # noqa: NPY002
     assert before[2] == random.getstate()
 
 
