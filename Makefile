@@ -73,15 +73,14 @@ test-acceptance: setup ## Run the tests that load the 1.5B model (minutes, 6 GiB
 bench: setup ## Measure speed against the paper's procedure on this machine
 	$(BIN)/python -m experiments.bench $(ARGS)
 
-lint: setup ## Check style (ruff) and types (mypy, strict)
+lint: setup mypy contract ## Check style (ruff), types (mypy, strict) and the order of the rooms (import-linter)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy ccps experiments
 
-mypy: setup ## Check types (strict)
-	$(BIN)/mypy ccps experiments
+mypy: setup ## Check types alone
+	$(BIN)/mypy
 
-contract: setup ## Check that each room imports only from those it may (import-linter)
+contract: setup ## Check alone that each room imports only from those it may
 	$(BIN)/lint-imports
 
 format: setup ## Format the code

@@ -1,6 +1,7 @@
 """Small step and trace tables for the tests of this folder."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ def random_cell(seed: int, n: int = 12, estimators: Sequence[str] = ("deepconf",
     parts, correct = [], {}
     for number in range(n):
         size = int(rng.integers(0, 6))
-        scores = {name: np.round(rng.uniform(size=size), 1) for name in ("decisiveness", *estimators)}
+        scores: dict[str, Any] = {name: np.round(rng.uniform(size=size), 1) for name in ("decisiveness", *estimators)}
         for values in scores.values():
             values[rng.uniform(size=size) < 0.15] = NAN
         name = f"q{number // 2}#{number % 2}"

@@ -32,7 +32,7 @@ HALF = r"\boxed{\frac{1}{2}}"
         (r"<think>cut off, but \boxed{19} was there", "19"),
     ],
 )
-def test_strict_takes_the_last_filled_box_behind_the_thinking_else_the_last_answer_line(text, answer):
+def test_strict_takes_the_last_filled_box_behind_the_thinking_else_the_last_answer_line(text: str, answer: str) -> None:
     found = extract_answer(text)
     assert found.text == answer
     assert text[found.start : found.end] == answer
@@ -50,7 +50,7 @@ def test_strict_takes_the_last_filled_box_behind_the_thinking_else_the_last_answ
         (r"</think>\boxed{3", "no answer after the thinking"),
     ],
 )
-def test_strict_says_why_there_is_no_answer(text, reason):
+def test_strict_says_why_there_is_no_answer(text: str, reason: str) -> None:
     assert extract_answer(text) == (None, reason, -1, -1)
 
 
@@ -68,29 +68,30 @@ def test_strict_says_why_there_is_no_answer(text, reason):
         ("", "last line", ""),
     ],
 )
-def test_parity_looks_everywhere_and_always_finds_something(text, how, answer):
+def test_parity_looks_everywhere_and_always_finds_something(text: str, how: str, answer: str) -> None:
     found = extract_answer(text, mode="parity")
     assert (found.how, found.text) == (how, answer)
     assert text[found.start : found.end] == answer
 
 
-def test_an_unknown_mode_is_refused():
+def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(ValueError, match="mode"):
-        extract_answer("", mode="loose")
+        extract_answer("", mode="loose")  # type: ignore[arg-type]
 
 
 @given(st.text(alphabet="{}\\boxed 1\n:answer<>/thik", max_size=60))
-def test_what_is_found_is_a_part_of_the_text_and_balanced(text):
+def test_what_is_found_is_a_part_of_the_text_and_balanced(text: str) -> None:
     found = extract_answer(text)
     if found.text is not None:
         assert text[found.start : found.end] == found.text != ""
         assert found.text == found.text.strip()
     if found.how == "box":
+        assert found.text is not None
         bare = found.text.replace("\\\\", "").replace("\\{", "").replace("\\}", "")
         assert bare.count("{") == bare.count("}")
 
 
-def test_many_open_boxes_take_no_time():
+def test_many_open_boxes_take_no_time() -> None:
     text = r"\boxed{" * 200_000
     assert extract_answer(text).text is None
     assert extract_answer(text + "1}").text == "1"

@@ -20,7 +20,7 @@ def by_key(table: pd.DataFrame) -> pd.DataFrame:
     return table.set_index(["position", "signal", "metric"]).sort_index()
 
 
-def test_thirds_by_hand():
+def test_thirds_by_hand() -> None:
     steps = pd.concat(
         [
             steps_of("a", [0.1, 0.2, 0.3, 0.4], deepconf=[0.9, NAN, 0.7, 0.6]),
@@ -53,7 +53,7 @@ def test_thirds_by_hand():
     assert "answer" not in table["position"].unique()
 
 
-def test_signals_of_the_answer():
+def test_signals_of_the_answer() -> None:
     steps = pd.concat([steps_of(f"q{i}", [0.1 * i, 0.1 * i]) for i in range(6)])
     correct = [True, False, True, True, False, True]
     p_true = [0.9, 0.2, 0.8, NAN, 0.8, 0.3]
@@ -73,7 +73,7 @@ def test_signals_of_the_answer():
 
 
 @pytest.mark.parametrize("mark", [True, False])
-def test_one_class_has_no_auroc(mark):
+def test_one_class_has_no_auroc(mark: bool) -> None:
     steps = pd.concat([steps_of(f"q{i}", [0.1 * i], deepconf=[0.2 * i]) for i in range(4)])
     rows = by_key(bridge(steps, traces_of({f"q{i}": mark for i in range(4)}), ["deepconf"], QUICK))
     row = rows.loc[("middle", "deepconf", "auroc")]
@@ -83,7 +83,7 @@ def test_one_class_has_no_auroc(mark):
     assert rows.loc[("middle", "deepconf", "spearman_decisiveness"), "value"] == pytest.approx(1)
 
 
-def test_nothing_marked():
+def test_nothing_marked() -> None:
     steps = steps_of("a", [0.5], deepconf=[0.5])
     table = bridge(steps, traces_of({"a": None}, p_true=[0.5]), ["deepconf"], QUICK)
     assert (table["n"] == 0).all()
@@ -91,7 +91,7 @@ def test_nothing_marked():
     assert set(table["position"]) == {"first", "middle", "last", "answer"}
 
 
-def test_parity_takes_probabilities_above_one():
+def test_parity_takes_probabilities_above_one() -> None:
     steps = pd.concat([steps_of(f"q{i}", [0.5], rcc=[1.6 - 0.3 * i]) for i in range(4)])
     traces = traces_of({f"q{i}": i < 2 for i in range(4)})
     rows = by_key(bridge(steps, traces, ["rcc"], ScoringSettings(mode="parity", resamples=10)))
@@ -100,14 +100,14 @@ def test_parity_takes_probabilities_above_one():
         bridge(steps, traces, ["rcc"], QUICK)
 
 
-def test_bad_settings():
+def test_bad_settings() -> None:
     with pytest.raises(UserError, match=r"`scoring\.level`"):
         bridge(steps_of("a", [0.5]), traces_of({"a": True}), [], ScoringSettings(level=95))
 
 
 @hypothesis_settings(max_examples=5)
 @given(st.integers(0, 10_000))
-def test_bounds_and_order(seed):
+def test_bounds_and_order(seed: int) -> None:
     steps, traces = random_cell(seed)
     settings = ScoringSettings(resamples=10)
     table = bridge(steps, traces, ["deepconf"], settings)

@@ -224,7 +224,7 @@ def test_a_trace_whose_ids_do_not_fit_is_tokenised(tiny_model: Callable[..., Lan
 class Engine:
     """Writes after whole prefixes, as a writer does that is not the model itself."""
 
-    parity = None
+    deviation = None
 
     def __init__(self, lm: LanguageModel) -> None:
         self.lm = lm

@@ -1,5 +1,6 @@
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def faults(config: DecisivenessConfig) -> list[str]:
     return caught.value.faults
 
 
-def test_the_lexicon_scores_each_step_and_says_by_which_words():
+def test_the_lexicon_scores_each_step_and_says_by_which_words() -> None:
     text = "Wait. It is probably 4, or perhaps 5. So it is."
     certain, hedged, nothing = LexiconScorer().score(steps("It is 4.", text, " \n"))
     assert (certain.value, certain.markers) == (1, ())
@@ -48,7 +49,7 @@ def test_the_lexicon_scores_each_step_and_says_by_which_words():
     assert nothing.reason == "a step without words"
 
 
-def test_the_settings_of_the_lexicon_reach_it(tmp_path):
+def test_the_settings_of_the_lexicon_reach_it(tmp_path: Path) -> None:
     text = steps("Hmm. It is 4, maybe. It is so.")
     least = open_scorer(DecisivenessConfig("lexicon", aggregate="min"), tmp_path, "strict").score(text)
     aloud = DecisivenessConfig("lexicon", published_norms_only=False)
@@ -60,7 +61,7 @@ def test_the_settings_of_the_lexicon_reach_it(tmp_path):
 ROWS = [("007", 0, 0.5), ("007", 1, None), ("b", 0, 1.0), ("NA", 2, 0.25)]
 
 
-def write(path: Path, rows: list[tuple[object, ...]] = ROWS, **changes: object) -> Path:
+def write(path: Path, rows: Sequence[tuple[object, ...]] = ROWS, **changes: object) -> Path:
     frame = pd.DataFrame(rows, columns=["trace_id", "step", "decisiveness"]).assign(**changes)
     if path.suffix == ".csv":
         frame.to_csv(path, index=False)
@@ -72,7 +73,7 @@ def write(path: Path, rows: list[tuple[object, ...]] = ROWS, **changes: object) 
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
-def test_scores_from_a_file_are_found_by_trace_and_step(suffix, tmp_path):
+def test_scores_from_a_file_are_found_by_trace_and_step(suffix: str, tmp_path: Path) -> None:
     scorer = ExternalScorer(write(tmp_path / f"scores{suffix}", judge="somebody"), "strict")
     asked = [StepText("b", 0, "x"), StepText("007", 1, "x"), StepText("7", 0, "x"), StepText("NA", 2, "x")]
     found = scorer.score(asked)
@@ -84,12 +85,12 @@ def test_scores_from_a_file_are_found_by_trace_and_step(suffix, tmp_path):
     assert LexiconScorer().unused([("b", 0)]) == 0
 
 
-TWO_RUNS = {"model": ["NA", "NA", "m2", "m2"], "dataset": "d", "prompt": ["", "", "", "p"], "trace_id": "q1"}
-TWO_RUNS |= {"step": [0, 1, 0, 0], "decisiveness": [0.1, 0.2, 0.3, 0.4]}
+TWO_RUNS: dict[str, Any] = {"model": ["NA", "NA", "m2", "m2"], "dataset": "d", "prompt": ["", "", "", "p"]}
+TWO_RUNS |= {"trace_id": "q1", "step": [0, 1, 0, 0], "decisiveness": [0.1, 0.2, 0.3, 0.4]}
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
-def test_of_a_file_for_several_runs_the_rows_of_one_are_taken(suffix, tmp_path):
+def test_of_a_file_for_several_runs_the_rows_of_one_are_taken(suffix: str, tmp_path: Path) -> None:
     path = write(tmp_path / f"scores{suffix}", [("q1", 0, 0)] * 4, **TWO_RUNS)
     asked = [StepText("q1", 0, "x"), StepText("q1", 1, "x")]
     config = DecisivenessConfig("external", path=str(path))
@@ -107,14 +108,14 @@ def test_of_a_file_for_several_runs_the_rows_of_one_are_taken(suffix, tmp_path):
         open_scorer(config, tmp_path, "strict")
 
 
-def test_a_file_that_names_no_places_is_for_every_one(tmp_path):
+def test_a_file_that_names_no_places_is_for_every_one(tmp_path: Path) -> None:
     path = write(tmp_path / "scores.csv")
     assert not names_places(path)
     for place in (("m", "d", "p"), ("n", "d", "p"), None):
         assert ExternalScorer(path, "strict", place).score([StepText("b", 0, "x")])[0].value == 1
 
 
-def test_a_file_that_names_half_a_place_is_refused(tmp_path):
+def test_a_file_that_names_half_a_place_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "scores.csv", model="m", prompt="p")
     message = r"all or none of the columns model, dataset, prompt, but got only model, prompt\."
     with pytest.raises(UserError, match=message):
@@ -123,13 +124,13 @@ def test_a_file_that_names_half_a_place_is_refused(tmp_path):
         ExternalScorer(path, "strict", ("m", "d", "p"))
 
 
-def test_a_row_without_a_place_among_others_is_refused(tmp_path):
+def test_a_row_without_a_place_among_others_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "scores.jsonl", [("a", 0, 1), ("a", 1, 1)], model=["m", None], dataset="d", prompt="p")
     with pytest.raises(UserError, match="a model in every row, but got none in row 1"):
         ExternalScorer(path, "strict", ("m", "d", "p"))
 
 
-def test_in_parity_minus_one_is_missing(tmp_path):
+def test_in_parity_minus_one_is_missing(tmp_path: Path) -> None:
     path = write(tmp_path / "scores.csv", [("a", 0, -1), ("a", 1, 0.5)])
     first, second = ExternalScorer(path, "parity").score(steps("x", "y"))
     assert math.isnan(first.value)
@@ -152,7 +153,7 @@ def test_in_parity_minus_one_is_missing(tmp_path):
     ],
 )
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
-def test_what_is_no_score_is_named(rows, message, suffix, tmp_path):
+def test_what_is_no_score_is_named(rows: list[Any], message: str, suffix: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         ExternalScorer(write(tmp_path / f"scores{suffix}", rows), "strict")
 
@@ -174,7 +175,7 @@ def test_what_is_no_score_is_named(rows, message, suffix, tmp_path):
         ("scores.csv", None, "a file of scores that can be read"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named(name, content, message, tmp_path):
+def test_a_file_that_cannot_be_read_is_named(name: str, content: str | None, message: str, tmp_path: Path) -> None:
     if content is not None:
         (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=message) as caught:
@@ -182,14 +183,14 @@ def test_a_file_that_cannot_be_read_is_named(name, content, message, tmp_path):
     assert name in str(caught.value)
 
 
-def test_an_empty_file_of_scores_holds_none(tmp_path):
+def test_an_empty_file_of_scores_holds_none(tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
     path.write_text("trace_id,step,decisiveness\n")
     assert math.isnan(ExternalScorer(path, "strict").score(steps("x"))[0].value)
 
 
 @pytest.mark.parametrize("path", sorted(CONF.iterdir()), ids=lambda path: path.stem)
-def test_every_file_makes_its_scorer(path, monkeypatch, tmp_path):
+def test_every_file_makes_its_scorer(path: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CCPS_JUDGE_BASE_URL", "http://localhost:8000/v1")
     monkeypatch.setenv("CCPS_JUDGE_MODEL", "m")
     settings = OmegaConf.merge(OmegaConf.structured(DecisivenessConfig), OmegaConf.load(path))
@@ -201,7 +202,7 @@ def test_every_file_makes_its_scorer(path, monkeypatch, tmp_path):
     assert f"\n# python -m experiments.faithful faithful/decisiveness={path.stem}" in f"\n{path.read_text()}"
 
 
-def test_all_faults_in_one_message():
+def test_all_faults_in_one_message() -> None:
     config = replace(ASKING, batch_size=0, top_p=0.0, judge=replace(JUDGE, base_url=None, model=None, max_tokens=49))
     found = faults(config)
     named = ["base_url", "judge.model", "batch_size", "top_p", "max_tokens"]
@@ -232,12 +233,12 @@ def test_all_faults_in_one_message():
         (replace(ASKING, batch_size=1, judge=replace(JUDGE, max_tokens=16)), "to be 50 or more"),
     ],
 )
-def test_settings_that_no_scorer_can_be_made_of(config, fault):
+def test_settings_that_no_scorer_can_be_made_of(config: Any, fault: str) -> None:
     (found,) = faults(config)
     assert fault in found
 
 
-def test_everything_that_decides_a_score_is_in_the_inputs(tmp_path):
+def test_everything_that_decides_a_score_is_in_the_inputs(tmp_path: Path) -> None:
     path = write(tmp_path / "scores.csv")
     before = decisiveness_inputs(DecisivenessConfig("external", path=str(path)))
     other = write(tmp_path / "other.csv", [("a", 0, 0.5)])
@@ -246,7 +247,7 @@ def test_everything_that_decides_a_score_is_in_the_inputs(tmp_path):
     assert of_one != decisiveness_inputs(DecisivenessConfig("external", path=str(path)), ("m", "d", "q"))
     assert decisiveness_inputs(ASKING, ("m", "d", "p")) == decisiveness_inputs(ASKING)
     asked = decisiveness_inputs(ASKING)
-    changes = [{"batch_size": 1}, {"seed": 1}, {"shuffle": False}, {"top_p": 0.1}]
+    changes: list[dict[str, Any]] = [{"batch_size": 1}, {"seed": 1}, {"shuffle": False}, {"top_p": 0.1}]
     changes += [{"judge": replace(JUDGE, model="n")}, {"judge": replace(JUDGE, temperature=0.5)}]
     assert all(decisiveness_inputs(replace(ASKING, **change)) != asked for change in changes)
     assert decisiveness_inputs(replace(ASKING, judge=replace(JUDGE, concurrency=1, retries=0))) == asked
@@ -254,6 +255,6 @@ def test_everything_that_decides_a_score_is_in_the_inputs(tmp_path):
     assert decisiveness_inputs(lexicon) != decisiveness_inputs(replace(lexicon, published_norms_only=False))
 
 
-def test_a_file_that_is_not_there_has_no_inputs(tmp_path):
+def test_a_file_that_is_not_there_has_no_inputs(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.csv"):
         decisiveness_inputs(DecisivenessConfig("external", path=str(tmp_path / "none.csv")))

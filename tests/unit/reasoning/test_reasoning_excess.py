@@ -1,3 +1,5 @@
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from ccps.reasoning.excess import Excess
 
 
 @given(st.integers(0, 10_000), st.sampled_from(["strict", "parity"]))
-def test_every_resample_is_what_its_traces_give(seed, mode):
+def test_every_resample_is_what_its_traces_give(seed: int, mode: Literal["strict", "parity"]) -> None:
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 15))
     sizes = rng.integers(1, 5, n)
@@ -24,7 +26,7 @@ def test_every_resample_is_what_its_traces_give(seed, mode):
         assert excess.over_permutation(rows) == pytest.approx(same.over_permutation, abs=1e-12)
 
 
-def test_by_hand():
+def test_by_hand() -> None:
     # Confidences 0 and 1, decisiveness the same: perfectly faithful, and ½ for every constant and any random deal.
     excess = Excess(
         [np.array([0.0]), np.array([1.0])], [np.array([0.0]), np.array([1.0])], [0.0, 1.0], bins=2, mode="strict"

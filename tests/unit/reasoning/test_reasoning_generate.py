@@ -150,6 +150,8 @@ def test_what_is_read_is_what_one_pass_says(lm: LanguageModel) -> None:
                 output = lm.model(torch.tensor([[*trace.prompt_ids, *tokens]]), output_hidden_states=True)
             start = len(trace.prompt_ids) - 1
             logs = output.logits[0, start : start + len(tokens)].log_softmax(dim=-1)
+            assert trace.top_log_probs is not None
+            assert trace.log_probs is not None
             np.testing.assert_allclose(trace.top_log_probs, logs.topk(5).values.numpy(), atol=1e-4)
             np.testing.assert_allclose(trace.log_probs, logs[range(len(tokens)), tokens].numpy(), atol=1e-4)
             states = output.hidden_states[-1][0, start : start + len(tokens)]
@@ -179,7 +181,7 @@ def test_asked_at_its_end_it_says_what_it_says_after_the_whole_conversation(
 class Scripted:
     """A writer that writes what it is told to, and keeps what it was asked."""
 
-    parity = None
+    deviation = None
 
     def __init__(self, *tokens: list[int]) -> None:
         self.tokens = tokens
@@ -204,7 +206,7 @@ def test_another_writer_may_write_and_the_model_reads(tiny_model: Callable[..., 
     lm = tiny_model("llama")
     text = "<think>\nOne.\n\nTwo 🤔</think>\n\n\\boxed{7}"
     ids = lm.tokenizer(text)["input_ids"]
-    scripted = Scripted(ids, [])
+    scripted: Any = Scripted(ids, [])
     traces = TraceWriter(lm, scripted, IDS[:2], prompts(lm)[:2], SETTINGS)
     [full, empty] = drawn_and_read(traces, [0, 1])
     assert np.array_equal(scripted.asked[0], uniforms(7, ["a", "b"], 1, 12))

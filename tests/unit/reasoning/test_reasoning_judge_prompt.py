@@ -1,6 +1,6 @@
 import math
 import re
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -23,7 +23,9 @@ NAN = math.nan
     ],
 )
 @pytest.mark.parametrize("mode", ["strict", "parity"])
-def test_an_array_of_as_many_scores_as_were_asked_for(reply, scores, mode):
+def test_an_array_of_as_many_scores_as_were_asked_for(
+    reply: str, scores: list[float], mode: Literal["strict", "parity"]
+) -> None:
     assert read_ratings(reply, 3, mode=mode) == scores
 
 
@@ -56,20 +58,21 @@ def test_an_array_of_as_many_scores_as_were_asked_for(reply, scores, mode):
         ("[" * 100_000, [NAN] * 3),
     ],
 )
-def test_what_is_not_that_is_refused_or_made_the_best_of(reply, in_parity):
+def test_what_is_not_that_is_refused_or_made_the_best_of(reply: str, in_parity: list[float]) -> None:
     assert read_ratings(reply, 3) is None
     assert read_ratings(reply, 3, mode="parity") == pytest.approx(in_parity, nan_ok=True)
 
 
 @given(st.text(), st.integers(1, 5))
-def test_whatever_is_said_gives_scores_or_none(reply, n):
-    assert read_ratings(reply, n) is None or all(0 <= score <= 1 for score in read_ratings(reply, n))
+def test_whatever_is_said_gives_scores_or_none(reply: str, n: int) -> None:
+    ratings = read_ratings(reply, n)
+    assert ratings is None or all(0 <= score <= 1 for score in ratings)
     made: Any = read_ratings(reply, n, mode="parity")
     assert len(made) == n
     assert all(math.isnan(score) or 0 <= score <= 1 for score in made)
 
 
-def test_texts_are_numbered_quoted_and_put_on_one_line_each():
+def test_texts_are_numbered_quoted_and_put_on_one_line_each() -> None:
     system, user = rating_chat(["It {may}\n be so.", "It is."])
     assert (system["role"], user["role"]) == ("system", "user")
     assert "1. “It {may} be so.”\n2. “It is.”\n" in user["content"]
@@ -77,14 +80,14 @@ def test_texts_are_numbered_quoted_and_put_on_one_line_each():
     assert "one number" in rating_chat(["It is."])[1]["content"]
 
 
-def test_the_examples_span_the_scale():
+def test_the_examples_span_the_scale() -> None:
     system = rating_chat(["x"])[0]["content"]
     scores = (0.129, 0.224, 0.689, 0.506, 0.504, 1, 0.267, 0.011, 0.779)
     assert all(f"\n{score:g}: “" in system for score in scores)
     assert len(re.findall(r"^[0-9.]+: “.+”$", system, re.MULTILINE)) == 11
 
 
-def test_the_judge_of_agreement_sees_both_texts_and_nothing_else():
+def test_the_judge_of_agreement_sees_both_texts_and_nothing_else() -> None:
     (message,) = agreement_chat("a {passage}", "a {statement}")
     assert message["role"] == "user"
     assert "a {passage}" in message["content"]

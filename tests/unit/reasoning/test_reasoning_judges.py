@@ -36,15 +36,15 @@ class Counting(ConsistencyJudge):
 
     def __init__(self, mode: Literal["strict", "parity"]) -> None:
         super().__init__(mode)
-        self.seen = []
+        self.seen: list[Any] = []
 
-    def judge_distinct(self, pairs):
+    def judge_distinct(self, pairs: Any) -> list[Verdict]:
         self.seen += pairs
         return [Verdict(len(pair.context) / 10) for pair in pairs]
 
 
 @pytest.mark.parametrize("mode", ["strict", "parity"])
-def test_equal_pairs_are_judged_once_and_empty_ones_in_parity_only(mode):
+def test_equal_pairs_are_judged_once_and_empty_ones_in_parity_only(mode: Literal["strict", "parity"]) -> None:
     judge = Counting(mode)
     pairs = [Pair("ab", "x"), Pair(" \n", "x"), Pair("ab", "x"), Pair("a", "x")]
     found = judge.judge(pairs)
@@ -53,7 +53,7 @@ def test_equal_pairs_are_judged_once_and_empty_ones_in_parity_only(mode):
     assert judge.judge([]) == []
 
 
-def test_words_in_common_by_hand():
+def test_words_in_common_by_hand() -> None:
     pair = ("The cat sat on 2 mats", "cats: on two mats the cat sat")
     # cat sat on 2 mats / cats on 2 mats cat sat: all five of ours are among their six; in order "on 2 mats".
     assert values(LexicalJudge(), pair) == pytest.approx([1 - 10 / 11])
@@ -63,14 +63,14 @@ def test_words_in_common_by_hand():
 
 
 @pytest.mark.parametrize("measure", ["token_f1", "rouge_l"])
-def test_an_empty_text_shares_no_words(measure):
+def test_an_empty_text_shares_no_words(measure: Literal["token_f1", "rouge_l"]) -> None:
     assert values(LexicalJudge(measure, "parity"), ("", "x")) == [1]
     assert LexicalJudge(measure).judge([Pair("", "x")]) == [EMPTY]
 
 
 @given(st.lists(st.sampled_from("bcd"), max_size=8), st.lists(st.sampled_from("bcd"), max_size=8))
-def test_the_longest_common_subsequence_is_the_longest(one, other):
-    def has(sub):
+def test_the_longest_common_subsequence_is_the_longest(one: list[str], other: list[str]) -> None:
+    def has(sub: Any) -> Any:
         rest = iter(other)
         return all(word in rest for word in sub)
 
@@ -98,17 +98,17 @@ def test_the_longest_common_subsequence_is_the_longest(one, other):
         ("9" * 5000, None),
     ],
 )
-def test_the_last_number_of_a_text(text, number):
+def test_the_last_number_of_a_text(text: str, number: int | Fraction | None) -> None:
     assert last_number(text) == number
 
 
 @given(st.text(alphabet="0123456789,./-{}^_ x\\frac", max_size=60))
-def test_any_text_has_a_last_number_or_none(text):
+def test_any_text_has_a_last_number_or_none(text: str) -> None:
     found = last_number(text)
     assert found is None or any(character.isdigit() for character in text)
 
 
-def test_numbers_agree_by_value():
+def test_numbers_agree_by_value() -> None:
     judge = NumericJudge()
     agreeing = [("It is 0.50.", "so \\frac12 or 1/2"), ("1,000", "1000.0"), ("7, then 8", "8")]
     assert values(judge, *agreeing) == [0, 0, 0]
@@ -158,7 +158,7 @@ def faults(choice: JudgeChoice) -> list[str]:
     return caught.value.faults
 
 
-def test_every_judge_has_a_file():
+def test_every_judge_has_a_file() -> None:
     assert set(JUDGES) == {path.stem for path in CONF.iterdir()}
 
 
@@ -166,7 +166,9 @@ def test_every_judge_has_a_file():
 @pytest.mark.parametrize(
     ("name", "kind"), [("llm_yes_no", YesNoJudge), ("lexical", LexicalJudge), ("numeric", NumericJudge)]
 )
-def test_every_file_makes_its_judge(name, kind, tmp_path, tiny_config):
+def test_every_file_makes_its_judge(
+    name: str, kind: Any, tmp_path: Path, tiny_config: Callable[..., ModelConfig]
+) -> None:
     path = CONF / f"{name}.yaml"
     settings = OmegaConf.merge(OmegaConf.structured(JudgeChoice), OmegaConf.load(path))
     if name == "llm_yes_no":
@@ -180,7 +182,7 @@ def test_every_file_makes_its_judge(name, kind, tmp_path, tiny_config):
     assert path.read_text().startswith(f"# python -m experiments.faithful faithful/judge={name}\n")
 
 
-def test_the_model_under_study_may_judge_itself(tmp_path, tiny_model):
+def test_the_model_under_study_may_judge_itself(tmp_path: Path, tiny_model: Callable[..., LanguageModel]) -> None:
     choice = JudgeChoice("llm_yes_no")
     assert choice.is_model_under_study
     lm = tiny_model("llama")
@@ -192,7 +194,7 @@ def test_the_model_under_study_may_judge_itself(tmp_path, tiny_model):
         open_judge(choice, tmp_path, "strict")
 
 
-def test_an_endpoint_may_judge(tmp_path):
+def test_an_endpoint_may_judge(tmp_path: Path) -> None:
     choice = JudgeChoice("llm_yes_no", endpoint=JudgeConfig("https://host.example/v1", "m"))
     assert not choice.is_model_under_study
     assert isinstance(open_judge(choice, tmp_path, "strict"), EndpointJudge)
@@ -222,16 +224,16 @@ def test_an_endpoint_may_judge(tmp_path):
         ),
     ],
 )
-def test_settings_that_no_judge_can_be_made_of(choice, fault):
+def test_settings_that_no_judge_can_be_made_of(choice: JudgeChoice, fault: str) -> None:
     (found,) = faults(choice)
     assert fault in found
 
 
-def test_all_faults_in_one_message():
+def test_all_faults_in_one_message() -> None:
     assert len(faults(JudgeChoice("nli", max_batch_tokens=0, max_new_tokens=0, measure="bleu"))) == 4
 
 
-def test_everything_that_decides_a_verdict_is_in_the_inputs(tmp_path):
+def test_everything_that_decides_a_verdict_is_in_the_inputs(tmp_path: Path) -> None:
     lexical = judge_inputs(JudgeChoice("lexical"), FILES)
     assert judge_inputs(JudgeChoice("lexical", measure="rouge_l"), FILES) != lexical
     itself = JudgeChoice("llm_yes_no")

@@ -81,7 +81,7 @@ def examples() -> str:
     return "\n".join([*rows, *(f"| {text} | {score(text):.3f} |" for text in SENTENCES)])
 
 
-def test_the_committed_tables_are_what_the_lexicon_gives():
+def test_the_committed_tables_are_what_the_lexicon_gives() -> None:
     text = DOC.read_text()
     for part in (acceptance(), examples()):
         assert part in text, f"Put this into {DOC.name}:\n{part}"

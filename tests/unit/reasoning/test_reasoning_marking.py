@@ -1,5 +1,8 @@
 """Marks by kind of answer, as they should be given and as the released code gives them."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +14,7 @@ from ccps.reasoning.plain import is_formula, plain
 RIVERS = ("Elbe", "Rhine", "Main")
 
 
-def question(*accepted, options=()):
+def question(*accepted: Any, options: Sequence[Any] = ()) -> Question:
     return Question("q", "s", "?", tuple(options), accepted, "test", "quiz")
 
 
@@ -44,7 +47,7 @@ def question(*accepted, options=()):
         ("2^{10}", None),
     ],
 )
-def test_integers_are_read_through_latex_units_and_words(answer, number):
+def test_integers_are_read_through_latex_units_and_words(answer: str, number: str | None) -> None:
     marked = mark(answer, question("18"), "integer")
     assert (marked.answer, marked.correct) == (number, None if number is None else number == "18")
     assert bool(marked.reason) == (number is None)
@@ -54,12 +57,12 @@ def test_integers_are_read_through_latex_units_and_words(answer, number):
     ("answer", "gold", "correct"),
     [("204", "204", True), ("-204", "204", True), ("20.4", "204", True), ("025", "25", True), ("x", "25", None)],
 )
-def test_parity_integers_are_their_digits(answer, gold, correct):
+def test_parity_integers_are_their_digits(answer: str, gold: str, correct: bool | None) -> None:
     assert mark(answer, question(gold), "integer", mode="parity").correct is correct
 
 
 @given(st.integers(-(10**9), 10**9))
-def test_every_integer_is_itself(number):
+def test_every_integer_is_itself(number: int) -> None:
     for written in (f"{number}", f"{number:,}", f"${number}$", rf"\text{{{number}}}", f"x = {number}"):
         assert mark(written, question(str(number)), "integer").correct is True
         assert mark(written, question(str(number + 1)), "integer").correct is False
@@ -85,19 +88,19 @@ def test_every_integer_is_itself(number):
         ("Loire", None),
     ],
 )
-def test_options_go_by_number_text_or_letter(answer, number):
+def test_options_go_by_number_text_or_letter(answer: str, number: str | None) -> None:
     marked = mark(answer, question("b", options=RIVERS), "option")
     assert (marked.answer, marked.correct) == (number, None if number is None else number == "2")
 
 
-def test_numbers_of_options_come_before_texts_that_are_numbers():
+def test_numbers_of_options_come_before_texts_that_are_numbers() -> None:
     asked = question("a", options=("2", "1", "30"))
     assert mark("1", asked, "option") == Marked(True, "1")
     assert mark("30", asked, "option") == Marked(False, "3")
 
 
 @pytest.mark.parametrize(("answer", "correct"), [("2", True), ("step 1: 2", False), ("22", False), ("Rhine", None)])
-def test_parity_options_are_the_first_number(answer, correct):
+def test_parity_options_are_the_first_number(answer: str, correct: bool | None) -> None:
     assert mark(answer, question("b", options=RIVERS), "option", mode="parity").correct is correct
 
 
@@ -114,18 +117,18 @@ def test_parity_options_are_the_first_number(answer, correct):
         ("Bird", None),
     ],
 )
-def test_letters(answer, correct):
+def test_letters(answer: str, correct: bool | None) -> None:
     assert mark(answer, question("B"), "letter_or_text").correct is correct
 
 
 @pytest.mark.parametrize(
     ("answer", "correct"), [("b", True), ("B. Penguin", True), ("A penguin", False), ("", False), ("Bird", False)]
 )
-def test_parity_letters_are_the_first_sign(answer, correct):
+def test_parity_letters_are_the_first_sign(answer: str, correct: bool) -> None:
     assert mark(answer, question("B"), "letter_or_text", mode="parity").correct is correct
 
 
-def test_texts_are_compared_as_a_whole_after_normalisation():
+def test_texts_are_compared_as_a_whole_after_normalisation() -> None:
     asked = question("the Rhine", "Rhein")
     assert mark("Rhine.", asked, "letter_or_text") == Marked(True, "Rhine.")
     assert mark(r"\text{Rhein}", asked, "letter_or_text").correct is True
@@ -133,7 +136,7 @@ def test_texts_are_compared_as_a_whole_after_normalisation():
     assert mark(" ", asked, "letter_or_text") == Marked(None, None, "the answer is empty")
 
 
-def test_parity_texts_contain_each_other_and_an_empty_one_fits_all():
+def test_parity_texts_contain_each_other_and_an_empty_one_fits_all() -> None:
     asked = question("the Rhine")
     for answer in ("not the Rhine", "rhine", "", "e"):
         assert mark(answer, asked, "letter_or_text", mode="parity").correct is True
@@ -153,13 +156,13 @@ def test_parity_texts_contain_each_other_and_an_empty_one_fits_all():
         ("nothing", None, False),
     ],
 )
-def test_yes_and_no(answer, strict, parity):
+def test_yes_and_no(answer: str, strict: bool | None, parity: bool) -> None:
     assert mark(answer, question("Yes"), "yes_no").correct is strict
     assert mark(answer, question("yes"), "yes_no", mode="parity").correct is parity
     assert mark(answer, question("b", options=("no", "yes")), "yes_no").correct is strict
 
 
-def test_what_cannot_be_marked_says_why():
+def test_what_cannot_be_marked_says_why() -> None:
     assert mark(None, question("3"), "integer") == Marked(None, None, "there is no answer")
     assert mark("3", question(), "integer") == Marked(None, "3", "no right answer is known")
     assert unfit(question("many"), "integer") == "the right answer is no number"
@@ -170,7 +173,7 @@ def test_what_cannot_be_marked_says_why():
         mark("3", question("3"), "essay")
 
 
-def test_right_answers_are_written_as_a_model_should_write_them():
+def test_right_answers_are_written_as_a_model_should_write_them() -> None:
     assert right_answers(question("b", options=RIVERS), "option") == ("2",)
     assert right_answers(question("b", options=("no", "yes")), "yes_no") == ("yes",)
     assert right_answers(question("4,000"), "integer") == ("4,000",)
@@ -187,7 +190,7 @@ def test_right_answers_are_written_as_a_model_should_write_them():
         (r"\textstyle", r"\textstyle"),
     ],
 )
-def test_plain_text_loses_formatting_only(text, expected):
+def test_plain_text_loses_formatting_only(text: str, expected: str) -> None:
     assert plain(text) == expected
 
 
@@ -195,5 +198,5 @@ def test_plain_text_loses_formatting_only(text, expected):
     ("text", "expected"),
     [("42", True), (r"\frac{2}{3}", True), ("x^2 + 1", True), ("Rhine", False), ("42 apples", False), ("pi", False)],
 )
-def test_formulae_have_signs_and_no_words(text, expected):
+def test_formulae_have_signs_and_no_words(text: str, expected: bool) -> None:
     assert is_formula(text) is expected

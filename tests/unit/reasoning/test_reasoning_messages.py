@@ -1,6 +1,7 @@
 """What a reasoning model is told: conditions, roles, and who opens the thinking."""
 
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from omegaconf import OmegaConf
@@ -27,7 +28,7 @@ TASK = r"What is 2 + 2? Box it: \boxed{}"
 
 
 @pytest.fixture
-def task():
+def task() -> TaskSpec:
     source = BenchmarkSpec(
         name="q", location="q", question="q", answer="a", answer_kind="text", format="oe", member="q"
     )
@@ -35,16 +36,16 @@ def task():
 
 
 @pytest.fixture
-def tokenizer():
+def tokenizer() -> Any:
     return byte_tokenizer()
 
 
-def shipped(name):
+def shipped(name: Any) -> Any:
     schema = OmegaConf.structured(PromptCondition)
     return OmegaConf.to_object(OmegaConf.merge(schema, OmegaConf.load(CONF / f"{name}.yaml")[name]))
 
 
-def test_every_condition_of_the_paper_is_there():
+def test_every_condition_of_the_paper_is_there() -> None:
     assert {path.stem for path in CONF.glob("*.yaml")} == NAMES
     for name in NAMES:
         condition = shipped(name)
@@ -54,7 +55,7 @@ def test_every_condition_of_the_paper_is_there():
         assert "\n" not in filled(condition.user) or name == "ms_hedge"
 
 
-def test_the_hedges_are_filled_in_where_they_are_asked_for():
+def test_the_hedges_are_filled_in_where_they_are_asked_for() -> None:
     text = filled(shipped("ms_hedge").user)
     assert len(PHRASES) == 17
     assert "\n- almost certain: 0.92\n" in text
@@ -64,24 +65,24 @@ def test_the_hedges_are_filled_in_where_they_are_asked_for():
     assert shipped("ms_hedge_system_perception") == PromptCondition(perception, shipped("ms_hedge").user)
 
 
-def test_the_baseline_says_nothing_but_the_task(task):
+def test_the_baseline_says_nothing_but_the_task(task: TaskSpec) -> None:
     assert reasoning_messages(QUESTION, task, BASELINE) == [{"role": "user", "content": TASK}]
 
 
-def test_conditions_come_before_the_task_and_as_the_system(task):
+def test_conditions_come_before_the_task_and_as_the_system(task: TaskSpec) -> None:
     user = {"role": "user", "content": f"Hedge.\n\n{TASK}"}
     assert reasoning_messages(QUESTION, task, BOTH) == [{"role": "system", "content": "You doubt."}, user]
     prepended = reasoning_messages(QUESTION, task, BOTH, system_role="prepend")
     assert prepended == [{"role": "user", "content": f"You doubt.\n\nHedge.\n\n{TASK}"}]
 
 
-def test_a_condition_is_never_left_out_silently(task):
+def test_a_condition_is_never_left_out_silently(task: TaskSpec) -> None:
     with pytest.raises(UserError, match="omit, which would leave the condition out"):
         reasoning_messages(QUESTION, task, BOTH, system_role="omit")
     only_user = PromptCondition(user="Hedge.")
     assert reasoning_messages(QUESTION, task, only_user, system_role="omit")[0]["content"] == f"Hedge.\n\n{TASK}"
     with pytest.raises(UserError, match="system, omit or prepend"):
-        reasoning_messages(QUESTION, task, BOTH, system_role="user")
+        reasoning_messages(QUESTION, task, BOTH, system_role="user")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -94,12 +95,14 @@ def test_a_condition_is_never_left_out_silently(task):
         ("parity", "prompt", False),
     ],
 )
-def test_the_user_opens_the_thinking_in_parity(task, mode, tag, opened):
+def test_the_user_opens_the_thinking_in_parity(
+    task: TaskSpec, mode: Literal["strict", "parity"], tag: Literal["auto", "none", "user", "prompt"], opened: bool
+) -> None:
     (message,) = reasoning_messages(QUESTION, task, BASELINE, mode=mode, think_tag=tag)
     assert message["content"] == (f"{TASK} <think>\n" if opened else TASK)
 
 
-def test_the_prompt_opens_the_thinking_once(tokenizer):
+def test_the_prompt_opens_the_thinking_once(tokenizer: Any) -> None:
     messages = [{"role": "user", "content": "Why?"}]
     plain = reasoning_prompt(tokenizer, messages)
     opened = reasoning_prompt(tokenizer, messages, think_tag="prompt")
@@ -111,16 +114,16 @@ def test_the_prompt_opens_the_thinking_once(tokenizer):
     assert reasoning_prompt(tokenizer, messages, think_tag="prompt") == opened
     assert reasoning_prompt(tokenizer, messages) == opened
     with pytest.raises(UserError, match="`think_tag` to be auto, none, user, prompt, but got 'twice'"):
-        reasoning_prompt(tokenizer, messages, think_tag="twice")
+        reasoning_prompt(tokenizer, messages, think_tag="twice")  # type: ignore[arg-type]
 
 
-def test_a_closed_thought_is_not_open(tokenizer):
+def test_a_closed_thought_is_not_open(tokenizer: Any) -> None:
     tokenizer.chat_template += "{% if add_generation_prompt %}<think>\n\n</think>\n\n{% endif %}"
     ids = reasoning_prompt(tokenizer, [{"role": "user", "content": "Why?"}])
     assert not opens_thinking(tokenizer, ids)
 
 
-def test_without_a_chat_template_the_texts_alone_are_the_prompt(tokenizer, task):
+def test_without_a_chat_template_the_texts_alone_are_the_prompt(tokenizer: Any, task: TaskSpec) -> None:
     tokenizer.chat_template = None
     messages = reasoning_messages(QUESTION, task, BOTH, mode="parity")
     ids = reasoning_prompt(tokenizer, messages, mode="parity")

@@ -13,7 +13,7 @@ from ccps.reasoning.profiles import RELIABILITY_COLUMNS, TRAJECTORY_COLUMNS, rel
 from ccps.reasoning.scoring import score_traces
 
 
-def test_trajectory_by_hand():
+def test_trajectory_by_hand() -> None:
     steps = pd.concat(
         [
             steps_of("a", [0.0, 0.2, 0.4, 0.6, 1.0], deepconf=[0.0, 0.2, NAN, 0.6, 0.5]),
@@ -35,7 +35,7 @@ def test_trajectory_by_hand():
     assert rows["position"].unstack().iloc[0].tolist() == [0.25, 0.75]
 
 
-def test_trajectory_edges():
+def test_trajectory_edges() -> None:
     # Steps 0 to 10 stand at tenths; each begins the bin of its own, the last one closes the last bin.
     values: Any = np.arange(11) / 10
     table = trajectory(steps_of("a", values, deepconf=values), ["deepconf"]).set_index(["score", "bin"])
@@ -49,7 +49,7 @@ def test_trajectory_edges():
         trajectory(steps_of("a", [0.3]), [], 0)
 
 
-def test_reliability_by_hand():
+def test_reliability_by_hand() -> None:
     steps = pd.concat(
         [
             steps_of("a", [0.1, 0.3, 0.5, 0.7], deepconf=[0.1, 0.2, 0.6, 0.8], rcc=[NAN] * 4),
@@ -64,7 +64,7 @@ def test_reliability_by_hand():
     assert tuple(other) == ("rcc", 0, 0.5, 0.5, 0.5, 0.9, 1)
 
 
-def test_reliability_of_equal_confidences_does_not_depend_on_their_order():
+def test_reliability_of_equal_confidences_does_not_depend_on_their_order() -> None:
     d = [0.0, 0.2, 0.4, 1.0]
     for order in (d, d[::-1]):
         table = reliability(steps_of("a", order, deepconf=[0.5] * 4), ["deepconf"], 2)
@@ -72,7 +72,7 @@ def test_reliability_of_equal_confidences_does_not_depend_on_their_order():
         assert table["n"].tolist() == [2, 2]
 
 
-def test_worst_by_mean_over_estimators():
+def test_worst_by_mean_over_estimators() -> None:
     steps = pd.concat(
         [
             steps_of("a", [1.0, 1.0], deepconf=[0.5, 0.5], rcc=[0.1, 0.1]),
@@ -93,7 +93,7 @@ def test_worst_by_mean_over_estimators():
 
 @hypothesis_settings(max_examples=8)
 @given(st.integers(0, 10_000))
-def test_order_of_rows_does_not_matter(seed):
+def test_order_of_rows_does_not_matter(seed: int) -> None:
     steps, traces = random_cell(seed)
     names = ["deepconf", "rcc"]
     mixed = steps.sample(frac=1, random_state=seed)

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ def dropped(scores: CellScores) -> dict[tuple[str, str], int]:
 
 
 @pytest.mark.parametrize(("settings", "cmfg"), [(QUICK, 0.7375), (QUICK_PARITY, 0.575)])
-def test_the_published_vector(settings, cmfg):
+def test_the_published_vector(settings: ScoringSettings, cmfg: float) -> None:
     scores = score_cell(FIVE, FIVE_TRACES, ["deepconf"], settings)
     assert scores.traces["faithfulness_deepconf"].tolist() == pytest.approx([0.9, 0.8, 0.7, 0.6, 0.5])
     assert metric(scores, "mfg")["value"] == pytest.approx(0.7)
@@ -72,7 +73,7 @@ def test_the_published_vector(settings, cmfg):
     assert (scores.results["n"] == 5)[~scores.results["metric"].isin(["cmfg", "spearman_within"])].all()
 
 
-def test_bins_used_and_rows_without_a_bin():
+def test_bins_used_and_rows_without_a_bin() -> None:
     strict, parity = (score_cell(FIVE, FIVE_TRACES, ["deepconf"], mode, RELEASED) for mode in (QUICK, QUICK_PARITY))
     assert (metric(strict, "cmfg_bins_used")["value"], metric(strict, "cmfg_bins_empty")["value"]) == (4, 6)
     assert metric(strict, "cmfg")["n"] == 5
@@ -81,7 +82,7 @@ def test_bins_used_and_rows_without_a_bin():
     assert not any(what == "traces in cmfg deepconf" for what, _ in dropped(strict))
 
 
-def test_columns():
+def test_columns() -> None:
     scores = score_cell(FIVE, FIVE_TRACES, ["deepconf"], QUICK)
     assert tuple(scores.results) == RESULT_COLUMNS
     assert tuple(scores.correlations) == CORRELATION_COLUMNS
@@ -90,7 +91,7 @@ def test_columns():
     assert scores.traces[list(FIVE_TRACES)].equals(FIVE_TRACES)
 
 
-def test_traces_by_hand():
+def test_traces_by_hand() -> None:
     steps = pd.concat(
         [
             steps_of("a", [1.0, 0.5, NAN], deepconf=[0.8, NAN, 0.2], rcc=[0.2, 0.4, 0.6]),
@@ -114,7 +115,7 @@ def test_traces_by_hand():
     assert "last_confidence_deepconf" not in scored
 
 
-def test_parity_reads_traces_as_released():
+def test_parity_reads_traces_as_released() -> None:
     steps = steps_of("a", [1.0, -1.0], deepconf=[-1.0, -1.0], rcc=[0.2, 0.6], sampling=[NAN, NAN])
     traces = traces_of({"a": True, "empty": True})
     scored = score_traces(steps, traces, ["deepconf", "rcc", "sampling"], mode="parity", released=RELEASED).set_index(
@@ -128,7 +129,7 @@ def test_parity_reads_traces_as_released():
     assert scored[["confidence_deepconf", "faithfulness_deepconf", "faithfulness_sampling"]].isna().all(axis=None)
 
 
-def test_rcc_has_both_readings():
+def test_rcc_has_both_readings() -> None:
     steps = pd.concat([steps_of(f"q{i}", [0.5, 0.5], rcc=[0.1 * i, 0.05 * i]) for i in range(6)])
     traces = traces_of({f"q{i}": True for i in range(6)})
     strict, parity = (score_cell(steps, traces, ["rcc"], mode, RELEASED) for mode in (QUICK, QUICK_PARITY))
@@ -139,7 +140,7 @@ def test_rcc_has_both_readings():
     assert metric(strict, "cmfg_star_last", "rcc")["value"] == pytest.approx(last)
 
 
-def test_parity_leaves_out_traces_without_a_mark():
+def test_parity_leaves_out_traces_without_a_mark() -> None:
     traces = traces_of({"q0": True, "q1": None, "q2": False, "q3": None, "q4": True})
     strict, parity = (score_cell(FIVE, traces, ["deepconf"], mode, RELEASED) for mode in (QUICK, QUICK_PARITY))
     assert metric(strict, "mfg")["n"] == 5
@@ -156,7 +157,7 @@ def test_parity_leaves_out_traces_without_a_mark():
     assert ("traces in faithfulness", why) not in dropped(strict)
 
 
-def test_everything_left_out_is_counted():
+def test_everything_left_out_is_counted() -> None:
     steps = pd.concat(
         [
             steps_of("a", [1.0, NAN, 0.3, 0.4], deepconf=[NAN, 0.5, 0.5, 0.5]),
@@ -187,7 +188,7 @@ def test_everything_left_out_is_counted():
     }
 
 
-def test_undefined_resamples_are_counted():
+def test_undefined_resamples_are_counted() -> None:
     # Of three questions a resample draws one three times now and then: then nothing varies.
     steps = pd.concat([steps_of(f"q{i}", [0.1 * i], deepconf=[0.1 * i]) for i in range(3)])
     scores = score_cell(steps, traces_of({"q0": True, "q1": True, "q2": True}), ["deepconf"], QUICK)
@@ -205,7 +206,7 @@ def test_undefined_resamples_are_counted():
         (steps_of("a", [NAN], deepconf=[0.3]), 0),
     ],
 )
-def test_hardly_anything_to_score(steps, n, settings):
+def test_hardly_anything_to_score(steps: Any, n: int, settings: ScoringSettings) -> None:
     scores = score_cell(steps, traces_of({"a": True}), ["deepconf"], settings)
     row = metric(scores, "cmfg_star")
     assert row["n"] == n
@@ -215,7 +216,7 @@ def test_hardly_anything_to_score(steps, n, settings):
     assert metric(scores, "accuracy", "")["value"] == 1.0
 
 
-def test_no_traces_and_no_estimators():
+def test_no_traces_and_no_estimators() -> None:
     steps, traces = steps_of("a", [], deepconf=[]), traces_of({})
     scores = score_cell(steps, traces, ["deepconf"], QUICK)
     assert metric(scores, "n_traces", "")["value"] == 0
@@ -226,7 +227,7 @@ def test_no_traces_and_no_estimators():
     assert metric(alone, "mean_decisiveness", "")["value"] == 0.5
 
 
-def test_all_confidences_equal():
+def test_all_confidences_equal() -> None:
     steps = pd.concat([steps_of(f"q{i}", [0.1 * i], deepconf=[0.5]) for i in range(11)])
     scores = score_cell(steps, traces_of({f"q{i}": True for i in range(11)}), ["deepconf"], QUICK)
     f = 1 - np.abs(0.1 * np.arange(11) - 0.5)
@@ -236,7 +237,7 @@ def test_all_confidences_equal():
     assert math.isnan(metric(scores, "spearman_across")["value"])
 
 
-def test_correlations_in_pairs():
+def test_correlations_in_pairs() -> None:
     steps, traces = random_cell(3, n=30)
     scores = score_cell(steps, traces, ["deepconf", "rcc"], QUICK, RELEASED)
     table = scores.correlations.set_index(["first", "second"])
@@ -250,7 +251,7 @@ def test_correlations_in_pairs():
     assert table.loc[("decisiveness", "decisiveness"), "rho"] == pytest.approx(1)
 
 
-def test_intervals_draw_questions():
+def test_intervals_draw_questions() -> None:
     # Two traces of each question are alike: as one cluster they say no more than one trace.
     once = pd.concat([steps_of(f"q{i}#0", [d], deepconf=[c]) for i, (d, c) in enumerate(zip(D, C, strict=True))])
     twice = pd.concat([once, once.assign(trace_id=once["trace_id"].str.replace("#0", "#1"))])
@@ -267,14 +268,14 @@ def test_intervals_draw_questions():
     assert narrow["ci_low"] < narrow["value"] < narrow["ci_high"]
 
 
-def test_unknown_questions_are_questions_of_their_own():
+def test_unknown_questions_are_questions_of_their_own() -> None:
     traces = traces_of({"a": True, "b": True, "c": True}, question_id=["", "q", None])
     assert question_labels(traces).tolist() == ["a", "q", "c"]
 
 
 @hypothesis_settings(max_examples=8)
 @given(st.integers(0, 10_000), st.sampled_from(["strict", "parity"]))
-def test_bounds_and_order(seed, mode):
+def test_bounds_and_order(seed: int, mode: str) -> None:
     steps, traces = random_cell(seed)
     settings = ScoringSettings(mode=mode, resamples=10)
     scores = score_cell(steps, traces, ["deepconf", "rcc"], settings, RELEASED)
@@ -291,7 +292,7 @@ def test_bounds_and_order(seed, mode):
     assert mixed.traces["trace_id"].tolist() == mixed_traces["trace_id"].tolist()
 
 
-def test_baselines_and_scores_agree():
+def test_baselines_and_scores_agree() -> None:
     steps, traces = random_cell(7, n=40)
     scores = score_cell(steps, traces, ["deepconf"], QUICK)
     groups = [steps[steps["trace_id"] == name] for name in traces["trace_id"]]
@@ -321,12 +322,12 @@ def test_baselines_and_scores_agree():
         (FIVE.assign(deepconf=1.5), FIVE_TRACES, r"`deepconf` to lie in \[0, 1\]"),
     ],
 )
-def test_tables_that_do_not_fit(steps, traces, message):
+def test_tables_that_do_not_fit(steps: Any, traces: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         score_cell(steps, traces, ["deepconf"], QUICK)
 
 
-def test_settings_out_of_range():
+def test_settings_out_of_range() -> None:
     check(ScoringSettings(), "scoring")
     wrong = ScoringSettings(mode="loose", bins=0, resamples=0, level=1.0, seed=-1)
     with pytest.raises(SettingsError) as refusal:

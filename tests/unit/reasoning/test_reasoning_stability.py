@@ -1,3 +1,5 @@
+from typing import Any, Literal
+
 import numpy as np
 import pytest
 import torch
@@ -9,9 +11,8 @@ from ccps.asking.interview import Manner
 from ccps.core.errors import UserError
 from ccps.faithful import segment, step_token_indices
 from ccps.llm import ModelConfig
-from ccps.llm.head import Head
 from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
-from ccps.perturbation import flip_radius, stability_features
+from ccps.perturbation import Head, flip_radius, stability_features
 from ccps.probes import FittedProbe, ProbeConfig, fit_probe
 from ccps.reasoning.answers import extract_answer
 from ccps.reasoning.stability import (
@@ -65,14 +66,16 @@ def states() -> tuple[torch.Tensor, Head, list[int]]:
     return final, head, ids.tolist()
 
 
-def by_hand(final, head, ids, tokens, probe):
+def by_hand(final: Any, head: Any, ids: Any, tokens: Any, probe: Any) -> Any:
     features = stability_features(
         final[tokens], head.weight, torch.tensor(ids)[tokens], RADIUS, STEPS, bias=head.bias, softcap=head.softcap
     )
     return probe.predict(features.numpy(), [len(tokens)])[0]
 
 
-def test_a_step_is_read_like_an_answer(states, reading_four):
+def test_a_step_is_read_like_an_answer(
+    states: tuple[torch.Tensor, Head, list[int]], reading_four: StoredScorer
+) -> None:
     # A token may belong to two steps, and a step may have none.
     steps = [[0, 1, 2], [], [2, 3], [4, 5, 6, 7, 8, 9], [11]]
     found = probe_stability(*states, steps, reading_four)
@@ -85,20 +88,20 @@ def test_a_step_is_read_like_an_answer(states, reading_four):
     assert cut.truncated == 0
 
 
-def test_the_perceptron_reads_the_last_token(states):
+def test_the_perceptron_reads_the_last_token(states: tuple[torch.Tensor, Head, list[int]]) -> None:
     scorer = make_scorer(fitted(EncoderConfig()))
     found = probe_stability(*states, [[0, 1, 2], [7]], scorer)
     assert found.confidence == pytest.approx([by_hand(*states, [i], scorer.probe) for i in (2, 7)], abs=1e-6)
     assert found.truncated == 0
 
 
-def test_no_tokens_at_all(reading_four):
+def test_no_tokens_at_all(reading_four: StoredScorer) -> None:
     found = probe_stability(torch.empty(0, 1), COIN, [], [[], []], reading_four)
     assert np.isnan(found.confidence).all()
     assert token_radii(torch.empty(0, 1), COIN, []).shape == (0,)
 
 
-def test_other_probes_are_refused(reading_four):
+def test_other_probes_are_refused(reading_four: StoredScorer) -> None:
     check_step_probe(reading_four, "mine")
     with pytest.raises(UserError, match=r"on the model that wrote the traces \(other\), but got .*`tiny`.*\(mine\)"):
         check_step_probe(reading_four, "other")
@@ -106,7 +109,7 @@ def test_other_probes_are_refused(reading_four):
         check_step_probe(make_scorer(reading_four.probe, "mc"), "mine")
 
 
-def test_radii_by_hand():
+def test_radii_by_hand() -> None:
     final = torch.tensor([[0.5], [2.0], [-1.0], [40.0], [-3.0]])
     radii = token_radii(final, COIN, [0, 0, 0, 0, 1])
     # The third token was drawn against the odds; of the fourth nothing is left to push.
@@ -117,7 +120,7 @@ def test_radii_by_hand():
     assert found == pytest.approx([0.2, 0.25, 1.0, np.nan, 0.8], nan_ok=True)
 
 
-def test_radii_are_those_of_the_head(states):
+def test_radii_are_those_of_the_head(states: tuple[torch.Tensor, Head, list[int]]) -> None:
     final, head, ids = states
     radii = token_radii(final, head, ids)
     exact = flip_radius(final, head.weight, torch.tensor(ids), bias=head.bias, softcap=head.softcap).numpy()
@@ -126,7 +129,7 @@ def test_radii_are_those_of_the_head(states):
     assert radii == pytest.approx(np.where(drawn_first, exact, 0.0))
 
 
-def test_without_a_typical_radius():
+def test_without_a_typical_radius() -> None:
     assert np.isnan(typical_radius([]))
     assert np.isnan(typical_radius([np.array([0.0, np.inf])]))
     assert radius_stability(np.array([0.0, np.inf]), [[0], [1]], np.nan) == pytest.approx([0.0, 1.0])
@@ -135,7 +138,7 @@ def test_without_a_typical_radius():
 
 
 @given(arrays(np.float64, 6, elements=st.floats(0, 1e6) | st.just(np.inf)), st.floats(1e-3, 1e3), st.floats(0.1, 10))
-def test_the_share_is_a_fraction_that_knows_no_unit(radii, typical, scale):
+def test_the_share_is_a_fraction_that_knows_no_unit(radii: Any, typical: float, scale: float) -> None:
     found = radius_stability(radii, [[i] for i in range(6)], typical)
     assert ((found >= 0) & (found <= 1)).all()
     order = np.argsort(radii)
@@ -147,7 +150,7 @@ def test_the_share_is_a_fraction_that_knows_no_unit(radii, typical, scale):
     ("ids", "steps", "message"),
     [([0], [[0]], "one state for each of 1 tokens"), ([0, 1], [[1, 2]], "got index 2")],
 )
-def test_what_does_not_fit(ids, steps, message, reading_four):
+def test_what_does_not_fit(ids: list[int], steps: list[list[int]], message: str, reading_four: StoredScorer) -> None:
     with pytest.raises(ValueError, match=message):
         probe_stability(torch.ones(2, 1), COIN, ids, steps, reading_four)
 
@@ -156,7 +159,7 @@ def test_what_does_not_fit(ids, steps, message, reading_four):
     ("mode", "answer", "place"),
     [("strict", "7", "{ 7"), ("parity", "6?", "answer: 6?")],
 )
-def test_the_answer_is_read_like_a_step(mode, answer, place):
+def test_the_answer_is_read_like_a_step(mode: Literal["strict", "parity"], answer: str, place: str) -> None:
     text = "<think>\nanswer: 6?\n\nSo 7.\n</think>\nThe answer is \\boxed{ 7 }, that is 7."
     offsets = [(i, i + 1) for i in range(len(text))]
     assert extract_answer(text, mode=mode).text == answer
@@ -169,5 +172,5 @@ def test_the_answer_is_read_like_a_step(mode, answer, place):
 
 
 @pytest.mark.parametrize(("text", "answer"), [("no box", None), ("", ""), ("\\boxed{7}", "8")])
-def test_no_answer_to_read(text, answer):
+def test_no_answer_to_read(text: str, answer: str | None) -> None:
     assert answer_step(text, answer) is None

@@ -5,6 +5,7 @@ import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pyarrow as pa
@@ -57,13 +58,13 @@ EXPECTED = {
 
 
 @pytest.fixture(autouse=True)
-def _offline(tmp_path, monkeypatch):
+def _offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
 
 
 @pytest.fixture(autouse=True)
-def _asset(tmp_path, monkeypatch):
+def _asset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = (DATA / "basic_arithmetic.jsonl").read_text().splitlines()
     table = pa.Table.from_pylist([json.loads(row) for row in rows])
     sink = pa.BufferOutputStream()
@@ -78,12 +79,12 @@ def _asset(tmp_path, monkeypatch):
     monkeypatch.setattr(assets, "fetch", {"questions": path}.__getitem__)
 
 
-def shipped(name):
+def shipped(name: Any) -> Any:
     schema = OmegaConf.structured(TaskSpec)
     return OmegaConf.to_object(OmegaConf.merge(schema, OmegaConf.load(CONF / f"{name}.yaml")[name]))
 
 
-def local(task, folder):
+def local(task: Any, folder: Path) -> Any:
     """The task, with its data sets of the hub in a local folder."""
     return replace(task, source={
         key: replace(source, location=str(folder), revision=None) if source.source == "datasets" else source
@@ -92,7 +93,7 @@ def local(task, folder):
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_shipped_tasks_read_the_schema_of_their_data(name):
+def test_shipped_tasks_read_the_schema_of_their_data(name: str) -> None:
     kind, expected, left_out = EXPECTED[name]
     task = shipped(name)
     questions, reasons = load_task(local(task, DATA / name))
@@ -104,11 +105,11 @@ def test_shipped_tasks_read_the_schema_of_their_data(name):
         assert mark(right_answers(one, kind)[0], one, kind).correct is True
 
 
-def test_all_tasks_are_tried():
+def test_all_tasks_are_tried() -> None:
     assert {path.stem for path in CONF.glob("*.yaml")} == {*EXPECTED, "legalbench"}
 
 
-def test_legalbench_pools_fifteen_tasks(tmp_path):
+def test_legalbench_pools_fifteen_tasks(tmp_path: Path) -> None:
     entries = [json.loads(line) for line in (DATA / "legalbench.jsonl").read_text().splitlines()]
     for entry in entries:
         folder = tmp_path / "hub" / entry["task"] / "test"
@@ -137,12 +138,12 @@ def test_legalbench_pools_fifteen_tasks(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "n"), [("aime", None), ("hle", 1000), ("supergpqa", 1000), ("musr", None)])
-def test_sizes_and_seed_are_those_of_the_paper(name, n):
+def test_sizes_and_seed_are_those_of_the_paper(name: str, n: int | None) -> None:
     task = shipped(name)
     assert (task.n, task.seed, task.steps) == (n, 42, "20-30")
 
 
-def test_prompts_number_options_from_one_and_ask_for_a_box():
+def test_prompts_number_options_from_one_and_ask_for_a_box() -> None:
     task = shipped("musr")
     question = next(one for one in load_task(local(task, DATA / "musr")).questions if "key" in one.text)
     prompt = task_prompt(task, question)
@@ -156,7 +157,7 @@ def test_prompts_number_options_from_one_and_ask_for_a_box():
     assert "in at most 3-8 steps" in task_prompt(shipped("gsm8k"), question)
 
 
-def quiz(tmp_path, n=12, **settings):
+def quiz(tmp_path: Path, n: int = 12, **settings: Any) -> TaskSpec:
     """A pool of two sources with n questions together, the second half as large."""
     sources = {}
     for name, size in (("one", 2 * n // 3), ("two", n // 3)):
@@ -170,11 +171,11 @@ def quiz(tmp_path, n=12, **settings):
     return TaskSpec(**base | settings)
 
 
-def ids(task):
+def ids(task: Any) -> list[Any]:
     return [question.id for question in load_task(task).questions]
 
 
-def test_samples_are_nested_and_depend_on_seed_and_ids_alone(tmp_path):
+def test_samples_are_nested_and_depend_on_seed_and_ids_alone(tmp_path: Path) -> None:
     everything = ids(quiz(tmp_path))
     assert sorted(everything) == sorted([*(f"one/{i}" for i in range(8)), *(f"two/{i}" for i in range(4))])
     task = quiz(tmp_path, n=12)
@@ -187,7 +188,7 @@ def test_samples_are_nested_and_depend_on_seed_and_ids_alone(tmp_path):
     assert ids(replace(task, seed=1)) != everything
 
 
-def test_a_pool_is_sampled_as_one(tmp_path):
+def test_a_pool_is_sampled_as_one(tmp_path: Path) -> None:
     task = quiz(tmp_path, n=300)
     task.n = 150
     shares = [one.id.startswith("one/") for one in load_task(task).questions]
@@ -195,7 +196,7 @@ def test_a_pool_is_sampled_as_one(tmp_path):
     assert abs(sum(shares) - 100) < 13
 
 
-def test_questions_that_cannot_be_marked_are_left_out_and_counted(tmp_path):
+def test_questions_that_cannot_be_marked_are_left_out_and_counted(tmp_path: Path) -> None:
     task = quiz(tmp_path)
     path = Path(task.source["two"].location)
     path.write_text('{"q": "Many?", "a": "many"}\n{"q": "Two?", "a": "2"}\n')
@@ -204,7 +205,7 @@ def test_questions_that_cannot_be_marked_are_left_out_and_counted(tmp_path):
         load_task(replace(task, answer="option", prompt="{question} {options}"))
 
 
-def test_all_faults_are_named_at_once(tmp_path):
+def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
     good = quiz(tmp_path)
     twice = {"a": good.source["one"], "b": good.source["one"]}
     with pytest.raises(UserError) as caught:
