@@ -64,6 +64,7 @@ class Job(Generic[Data]):
 
     def section(self, after: Make[Data] | None = None) -> Callable[[Make[Data]], Make[Data]]:
         """Register what makes a section, after another one or at the end."""
+        self._load()
 
         def register(make: Make[Data]) -> Make[Data]:
             place = len(self.sections) if after is None else self.sections.index(after) + 1

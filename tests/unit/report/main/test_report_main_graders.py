@@ -11,7 +11,6 @@ from markdown_it import MarkdownIt
 
 from ccps.analysis.data import AGREEMENT_COLUMNS, DISAGREEMENT_COLUMNS, ReportData
 from ccps.analysis.findings import Findings
-from ccps.report.kit.job import Job
 from ccps.report.main.graders import disagreements_shown, graders_section
 from ccps.report.main.job import MAIN
 from ccps.report.main.write import head, write_report
@@ -32,10 +31,16 @@ HOSTILE = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take most of the time, and say nothing of graders."""
+    monkeypatch.setattr(MAIN, "figures", [])
+
+
 def _pages(data: ReportData) -> dict[str, str]:
-    """Both pages of a report by name, without figures, which take most of the time."""
+    """Both pages of a report by name."""
     found = Findings(data)
-    pages = Job("", MAIN.sections).pages(found, head(found))
+    pages = MAIN.pages(found, head(found))
     return {"report.html": pages.html, "report.md": pages.markdown}
 
 
