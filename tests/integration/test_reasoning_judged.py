@@ -12,7 +12,7 @@ from judge_server import Proxy, proxy, raw, says, status
 from ccps.core.errors import UserError
 from ccps.grading import JudgeConfig
 from ccps.llm import LanguageModel
-from ccps.reasoning.decide import Scorer, StepText, open_scorer
+from ccps.reasoning.decisiveness.base import DecisivenessScorer, StepText, open_scorer
 from ccps.reasoning.judges.base import ConsistencyJudge, Pair, open_judge
 from ccps.reasoning.judges.yes_no import YesNoJudge
 from ccps.settings.faithful.decisiveness import DecisivenessConfig
@@ -34,13 +34,15 @@ def server() -> Iterator[Proxy]:
         yield alone
 
 
-def scorer(server: Proxy, cache: Path, mode: str = "strict", retries: int = 1, **settings: object) -> Scorer:
+def scorer(
+    server: Proxy, cache: Path, mode: str = "strict", retries: int = 1, **settings: object
+) -> DecisivenessScorer:
     judge = JudgeConfig(server.base_url, "m", timeout_s=120, retries=retries, concurrency=1, max_tokens=None)
     config = DecisivenessConfig("llm_judge", judge=judge, **{"shuffle": False, **settings})  # type: ignore[arg-type]
     return open_scorer(config, cache, mode)  # type: ignore[arg-type]
 
 
-def values(scorer: Scorer, steps: list[StepText] = STEPS) -> list[float]:
+def values(scorer: DecisivenessScorer, steps: list[StepText] = STEPS) -> list[float]:
     return [score.value for score in scorer.score(steps)]
 
 

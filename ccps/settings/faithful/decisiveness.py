@@ -1,22 +1,16 @@
 """How it is told how decisive words are: `conf/faithful/decisiveness/*.yaml`."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from ccps.core.fields import LARGEST_SEED, MISSING, setting
-from ccps.core.settings import Fault, fault
 from ccps.settings.grading import JudgeConfig
-
-SCORERS = ("lexicon", "llm_judge", "external")
-# The room that the released code of arXiv 2606.03969 leaves for a reply.
-_TOKENS_PER_SCORE, _LEAST_TOKENS = 12, 50
 
 
 @dataclass
 class DecisivenessConfig:
     """One way of telling how decisive words are."""
 
-    name: str = setting(MISSING, "`lexicon`, `llm_judge` or `external`", one_of=SCORERS)
+    name: str = setting(MISSING, "`lexicon`, `llm_judge`, `external`, or any other of `ccps.reasoning.decisiveness`")
     aggregate: str = setting(
         "mean",
         "of `lexicon`: how sentences make a step, `mean` weighted by words, `min`, or the `last` one",
@@ -47,28 +41,3 @@ class DecisivenessConfig:
         at_most=1,
     )
     path: str | None = setting(None, "of `external`: a file of scores")
-
-    def cross_faults(self) -> Iterator[Fault]:
-        """What does not go with the scorer."""
-        if self.name not in SCORERS:
-            return
-        for item in fields(self):
-            if item.name not in {"name", *_OWN_FIELDS[self.name]} and getattr(self, item.name) != item.default:
-                yield fault(item.name, f"left out for {self.name}", "a value")
-        if self.name == "external" and not self.path:
-            way_out = "name a csv, jsonl or parquet file with columns trace_id, step, decisiveness"
-            yield fault("path", "the path of a file of scores", "nothing", way_out)
-        if self.name == "llm_judge" and self.judge is None:
-            yield fault("judge", "given for llm_judge", "null", "see conf/faithful/decisiveness/llm_judge.yaml")
-        if self.name == "llm_judge" and self.judge is not None and self.judge.max_tokens is not None:
-            needed = max(_LEAST_TOKENS, _TOKENS_PER_SCORE * self.batch_size)
-            if self.judge.max_tokens < needed:
-                way_out = "raise it, or lower `batch_size`"
-                yield fault("judge.max_tokens", f"{needed} or more, or null", self.judge.max_tokens, way_out)
-
-
-_OWN_FIELDS = {
-    "lexicon": {"aggregate", "published_norms_only"},
-    "llm_judge": {"judge", "batch_size", "shuffle", "seed", "top_p"},
-    "external": {"path"},
-}

@@ -6,6 +6,7 @@ from typing import Any
 
 from ccps.core.settings import Fault, faults_of, typed, unknown
 from ccps.estimators.base import ESTIMATORS
+from ccps.reasoning.decisiveness.base import decisiveness_faults
 from ccps.reasoning.judges.base import judge_faults
 from ccps.settings.faithful.run import STAGES, FaithfulConfig, FaithfulSettings
 from ccps.stages.main.checks import run_faults
@@ -32,6 +33,7 @@ def _faithful_faults(config: FaithfulConfig) -> Iterator[Fault]:
         if name not in ESTIMATORS:
             yield unknown("estimator", name, "faithful.estimators", ESTIMATORS)
     yield from _own_faults(config.faithful)
+    yield from (one.under("faithful.decisiveness") for one in decisiveness_faults(config.faithful.decisiveness))
     yield from (one.under("faithful.judge") for one in judge_faults(config.faithful.judge))
     yield from run_faults(config.model, config.engine)
 

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 from ccps.core.artifacts import Artifact
 from ccps.core.console import say
-from ccps.core.errors import expected
 from ccps.estimators.base import ESTIMATORS, TraceRun
 from ccps.faithful import Mode
 from ccps.faithful.segment import Unit
@@ -17,12 +16,10 @@ from ccps.pipeline.model import SharedModel
 from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import check_writable, copy_report, forget_others, printed
 from ccps.pipeline.stage import Run, Stage, run_device
-from ccps.reasoning.decide import decisiveness_inputs
-from ccps.reasoning.external_scores import names_places
+from ccps.reasoning.decisiveness.base import SCORERS, decisiveness_inputs
 from ccps.reasoning.messages import ThinkTag
 from ccps.reasoning.tasks import LoadedTask, load_task
 from ccps.reasoning.trace import Segmentation
-from ccps.settings.faithful.decisiveness import DecisivenessConfig
 from ccps.settings.faithful.run import STAGES, FaithfulConfig
 from ccps.settings.faithful.task import TaskSpec
 from ccps.settings.faithful.traces import TraceFile, TraceSettings
@@ -95,7 +92,7 @@ class FaithfulPipeline:
             if place.file is not None:
                 self._import(place, place.file, None).inputs()
         decisiveness_inputs(faithful.decisiveness)
-        _check_scores(faithful.decisiveness, len(found))
+        SCORERS.find(faithful.decisiveness.name).check_places(faithful.decisiveness, len(found))
         for model in models.values():
             for estimator in self.estimators:
                 estimator.check(model.files)
@@ -194,17 +191,6 @@ class FaithfulPipeline:
             return None
         run = self.job.run_settings
         return self.job.keep(shared.head_artifact(run), lambda: shared.save_head(run, run_device(run)))
-
-
-def _check_scores(config: DecisivenessConfig, places: int) -> None:
-    """Refuse scores made elsewhere that do not say whose they are, where there are several runs."""
-    if config.name == "external" and places > 1 and not names_places(config.path or ""):
-        raise expected(
-            f"the scores of {config.path}",
-            f"with columns model, dataset and prompt, as there are {places} runs",
-            "without",
-            "Add them, or score one run at a time.",
-        )
 
 
 def run_faithful(config: FaithfulConfig, settings: Mapping[str, Any], run: Run) -> Path | None:

@@ -93,7 +93,7 @@ class FaithReportStage(Stage):
             level=faithful.scoring.level,
             decisiveness=words.name,
             judges={estimator.name: estimator.behind for estimator in self.estimators if estimator.behind},
-            deliberation=words.name == "lexicon" and not words.published_norms_only,
+            deliberation=not words.published_norms_only,
             costs=costs_by_stage(self._artifacts),
             settings=self._box(),
             run={"config": self.settings, **self.made, "artifacts": [artifact.key for artifact in self._artifacts]},

@@ -12,7 +12,7 @@ import torch
 from ccps.core.artifacts import Artifact
 from ccps.faithful import think_block
 from ccps.pipeline.by_shard import ByShardStage, Rows, reasons, spent
-from ccps.reasoning.decide import StepText, decisiveness_inputs, open_scorer
+from ccps.reasoning.decisiveness.base import StepText, decisiveness_inputs, open_scorer
 from ccps.reasoning.stored_traces import stored_traces
 from ccps.reasoning.trace import Segmentation
 from ccps.settings.faithful.decisiveness import DecisivenessConfig

@@ -13,14 +13,20 @@ from ccps.core.errors import UserError
 from ccps.core.settings import SettingsError, check
 from ccps.faithful import decisiveness
 from ccps.grading import JudgeConfig
-from ccps.reasoning.decide import (
-    ExternalScorer,
-    LexiconScorer,
+from ccps.reasoning.decisiveness.base import (
+    SCORERS,
+    DecisivenessScorer,
+    Opening,
+    PlaceNames,
+    StepDecisiveness,
     StepText,
+    decisiveness_faults,
     decisiveness_inputs,
     open_scorer,
+    register,
 )
-from ccps.reasoning.external_scores import names_places
+from ccps.reasoning.decisiveness.external import ExternalScorer, names_places
+from ccps.reasoning.decisiveness.lexicon import LexiconScorer
 from ccps.settings.faithful.decisiveness import DecisivenessConfig
 
 CONF = Path(__file__).parents[3] / "conf" / "faithful" / "decisiveness"
@@ -34,7 +40,7 @@ def steps(*texts: str) -> list[StepText]:
 
 def faults(config: DecisivenessConfig) -> list[str]:
     with pytest.raises(SettingsError) as caught:
-        check(config, "faithful.decisiveness")
+        check(config, "faithful.decisiveness", decisiveness_faults)
     return caught.value.faults
 
 
@@ -214,7 +220,7 @@ def test_all_faults_in_one_message() -> None:
     [
         (
             DecisivenessConfig("gemini"),
-            "`faithful.decisiveness.name` to be one of lexicon, llm_judge, external, but got 'gemini'",
+            "unknown scorer `gemini` in `faithful.decisiveness.name`: known here: external, lexicon, llm_judge",
         ),
         (
             DecisivenessConfig("lexicon", aggregate="max"),
@@ -258,3 +264,32 @@ def test_everything_that_decides_a_score_is_in_the_inputs(tmp_path: Path) -> Non
 def test_a_file_that_is_not_there_has_no_inputs(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.csv"):
         decisiveness_inputs(DecisivenessConfig("external", path=str(tmp_path / "none.csv")))
+
+
+class Certain(DecisivenessScorer):
+    """Hears no doubt in anything."""
+
+    name = "certain"
+    settings = frozenset({"seed"})
+
+    @classmethod
+    def inputs(cls, config: DecisivenessConfig, place: PlaceNames | None) -> dict[str, Any]:
+        return {"seed": config.seed}
+
+    @classmethod
+    def open(cls, opening: Opening) -> "Certain":
+        return cls()
+
+    def score(self, steps: Sequence[StepText]) -> list[StepDecisiveness]:
+        return [StepDecisiveness(1.0) for _ in steps]
+
+
+def test_a_scorer_from_outside_the_package(tmp_path: Path) -> None:
+    register(Certain)
+    try:
+        config = DecisivenessConfig("certain", seed=3)
+        assert [found.value for found in open_scorer(config, tmp_path, "strict").score(steps("maybe", "so"))] == [1, 1]
+        assert decisiveness_inputs(config) == {"decisiveness": "certain", "seed": 3}
+        assert "left out for certain" in faults(replace(config, path="x"))[0]
+    finally:
+        SCORERS.remove("certain")

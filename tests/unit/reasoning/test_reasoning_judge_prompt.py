@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccps.reasoning.judge_prompt import rating_chat, read_ratings
+from ccps.reasoning.decisiveness.llm_judge import rating_chat, read_ratings
 from ccps.reasoning.judges.yes_no import agreement_chat
 
 NAN = math.nan

@@ -1,7 +1,7 @@
 """Judges of agreement that need no network: against counts by hand, brute force, and one prompt at a time."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations
@@ -16,7 +16,17 @@ from omegaconf import OmegaConf
 from ccps.core.settings import SettingsError, check
 from ccps.grading import JudgeConfig
 from ccps.llm import LanguageModel, ModelConfig, ModelFiles, generate, prompt_ids
-from ccps.reasoning.judges.base import JUDGES, ConsistencyJudge, Pair, Verdict, judge_faults, judge_inputs, open_judge
+from ccps.reasoning.judges.base import (
+    JUDGES,
+    ConsistencyJudge,
+    Opening,
+    Pair,
+    Verdict,
+    judge_faults,
+    judge_inputs,
+    open_judge,
+    register,
+)
 from ccps.reasoning.judges.lexical import LexicalJudge, rouge_l
 from ccps.reasoning.judges.numeric import NumericJudge, last_number
 from ccps.reasoning.judges.yes_no import EndpointJudge, YesNoJudge, agreement_chat
@@ -239,3 +249,33 @@ def test_everything_that_decides_a_verdict_is_in_the_inputs(tmp_path: Path) -> N
     itself = JudgeChoice("llm_yes_no")
     assert judge_inputs(itself, replace(FILES, fingerprint="other")) != judge_inputs(itself, FILES)
     assert judge_inputs(replace(itself, max_new_tokens=5), FILES) != judge_inputs(itself, FILES)
+
+
+class Lenient(ConsistencyJudge):
+    """Finds that everything agrees."""
+
+    name = "lenient"
+    in_words = "nothing"
+    settings = frozenset({"max_new_tokens"})
+
+    @classmethod
+    def inputs(cls, choice: JudgeChoice, under_study: ModelFiles) -> dict[str, Any]:
+        return {"longest": choice.max_new_tokens}
+
+    @classmethod
+    def open(cls, opening: Opening) -> "Lenient":
+        return cls(opening.mode)
+
+    def judge_distinct(self, pairs: Sequence[Pair]) -> list[Verdict]:
+        return [Verdict(0.0) for _ in pairs]
+
+
+def test_a_judge_from_outside_the_package(tmp_path: Path) -> None:
+    register(Lenient)
+    try:
+        choice = JudgeChoice("lenient", max_new_tokens=3)
+        assert values(open_judge(choice, tmp_path, "strict"), ("yes", "no"), ("a", "b")) == [0, 0]
+        assert judge_inputs(choice, FILES) == {"judge": "lenient", "longest": 3}
+        assert "left out for lenient" in faults(replace(choice, nli_model="x"))[0]
+    finally:
+        JUDGES.remove("lenient")

@@ -1,7 +1,9 @@
 """Decisiveness of steps from a file."""
 
 import json
+import math
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -12,17 +14,83 @@ import pyarrow as pa
 
 from ccps.core.artifacts import hash_file
 from ccps.core.errors import UserError, expected
+from ccps.core.settings import Fault, fault
 from ccps.faithful import Mode
 from ccps.faithful.modes import read_scores
+from ccps.reasoning.decisiveness.base import (
+    DecisivenessScorer,
+    Opening,
+    PlaceNames,
+    StepDecisiveness,
+    StepText,
+    register,
+)
+from ccps.settings.faithful.decisiveness import DecisivenessConfig
 
 COLUMNS = ("trace_id", "step", "decisiveness")
 PLACE_COLUMNS = ("model", "dataset", "prompt")
-Place = tuple[str, str, str]
-"""Names of a model, a dataset and a prompt condition."""
+NOT_GIVEN = "no score in the file"
+
+
+@register
+class ExternalScorer(DecisivenessScorer):
+    """Looks scores up in a file, see `read_external`.
+
+    Args:
+        path: the file.
+        mode: what may stand in it.
+        place: names of model, dataset and prompt; of a file that names places the rows of this one count.
+
+    Raises:
+        UserError: the file cannot be read, or holds what is no score.
+    """
+
+    name = "external"
+    settings = frozenset({"path"})
+
+    def __init__(self, path: Path | str, mode: Mode, place: PlaceNames | None = None) -> None:
+        self._scores = read_external(path, mode=mode, place=place)
+
+    @classmethod
+    def faults(cls, config: DecisivenessConfig) -> Iterator[Fault]:
+        """No file."""
+        if not config.path:
+            way_out = "name a csv, jsonl or parquet file with columns trace_id, step, decisiveness"
+            yield fault("path", "the path of a file of scores", "nothing", way_out)
+
+    @classmethod
+    def check_places(cls, config: DecisivenessConfig, places: int) -> None:
+        """Of several runs the file must say whose each score is."""
+        if places > 1 and not names_places(config.path or ""):
+            raise expected(
+                f"the scores of {config.path}",
+                f"with columns model, dataset and prompt, as there are {places} runs",
+                "without",
+                "Add them, or score one run at a time.",
+            )
+
+    @classmethod
+    def inputs(cls, config: DecisivenessConfig, place: PlaceNames | None) -> dict[str, Any]:
+        """The content of the file, and whose scores are wanted."""
+        return {"content": file_hash(config.path or ""), "place": place and list(place)}
+
+    @classmethod
+    def open(cls, opening: Opening) -> "ExternalScorer":
+        """Read the file."""
+        return cls(opening.config.path or "", opening.mode, opening.place)
+
+    def unused(self, steps: Iterable[tuple[str, int]]) -> int:
+        """How many rows of the file, of this place, are for none of these steps."""
+        return len(self._scores.keys() - set(steps))
+
+    def score(self, steps: Sequence[StepText]) -> list[StepDecisiveness]:
+        """Look steps up by trace and place; their words do not matter."""
+        values = [self._scores.get((step.trace_id, step.step), math.nan) for step in steps]
+        return [StepDecisiveness(value, NOT_GIVEN if math.isnan(value) else "") for value in values]
 
 
 def read_external(
-    path: Path | str, *, mode: Mode = "strict", place: Place | None = None
+    path: Path | str, *, mode: Mode = "strict", place: PlaceNames | None = None
 ) -> dict[tuple[str, int], float]:
     """Read scores in [0, 1] by trace and number of the step.
 
@@ -120,7 +188,7 @@ def _names_places(frame: pd.DataFrame, file: Path) -> bool:
     return bool(found)
 
 
-def _wanted(frame: pd.DataFrame, file: Path, place: Place | None) -> list[bool]:
+def _wanted(frame: pd.DataFrame, file: Path, place: PlaceNames | None) -> list[bool]:
     """Of each row whether it is for a place."""
     if not _names_places(frame, file):
         return [True] * len(frame)

@@ -1,0 +1,1 @@
+"""How decisive the words of steps are: one file for each way to tell."""
