@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from ccps.assets import catalogue as assets
 from ccps.core.console import say
 from ccps.core.errors import UserError, expected
-from ccps.llm.quiet import quiet_transformers
+from ccps.core.quiet import quiet_transformers
 from ccps.settings.model import ModelConfig
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]

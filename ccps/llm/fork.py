@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from ccps.core.errors import expected
+from ccps.core.quiet import quiet_transformers
 from ccps.llm.branches import Branches, Trunk, branching
 from ccps.llm.decode import Complete, decode
 from ccps.llm.load import LanguageModel
 from ccps.llm.memory import is_out_of_memory
-from ccps.llm.quiet import quiet_transformers
 from ccps.llm.sample import DrawnRow, Sampled, drawing, grouped
 
 _CHUNK = 1024

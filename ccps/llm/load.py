@@ -11,13 +11,13 @@ from torch import Tensor
 
 from ccps.core.artifacts import digest
 from ccps.core.errors import UserError
+from ccps.core.quiet import quiet_transformers
 from ccps.core.settings import check
 from ccps.llm.checkpoint import fingerprint, read_weights, resolve_checkpoint
 from ccps.llm.devices import device_faults, input_device, placement
 from ccps.llm.head import measure_head
 from ccps.llm.memory import OutOfMemory, attempt, is_out_of_memory, no_room
 from ccps.llm.quantise import RECIPES, check_full_precision, check_quantised, quantisation_faults
-from ccps.llm.quiet import quiet_transformers
 from ccps.llm.random_model import random_model
 from ccps.perturbation import Head
 from ccps.settings.model import ModelConfig

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ccps.core.errors import UserError, expected
+from ccps.core.quiet import quiet_transformers
 from ccps.llm.checkpoint import resolve_checkpoint
-from ccps.llm.quiet import quiet_transformers
 from ccps.settings.model import ModelConfig
 
 Setting = Literal["samples.nli_model", "faithful.judge.nli_model"]

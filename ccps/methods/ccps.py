@@ -9,9 +9,7 @@ from ccps.methods.base import Fitted, TrainedMethod, TrainingAnswers, TrainingSe
 from ccps.methods.evidence import Evidence
 from ccps.methods.fitted import FittedByProbe
 from ccps.methods.registry import register
-from ccps.probes import FittedProbe, ProbeConfig, ProbeTask, Reporting, fit_probe, fit_probes
-from ccps.probes.curve import log_point
-from ccps.settings.probe import Fitting
+from ccps.probes import FittedProbe, ProbeConfig, ProbeTask, Reporting, fit_probes
 
 
 @register
@@ -39,7 +37,7 @@ class CCPS(TrainedMethod):
     def fit(
         self, answers: TrainingAnswers, settings: TrainingSettings, seeds: Sequence[int], reporting: Reporting
     ) -> list[Fitted]:
-        """Fit a probe to every token's features, from each seed; `settings.probe.fitting` says how."""
+        """Fit a probe to every token's features, from each seed, all of them together."""
         lengths = answers.evidence.lengths
         ids = np.repeat(answers.question_ids, lengths).tolist()
         tasks = [
@@ -52,8 +50,10 @@ class CCPS(TrainedMethod):
             )
             for seed in seeds
         ]
-        fit = _fit_in_turn if settings.probe.fitting is Fitting.lightning else _fit_together
-        return [FittedByProbe(probe, _inputs) for probe in fit(tasks, settings.probe, reporting)]
+        probes = fit_probes(tasks, settings.probe, on_progress=reporting.on_progress)
+        for seed, probe in zip(seeds, probes, strict=True):
+            reporting.for_seed(seed).log(probe.training.curve)
+        return [FittedByProbe(probe, _inputs) for probe in probes]
 
     def load(self, folder: Path) -> Fitted:
         """Read the probe."""
@@ -62,22 +62,3 @@ class CCPS(TrainedMethod):
 
 def _inputs(evidence: Evidence) -> tuple[Any, ...]:
     return evidence.features, evidence.lengths.tolist()
-
-
-def _fit_together(tasks: Sequence[ProbeTask], config: ProbeConfig, reporting: Reporting) -> list[FittedProbe]:
-    probes = fit_probes(tasks, config, on_progress=reporting.on_progress)
-    if reporting.logger is not None:
-        for task, probe in zip(tasks, probes, strict=True):
-            for point in probe.training.curve:
-                log_point(reporting.logger, reporting.for_seed(task.seed).log_prefix, point)
-    return probes
-
-
-def _fit_in_turn(tasks: Sequence[ProbeTask], config: ProbeConfig, reporting: Reporting) -> list[FittedProbe]:
-    probes = []
-    for task in tasks:
-        rows = task.features, task.labels, task.question_ids
-        own = reporting.for_seed(task.seed)
-        probes.append(fit_probe(*rows, config, task.seed, radius=task.radius, reporting=own))
-        reporting.say(len(probes), len(tasks))
-    return probes

@@ -16,7 +16,7 @@ import torch.distributed as dist
 
 from ccps.core.console import console
 from ccps.core.errors import UserError, expected
-from ccps.pipeline.quiet import quiet_lightning
+from ccps.core.quiet import quiet_lightning
 from ccps.settings.run import TrainerConfig
 
 T = TypeVar("T")

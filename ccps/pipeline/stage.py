@@ -18,10 +18,10 @@ from torch.utils.data import DataLoader
 from ccps.core.artifacts import Artifact, artifacts_in
 from ccps.core.console import say
 from ccps.core.errors import expected
+from ccps.core.quiet import quiet_lightning
 from ccps.core.text import duration
 from ccps.pipeline.mirror import mirror_artifact
 from ccps.pipeline.progress import StageProgress
-from ccps.pipeline.quiet import quiet_lightning
 from ccps.pipeline.ranks import Ranks
 from ccps.pipeline.shard_writer import ShardWriter
 

@@ -1,9 +1,9 @@
 """Probes that read stability features as the probability that an answer is correct."""
 
-from ccps.probes.batched import ProbeTask, fit_probes
+from ccps.probes.batched import ProbeTask, fit_probe, fit_probes
 from ccps.probes.fitted import FittedProbe, TrainingRecord
+from ccps.probes.reporting import Reporting
 from ccps.probes.state_probe import FittedStateProbe, fit_state_probe
-from ccps.probes.training import Reporting, fit_probe
 from ccps.settings.probe import ProbeConfig
 from ccps.settings.state_probe import StateProbeConfig
 

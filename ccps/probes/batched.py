@@ -1,4 +1,4 @@
-"""Fitting many probes at once: all grid points, seeds and folds of one recipe as one batched problem."""
+"""Fits: all grid points, seeds and folds of one recipe as one batched problem; one probe is a batch of one."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +15,7 @@ from ccps.probes.curve import CurvePoint
 from ccps.probes.encoders import ProbeNetwork
 from ccps.probes.fitted import FittedProbe, build_network
 from ccps.probes.preparation import PreparedTable, prepare, reproducibly
+from ccps.probes.reporting import SILENT, Reporting
 from ccps.probes.stacked_training import naming_task, train_stacked
 from ccps.settings.probe import Accelerator, ProbeConfig
 
@@ -35,6 +36,50 @@ class ProbeTask(NamedTuple):
     radius: float
 
 
+def fit_probe(
+    features: ArrayLike,
+    labels: ArrayLike,
+    question_ids: Sequence[object],
+    config: ProbeConfig,
+    seed: int,
+    *,
+    radius: float,
+    feature_names: Sequence[str] = FEATURE_NAMES,
+    reporting: Reporting = SILENT,
+) -> FittedProbe:
+    """Fit a probe to feature rows of answers that are known to be right or wrong (CCPS, arXiv 2505.21772).
+
+    The perceptron is fitted to single rows. An encoder with kernels is fitted to answers: consecutive rows with
+    one question id, in token order.
+
+    Rows with NaN or ±inf are dropped and counted in the result's `training.dropped`, except that an infinite
+    `epsilon_to_flip_token` becomes `radius`; an answer that has lost all its rows is left out and counted too. A
+    share of the questions is held out for validation; the scaler sees the other rows only, all of them, also
+    those beyond `max_tokens`. The same arguments give the same weights, bit for bit, on one kind of device;
+    global random states are left as they were.
+
+    Args:
+        features: `[rows, features]`, one row per answer token.
+        labels: `[rows]`, 1 where the row's answer is correct, else 0.
+        question_ids: `[rows]`; rows of one question are never divided between training and validation. With
+            kernels, the id of the answer that the row belongs to.
+        config: the recipe.
+        seed: decides the split, the initial weights, the batches, the pairs and the dropout.
+        radius: largest perturbation radius of the grid that the features were computed on.
+        feature_names: names of the columns.
+        reporting: receives the curve once the probe is fitted, and hears of the progress.
+
+    Raises:
+        UserError: the settings are out of range, the table does not fit its names, labels are missing, or the
+            rows cannot be fitted (none left, all right, all wrong, too few to stratify, training diverges); with
+            kernels also if a question id comes back after another one, or labels differ within an answer.
+    """
+    task = ProbeTask(features, labels, question_ids, seed, radius)
+    [probe] = _fit([task], config, feature_names, 1, reporting.on_progress, numbered=False)
+    reporting.log(probe.training.curve)
+    return probe
+
+
 def fit_probes(
     tasks: Sequence[ProbeTask],
     config: ProbeConfig,
@@ -43,11 +88,11 @@ def fit_probes(
     at_once: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[FittedProbe]:
-    """Fit one probe to each task, by the recipe of `fit_probe` and with its result up to rounding.
+    """Fit one probe to each task, with the result of `fit_probe` up to rounding.
 
-    Split, scaler, initial weights, batches, pairs and dropout masks of a task are those that `fit_probe` on the CPU
-    takes for its seed, also when a GPU computes. Weights are stacked `[probes, …]`, and one optimiser updates them
-    all. Tables may have different numbers of rows.
+    Split, scaler, initial weights, batches, pairs and dropout masks of a task come from its seed alone, and are drawn
+    on the CPU also when a GPU computes. Weights are stacked `[probes, …]`, and one optimiser updates them all. Tables
+    may have different numbers of rows.
 
     On the CPU, convolutions gain nothing from being stacked: their arithmetic takes the time, not the calls. There
     each probe is a stack of its own, and as many are fitted at a time as torch has threads.
@@ -69,6 +114,19 @@ def fit_probes(
             which the message then names by its number, counted from 0.
         ValueError: `at_once` is below 1.
     """
+    return _fit(tasks, config, feature_names, at_once, on_progress, numbered=True)
+
+
+def _fit(
+    tasks: Sequence[ProbeTask],
+    config: ProbeConfig,
+    feature_names: Sequence[str],
+    at_once: int | None,
+    on_progress: Callable[[int, int], None] | None,
+    *,
+    numbered: bool,
+) -> list[FittedProbe]:
+    """Fit one probe to each task; messages name the task at fault if tasks are `numbered`."""
     check(config, "probe")
     device, threads = _device(config.accelerator), torch.get_num_threads()
     apart = bool(config.encoder.kernels) and device.type == "cpu"
@@ -80,16 +138,16 @@ def fit_probes(
     for first in range(0, len(tasks), size):
         tables, networks = [], []
         for number, task in enumerate(tasks[first : first + size], start=first):
-            with naming_task(number), reproducibly(task.seed):
+            with naming_task(number if numbered else None), reproducibly(task.seed):
                 rows = task.features, task.labels, task.question_ids
                 tables.append(prepare(*rows, config, task.seed, task.radius, feature_names))
                 networks.append(build_network(config, len(feature_names)))
         # Every probe has random sources of its own; this is for the one thread.
         with reproducibly(seed=0):
             if apart:
-                curves = _train_apart(networks, tables, config, first, advance, threads)
+                curves = _train_apart(networks, tables, config, first if numbered else None, advance, threads)
             else:
-                curves = train_stacked(networks, tables, config, device, first, advance)
+                curves = train_stacked(networks, tables, config, device, first if numbered else None, advance)
         probes += [table.fitted(network, curve) for table, network, curve in zip(tables, networks, curves, strict=True)]
     return probes
 
@@ -98,16 +156,16 @@ def _train_apart(
     networks: Sequence[ProbeNetwork],
     tables: Sequence[PreparedTable],
     config: ProbeConfig,
-    first_task: int,
+    first_task: int | None,
     advance: Callable[[int], None],
     threads: int,
 ) -> list[list[CurvePoint]]:
     """Run `train_stacked` for each network alone, so many at a time; which thread takes it does not matter."""
 
     def train(number: int) -> list[CurvePoint]:
-        here = slice(number, number + 1)
-        cpu = torch.device("cpu")
-        return train_stacked(networks[here], tables[here], config, cpu, first_task + number, advance)[0]
+        here, cpu = slice(number, number + 1), torch.device("cpu")
+        task = None if first_task is None else first_task + number
+        return train_stacked(networks[here], tables[here], config, cpu, task, advance)[0]
 
     # The number of torch's own threads is a thread's own affair.
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:

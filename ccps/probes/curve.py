@@ -1,16 +1,13 @@
-"""What validation showed during training, and the weights it liked best."""
+"""What validation showed during training, and what is refused at its end."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import lightning.pytorch as pl
 import torch
 from lightning.pytorch.loggers import Logger
-from torch import nn
 
-from ccps.core.errors import expected
-from ccps.probes.modules import VAL_ACCURACY, VAL_LOSS
+from ccps.core.errors import UserError, expected
 
 
 class CurvePoint(NamedTuple):
@@ -54,47 +51,14 @@ def check_best(points: Sequence[CurvePoint]) -> None:
         )
 
 
-class CurveRecorder(pl.Callback):
-    """Records every evaluation, passes it to the logger, and copies the weights of the best one.
+def check_finite(stage: str, weights: Iterable[torch.Tensor]) -> None:
+    """Refuse weights that hold ±inf or NaN at the end of a stage.
 
-    Best is the highest validation accuracy, or the lowest validation loss in a stage that has no accuracy; of
-    equals the first.
+    Raises:
+        UserError: they do.
     """
-
-    def __init__(self, stage: str, module: nn.Module, log_prefix: str) -> None:
-        self.points: list[CurvePoint] = []
-        self.best_weights: dict[str, torch.Tensor] = {}
-        self._stage = stage
-        self._module = module
-        self._log_prefix = log_prefix
-        self._best_score = float("-inf")
-        self._train_loss: float | None = None
-
-    def on_train_batch_end(  # type: ignore[override]
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: dict[str, torch.Tensor],
-        batch: object,
-        batch_idx: int,
-    ) -> None:
-        """Take note of the mean loss of a block, which ends with an evaluation."""
-        self._train_loss = float(outputs["loss"])
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Record an evaluation."""
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        point = CurvePoint(
-            stage=self._stage,
-            step=trainer.global_step,
-            train_loss=self._train_loss,
-            val_loss=metrics[VAL_LOSS],
-            val_accuracy=metrics.get(VAL_ACCURACY),
+    if not all(torch.isfinite(value).all() for value in weights):
+        raise UserError(
+            f"Expected the {stage} stage to end with finite weights, but training diverged. "
+            f"Lower `probe.{stage}.learning_rate`, or look for features out of all proportion."
         )
-        self.points.append(point)
-        if point.score > self._best_score:
-            self._best_score = point.score
-            # `state_dict` refers to the live parameters: without a copy the best would follow the last.
-            self.best_weights = {name: value.clone() for name, value in self._module.state_dict().items()}
-        if trainer.logger is not None:
-            log_point(trainer.logger, self._log_prefix, point)

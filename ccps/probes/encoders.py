@@ -58,7 +58,7 @@ def build_encoder(config: EncoderConfig, inputs: int, dropout: float) -> nn.Modu
     Args:
         config: widths, kernels and activation.
         inputs: number of features.
-        dropout: probability, in [0, 1); `set_dropout` changes it later.
+        dropout: probability, in [0, 1).
 
     Returns:
         A module to `[rows, embed_dim]` from `[rows, inputs]`, or with kernels from
@@ -96,13 +96,6 @@ class ProbeNetwork(nn.Module):
         """Map scaled inputs `[rows, ...]` to logits `[rows, 2]`."""
         logits: torch.Tensor = self.head(self.encoder(inputs))
         return logits
-
-
-def set_dropout(module: nn.Module, probability: float) -> None:
-    """Give every dropout layer inside `module` this probability: the two stages use different ones."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Dropout):
-            layer.p = probability
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -131,6 +131,7 @@ class FittedProbe:
         """
         path = folder / SETTINGS_FILE
         settings = read_settings(path, FORMAT_VERSION, ("feature_names", "radius", "config"), TrainingRecord)
+        settings["config"].pop("fitting", None)  # there was once a choice of trainers, with one result
         config = read_config(settings["config"], ProbeConfig, path)
         names = tuple(settings["feature_names"])
         network = build_network(config, len(names))

@@ -20,15 +20,6 @@ class Examples(NamedTuple):
     """`[rows]`, int64, 1 = the answer is right."""
 
 
-class PairBatch(NamedTuple):
-    """Pairs for the contrastive loss."""
-
-    inputs: torch.Tensor
-    """`[2 · pairs, ...]`: all anchors, then all partners, so that one pass embeds both."""
-    different: torch.Tensor
-    """`[pairs]`, true where the labels of anchor and partner differ."""
-
-
 def random_partners(anchors: NDArray[np.int64], rows: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Draw for every anchor i a partner j ≠ i, uniform over the other rows (CCPS, arXiv 2505.21772, stage 1).
 
@@ -56,11 +47,6 @@ def draw_pairs(anchors: NDArray[np.int64], rows: int, rng: np.random.Generator) 
     return np.concatenate([anchors, random_partners(anchors, rows, rng)])
 
 
-def make_pairs(examples: Examples, anchors: NDArray[np.int64], rng: np.random.Generator) -> PairBatch:
-    """Join the anchors `[pairs]` with random partners out of the same examples."""
-    return _gather_pairs(examples, draw_pairs(anchors, len(examples.labels), rng))
-
-
 def pair_indices(rows: int, batch_size: int, seed: int) -> Iterator[NDArray[np.int64]]:
     """Yield `draw_pairs` without end; in an epoch every row is an anchor once, each time with a new partner.
 
@@ -74,12 +60,6 @@ def pair_indices(rows: int, batch_size: int, seed: int) -> Iterator[NDArray[np.i
 def row_indices(rows: int, batch_size: int, seed: int) -> Iterator[NDArray[np.int64]]:
     """Yield batches of rows without end, reshuffled for each epoch, whose last, smaller batch is kept."""
     return _shuffled(rows, batch_size, np.random.default_rng(seed))
-
-
-def pair_batches(examples: Examples, batch_size: int, seed: int) -> Iterator[PairBatch]:
-    """Yield the pairs that `pair_indices` names."""
-    for pairs in pair_indices(len(examples.labels), batch_size, seed):
-        yield _gather_pairs(examples, pairs)
 
 
 def row_batches(examples: Examples, batch_size: int, seed: int) -> Iterator[Examples]:
@@ -103,8 +83,3 @@ def _shuffled(rows: int, batch_size: int, rng: np.random.Generator) -> Iterator[
         order = rng.permutation(rows)
         for start in range(0, rows, batch_size):
             yield order[start : start + batch_size]
-
-
-def _gather_pairs(examples: Examples, pairs: NDArray[np.int64]) -> PairBatch:
-    anchors, partners = np.split(examples.labels.numpy()[pairs], 2)
-    return PairBatch(inputs=examples.inputs[torch.from_numpy(pairs)], different=torch.from_numpy(anchors != partners))

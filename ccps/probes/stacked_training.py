@@ -11,15 +11,14 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from ccps.core.errors import UserError
-from ccps.probes.curve import CurvePoint, check_best
+from ccps.probes.curve import CurvePoint, check_best, check_finite
 from ccps.probes.encoders import ProbeNetwork
 from ccps.probes.losses import pair_losses
-from ccps.probes.modules import OPTIMIZERS
+from ccps.probes.optimizer import make_optimizer
 from ccps.probes.pairs import Examples, draw_pairs, in_blocks, pair_indices, row_indices
 from ccps.probes.preparation import PreparedTable, derive_seeds
 from ccps.probes.stacking import StackedNetworks, Tensors, call_stacked, dropout_sites
 from ccps.probes.streams import StackedBatch, Stream, open_stream, stacked_batches
-from ccps.probes.training import check_finite
 from ccps.settings.probe import Checkpoint, ProbeConfig, StageConfig
 
 
@@ -53,11 +52,13 @@ class _Stage(NamedTuple):
 
 
 @contextmanager
-def naming_task(number: int) -> Iterator[None]:
-    """Begin the message of a `UserError` with the task at fault."""
+def naming_task(number: int | None) -> Iterator[None]:
+    """Begin the message of a `UserError` with the task at fault, if it has a number."""
     try:
         yield
     except UserError as error:
+        if number is None:
+            raise
         raise UserError(f"Task {number}: {error}") from error
 
 
@@ -66,7 +67,7 @@ def train_stacked(
     tables: Sequence[PreparedTable],
     config: ProbeConfig,
     device: torch.device,
-    first_task: int,
+    first_task: int | None,
     advance: Callable[[int], None],
 ) -> list[list[CurvePoint]]:
     """Run both stages on `networks`, which are of one shape, in place; they end in evaluation mode.
@@ -76,7 +77,7 @@ def train_stacked(
         tables: what they are fitted to.
         config: the recipe.
         device: where to compute.
-        first_task: number of the first probe in error messages.
+        first_task: number of the first probe in error messages; None to name none.
         advance: called after each evaluation with the updates made since the one before, over all networks.
 
     Returns:
@@ -159,7 +160,7 @@ def _classifier(stacked: StackedNetworks, tables: Sequence[PreparedTable], data:
 
 
 def _validation_pairs(table: PreparedTable) -> Examples:
-    """Return the pairs that a fit of this probe alone validates on."""
+    """One fixed set of pairs, so that evaluations differ by the weights and not by the draw."""
     inputs, labels = table.validation
     rng = np.random.default_rng(derive_seeds(table.seed).validation)
     index = torch.from_numpy(draw_pairs(np.arange(len(labels)), len(labels), rng))
@@ -171,12 +172,10 @@ def _move(examples: Examples, device: torch.device) -> Examples:
 
 
 def _run_stage(
-    stage: _Stage, data: _Data, checkpoint: Checkpoint, first_task: int, advance: Callable[[int], None]
+    stage: _Stage, data: _Data, checkpoint: Checkpoint, first_task: int | None, advance: Callable[[int], None]
 ) -> list[list[CurvePoint]]:
     settings = stage.settings
-    optimizer = OPTIMIZERS[settings.optimizer](
-        stage.weights.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
+    optimizer = make_optimizer(settings, stage.weights.values())
     best = _Best(stage.weights, len(data.first_row))
     curves = [[point] for point in _evaluate(stage, 0, [None] * len(data.first_row))]
     best.update([points[-1] for points in curves])
@@ -190,7 +189,7 @@ def _run_stage(
             curve.append(point)
         advance(losses.numel())
     for probe in range(len(curves)):
-        with naming_task(first_task + probe):
+        with naming_task(None if first_task is None else first_task + probe):
             check_finite(stage.name, (value[probe] for value in stage.weights.values()))
             if checkpoint is Checkpoint.best:
                 check_best(curves[probe])
@@ -232,7 +231,7 @@ def _evaluate(stage: _Stage, step: int, train_losses: Sequence[float | None]) ->
 
 
 class _Best:
-    """Copies of each probe's weights at its best evaluation, by the rule of `CurveRecorder`."""
+    """Copies of each probe's weights at its best evaluation: the highest score, of equals the first."""
 
     def __init__(self, weights: Tensors, probes: int) -> None:
         self._live = weights

@@ -14,19 +14,19 @@ from torch import nn
 from torch.nn import functional
 
 from ccps.core.errors import UserError, expected
+from ccps.core.quiet import quiet_lightning
 from ccps.core.settings import check
 from ccps.core.stored import write_json
-from ccps.pipeline.quiet import quiet_lightning
 from ccps.probes.curve import CurvePoint
 from ccps.probes.encoders import build_encoder, count_parameters
-from ccps.probes.modules import VAL_LOSS, StageModule
+from ccps.probes.lightning_stage import VAL_LOSS, StageModule, run_stage
 from ccps.probes.pairs import Examples, row_batches
 from ccps.probes.preparation import reproducibly
 from ccps.probes.preprocess import Standardizer
+from ccps.probes.reporting import SILENT, Reporting
 from ccps.probes.split import check_labels, split_by_question
 from ccps.probes.stored import read_config, read_settings, read_tensors
-from ccps.probes.training import SILENT, Reporting, run_stage
-from ccps.settings.probe import Checkpoint, EncoderConfig, ProbeConfig, StageConfig
+from ccps.settings.probe import EncoderConfig, StageConfig
 from ccps.settings.state_probe import StateProbeConfig
 
 FORMAT_VERSION = 1
@@ -191,7 +191,7 @@ def fit_state_probe(
         question_ids: `[answers]`; answers to one question are never divided between training and validation.
         config: the recipe.
         seed: decides the split, the initial weights, the batches and the dropout.
-        reporting: logger, callbacks, progress bar; the stage is named `state`.
+        reporting: receives the curve; the stage is named `state`.
 
     Raises:
         UserError: the settings are out of range, the states are not a finite table, labels or ids are missing, or
@@ -255,8 +255,9 @@ def _train(
             StateModule(network, stage, positive_weight, config.clip_norm),
             row_batches(train, config.batch_size, row_seed),
             validation,
-            ProbeConfig(checkpoint=Checkpoint.best, accelerator=config.accelerator),
-            reporting._replace(callbacks=(stopping, *reporting.callbacks)),
+            config.accelerator,
+            reporting,
+            callbacks=[stopping],
         )
     network.cpu().eval()
     return tuple(curve)

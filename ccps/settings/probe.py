@@ -46,15 +46,6 @@ class Optimizer(StrEnum):
     """AdamW: decoupled from the gradient, `learning_rate · weight_decay` of the weights at each step."""
 
 
-class Fitting(StrEnum):
-    """How one recipe is fitted from several seeds; the probes are the same up to rounding."""
-
-    batched = "batched"
-    """All at once: their weights are stacked, and one optimiser updates them together."""
-    lightning = "lightning"
-    """One after the other, each by Lightning trainers of its own, as the logger and callbacks see them."""
-
-
 class Accelerator(StrEnum):
     """Where a probe is trained."""
 
@@ -164,7 +155,6 @@ class ProbeConfig:
         NeverFlips.strict,
         "what an infinite `epsilon_to_flip_token` becomes at evaluation; in training it is always the radius",
     )
-    fitting: Fitting = setting(Fitting.batched, "whether the seeds of a method are fitted together")
     accelerator: Accelerator = setting(
         Accelerator.cpu,
         "where it is trained: one seed gives the same bytes on one kind of device, and a GPU gains nothing with "

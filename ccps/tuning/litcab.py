@@ -11,17 +11,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ccps.core.errors import UserError
+from ccps.core.quiet import quiet_lightning
 from ccps.core.settings import check
 from ccps.perturbation import Head
 from ccps.perturbation.softcap import soft_capped
-from ccps.pipeline.quiet import quiet_lightning
 from ccps.probes.curve import CurvePoint
-from ccps.probes.modules import VAL_LOSS, StageModule
+from ccps.probes.lightning_stage import VAL_LOSS, StageModule, run_stage
 from ccps.probes.pairs import row_indices
+from ccps.probes.reporting import Reporting
 from ccps.probes.split import split_by_question
-from ccps.probes.training import Reporting, run_stage
 from ccps.settings.litcab import LitCabConfig
-from ccps.settings.probe import Checkpoint, Optimizer, ProbeConfig, StageConfig
+from ccps.settings.probe import Optimizer, StageConfig
 
 STAGE = "litcab"
 _TOKENS_AT_ONCE = 256
@@ -108,7 +108,7 @@ def fit_litcab(
         head: the model's output head.
         config: the recipe.
         seed: decides split and batches.
-        reporting: logger, callbacks, progress bar.
+        reporting: receives the curve.
 
     Raises:
         UserError: a setting is out of range, the questions are too few or too one-sided to be split, the accelerator
@@ -133,7 +133,7 @@ def fit_litcab(
             module,
             _batches(train, config.batch_size, seed),
             [pairs[position] for position in split.validation],
-            ProbeConfig(checkpoint=Checkpoint.best, accelerator=config.accelerator),
+            config.accelerator,
             reporting,
         )
     weights = LitCabWeights(module.trained.weight.detach().cpu(), module.trained.bias.detach().cpu())

@@ -29,7 +29,7 @@ TEXT = (
     "both from the same states and the same head, which are read and cast before. The largest difference is to the "
     "points of the grid with five steps, each alone, relative to 1 + |value|. Probes: "
     f"{_PROBES} tables of {_ROWS:,} random rows, {_UPDATES} updates in each of the two stages; {_ALONE} of them one "
-    "after the other with Lightning; seconds for each probe."
+    "after the other, each a stack of one; seconds for each probe."
 )
 
 

@@ -18,7 +18,7 @@ from ccps.methods.controls import RandomDirections
 from ccps.methods.lts import LTS
 from ccps.methods.p_true import PTrue
 from ccps.methods.saplma import SAPLMAFinal
-from ccps.probes.training import SILENT
+from ccps.probes.reporting import SILENT
 
 P_TRUE, OWN_CCPS = PTrue(), CCPS()
 

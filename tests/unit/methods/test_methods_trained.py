@@ -13,8 +13,8 @@ from ccps.methods.ccps import CCPS
 from ccps.methods.controls import RandomDirections, ShuffledLabels
 from ccps.methods.p_ik import PIK
 from ccps.methods.saplma import SAPLMAFinal, SAPLMAMiddle, SAPLMAUpperMiddle
-from ccps.probes.training import SILENT, Reporting
-from ccps.settings.probe import EncoderConfig, Fitting
+from ccps.probes.reporting import SILENT, Reporting
+from ccps.settings.probe import EncoderConfig
 
 ON_STATES = [PIK(), SAPLMAMiddle(), SAPLMAUpperMiddle(), SAPLMAFinal()]
 ALL = [CCPS(), RandomDirections(), ShuffledLabels(), *ON_STATES]
@@ -64,28 +64,17 @@ def test_the_fit_of_a_seed_does_not_depend_on_the_other_seeds(
         np.testing.assert_allclose(together[2].p_correct(answers.evidence), expected, atol=1e-5)
 
 
-def test_lightning_fits_the_same_probes(answers: TrainingAnswers, settings: TrainingSettings) -> None:
-    in_turn = settings._replace(probe=replace(settings.probe, fitting=Fitting.lightning))
-    batched, lightning = (CCPS().fit(answers, given, [1, 2], SILENT) for given in (settings, in_turn))
-    for one, other in zip(batched, lightning, strict=True):
-        np.testing.assert_allclose(one.p_correct(answers.evidence), other.p_correct(answers.evidence), atol=1e-4)
-
-
-@pytest.mark.parametrize("fitting", list(Fitting))
-def test_every_probe_is_heard_of_under_its_seed(
-    fitting: Any, answers: TrainingAnswers, settings: TrainingSettings
-) -> None:
-    given, notes, progress = settings._replace(probe=replace(settings.probe, fitting=fitting)), Notes(), []
+def test_every_probe_is_heard_of_under_its_seed(answers: TrainingAnswers, settings: TrainingSettings) -> None:
+    notes, progress = Notes(), []
     reporting = Reporting(logger=notes, log_prefix="fit/tiny", on_progress=lambda *update: progress.append(update))
-    fitted = CCPS().fit(answers, given, [1, 2], reporting)
+    fitted = CCPS().fit(answers, settings, [1, 2], reporting)
     for seed, probe in zip((1, 2), fitted, strict=True):
         name = f"fit/tiny/seed{seed}/classifier/val_loss"
         logged = [(step, metrics[name]) for step, metrics in notes.lines if name in metrics]
         curve = probe.curve().query("stage == 'classifier'")
         assert logged == list(zip(curve["step"], curve["loss"], strict=True))
         assert [step for step, _ in logged] == [0, 100, 200]
-    total = 400 if fitting is Fitting.batched else 2
-    assert progress[-1] == (total, total)
+    assert progress[-1] == (400, 400)
 
 
 def test_state_probes_are_heard_of_under_their_seed(answers: TrainingAnswers, settings: TrainingSettings) -> None:

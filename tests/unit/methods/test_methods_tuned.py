@@ -18,7 +18,7 @@ from ccps.methods.evidence import AnswerStates, Evidence, References
 from ccps.methods.instruction_tuning import InstructionTuning
 from ccps.methods.litcab import FittedLitCab, LitCab
 from ccps.perturbation import FEATURE_NAMES
-from ccps.probes.training import SILENT
+from ccps.probes.reporting import SILENT
 from ccps.settings.litcab import LitCabConfig
 from ccps.settings.probe import Accelerator
 

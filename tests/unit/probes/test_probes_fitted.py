@@ -96,6 +96,14 @@ def test_save_and_load_return_the_same_probe(probe: Any, table: Any, tmp_path: P
     assert not loaded.network.training
 
 
+def test_a_probe_saved_when_there_was_a_choice_of_trainers_is_read(probe: Any, table: Any, tmp_path: Path) -> None:
+    probe.save(tmp_path)
+    edit(tmp_path, lambda settings: settings["config"].update(fitting="batched"))
+    loaded = FittedProbe.load(tmp_path)
+    assert loaded.config == probe.config
+    assert loaded.predict(table.features).tolist() == probe.predict(table.features).tolist()
+
+
 def test_same_seed_same_files(table: Any, config: ProbeConfig, tmp_path: Path) -> None:
     for folder in ("one", "two"):
         fit_probe(table.features, table.labels, table.questions, config, 3, radius=20.0).save(tmp_path / folder)

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from ccps.probes.encoders import build_encoder, build_head, set_dropout
+from ccps.probes.encoders import build_encoder, build_head
 from ccps.probes.fitted import build_network
-from ccps.probes.losses import contrastive_loss
+from ccps.probes.losses import pair_losses
 from ccps.settings.probe import EncoderConfig, HeadConfig, ProbeConfig
 
 
@@ -53,18 +53,12 @@ def test_no_hidden_layers_leaves_a_linear_map_and_each_layer_has_its_own_activat
     assert len({id(activation) for activation in activations}) == 3
 
 
-def test_set_dropout_reaches_every_layer() -> None:
-    encoder = build_encoder(EncoderConfig(), 75, 0.05)
-    set_dropout(encoder, 0.1)
-    assert {layer.p for layer in encoder.children() if isinstance(layer, nn.Dropout)} == {0.1}
-
-
 def test_contrastive_loss_of_hand_made_pairs() -> None:
     # Distances 5 and 0.5 in two dimensions; the added 1e-6 per coordinate changes them by less than 2e-6.
     left = torch.tensor([[0.0, 0.0], [0.0, 0.0], [1.0, 1.0], [1.0, 1.0]], dtype=torch.float64)
     right = torch.tensor([[3.0, 4.0], [3.0, 4.0], [1.3, 1.4], [1.3, 1.4]], dtype=torch.float64)
     different = torch.tensor([True, False, True, False])
-    loss = contrastive_loss(left, right, different, margin=1.0)
+    loss = pair_losses(left, right, different, margin=1.0).mean()
     # Apart beyond the margin: 0; together at 5: 25; apart at 0.5: 0.25; together at 0.5: 0.25.
     assert float(loss) == pytest.approx((0 + 25 + 0.25 + 0.25) / 4, abs=1e-4)
 
@@ -73,13 +67,13 @@ def test_contrastive_loss_of_hand_made_pairs() -> None:
 def test_equal_embeddings_cost_the_margin_if_labels_differ_and_nothing_if_not(width: int, margin: float) -> None:
     same = torch.ones(3, width, dtype=torch.float64)
     distance = 1e-6 * math.sqrt(width)
-    apart = contrastive_loss(same, same, torch.ones(3, dtype=torch.bool), margin)
-    together = contrastive_loss(same, same, torch.zeros(3, dtype=torch.bool), margin)
+    apart = pair_losses(same, same, torch.ones(3, dtype=torch.bool), margin).mean()
+    together = pair_losses(same, same, torch.zeros(3, dtype=torch.bool), margin).mean()
     assert float(apart) == pytest.approx((margin - distance) ** 2, rel=1e-9)
     assert float(together) == pytest.approx(distance**2, rel=1e-6)
 
 
 def test_contrastive_loss_has_a_gradient_at_distance_zero() -> None:
     left: Any = torch.zeros(2, 4, requires_grad=True)
-    contrastive_loss(left, torch.zeros(2, 4), torch.tensor([True, False]), 1.0).backward()
+    pair_losses(left, torch.zeros(2, 4), torch.tensor([True, False]), 1.0).mean().backward()
     assert torch.isfinite(left.grad).all()

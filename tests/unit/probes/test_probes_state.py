@@ -18,13 +18,13 @@ from torch import nn
 from ccps.core.errors import UserError
 from ccps.core.settings import SettingsError, check
 from ccps.probes.pairs import Examples
+from ccps.probes.reporting import Reporting
 from ccps.probes.split import split_by_question
 from ccps.probes.state_probe import (
     FittedStateProbe,
     StateModule,
     fit_state_probe,
 )
-from ccps.probes.training import Reporting
 from ccps.settings.probe import StageConfig
 from ccps.settings.state_probe import StateProbeConfig
 

@@ -4,7 +4,6 @@ import warnings
 from dataclasses import replace
 from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
@@ -13,13 +12,15 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from ccps.core.errors import UserError
-from ccps.pipeline.quiet import quiet_lightning
+from ccps.core.quiet import quiet_lightning
+from ccps.perturbation import FEATURE_NAMES
 from ccps.probes import ProbeConfig, Reporting, fit_probe
 from ccps.probes.encoders import ProbeNetwork, build_head
-from ccps.probes.modules import ClassifierModule
+from ccps.probes.optimizer import make_optimizer
 from ccps.probes.pairs import Examples
+from ccps.probes.preparation import prepare
 from ccps.probes.split import split_by_question
-from ccps.probes.training import train_network
+from ccps.probes.stacked_training import train_stacked
 from ccps.settings.probe import Accelerator, Checkpoint, Optimizer, StageConfig
 
 
@@ -111,9 +112,9 @@ def test_the_number_of_threads_is_put_back_even_after_an_error(table: Any, confi
 def test_weight_decay_is_part_of_adams_gradient(gradient: float) -> None:
     module: Any = nn.Linear(4, 1, bias=False)
     before = module.weight.detach().clone()
-    stage = ClassifierModule(module, StageConfig(learning_rate=1e-3, weight_decay=0.5))
+    stage = StageConfig(learning_rate=1e-3, weight_decay=0.5)
     module.weight.grad = torch.full_like(module.weight, gradient)
-    stage.configure_optimizers().step()
+    make_optimizer(stage, module.parameters()).step()
     # The first step of Adam is the learning rate times the sign of its gradient, here g + decay·w.
     expected = before - 1e-3 * torch.sign(gradient + 0.5 * before)
     torch.testing.assert_close(module.weight.detach(), expected, rtol=0, atol=1e-7)
@@ -123,9 +124,9 @@ def test_weight_decay_is_part_of_adams_gradient(gradient: float) -> None:
 def test_weight_decay_of_adamw_is_decoupled_from_the_gradient(gradient: float) -> None:
     module: Any = nn.Linear(4, 1, bias=False)
     before = module.weight.detach().clone()
-    stage = ClassifierModule(module, StageConfig(optimizer=Optimizer.adamw, learning_rate=0.1, weight_decay=0.5))
+    stage = StageConfig(optimizer=Optimizer.adamw, learning_rate=0.1, weight_decay=0.5)
     module.weight.grad = torch.full_like(module.weight, gradient)
-    stage.configure_optimizers().step()
+    make_optimizer(stage, module.parameters()).step()
     # The weights shrink by learning rate · decay; the gradient then moves them by the learning rate, if there is one.
     expected = before * (1 - 0.1 * 0.5) - 0.1 * np.sign(gradient)
     torch.testing.assert_close(module.weight.detach(), expected, rtol=0, atol=1e-6)
@@ -207,7 +208,7 @@ def test_scaler_sees_training_rows_only_and_rows_left_out_are_counted(table: Any
     np.testing.assert_allclose(probe.scaler.mean, features[left[train]].mean(axis=0), rtol=1e-12)
 
 
-def test_another_encoder_trains_by_the_same_code(config: ProbeConfig) -> None:
+def test_another_encoder_trains_by_the_same_code(table: Any, config: ProbeConfig) -> None:
     class MeanOverTime(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -220,12 +221,14 @@ def test_another_encoder_trains_by_the_same_code(config: ProbeConfig) -> None:
     inputs = torch.randn(64, 5, 3)
     examples = Examples(inputs, (inputs.mean(dim=(1, 2)) > 0).long())
     network = ProbeNetwork(MeanOverTime(), build_head(config.head, 8))
-    curve = train_network(network, examples, examples, config, 0, Reporting())
+    prepared = prepare(table.features, table.labels, table.questions, config, 0, 20.0, FEATURE_NAMES)
+    prepared = replace(prepared, train=examples, validation=examples)
+    [curve] = train_stacked([network], [prepared], config, torch.device("cpu"), None, lambda updates: None)
     assert curve[-1].val_loss < curve[4].val_loss
     assert not network.training
 
 
-def test_curves_reach_the_logger_and_callbacks_both_stages(table: Any, config: ProbeConfig) -> None:
+def test_curves_reach_the_logger(table: Any, config: ProbeConfig) -> None:
     class Notes(DummyLogger):
         def __init__(self) -> None:
             super().__init__()
@@ -234,16 +237,11 @@ def test_curves_reach_the_logger_and_callbacks_both_stages(table: Any, config: P
         def log_metrics(self, metrics: Any, step: Any = None) -> None:
             self.lines.append((step, dict(metrics)))
 
-    class Stages(pl.Callback):
-        def __init__(self) -> None:
-            self.seen: list[Any] = []
-
-        def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
-            self.seen.append(type(pl_module).__name__)
-
-    notes, stages = Notes(), Stages()
-    probe = fit(table, config, reporting=Reporting(logger=notes, log_prefix="seed0", callbacks=(stages,)))
-    assert stages.seen == ["ContrastiveModule", "ClassifierModule"]
+    notes, progress = Notes(), []
+    reporting = Reporting(notes, log_prefix="seed0", on_progress=lambda *update: progress.append(update))
+    probe = fit(table, config, reporting=reporting)
+    steps = config.contrastive.steps + config.classifier.steps
+    assert progress[-1] == (steps, steps)
     assert [step for step, _ in notes.lines] == [point.step for point in probe.training.curve]
     assert notes.lines[0][1] == {"seed0/contrastive/val_loss": probe.training.curve[0].val_loss}
     assert set(notes.lines[-1][1]) == {

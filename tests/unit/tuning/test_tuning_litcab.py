@@ -9,7 +9,7 @@ import torch
 
 from ccps.core.errors import UserError
 from ccps.llm import Head
-from ccps.probes.training import SILENT
+from ccps.probes.reporting import SILENT
 from ccps.settings.litcab import LitCabConfig
 from ccps.settings.probe import Accelerator, StageConfig
 from ccps.tuning.litcab import LitCabModule, LitCabWeights, Pair, Reading, fit_litcab

@@ -1,4 +1,4 @@
-"""Keeping Lightning's start-up talk out of a run that trains hundreds of small probes."""
+"""Keeping what libraries say about themselves out of a run that has its own console."""
 
 import logging
 import warnings
@@ -30,3 +30,19 @@ def quiet_lightning() -> Iterator[None]:
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Hide, inside the block, the progress bars and log lines below ERROR of transformers."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

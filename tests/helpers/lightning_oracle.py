@@ -1,0 +1,147 @@
+"""The fit of one probe written plainly, one network and one Lightning trainer: the oracle of the stacked fit.
+
+Dropout is torch's own, the losses are means over a batch, and nothing is stacked, masked or filled up.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import nn
+
+from ccps.core.quiet import quiet_lightning
+from ccps.perturbation import FEATURE_NAMES
+from ccps.probes import FittedProbe, ProbeConfig, ProbeTask
+from ccps.probes.curve import CurvePoint
+from ccps.probes.encoders import ProbeNetwork
+from ccps.probes.fitted import build_network
+from ccps.probes.lightning_stage import VAL_ACCURACY, VAL_LOSS, StageModule, run_stage
+from ccps.probes.losses import pair_losses
+from ccps.probes.pairs import Examples, draw_pairs, pair_indices, row_batches
+from ccps.probes.preparation import derive_seeds, prepare, reproducibly
+from ccps.probes.reporting import SILENT
+from ccps.settings.probe import StageConfig
+
+
+def fit_alone(task: ProbeTask, config: ProbeConfig) -> FittedProbe:
+    """Fit one probe to a task."""
+    rows = task.features, task.labels, task.question_ids
+    table = prepare(*rows, config, task.seed, task.radius, FEATURE_NAMES)
+    with reproducibly(task.seed):
+        network = build_network(config, len(FEATURE_NAMES))
+    return table.fitted(network, train_network(network, table.train, table.validation, config, task.seed))
+
+
+def train_network(
+    network: ProbeNetwork,
+    train: Examples,
+    validation: Examples,
+    config: ProbeConfig,
+    seed: int,
+) -> tuple[CurvePoint, ...]:
+    """Run both stages on `network`, in place; it ends on the CPU in evaluation mode.
+
+    The encoder may be any module that maps `inputs[rows]` to what the head reads. Batches, pairs and dropout
+    come from `seed`.
+
+    Raises:
+        UserError: the accelerator is not there, or training diverges.
+    """
+    seeds = derive_seeds(seed)
+    everyone = np.arange(len(validation.labels))
+    # One fixed set of validation pairs, so that evaluations differ by the weights and not by the draw.
+    validation_pairs = make_pairs(validation, everyone, np.random.default_rng(seeds.validation))
+
+    with reproducibly(seeds.dropout), quiet_lightning():
+        set_dropout(network.encoder, config.contrastive.encoder_dropout)
+        first = run_stage(
+            "contrastive",
+            ContrastiveModule(network.encoder, config.contrastive, config.margin),
+            pair_batches(train, config.contrastive.batch_size, seeds.pairs),
+            validation_pairs,
+            config.accelerator,
+            SILENT,
+            checkpoint=config.checkpoint,
+        )
+        set_dropout(network.encoder, config.classifier.encoder_dropout)
+        second = run_stage(
+            "classifier",
+            ClassifierModule(network, config.classifier),
+            row_batches(train, config.classifier.batch_size, seeds.rows),
+            validation,
+            config.accelerator,
+            SILENT,
+            checkpoint=config.checkpoint,
+        )
+    network.cpu().eval()
+    return (*first, *second)
+
+
+class PairBatch(NamedTuple):
+    """Pairs for the contrastive loss."""
+
+    inputs: torch.Tensor
+    """`[2 · pairs, ...]`: all anchors, then all partners, so that one pass embeds both."""
+    different: torch.Tensor
+    """`[pairs]`, true where the labels of anchor and partner differ."""
+
+
+class ContrastiveModule(StageModule[PairBatch]):
+    """Stage 1: fit the encoder so that rows with one label lie together (CCPS, arXiv 2505.21772)."""
+
+    def __init__(self, encoder: nn.Module, config: StageConfig, margin: float) -> None:
+        super().__init__(encoder, config)
+        self.margin = margin
+
+    def loss(self, batch: PairBatch) -> torch.Tensor:
+        """Embed anchors and partners in one pass and compare them."""
+        left, right = self.trained(batch.inputs).chunk(2)
+        return pair_losses(left, right, batch.different, self.margin).mean()
+
+    def validation_step(self, batch: PairBatch, batch_idx: int) -> None:
+        """Hand the loss of the validation pairs to the callbacks."""
+        self.log(VAL_LOSS, self.loss(batch), logger=False, batch_size=len(batch.different))
+
+
+class ClassifierModule(StageModule[Examples]):
+    """Stage 2: fit encoder and head together by cross-entropy (CCPS, arXiv 2505.21772)."""
+
+    def __init__(self, network: ProbeNetwork, config: StageConfig) -> None:
+        super().__init__(network, config)
+
+    def loss(self, batch: Examples) -> torch.Tensor:
+        """Return the cross-entropy of a batch."""
+        return F.cross_entropy(self.trained(batch.inputs), batch.labels)
+
+    def validation_step(self, batch: Examples, batch_idx: int) -> None:
+        """Hand loss and accuracy on the validation rows to the callbacks."""
+        logits = self.trained(batch.inputs)
+        accuracy = (logits.argmax(dim=1) == batch.labels).float().mean()
+        metrics = {VAL_LOSS: F.cross_entropy(logits, batch.labels), VAL_ACCURACY: accuracy}
+        self.log_dict(metrics, logger=False, batch_size=len(batch.labels))
+
+
+def make_pairs(examples: Examples, anchors: NDArray[np.int64], rng: np.random.Generator) -> PairBatch:
+    """Join the anchors `[pairs]` with random partners out of the same examples."""
+    return _gather_pairs(examples, draw_pairs(anchors, len(examples.labels), rng))
+
+
+def pair_batches(examples: Examples, batch_size: int, seed: int) -> Iterator[PairBatch]:
+    """Yield the pairs that `pair_indices` names."""
+    for pairs in pair_indices(len(examples.labels), batch_size, seed):
+        yield _gather_pairs(examples, pairs)
+
+
+def _gather_pairs(examples: Examples, pairs: NDArray[np.int64]) -> PairBatch:
+    anchors, partners = np.split(examples.labels.numpy()[pairs], 2)
+    return PairBatch(inputs=examples.inputs[torch.from_numpy(pairs)], different=torch.from_numpy(anchors != partners))
+
+
+def set_dropout(module: nn.Module, probability: float) -> None:
+    """Give every dropout layer inside `module` this probability: the two stages use different ones."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = probability
