@@ -88,9 +88,12 @@ def test_memory_that_does_not_suffice_is_not_taken_for_a_missing_compiler() -> N
         compiled.faster(follow_exactly, fails(torch.OutOfMemoryError("full")), ray(*case(0)), RADII)
 
 
-def test_the_default_clock_tells_a_slow_path_from_a_fast_one() -> None:
+def test_the_default_clock_tells_a_slow_path_from_a_fast_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+
     def slow(tile: Any, argmax: Any, radii: Any) -> Any:
-        time.sleep(0.05)
+        now[0] += 0.05
         return follow_exactly(tile, argmax, radii)
 
     traced = ray(*case(0))
