@@ -25,6 +25,8 @@ _LATEX = {
     "×": r"$\times$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
+    "▲": r"$\bigtriangleup$",
+    "▼": r"$\bigtriangledown$",
     "δ": r"$\delta$",
     "κ": r"$\kappa$",
     "μ": r"$\mu$",

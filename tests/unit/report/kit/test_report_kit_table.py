@@ -82,7 +82,7 @@ def test_as_latex() -> None:
         r"\quad{\scriptsize 2 seeds} & {\scriptsize 1--2} & \\",
         r"\addlinespace",
         r"\multicolumn{3}{l}{\scriptsize Controls} \\",
-        r"{}*z* & ▼ $-$1.5 {\scriptsize [$-$2.0, $-$1.0]} & 3 \% \\",
+        r"{}*z* & $\bigtriangledown$ $-$1.5 {\scriptsize [$-$2.0, $-$1.0]} & 3 \% \\",
         r"\bottomrule",
         r"\end{tabular}",
         r"\par{\footnotesize 50 \% of\_it.}",
