@@ -103,6 +103,11 @@ class Job:
             raise _missing(missing, self._folders[missing[0].key])
 
 
+def asked_of(stages: Collection[str], usual: Collection[str]) -> Collection[str] | None:
+    """What to ask a job for: all of the usual stages stand for everything, stages registered from elsewhere too."""
+    return None if set(usual) <= set(stages) else stages
+
+
 def _key(artifact: Artifact) -> str:
     return f"{artifact.stage}/{artifact.key}"
 

@@ -11,7 +11,7 @@ from ccps.estimators.base import ESTIMATORS, TraceRun
 from ccps.faithful import Mode
 from ccps.faithful.segment import Unit
 from ccps.llm import find_model
-from ccps.pipeline.job import Job
+from ccps.pipeline.job import Job, asked_of
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import check_writable, copy_report, forget_others, printed
@@ -195,5 +195,4 @@ class FaithfulPipeline:
 
 def run_faithful(config: FaithfulConfig, settings: Mapping[str, Any], run: Run) -> Path | None:
     """Run the faithful system, see `FaithfulPipeline`."""
-    asked = None if set(STAGES) <= set(config.stages) else config.stages
-    return FaithfulPipeline(config, settings, Job(run, asked)).run()
+    return FaithfulPipeline(config, settings, Job(run, asked_of(config.stages, STAGES))).run()

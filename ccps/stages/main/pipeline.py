@@ -9,7 +9,7 @@ from ccps.core.console import say, show
 from ccps.llm import find_model
 from ccps.methods import TrainedMethod, TrainingSettings, find_method
 from ccps.needs.base import AnsweredQuestions
-from ccps.pipeline.job import Job
+from ccps.pipeline.job import Job, asked_of
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import check_writable, copy_report, forget_others, output_errors, printed
@@ -154,9 +154,4 @@ class Pipeline:
 
 def run_experiment(config: Config, settings: Mapping[str, Any], run: Run) -> Path | None:
     """Run an experiment, see `Pipeline`."""
-    return Pipeline(config, settings, Job(run, asked_stages(config))).run()
-
-
-def asked_stages(config: Config) -> list[str] | None:
-    """What was asked for; the whole list means everything, stages of needs that are registered elsewhere too."""
-    return None if set(STAGES) <= set(config.stages) else config.stages
+    return Pipeline(config, settings, Job(run, asked_of(config.stages, STAGES))).run()

@@ -9,13 +9,14 @@ from ccps.core.artifacts import Artifact
 from ccps.core.console import say
 from ccps.needs.base import AnsweredQuestions
 from ccps.perturbation import Direction, Grid
-from ccps.pipeline.job import Job
+from ccps.pipeline.job import Job, asked_of
 from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import check_writable, copy_report, forget_others, printed
 from ccps.pipeline.stage import Run
 from ccps.probes import ProbeConfig
+from ccps.settings.experiment import STAGES
 from ccps.settings.sweep import SweepConfig
-from ccps.stages.main.pipeline import Pipeline, asked_stages
+from ccps.stages.main.pipeline import Pipeline
 from ccps.stages.main.questions import AllQuestions, all_questions
 from ccps.stages.main.runs import Count, ModelAnswers
 from ccps.stages.sweep.checks import Swept
@@ -52,7 +53,7 @@ def run_sweep(swept: Swept, settings: Mapping[str, Any], run: Run) -> Path:
         trains={form: asked for form, asked in questions.trains.items() if form in swept.sweep.grids},
         tests={label: asked for label, asked in questions.tests.items() if asked[0].format in swept.sweep.grids},
     )
-    asked = asked_stages(config)
+    asked = asked_of(config.stages, STAGES)
     job = Job(run, None if asked is None else [*asked, *(stage.name for stage in _OWN)])
     pipeline = Pipeline(config, settings, job)
     answers = [pipeline.answers(name, questions) for name in config.model]
