@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hint
 
 from ccps.core.convert import UnfitError, convert, optional, type_name
 from ccps.core.errors import UserError
-from ccps.core.fields import MISSING, is_required, rule_of
+from ccps.core.fields import MISSING, default_of, is_required, rule_of
 
 T = TypeVar("T")
 _FAULTY = object()
@@ -185,14 +185,15 @@ class _Reader:
 
     def __init__(self) -> None:
         self.faults: list[Fault] = []
-        self._unread: list[str] = []
+        self._refused: set[str] = set()
+        self._unread: set[str] = set()
 
     def add(self, faults: Iterable[Fault]) -> None:
         """Take up what does not go together, but for what hangs on a setting that is at fault by itself."""
-        wrong = {one.path for one in self.faults}
-        unread = self._unread
         self.faults += [
-            one for one in faults if one.path not in wrong and not any(_related(one.path, path) for path in unread)
+            one
+            for one in faults
+            if one.path not in self._refused and not any(_related(one.path, path) for path in self._unread)
         ]
 
     def read_group(self, value: Any, wanted: Any, path: str) -> Any:
@@ -217,16 +218,14 @@ class _Reader:
     def _read_field(self, group: Mapping[str, Any], item: dataclasses.Field[Any], wanted: Any, parent: str) -> Any:
         """The value of a field; `_FAULTY` to leave it at its default."""
         path = join(parent, item.name)
-        if item.name not in group:
-            return self._unreadable(Fault(path, " to be set, but it is not")) if is_required(item) else _FAULTY
-        value, rule = group[item.name], rule_of(item)
+        value, rule = group.get(item.name, default_of(item)), rule_of(item)
         read = self._read(value, wanted, path)
         if read is _FAULTY:
             return read
         if rule.not_empty and isinstance(read, dict | list | str) and not value:
-            self.faults.append(Fault(path, " to hold at least one entry, but it is empty"))
+            self._refuse(Fault(path, " to hold at least one entry, but it is empty"))
         elif words := rule.wanted(read):
-            self.faults.append(fault(path, words + (" or null" if optional(wanted) else ""), shown(value)))
+            self._refuse(fault(path, words + (" or null" if optional(wanted) else ""), shown(value)))
         return read
 
     def _read(self, value: Any, wanted: Any, path: str) -> Any:
@@ -244,9 +243,13 @@ class _Reader:
         except UnfitError:
             return self._unreadable(Fault(path, f" to be {type_name(wanted)}, but got {shown(value)}"))
 
-    def _unreadable(self, found: Fault) -> object:
+    def _refuse(self, found: Fault) -> None:
         self.faults.append(found)
-        self._unread.append(found.path)
+        self._refused.add(found.path)
+
+    def _unreadable(self, found: Fault) -> object:
+        self._refuse(found)
+        self._unread.add(found.path)
         return _FAULTY
 
 

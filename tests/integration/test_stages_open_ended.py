@@ -99,9 +99,9 @@ def test_the_models_own_answers_have_a_state_for_every_token(tiny: Tiny, open_qu
     [
         ("grader=[letter]", "to have one for every format that is tested, but got none for oe (letter)"),
         ("grader=[]", "expected `grader` to hold at least one entry"),
-        ("grader.f1.threshold=2", "`threshold` to be above 0"),
-        ("answering.max_new_tokens=0", "expected `answering.max_new_tokens` to be above 0"),
-        ("test.boats.format=mc", "`options` (columns) or `option_texts` for multiple choice"),
+        ("grader.f1.threshold=2", "expected `grader.f1.threshold` to be above 0"),
+        ("answering.max_new_tokens=0", "expected `answering.max_new_tokens` to be from 1"),
+        ("test.boats.format=mc", "`test.boats.options` to be columns for multiple choice, or `option_texts` given"),
         ("probe.oe.encoder.kernels=[2,3,3]", "probe.oe.encoder.kernels"),
         ("probe@probe.oe=mc", "choose probe@probe.oe=oe_released"),
         ("grader=[f1]", "put it first to use them"),

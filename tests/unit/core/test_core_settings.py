@@ -153,6 +153,24 @@ def test_what_hangs_on_a_faulty_setting_is_not_told_again() -> None:
     assert [line.split("`")[1] for line in caught.value.faults] == ["seeds", "inner", "order"]
 
 
+def test_what_is_left_out_is_judged_by_its_default() -> None:
+    with pytest.raises(SettingsError) as caught:
+        typed({"name": "x"}, Outer)
+    assert caught.value.faults == ["expected `several` to hold at least one entry, but it is empty"]
+
+
+def test_several_things_may_be_said_of_one_setting_that_is_fine_by_itself() -> None:
+    def more(config: Outer) -> Iterator[Fault]:
+        yield fault("inner.warm", "even", config.inner.warm)
+
+    with pytest.raises(SettingsError) as caught:
+        typed({**GOOD, "inner": {"warm": 7}}, Outer, more)
+    assert caught.value.faults == [
+        "expected `inner.warm` to be at most `k` (5), but got 7",
+        "expected `inner.warm` to be even, but got 7",
+    ]
+
+
 def test_the_second_half_is_asked_only_of_what_could_be_built_and_in_the_same_message() -> None:
     asked: list[Outer] = []
 
