@@ -14,14 +14,12 @@ from ccps.llm.forward import (
 from ccps.llm.generate import Generated, generate, write
 from ccps.llm.head import measure_head
 from ccps.llm.load import LanguageModel, ModelFiles, find_model, load_model
-from ccps.perturbation import Head
 from ccps.settings.model import ModelConfig
 
 __all__ = [
     "Context",
     "Followed",
     "Generated",
-    "Head",
     "LanguageModel",
     "Layout",
     "ModelConfig",

@@ -1,7 +1,17 @@
 """Rows of a batch that share the key-value caches of the texts they go on from.
 
 A row attends to two things: the cache of its text up to its own place, which it has in common with other rows and which
-is never copied, and a cache of its own, which holds only what it has drawn. The scores of both go through one softmax.
+is never copied, and a cache of its own, which holds only what it has drawn. With keys K, values V of the text (the
+trunk) and k, v of the row's own tokens, the attention of its query q is
+
+    softmax([q·Kᵀ, q·kᵀ]/√d) · [V; v]
+
+and this needs no cache that holds [K; k] in one piece: the two products are made apart, their scores laid side by side
+go through one softmax, and its two parts weigh V and v apart.
+
+The gain is in the first product. Decoding is bound by memory: a step reads every key and value once for each row, to
+multiply it by a single query. Rows that share a trunk turn their queries into one matrix, which goes through K once for
+all of them (`_mixed`); rows that begin at an earlier place see less of it, and have what comes after masked by −∞.
 """
 
 from collections.abc import Iterator, Sequence

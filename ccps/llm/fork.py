@@ -1,10 +1,16 @@
 """Go on from many places of a text: the text is read once, and all that is drawn is decoded in one batch.
 
+Ten continuations from each of twenty steps of a trace of 10,000 tokens are two hundred prompts, which share nearly all
+they have: each is a beginning of the same text. Under causal attention the keys and values of a token depend on what
+stands before it and on nothing else, so those of a beginning are the first rows of those of the whole. Read once, the
+text serves as the cache of all two hundred (`ccps.llm.branches`): where a repeated prompt would cost its tokens again,
+and its cache its memory again, a fork costs the tokens that it adds.
+
 The samples are those of `ccps.llm.sample.sample` for the same numbers, which reads every prompt for itself.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +21,7 @@ from ccps.core.errors import expected
 from ccps.core.quiet import quiet_transformers
 from ccps.llm.branches import Branches, Trunk, branching
 from ccps.llm.decode import Complete, decode
+from ccps.llm.forward import opened_cache
 from ccps.llm.load import LanguageModel
 from ccps.llm.memory import is_out_of_memory
 from ccps.llm.sample import DrawnRow, Sampled, drawing, grouped
@@ -50,9 +57,8 @@ def read_trunk(lm: LanguageModel, tokens: Sequence[int], chunk: int = _CHUNK) ->
     Raises:
         UserError: the model does not keep what it has read.
     """
-    from transformers import DynamicCache
-
-    cache: Any = DynamicCache(config=lm.model.config)
+    cache = opened_cache(lm, None, 1)
+    # The last token is left to whoever goes on: reading it gives the state that predicts the next one.
     read = torch.tensor([list(tokens[:-1])], dtype=torch.long, device=lm.device)
     for part in read.split(chunk, dim=1) if read.shape[1] else ():
         lm.model.get_decoder()(input_ids=part, past_key_values=cache, use_cache=True)
@@ -70,6 +76,7 @@ def plant(lm: LanguageModel, prompts: Sequence[Sequence[int]]) -> list[Fork]:
     """Read prompts, but not those that another one begins with: they become places in it."""
     trunks: list[Trunk] = []
     forks: dict[int, Fork] = {}
+    # The longest first, so that a prompt comes after whatever it is a beginning of.
     for index in sorted(range(len(prompts)), key=lambda i: -len(prompts[i])):
         tokens = list(prompts[index])
         trunk = next((one for one in trunks if one.tokens[: len(tokens)] == tokens), None)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ccps.core.errors import UserError, expected
-from ccps.llm.forward import Context, check_finite
+from ccps.llm.forward import Context, check_finite, opened_cache
 from ccps.llm.load import LanguageModel
 from ccps.metrics.inputs import FloatArray
 from ccps.perturbation import Head
@@ -127,10 +127,8 @@ def _read(
     lm: LanguageModel, ids: Tensor, chunk: int, *, first: int, keep_pre_norm: bool
 ) -> tuple[Any, Tensor, Tensor | None]:
     """The cache of all ids, the final states from place `first` on, and what goes into the final norm at each."""
-    from transformers import DynamicCache
-
     decoder = lm.model.get_decoder()
-    cache = DynamicCache(config=lm.model.config)
+    cache = opened_cache(lm, None, 1)
     final: list[Tensor] = []
     pre_norm: list[Tensor] = []
     with _calls_of(_possible_norms(decoder) if keep_pre_norm else []) as calls:

@@ -9,8 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ccps.llm import Head
-from ccps.perturbation import FEATURE_NAMES
+from ccps.perturbation import FEATURE_NAMES, Head
 
 FloatArray = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]

@@ -15,11 +15,12 @@ from safetensors.torch import save_file
 from ccps.asking.interview import Interview
 from ccps.core.artifacts import ROWS, TENSORS, Artifact, with_reasons
 from ccps.data.records import questions_hash
-from ccps.llm import Head, plan_batches
+from ccps.llm import plan_batches
 from ccps.methods.evidence import AnswerStates, References
 from ccps.needs.answers import stored_answers
 from ccps.needs.base import AnsweredQuestions, Need, Respondent, Source, register
 from ccps.needs.stage import AskingStage
+from ccps.perturbation import Head
 from ccps.pipeline.model import load_head
 from ccps.pipeline.stage import Stage, Work
 from ccps.settings.experiment import Config

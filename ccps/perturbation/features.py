@@ -1,4 +1,21 @@
-"""The 75 stability features of CCPS, for one perturbation grid or for many in one pass over the ray."""
+"""The 75 stability features of CCPS, for one perturbation grid or for many in one pass over the ray.
+
+The paper pushes a hidden state h by ε along d and looks at what the head makes of it, once for each radius ε. Since the
+head is linear, all of that is in two vectors over the vocabulary, the logits L0 and their slopes S (`rays`), and what
+the features ask of them are a handful of sums and maxima for each radius (`reductions`). What is left for this file is
+small: with ln Z0 the normaliser, E0 the mean under p0 and D(ε) = KL(p0‖pε), all of them scalars for a token and radius,
+
+    level(ε) = ln Z0 + ε·E0[S]          the logit of which the probability is exp(−D)
+    ln p_j(ε) = L0_j + ε·S_j − level(ε) − D(ε)
+
+where D(ε) = ln Zε − ln Z0 − ε·E0[S] is summed up directly and not taken as that difference: the normalisers may be in
+the hundreds and D below 1e-6, which float32 would lose. Norms and cosines of moved vectors are not taken from the
+vectors either but from polynomials in ε, in float64 (a soft cap, which bends the lines, leaves only the second):
+
+    ‖L(ε)‖² = ‖L0‖² + 2ε·L0·S + ε²‖S‖²          ‖h + εd‖² = ‖h‖² + 2ε·h·d + ε²
+
+A grid of radii then only chooses among the columns, which is why many grids cost little more than one.
+"""
 
 import math
 from collections.abc import Sequence
@@ -165,6 +182,7 @@ def _follow(inputs: Inputs, ray: Ray, radii: list[float]) -> _Along:
     start, path = Start(*(_column(x) for x in start)), Path(*(x.double() for x in path))
     r = torch.tensor(radii, dtype=torch.float64, device=ray.logits.device)
 
+    # The chosen token's own line: two numbers of the ray, followed in float64.
     ids = inputs.token_ids[:, None]
     line_actual_0 = ray.logits.gather(1, ids).double()
     line_actual = line_actual_0 + r * ray.slope.gather(1, ids).double()
@@ -172,6 +190,7 @@ def _follow(inputs: Inputs, ray: Ray, radii: list[float]) -> _Along:
     log_prob_actual_0 = logit_actual_0 - start.normalizer
     log_prob_actual = logit_actual - whole.level - path.divergence
 
+    # The state itself moves by r along a unit vector, or not at all where there is no direction.
     state, direction = inputs.hidden.double(), ray.direction.double()
     state_norm = _column(state.norm(dim=1))
     along = _column((state * direction).sum(1))

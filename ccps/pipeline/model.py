@@ -9,7 +9,8 @@ import torch
 
 from ccps.core.artifacts import Artifact
 from ccps.engines import Engine, EngineConfig, EngineWriter, OwnWriter, VllmEngine, Writer, engine_inputs
-from ccps.llm import Head, LanguageModel, ModelFiles, load_model
+from ccps.llm import LanguageModel, ModelFiles, load_model
+from ccps.perturbation import Head
 from ccps.pipeline.shard_writer import peak_memory
 from ccps.pipeline.stage import Run
 

@@ -1,4 +1,20 @@
-"""Many networks of one shape as one: their weights stacked, their dropout masks given from outside."""
+"""Many networks of one shape as one: their weights stacked, their dropout masks given from outside.
+
+A probe is so small that a step of training costs calls, not arithmetic: dozens of kernels of a few microseconds each,
+on matrices of some dozens of rows. A hundred probes laid side by side cost no more calls than one. `torch.func` does
+that without a line of the network being written anew:
+
+- `stack_module_state` turns a hundred weights `[out, in]` into one `[100, out, in]`;
+- `functional_call` runs a module with weights that are handed to it instead of its own;
+- `vmap` runs that over the first axis of weights and inputs, so that each matrix product becomes a batched one.
+
+The gradient needs no thought: no weight is in two networks, so the gradient of the sum of all losses holds that of each
+network's own loss, and one Adam, which works number by number, is a hundred of them.
+
+Dropout is what does not go through. Inside `vmap` one generator would have to serve all networks, and what a network
+draws would depend on its company. So every network draws its masks beforehand, from a generator of its own
+(`ccps.probes.streams`), and `GivenDropout` multiplies by what it is given.
+"""
 
 from collections.abc import Sequence
 from copy import deepcopy

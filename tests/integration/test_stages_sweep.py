@@ -20,10 +20,9 @@ from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.core.errors import UserError
 from ccps.core.settings import SettingsError
 from ccps.data.records import Question
-from ccps.llm import Head
 from ccps.metrics import evaluate
 from ccps.needs.base import AnsweredQuestions
-from ccps.perturbation import FEATURE_NAMES, flip_radius, stability_features
+from ccps.perturbation import FEATURE_NAMES, Head, flip_radius, stability_features
 from ccps.pipeline.job import Job
 from ccps.pipeline.model import HEAD
 from ccps.pipeline.stage import Run, run_stage

@@ -12,8 +12,8 @@ from omegaconf import OmegaConf
 
 from ccps.core.errors import UserError
 from ccps.data.records import Question
-from ccps.llm import Head, LanguageModel, ModelConfig, Passage, final_states, find_model
-from ccps.perturbation import FEATURE_NAMES
+from ccps.llm import LanguageModel, ModelConfig, Passage, final_states, find_model
+from ccps.perturbation import FEATURE_NAMES, Head
 from ccps.pipeline.model import SharedModel
 from ccps.settings.perturbation import PerturbationConfig
 from experiments.benchmarks.features import largest_difference, measure_features, random_states

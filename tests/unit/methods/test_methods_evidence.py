@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccps.llm import Head
 from ccps.methods.evidence import AnswerStates, Evidence, References, Samples, token_rows
+from ccps.perturbation import Head
 
 HEAD = Head(torch.zeros(7, 2))
 

@@ -11,13 +11,12 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from ccps.core.errors import UserError
-from ccps.llm import Head
 from ccps.methods.base import TrainingAnswers
 from ccps.methods.calibration_tuning import CalibrationTuning
 from ccps.methods.evidence import AnswerStates, Evidence, References
 from ccps.methods.instruction_tuning import InstructionTuning
 from ccps.methods.litcab import FittedLitCab, LitCab
-from ccps.perturbation import FEATURE_NAMES
+from ccps.perturbation import FEATURE_NAMES, Head
 from ccps.probes.reporting import SILENT
 from ccps.settings.litcab import LitCabConfig
 from ccps.settings.probe import Accelerator

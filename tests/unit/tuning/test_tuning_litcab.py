@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ccps.core.errors import UserError
-from ccps.llm import Head
+from ccps.perturbation import Head
 from ccps.probes.reporting import SILENT
 from ccps.settings.litcab import LitCabConfig
 from ccps.settings.probe import Accelerator, StageConfig
