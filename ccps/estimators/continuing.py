@@ -13,7 +13,7 @@ from ccps.core.artifacts import ROWS, Artifact
 from ccps.estimators.base import TraceRun
 from ccps.pipeline.by_shard import reasons
 from ccps.pipeline.stage import Stage, Work, total_cost
-from ccps.reasoning.continuations import Asked, Continuation, LeftOut, StepSampler, can_share, choose_steps
+from ccps.reasoning.continuations import ChosenSteps, Continuation, LeftOut, StepSampler, can_share, choose_steps
 from ccps.reasoning.judges.base import EMPTY
 from ccps.reasoning.stored_traces import stored_traces
 from ccps.reasoning.trace import Segmentation
@@ -95,7 +95,7 @@ class ContinueStage(Stage):
         traces = [stored.trace for stored in stored_traces(self.traces, shards=[content])]
         sampler = StepSampler(
             self.lm,
-            [Asked(trace, self.segmentation.steps(trace), self.chosen[trace.id]) for trace in traces],
+            [ChosenSteps(trace, self.segmentation.steps(trace), self.chosen[trace.id]) for trace in traces],
             self.settings,
             self.max_batch_tokens,
             mode=self.segmentation.mode,

@@ -26,7 +26,7 @@ from ccps.reasoning.trace import Trace
 from ccps.settings.faithful.continuations import ContinuationSettings
 
 
-class Asked(NamedTuple):
+class ChosenSteps(NamedTuple):
     """A trace and those of its steps that are to be said again.
 
     Attributes:
@@ -102,7 +102,7 @@ class _Job(NamedTuple):
         length: tokens of its prefix, prompt and all.
     """
 
-    asked: Asked
+    asked: ChosenSteps
     step: int
     length: int
 
@@ -152,7 +152,7 @@ class StepSampler:
     def __init__(
         self,
         lm: LanguageModel,
-        asked: Sequence[Asked],
+        asked: Sequence[ChosenSteps],
         settings: ContinuationSettings,
         max_batch_tokens: int,
         *,
@@ -202,7 +202,7 @@ class StepSampler:
         text = first_sentence(paragraph) if self.unit == "sentence" else paragraph
         return Continuation(job.asked.trace.id, job.step, sample, text, len(found.tokens), found.ended)
 
-    def _jobs(self, asked: Asked) -> Iterator[_Job]:
+    def _jobs(self, asked: ChosenSteps) -> Iterator[_Job]:
         trace = asked.trace
         if trace.prompt_ids and asked.chosen and not _has_ids(trace):
             self.retokenised.append(trace.id)
@@ -217,7 +217,7 @@ class StepSampler:
             else:
                 yield _Job(asked, step, length)
 
-    def _prefix(self, asked: Asked, step: int) -> list[int]:
+    def _prefix(self, asked: ChosenSteps, step: int) -> list[int]:
         """Token ids of all that stands before a step."""
         trace, end = asked.trace, prefix_end(asked.steps, step, mode=self.mode)
         if trace.token_ids is not None and trace.offsets is not None and _has_ids(trace):

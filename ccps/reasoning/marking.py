@@ -10,12 +10,32 @@ from ccps.faithful.modes import check_mode
 from ccps.grading.letters import answer_letter
 from ccps.grading.normalise import normalise
 from ccps.reasoning.mathematics import same_mathematics
-from ccps.reasoning.plain import is_formula, plain
 
 _NUMERAL = re.compile(r"-?\d+(\.\d+)?")
 _BARE_OPTION = re.compile(r"[^\w-]*(?:option|choice|answer)?[^\w-]*(\d+)\W*", re.I)
 _OPTION_AND_TEXT = re.compile(r"[^\w-]*(?:option|choice|answer)?[^\w-]*(\d+)[.):]\s", re.I)
 _LEADING_LETTER = re.compile(r"\W*(?:(?:option|choice|answer)\W+)?([A-Za-z])(?:[.):,]\s|\W*$)", re.I)
+
+_SUBSTITUTIONS = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        # Marks of thousands.
+        (r"(?<=\d)(?:\\[,;:!]|\{,\})\s*(?=\d{3})", ""),
+        (r"\^\s*\{?\s*\\circ\s*\}?|\\degree\b", ""),
+        # Commands that say how their argument looks, and those that only size or space.
+        (r"\\(?:text(?:bf|it|rm|tt|sf)?|math(?:bf|it|rm|sf|tt)|operatorname|mbox|boxed)\s*(?=\{)", " "),
+        (r"\\(?:left|right|displaystyle|qquad|quad)(?![A-Za-z])", " "),
+        (r"\\[()\[\],;:! ]|~", " "),
+        (r"\\?\$", " "),
+        (r"\\([%#&_])", r"\1"),
+        (r"[{}`]", ""),
+        (r"=", " = "),
+        (r"\s+", " "),
+    )
+]
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_COMMAND = re.compile(r"\\[A-Za-z]+")
+_MATHEMATICAL = re.compile(r"[\d\\^_=+*/<>]")
 
 
 class Marked(NamedTuple):
@@ -81,6 +101,18 @@ def right_answers(question: Question, kind: str) -> tuple[str, ...]:
     if kind == "option":
         return tuple(str(question.letters.index(letter) + 1) for letter in question.accepted)
     return _gold(question)
+
+
+def plain(text: str) -> str:
+    """A short answer as plain text: LaTeX that only formats it is gone, mathematics stays as it is."""
+    for pattern, replacement in _SUBSTITUTIONS:
+        text = pattern.sub(replacement, text)
+    return text.strip().strip("*_").strip()
+
+
+def is_formula(text: str) -> bool:
+    """Whether a short answer is mathematics: no word of three letters, and a digit or a sign of mathematics."""
+    return _WORD.search(_COMMAND.sub(" ", text)) is None and _MATHEMATICAL.search(text) is not None
 
 
 def _gold(question: Question) -> tuple[str, ...]:

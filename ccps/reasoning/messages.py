@@ -1,6 +1,7 @@
 """From a question to the prompt of a reasoning model: chat messages, token ids, and where thinking begins."""
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from ccps.core.errors import expected
@@ -9,7 +10,6 @@ from ccps.data.records import Question
 from ccps.data.thinking import OPEN
 from ccps.faithful import Mode
 from ccps.llm.chat import opens_thinking, prompt_ids
-from ccps.reasoning.conditions import filled
 from ccps.reasoning.tasks import task_prompt
 from ccps.settings.faithful.condition import PromptCondition
 from ccps.settings.faithful.task import TaskSpec
@@ -18,6 +18,35 @@ ThinkTag = Literal["auto", "none", "user", "prompt"]
 """Who opens the thinking. `none`: the chat template or the model. `user`: the user's turn ends in the tag, whatever
 the template does. `prompt`: the tag follows the prompt, unless the template has put it there. `auto`: `user` in parity,
 `none` in strict."""
+
+PHRASES = MappingProxyType(
+    {
+        "almost certain": 0.920,
+        "highly likely": 0.871,
+        "very good chance": 0.805,
+        "we believe": 0.751,
+        "likely": 0.709,
+        "probably": 0.687,
+        "probable": 0.676,
+        "better than even": 0.581,
+        "about even": 0.507,
+        "probably not": 0.247,
+        "we doubt": 0.224,
+        "unlikely": 0.212,
+        "improbable": 0.168,
+        "chances are slight": 0.144,
+        "little chance": 0.129,
+        "highly unlikely": 0.108,
+        "almost no chance": 0.065,
+    }
+)
+"""Hedges and the mean probability that 123 people hear in each (survey of Fagen-Ulmschneider)."""
+
+
+def filled(text: str) -> str:
+    """A text of a prompt condition with the hedges in the place of `{phrases}`, a line each."""
+    phrases = "\n".join(f"- {phrase}: {mean:.2f}" for phrase, mean in PHRASES.items())
+    return text.replace("{phrases}", phrases).strip()
 
 
 def reasoning_messages(

@@ -32,7 +32,7 @@ def token_offsets(tokenizer: Any, ids: Sequence[int]) -> tuple[str, IntArray]:
         The text; and the first character and the one after the last of every token, `[tokens, 2]`, both ascending and
         without gaps.
     """
-    silent = _silent_tokens(tokenizer)
+    silent = silent_tokens(tokenizer)
     heard = np.array([token not in silent for token in ids], dtype=bool)
     text, starts, ends = _spans(tokenizer, [token for token in ids if token not in silent])
     heard_so_far = np.cumsum(heard)
@@ -64,7 +64,8 @@ def with_offsets(tokenizer: Any, trace: Trace) -> Trace:
     return replace(trace, offsets=shifted, misaligned=misaligned)
 
 
-def _silent_tokens(tokenizer: Any) -> set[int]:
+def silent_tokens(tokenizer: Any) -> set[int]:
+    """Special tokens, which are no text, but for the tags of thinking, where a tokenizer calls these special."""
     added = tokenizer.added_tokens_decoder
     special = {token for token, how in added.items() if how.special} | set(tokenizer.all_special_ids)
     return {token for token in special if token not in added or added[token].content.strip() not in (OPEN, CLOSE)}

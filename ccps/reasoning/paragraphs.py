@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from ccps.data.thinking import CLOSE, OPEN
 from ccps.faithful import Mode, first_paragraph
 from ccps.faithful.sentences import sentence_spans
+from ccps.reasoning.offsets import silent_tokens
 
 
 class ParagraphReader:
@@ -19,9 +19,7 @@ class ParagraphReader:
 
     def __init__(self, tokenizer: Any, mode: Mode) -> None:
         self.tokenizer, self.mode = tokenizer, mode
-        # Special tokens are no text, unless they are the tags of thinking.
-        tags = (OPEN, CLOSE)
-        self._silent = {one for one in tokenizer.all_special_ids if tokenizer.decode([one]).strip() not in tags}
+        self._silent = silent_tokens(tokenizer)
         # A paragraph ends with a line or with a tag, and most tokens have neither in them.
         self._may_end = cache(lambda token: any(sign in self._text([token]) for sign in "\n>"))
 

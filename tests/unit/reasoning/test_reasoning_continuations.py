@@ -17,7 +17,7 @@ from ccps.llm import LanguageModel
 from ccps.llm import fork as forking
 from ccps.llm.sample import Sampled, sample
 from ccps.reasoning import continuations
-from ccps.reasoning.continuations import Asked, LeftOut, StepSampler, choose_steps
+from ccps.reasoning.continuations import ChosenSteps, LeftOut, StepSampler, choose_steps
 from ccps.reasoning.paragraphs import ParagraphReader, first_sentence
 from ccps.reasoning.trace import Trace
 from ccps.settings.faithful.continuations import ContinuationSettings
@@ -36,12 +36,12 @@ def trace(lm: LanguageModel, name: str = "t", text: str = TEXT, *, ids: bool = T
     return Trace(name, name, text, True, prompt_ids, lm.tokenizer(text)["input_ids"], offsets)
 
 
-def asked(one: Trace, chosen: Sequence[int] | None = None) -> Asked:
+def asked(one: Trace, chosen: Sequence[int] | None = None) -> ChosenSteps:
     steps = segment(one.text)
-    return Asked(one, steps, range(len(steps)) if chosen is None else chosen)
+    return ChosenSteps(one, steps, range(len(steps)) if chosen is None else chosen)
 
 
-def plainly(lm: LanguageModel, one: Asked, settings: ContinuationSettings, mode: Any = "strict") -> list[Any]:
+def plainly(lm: LanguageModel, one: ChosenSteps, settings: ContinuationSettings, mode: Any = "strict") -> list[Any]:
     """Every prefix read for itself, all tokens drawn, the paragraph cut out afterwards."""
     found = []
     for step in one.chosen:
@@ -166,7 +166,7 @@ def test_sentences_are_said_again_with_sentences(tiny_model: Callable[..., Langu
 
     one = trace(lm, text="One. Two.\n\nThree.")
     steps = segment(one.text, unit="sentence")
-    chosen = Asked(one, steps, range(len(steps)))
+    chosen = ChosenSteps(one, steps, range(len(steps)))
     sampler = StepSampler(lm, [chosen], SMALL, PLENTY, unit="sentence", writer=Scripted(lm))
     wanted = {("t", step): ["Six."] * SMALL.k for step in range(3)}
     assert texts(sampler) == wanted

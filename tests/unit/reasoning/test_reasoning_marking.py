@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccps.data.records import Question
-from ccps.reasoning.marking import Marked, mark, right_answers, unfit
-from ccps.reasoning.plain import is_formula, plain
+from ccps.reasoning.marking import Marked, is_formula, mark, plain, right_answers, unfit
 
 RIVERS = ("Elbe", "Rhine", "Main")
 

@@ -11,8 +11,7 @@ from ccps.data.benchmarks import BenchmarkSpec
 from ccps.data.records import Question
 from ccps.llm.chat import opens_thinking
 from ccps.llm.random_model import byte_tokenizer
-from ccps.reasoning.conditions import PHRASES, filled
-from ccps.reasoning.messages import reasoning_messages, reasoning_prompt
+from ccps.reasoning.messages import PHRASES, filled, reasoning_messages, reasoning_prompt
 from ccps.settings.faithful.condition import PromptCondition
 from ccps.settings.faithful.task import TaskSpec
 
