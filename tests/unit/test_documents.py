@@ -1,0 +1,116 @@
+"""What documents name is there: files behind links, paths in the account of the architecture, commands and targets."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from hydra._internal.utils import get_args_parser
+
+from ccps.core.settings import typed
+from ccps.settings.experiment import Config
+from ccps.settings.faithful.run import FaithfulConfig
+from ccps.settings.sweep import SweptConfig
+from experiments.benchmarks.settings import BenchConfig
+from experiments.launch import checked_overrides
+
+ROOT = Path(__file__).parents[2]
+DOCS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+# The commands of docs/extending.md take files that the reader has yet to write: test_data_commands.py writes them.
+COMMANDED = [file for file in DOCS if file.name != "extending.md" and file.parent.name != "results"]
+ENTRY_POINTS = {
+    "reproduce": ("config", Config),
+    "sweep": ("sweep", SweptConfig),
+    "faithful": ("faithful", FaithfulConfig),
+    "bench": ("bench", BenchConfig),
+}
+
+
+def name(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+def text(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
+
+
+def without_code(words: str) -> str:
+    return re.sub(r"```.*?```|`[^`\n]*`", "", words, flags=re.DOTALL)
+
+
+def anchors(file: Path) -> set[str]:
+    """Anchors of the headings of a document, as forges make them."""
+    headings = re.findall(r"^#+ (.+)$", text(file), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def links(file: Path) -> list[str]:
+    return [
+        link
+        for link in re.findall(r"\]\(([^)\s]+)\)", without_code(text(file)))
+        if not re.match(r"https?:|mailto:", link)
+    ]
+
+
+@pytest.mark.parametrize("file", DOCS, ids=name)
+def test_every_link_leads_somewhere(file: Path) -> None:
+    dead = []
+    for link in links(file):
+        path, _, anchor = link.partition("#")
+        target = file.parent / path if path else file
+        if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
+            dead.append(link)
+    assert dead == []
+
+
+def test_links_are_found_and_anchors_made() -> None:
+    assert "docs/architecture.md" in links(ROOT / "README.md")
+    assert "to-add-a--touch-" in anchors(ROOT / "docs" / "architecture.md")
+
+
+def paths(file: Path) -> set[str]:
+    """What stands in backticks and looks like a path of the repository."""
+    return set(re.findall(r"`((?:ccps|conf|docs|experiments|tests)/[\w./-]*)`", text(file)))
+
+
+@pytest.mark.parametrize("file", [file for file in COMMANDED if file.name != "CHANGELOG.md"], ids=name)
+def test_every_path_that_is_named_exists(file: Path) -> None:
+    assert sorted(path for path in paths(file) if not (ROOT / path).exists()) == []
+
+
+def test_the_account_of_the_architecture_names_every_room() -> None:
+    rooms = {path.parent.name for path in (ROOT / "ccps").glob("*/__init__.py")}
+    named = {path.split("/")[1] for path in paths(ROOT / "docs" / "architecture.md") if path.startswith("ccps/")}
+    assert rooms
+    assert rooms - named == set()
+
+
+def commands() -> Iterator[tuple[str, str, str]]:
+    """File, entry point and arguments of every command that a document shows in a block or in backticks."""
+    for file in COMMANDED:
+        joined = re.sub(r"\\\n\s*", "", text(file))
+        for program, arguments in re.findall(r"python -m experiments\.(\w+)([^`\n]*)", joined):
+            yield name(file), program, arguments
+
+
+@pytest.mark.parametrize(("file", "program", "arguments"), list(dict.fromkeys(commands())))
+def test_the_settings_of_every_command_fit(
+    file: str, program: str, arguments: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CCPS_JUDGE_BASE_URL", "http://localhost:8000/v1")
+    monkeypatch.setenv("CCPS_JUDGE_MODEL", "judge")
+    config_name, shape = ENTRY_POINTS[program]
+    command = get_args_parser().parse_intermixed_args(shlex.split(arguments, comments=True))
+    check = partial(typed, wanted=shape)
+    found = checked_overrides(command.overrides, config_name, check, multirun=command.multirun)
+    assert len(found) == len(command.overrides)
+
+
+def test_every_target_of_make_that_is_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*## ", text(ROOT / "Makefile"), re.MULTILINE))
+    named = set(chain.from_iterable(re.findall(r"(?:`|^ *)make ([a-z-]+)", text(file), re.MULTILINE) for file in DOCS))
+    assert {"reproduce", "contract"} <= named
+    assert named - targets == set()
