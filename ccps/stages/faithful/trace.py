@@ -56,7 +56,7 @@ class _Drawn(NamedTuple):
 
 
 class TraceStage(Stage):
-    """Traces of one model on one task under one prompt condition; rows of `stored.TRACE_SCHEMA`."""
+    """Traces of one model on one task under one prompt condition; rows of `TRACE_SCHEMA`."""
 
     name = "trace"
     independent = True
