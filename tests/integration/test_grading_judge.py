@@ -29,7 +29,7 @@ RUN = """
 import sys
 from pathlib import Path
 from test_grading_judge import ANSWERS, judge, pairs
-judge(sys.argv[1], sys.argv[2], Path(sys.argv[3]), concurrency=1, timeout_s=2.0).grade_all(pairs(ANSWERS))
+judge(sys.argv[1], sys.argv[2], Path(sys.argv[3]), concurrency=1, timeout_s=10.0).grade_all(pairs(ANSWERS))
 """
 
 

@@ -167,9 +167,9 @@ def test_a_judge_that_fails_ends_the_run_and_is_asked_for_the_rest_later(
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
-        ("CCPS_JUDGE_BASE_URL", "", "`judge.base_url`"),
+        ("CCPS_JUDGE_BASE_URL", "", "`grader.llm_judge.judge.base_url`"),
         ("CCPS_JUDGE_BASE_URL", "http://me:secret-word@localhost/v1", "user name or password"),
-        ("CCPS_JUDGE_MODEL", "", "`judge.model`"),
+        ("CCPS_JUDGE_MODEL", "", "`grader.llm_judge.judge.model`"),
     ],
 )
 def test_an_endpoint_that_is_not_described_is_refused_before_anything_runs(
