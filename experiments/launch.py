@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from ccps.core.errors import UserError
+from ccps.core.errors import UserError, expected
 from ccps.core.settings import SettingsError, nearest, typed
 from ccps.settings.experiment import Config
 from experiments.help import help_text
@@ -52,6 +53,7 @@ def launch(
     command = get_args_parser().parse_intermixed_args(arguments)
     is_run = not (command.help or command.hydra_help or command.cfg or command.info or command.shell_completion)
     try:
+        _check_flags(command)
         fits = check if is_run else partial(typed, wanted=shape)
         overrides = checked_overrides(command.overrides, config_name, fits, multirun=command.multirun)
         if command.help:
@@ -82,6 +84,24 @@ def launch(
         task()
     except (HydraException, OmegaConfBaseException) as error:
         _exit(UserError(_one_line(error)))
+
+
+def _check_flags(command: Namespace) -> None:
+    """Refuse flags that Hydra takes one at a time; its own refusal is a traceback.
+
+    Raises:
+        UserError: there are several.
+    """
+    alone = {
+        "--run": "run",
+        "-m": "multirun",
+        "--cfg": "cfg",
+        "--info": "info",
+        "--shell-completion": "shell_completion",
+    }
+    given = [flag for flag, name in alone.items() if getattr(command, name)]
+    if len(given) > 1 and not command.help:
+        raise expected("the flags", f"one of {', '.join(alone)}", " and ".join(given), "Leave the others out.")
 
 
 def checked_overrides(

@@ -102,3 +102,12 @@ def test_an_unknown_flag_is_refused(start: Callable[..., int], capsys: pytest.Ca
     assert start(seen.append, "--fast") == 2
     assert seen == []
     assert "unrecognized arguments: --fast" in capsys.readouterr().err
+
+
+def test_two_flags_that_say_what_to_do_are_refused_in_a_line(
+    start: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[Settings] = []
+    assert start(seen.append, "-m", "seeds=[5],[6]", "--cfg", "job") == 2
+    assert seen == []
+    assert "but got -m and --cfg" in capsys.readouterr().err
