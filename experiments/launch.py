@@ -24,6 +24,7 @@ from ccps.core.errors import UserError, expected
 from ccps.core.settings import SettingsError, nearest, typed
 from ccps.settings.experiment import Config
 from experiments.help import help_text
+from experiments.stopping import end_stopped, stop_when_told
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -76,12 +77,14 @@ def launch(
         except UserError as error:
             _exit(error)
         except KeyboardInterrupt:
-            print("\nStopped. Run the same command again to go on from the last whole shard.", file=sys.stderr)
-            sys.exit(130)
+            end_stopped()
 
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    stop_when_told()
     try:
         task()
+    except KeyboardInterrupt:  # while settings are composed
+        end_stopped()
     except (HydraException, OmegaConfBaseException) as error:
         _exit(UserError(_one_line(error)))
 

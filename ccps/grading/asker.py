@@ -3,11 +3,13 @@
 import hashlib
 import json
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from functools import cached_property, partial
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Generic
 
 from ccps.grading.base import Usage
@@ -83,18 +85,14 @@ class Asker(Generic[Kept]):
         return {key: known[key] for key in tasks}
 
     def close(self) -> None:
-        """Drop what is not yet asked, and the connections; what is under way fails. Asking again opens all anew."""
-        pool, server, cache = (vars(self).pop(name, None) for name in ("_pool", "_server", "_cache"))
-        # From the last to the first, each whatever became of the one before.
+        """Drop the connections; what is under way fails, and nobody waits for it. Asking again opens all anew."""
+        server, cache = (vars(self).pop(name, None) for name in ("_server", "_cache"))
+        # Each whatever became of the other.
         with ExitStack() as closing:
             if cache:
                 closing.callback(cache.close)
-            if pool:
-                closing.callback(pool.shutdown)
             if server:
                 closing.callback(server.close)
-            if pool:
-                closing.callback(pool.shutdown, wait=False, cancel_futures=True)
 
     @cached_property
     def _cache(self) -> Cache[Kept]:
@@ -107,21 +105,31 @@ class Asker(Generic[Kept]):
 
         return Endpoint(self.config, self.top_p)
 
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self.config.concurrency)
-
     def _work_off(self, pending: Mapping[str, Task[Kept]]) -> None:
+        """Do all tasks, or all up to the first that fails; what is under way then is paid for, so it may arrive."""
         server, cache = self._server, self._cache
-        tasks: list[Future[None]] = [
-            self._pool.submit(self._do, key, task, server, cache) for key, task in pending.items()
-        ]
-        done = wait(tasks, return_when=FIRST_EXCEPTION).done
-        failure = next((error for task in done if (error := task.exception())), None)
-        if failure:
-            # What the others have under way is paid for: let it arrive.
-            self._pool.shutdown(cancel_futures=True)
-            raise failure
+        waiting, finished = deque(pending.items()), SimpleQueue[BaseException | None]()
+
+        def work() -> None:
+            error: BaseException | None = None
+            try:
+                while (task := _taken(waiting)) is not None:
+                    self._do(*task, server, cache)
+            except BaseException as failure:
+                error = failure
+                waiting.clear()
+            finished.put(error)
+
+        # Threads of no pool: a pool's are waited for at the end of the program, also by who has pressed Ctrl-C.
+        threads = [Thread(target=work, daemon=True) for _ in range(min(self.config.concurrency, len(pending)))]
+        for thread in threads:
+            thread.start()
+        try:
+            errors = [finished.get() for _ in threads]
+        finally:
+            waiting.clear()
+        if failures := [error for error in errors if error is not None]:
+            raise failures[0]
 
     def _do(self, key: str, task: Task[Kept], server: "Endpoint", cache: Cache[Kept]) -> None:
         if (found := cache.get(key)) is not None:  # another process was faster
@@ -130,6 +138,14 @@ class Asker(Generic[Kept]):
         result, replies = task(server)
         cache.put(key, result)
         self._account.asked(key, result, replies)
+
+
+def _taken(waiting: "deque[tuple[str, Task[Kept]]]") -> tuple[str, Task[Kept]] | None:
+    """The next task, None if there is none: several threads take from the same queue."""
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
 
 
 class ChatAsker(Asker[Reply]):

@@ -296,7 +296,7 @@ def test_ctrl_c_wins_over_what_fails_while_it_stops(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         asker.ask_all({"one": interrupted})
     assert faltering.closed == 1
-    assert not {"_server", "_pool", "_cache"} & set(vars(asker))
+    assert not {"_server", "_cache"} & set(vars(asker))
 
 
 def test_after_a_kill_only_the_rest_is_asked(front: Proxy, upstream: tuple[int, str], tmp_path: Path) -> None:

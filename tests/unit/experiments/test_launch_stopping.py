@@ -1,0 +1,55 @@
+"""Whatever tells a run to end ends it, soon, with a word on how to go on."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+WAITS = """
+import sys, time
+from experiments.launch import launch
+sys.argv = ["reproduce", "experiment=smoke"]
+def main(settings):
+    print("begun", flush=True)
+    time.sleep(600)
+launch(main, lambda settings: None)
+"""
+
+
+def told(number: signal.Signals, *, ignored: bool = False) -> tuple[int, str]:
+    """Exit code and last words of a run that gets a signal when it has begun."""
+    way = signal.SIG_IGN if ignored else signal.SIG_DFL
+    run = subprocess.Popen(
+        [sys.executable, "-c", WAITS],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, way),
+    )
+    assert run.stdout is not None
+    assert run.stdout.readline() == "begun\n"
+    run.send_signal(number)
+    if ignored:
+        with pytest.raises(subprocess.TimeoutExpired):
+            run.wait(timeout=1)
+        run.terminate()
+    _, said = run.communicate(timeout=60)
+    return run.returncode, said
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_a_run(number: signal.Signals, code: int) -> None:
+    returned, said = told(number)
+    assert returned == code
+    assert said.strip() == "Stopped. Run the same command again to go on from the last whole shard."
+
+
+def test_an_ignored_hangup_is_left_alone() -> None:
+    returned, _ = told(signal.SIGHUP, ignored=True)
+    assert returned == 143
