@@ -24,7 +24,7 @@ _DONE = 1 / 8
 
 
 @dataclass
-class Row:
+class DecodedRow:
     """What is written after one prompt, in the making.
 
     Attributes:
@@ -38,7 +38,7 @@ class Row:
     done: bool = False
 
 
-RowT = TypeVar("RowT", bound=Row)
+RowT = TypeVar("RowT", bound=DecodedRow)
 
 Read = Callable[[Sequence[int]], Tensor]
 """Has every row read one more token; gives the final-normed states `[rows, d]` that predict the next one."""
@@ -89,7 +89,7 @@ def decode(
         states = read([PAD if row.done else row.tokens[-1] for row in going])
 
 
-def _take(row: Row, token: int, end_tokens: Sequence[int], complete: Complete | None) -> None:
+def _take(row: DecodedRow, token: int, end_tokens: Sequence[int], complete: Complete | None) -> None:
     if row.done:
         return
     if token in end_tokens:

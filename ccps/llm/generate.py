@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ccps.llm.decode import CachedRows, Row, decode, padded
+from ccps.llm.decode import CachedRows, DecodedRow, decode, padded
 from ccps.llm.forward import Context, Prefix, check_finite, opened_cache
 from ccps.llm.load import LanguageModel
 
@@ -74,9 +74,9 @@ def write(
     """
     ids, mask = padded(prompts, [prefix.length if prefix else 0] * len(prompts))
     batch = CachedRows(lm, ids, mask, opened_cache(lm, prefix, len(prompts)))
-    rows, caught = [Row() for _ in prompts], []
+    rows, caught = [DecodedRow() for _ in prompts], []
 
-    def choose(states: Tensor, _: Sequence[Row]) -> list[int]:
+    def choose(states: Tensor, _: Sequence[DecodedRow]) -> list[int]:
         caught.append(states)
         tokens: list[int] = lm.own_logits(states).float().argmax(dim=-1).tolist()
         return tokens

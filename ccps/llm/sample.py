@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ccps.core.errors import expected
-from ccps.llm.decode import CachedRows, Choose, Row, decode, padded
+from ccps.llm.decode import CachedRows, Choose, DecodedRow, decode, padded
 from ccps.llm.forward import Prefix, opened_cache
 from ccps.llm.load import LanguageModel
 
@@ -138,7 +138,7 @@ def sample(
 
 
 @dataclass(kw_only=True)
-class DrawnRow(Row):
+class DrawnRow(DecodedRow):
     """A sample in the making.
 
     Attributes:

@@ -16,7 +16,7 @@ from ccps.reasoning.tables import StepsByTrace, numbers
 from ccps.settings.faithful.scoring import ScoringSettings
 
 
-class Row(NamedTuple):
+class ScoreRow(NamedTuple):
     """One metric."""
 
     estimator: str
@@ -38,7 +38,7 @@ def metric_row(
     statistic: Callable[[IntArray], float],
     questions: Labels,
     settings: ScoringSettings,
-) -> Row:
+) -> ScoreRow:
     """Any statistic of traces with its interval.
 
     Args:
@@ -49,10 +49,10 @@ def metric_row(
         settings: how intervals are made.
     """
     found = resampled(statistic, questions, settings)
-    return Row(estimator, metric, found.value, found.low, found.high, len(questions), found.undefined)
+    return ScoreRow(estimator, metric, found.value, found.low, found.high, len(questions), found.undefined)
 
 
-def mean_row(estimator: str, metric: str, values: FloatArray, questions: Labels, settings: ScoringSettings) -> Row:
+def mean_row(estimator: str, metric: str, values: FloatArray, questions: Labels, settings: ScoringSettings) -> ScoreRow:
     """The mean of those `values` `[n]` that are not NaN, with its interval; other arguments as in `metric_row`."""
     known = ~np.isnan(values)
     own = values[known]
@@ -61,7 +61,7 @@ def mean_row(estimator: str, metric: str, values: FloatArray, questions: Labels,
 
 def estimator_rows(
     estimator: str, traces: pd.DataFrame, steps: StepsByTrace, settings: ScoringSettings, *, last: bool = False
-) -> Iterator[Row]:
+) -> Iterator[ScoreRow]:
     """All metrics of an estimator, see `ccps.reasoning.scoring.score_cell`.
 
     Args:
@@ -102,18 +102,18 @@ class _Sample:
     def values(self, name: str) -> FloatArray:
         return numbers(self.traces, f"{name}_{self.estimator}")
 
-    def fact(self, metric: str, value: float, low: float = np.nan, high: float = np.nan) -> Row:
+    def fact(self, metric: str, value: float, low: float = np.nan, high: float = np.nan) -> ScoreRow:
         n = len(self.traces)
-        return Row(self.estimator, metric, value if n else np.nan, low, high, n)
+        return ScoreRow(self.estimator, metric, value if n else np.nan, low, high, n)
 
-    def row(self, metric: str, statistic: Callable[[IntArray], float]) -> Row:
+    def row(self, metric: str, statistic: Callable[[IntArray], float]) -> ScoreRow:
         return metric_row(self.estimator, metric, statistic, self.questions, self.settings)
 
-    def mean(self, metric: str, values: FloatArray) -> Row:
+    def mean(self, metric: str, values: FloatArray) -> ScoreRow:
         return mean_row(self.estimator, metric, values, self.questions, self.settings)
 
 
-def _score_rows(sample: _Sample, *, last: bool) -> Iterator[Row]:
+def _score_rows(sample: _Sample, *, last: bool) -> Iterator[ScoreRow]:
     f, c = sample.values("faithfulness"), sample.values("confidence")
     bins, mode = sample.settings.bins, sample.mode
 
@@ -135,7 +135,7 @@ def _score_rows(sample: _Sample, *, last: bool) -> Iterator[Row]:
     yield sample.fact("cmfg_star_bins", len(star.strata.weights))
 
 
-def _baseline_rows(sample: _Sample) -> Iterator[Row]:
+def _baseline_rows(sample: _Sample) -> Iterator[ScoreRow]:
     steps = sample.decisiveness, sample.confidence, sample.values("confidence")
     found = baselines("cmfg_star", *steps, bins=sample.settings.bins, mode=sample.mode)
     yield sample.fact("always_decisive", found.always_decisive)
@@ -148,7 +148,7 @@ def _baseline_rows(sample: _Sample) -> Iterator[Row]:
     yield sample.row("excess_permutation", excess.over_permutation)
 
 
-def _agreement_rows(sample: _Sample, *, last: bool) -> Iterator[Row]:
+def _agreement_rows(sample: _Sample, *, last: bool) -> Iterator[ScoreRow]:
     confidence, gap = sample.values("confidence"), sample.values("gap")
     yield sample.mean("mean_confidence", confidence)
     if last:

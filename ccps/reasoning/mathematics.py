@@ -23,7 +23,7 @@ _SECONDS_TO_START = 120.0
 _BYTES = 4 << 30
 
 
-class Comparison(NamedTuple):
+class Equality(NamedTuple):
     """What came of a comparison."""
 
     same: bool | None
@@ -40,7 +40,7 @@ class Comparer:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def compare(self, gold: str, answer: str, *, seconds: float = SECONDS) -> Comparison:
+    def compare(self, gold: str, answer: str, *, seconds: float = SECONDS) -> Equality:
         """Compare an answer with the right one within some seconds; see `same_mathematics`."""
         with self._lock:
             process = self._process or self._start()
@@ -51,9 +51,9 @@ class Comparer:
             except BrokenPipeError:
                 reply = b""
             if reply:
-                return Comparison(*json.loads(reply))
+                return Equality(*json.loads(reply))
             self._end()
-            return Comparison(None, "comparing broke off" if reply == b"" else f"comparing took over {seconds:g} s")
+            return Equality(None, "comparing broke off" if reply == b"" else f"comparing took over {seconds:g} s")
 
     def close(self) -> None:
         """End the process, if there is one."""
@@ -82,7 +82,7 @@ class Comparer:
             self._process = None
 
 
-def same_mathematics(gold: str, answer: str) -> Comparison:
+def same_mathematics(gold: str, answer: str) -> Equality:
     r"""Whether an answer equals the right one as mathematics: `\frac{1}{2}`, `0.5` and `1/2` are the same.
 
     Source: `math-verify` (https://github.com/huggingface/Math-Verify), floats to six decimals.
@@ -127,13 +127,13 @@ def _serve() -> None:
     logging.disable()
     from math_verify import parse, verify
 
-    def compare(gold: str, answer: str) -> Comparison:
+    def compare(gold: str, answer: str) -> Equality:
         parsed = []
         for text, name in ((gold, "the right answer"), (answer, "the answer")):
             parsed.append(parse(f"\\boxed{{{text.strip().strip('$')}}}", parsing_timeout=None))
             if not parsed[-1]:
-                return Comparison(None, f"{name} cannot be read as mathematics")
-        return Comparison(bool(verify(*parsed, timeout_seconds=None, raise_on_error=True)))
+                return Equality(None, f"{name} cannot be read as mathematics")
+        return Equality(bool(verify(*parsed, timeout_seconds=None, raise_on_error=True)))
 
     print("ready", file=replies, flush=True)
     for line in sys.stdin:
@@ -141,7 +141,7 @@ def _serve() -> None:
             reply = compare(*json.loads(line))
         # Whatever two expressions provoke in the libraries: they were not compared, and the next ones may be.
         except Exception as error:
-            reply = Comparison(None, f"comparing failed ({type(error).__name__})")
+            reply = Equality(None, f"comparing failed ({type(error).__name__})")
         print(json.dumps(reply), file=replies, flush=True)
 
 

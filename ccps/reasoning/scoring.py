@@ -11,7 +11,7 @@ from ccps.core.settings import check
 from ccps.faithful import Mode, TraceRule, correlations, score_trace, trace_confidence
 from ccps.faithful.modes import read_scores
 from ccps.metrics.inputs import IntArray
-from ccps.reasoning.estimator_rows import Row, estimator_rows, mean_row
+from ccps.reasoning.estimator_rows import ScoreRow, estimator_rows, mean_row
 from ccps.reasoning.resampling import question_labels
 from ccps.reasoning.tables import StepsByTrace, check_tables, numbers
 from ccps.settings.faithful.scoring import ScoringSettings
@@ -149,7 +149,9 @@ def score_cell(
     )
 
 
-def _overall(traces: pd.DataFrame, counted: pd.DataFrame, sizes: IntArray, settings: ScoringSettings) -> Iterator[Row]:
+def _overall(
+    traces: pd.DataFrame, counted: pd.DataFrame, sizes: IntArray, settings: ScoringSettings
+) -> Iterator[ScoreRow]:
     questions, marked = question_labels(traces), traces["correct"].notna().to_numpy()
     right = traces["correct"][marked].astype(bool).to_numpy(dtype=np.float64)
     yield mean_row("", "accuracy", right, questions[marked], settings)
@@ -165,7 +167,7 @@ def _overall(traces: pd.DataFrame, counted: pd.DataFrame, sizes: IntArray, setti
         "n_misaligned": (traces["misaligned"].fillna("") != "").sum(),
     }
     for metric, count in counts.items():
-        yield Row("", metric, float(count), np.nan, np.nan, len(traces))
+        yield ScoreRow("", metric, float(count), np.nan, np.nan, len(traces))
 
 
 def _dropped_traces(traces: pd.DataFrame, counted: pd.DataFrame) -> Iterator[tuple[str, str, int]]:
@@ -182,7 +184,7 @@ def _dropped_steps(estimator: str, counted: pd.DataFrame, steps: StepsByTrace) -
     yield f"traces in {estimator}", "no step has both decisiveness and confidence", unscored
 
 
-def _dropped_values(rows: Sequence[Row]) -> Iterator[tuple[str, str, int]]:
+def _dropped_values(rows: Sequence[ScoreRow]) -> Iterator[tuple[str, str, int]]:
     n = {(row.estimator, row.metric): row.n for row in rows}
     for row in rows:
         name = f"{row.metric} {row.estimator}".strip()

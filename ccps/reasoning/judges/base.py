@@ -29,7 +29,7 @@ class Pair(NamedTuple):
     """The step, whole."""
 
 
-class Verdict(NamedTuple):
+class StepVerdict(NamedTuple):
     """What a judge says of a pair."""
 
     inconsistency: float
@@ -98,14 +98,14 @@ class ConsistencyJudge(ABC):
         """
         raise NotImplementedError
 
-    def judge(self, pairs: Sequence[Pair]) -> list[Verdict]:
+    def judge(self, pairs: Sequence[Pair]) -> list[StepVerdict]:
         """Judge pairs, in their order; equal ones once."""
         judged = [pair for pair in dict.fromkeys(pairs) if self.mode == "parity" or pair.context.strip()]
         found = dict(zip(judged, self.judge_distinct(judged) if judged else [], strict=True))
-        return [found.get(pair, Verdict(math.nan, reason=EMPTY)) for pair in pairs]
+        return [found.get(pair, StepVerdict(math.nan, reason=EMPTY)) for pair in pairs]
 
     @abstractmethod
-    def judge_distinct(self, pairs: Sequence[Pair]) -> list[Verdict]:
+    def judge_distinct(self, pairs: Sequence[Pair]) -> list[StepVerdict]:
         """Judge different pairs, at least one."""
 
     @property

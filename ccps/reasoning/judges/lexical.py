@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 from ccps.faithful import Mode
 from ccps.grading.normalise import normalise, token_f1
 from ccps.llm import ModelFiles
-from ccps.reasoning.judges.base import ConsistencyJudge, Opening, Pair, Verdict, register
+from ccps.reasoning.judges.base import ConsistencyJudge, Opening, Pair, StepVerdict, register
 from ccps.settings.faithful.judge import JudgeChoice
 
 Measure = Literal["token_f1", "rouge_l"]
@@ -47,10 +47,10 @@ class LexicalJudge(ConsistencyJudge):
         """Make it."""
         return cls(cast(Measure, opening.choice.measure), opening.mode)
 
-    def judge_distinct(self, pairs: Sequence[Pair]) -> list[Verdict]:
+    def judge_distinct(self, pairs: Sequence[Pair]) -> list[StepVerdict]:
         """Compare the words of each pair."""
         f1 = token_f1 if self.measure == "token_f1" else rouge_l
-        return [Verdict(1.0 - f1(pair.context, pair.assertion)) for pair in pairs]
+        return [StepVerdict(1.0 - f1(pair.context, pair.assertion)) for pair in pairs]
 
 
 def rouge_l(one: str, other: str) -> float:

@@ -9,7 +9,7 @@ from ccps.faithful import Mode
 from ccps.llm import ModelFiles, plan_batches, work_off
 from ccps.llm.checkpoint import fingerprint
 from ccps.meaning.entailment import Entailment, find_entailment_model
-from ccps.reasoning.judges.base import TOO_LONG, ConsistencyJudge, Opening, Pair, Verdict, register
+from ccps.reasoning.judges.base import TOO_LONG, ConsistencyJudge, Opening, Pair, StepVerdict, register
 from ccps.settings.faithful.judge import JudgeChoice
 
 _SETTING: Final = "faithful.judge.nli_model"
@@ -60,7 +60,7 @@ class NliJudge(ConsistencyJudge):
         folder = find_entailment_model(opening.choice.nli_model or "", _SETTING)
         return cls(Entailment(folder, opening.device, _SETTING), opening.mode, opening.choice.max_batch_tokens)
 
-    def judge_distinct(self, pairs: Sequence[Pair]) -> list[Verdict]:
+    def judge_distinct(self, pairs: Sequence[Pair]) -> list[StepVerdict]:
         """Read each pair, in batches of like length.
 
         Raises:
@@ -75,6 +75,6 @@ class NliJudge(ConsistencyJudge):
         batches = plan_batches([lengths[index] for index in fitting], self.max_batch_tokens)
         found = dict(zip(fitting, work_off(read, batches, "nli"), strict=True))
         return [
-            Verdict(found[index]) if index in found else Verdict(math.nan, reason=TOO_LONG)
+            StepVerdict(found[index]) if index in found else StepVerdict(math.nan, reason=TOO_LONG)
             for index in range(len(pairs))
         ]

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from ccps.llm import ModelFiles
-from ccps.reasoning.judges.base import ConsistencyJudge, Opening, Pair, Verdict, register
+from ccps.reasoning.judges.base import ConsistencyJudge, Opening, Pair, StepVerdict, register
 from ccps.settings.faithful.judge import JudgeChoice
 
 NO_NUMBER = "a step without a number"
@@ -46,15 +46,15 @@ class NumericJudge(ConsistencyJudge):
         """Make it."""
         return cls(opening.mode)
 
-    def judge_distinct(self, pairs: Sequence[Pair]) -> list[Verdict]:
+    def judge_distinct(self, pairs: Sequence[Pair]) -> list[StepVerdict]:
         """Compare the last numbers of each pair."""
         return [_same_number(last_number(pair.context), last_number(pair.assertion)) for pair in pairs]
 
 
-def _same_number(said: Fraction | None, wanted: Fraction | None) -> Verdict:
+def _same_number(said: Fraction | None, wanted: Fraction | None) -> StepVerdict:
     if wanted is None:
-        return Verdict(math.nan, reason=NO_NUMBER)
-    return Verdict(float(said != wanted), reply="" if said is None else str(said))
+        return StepVerdict(math.nan, reason=NO_NUMBER)
+    return StepVerdict(float(said != wanted), reply="" if said is None else str(said))
 
 
 def last_number(text: str) -> Fraction | None:

@@ -13,7 +13,7 @@ from ccps.faithful import Mode, verdict_inconsistency
 from ccps.grading.asker import ChatAsker, asked_of
 from ccps.grading.base import Usage
 from ccps.llm import LanguageModel, ModelFiles, find_model, generate, lay_out, load_model, prompt_ids, work_off
-from ccps.reasoning.judges.base import TOO_LONG, ConsistencyJudge, Opening, Pair, Verdict, register
+from ccps.reasoning.judges.base import TOO_LONG, ConsistencyJudge, Opening, Pair, StepVerdict, register
 from ccps.settings.faithful.judge import JudgeChoice
 
 UNCLEAR = "neither yes nor no in the judge's reply"
@@ -92,7 +92,7 @@ class YesNoJudge(ConsistencyJudge):
             )
         return cls(lm, opening.mode, choice.max_new_tokens, choice.max_batch_tokens)
 
-    def judge_distinct(self, pairs: Sequence[Pair]) -> list[Verdict]:
+    def judge_distinct(self, pairs: Sequence[Pair]) -> list[StepVerdict]:
         """Ask about each pair, in batches of like length.
 
         Raises:
@@ -103,7 +103,7 @@ class YesNoJudge(ConsistencyJudge):
         fitting = [i for i, prompt in enumerate(prompts) if len(prompt) + self.max_new_tokens <= lm.context_window]
         replies = dict(zip(fitting, self._ask([prompts[index] for index in fitting]), strict=True))
         return [
-            read_verdict(replies[index], self.mode) if index in replies else Verdict(math.nan, reason=TOO_LONG)
+            read_verdict(replies[index], self.mode) if index in replies else StepVerdict(math.nan, reason=TOO_LONG)
             for index in range(len(pairs))
         ]
 
@@ -135,7 +135,7 @@ class EndpointJudge(ConsistencyJudge):
         """Replies, and tokens of all replies that were used since construction."""
         return self._asker.usage
 
-    def judge_distinct(self, pairs: Sequence[Pair]) -> list[Verdict]:
+    def judge_distinct(self, pairs: Sequence[Pair]) -> list[StepVerdict]:
         """Ask about each pair.
 
         Raises:
@@ -155,7 +155,7 @@ def agreement_chat(context: str, assertion: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": _AGREEMENT.format(context=context, assertion=assertion)}]
 
 
-def read_verdict(reply: str, mode: Mode) -> Verdict:
+def read_verdict(reply: str, mode: Mode) -> StepVerdict:
     """What a reply in words amounts to."""
     value = verdict_inconsistency(reply, mode=mode)
-    return Verdict(value, reply, UNCLEAR if math.isnan(value) else "")
+    return StepVerdict(value, reply, UNCLEAR if math.isnan(value) else "")

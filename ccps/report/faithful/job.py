@@ -6,10 +6,10 @@ from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
 from ccps.core.text import slug
 from ccps.estimators.base import ESTIMATORS
 from ccps.report.kit.figure import Gap, Picture, picture
-from ccps.report.kit.job import Job
+from ccps.report.kit.job import ReportJob
 from ccps.report.kit.style import MethodStyle, method_styles
 
-FAITHFUL: Job[FaithfulData] = Job("ccps.report.faithful")
+FAITHFUL: ReportJob[FaithfulData] = ReportJob("ccps.report.faithful")
 
 
 def styles(cell: FaithfulCell) -> dict[str, MethodStyle]:

@@ -18,7 +18,7 @@ from ccps.report.faithful.traces import traces_section
 from ccps.report.faithful.trajectory import trajectory_section
 from ccps.report.faithful.words import conclusion, found_section
 from ccps.report.kit.files import new_folders, write_costs, write_csv, write_run, write_text
-from ccps.report.kit.job import Head, write_pages
+from ccps.report.kit.job import PageHead, write_pages
 from ccps.report.kit.section import latex_file
 from ccps.report.shared import cost_section, making_section
 
@@ -56,7 +56,7 @@ def write_faithful(data: FaithfulData, folder: Path) -> list[Path]:
         main.md and main.tex, figures/, report.html, report.md, costs.csv and run.json.
     """
     tables, _ = new_folders(folder)
-    pages = FAITHFUL.pages(data, Head(data.title, conclusion(data), _QUESTION, data.settings))
+    pages = FAITHFUL.pages(data, PageHead(data.title, conclusion(data), _QUESTION, data.settings))
     main = [scores_section(data), support_section(data)]
     return [
         *_tables(data, tables),

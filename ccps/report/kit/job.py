@@ -22,7 +22,7 @@ Make = Callable[[Data], Section | None]
 Draw = Callable[[Data], Iterable[Picture | Gap]]
 
 
-class Head(NamedTuple):
+class PageHead(NamedTuple):
     """What stands above the sections."""
 
     title: str
@@ -40,7 +40,7 @@ class Pages(NamedTuple):
 
 
 @dataclass
-class Job(Generic[Data]):
+class ReportJob(Generic[Data]):
     """A kind of report.
 
     Attributes:
@@ -79,7 +79,7 @@ class Job(Generic[Data]):
         made = (make(data) for make in self.sections)
         return {part.anchor: part for part in made if part is not None}
 
-    def pages(self, data: Data, head: Head, *, in_full: bool = True) -> Pages:
+    def pages(self, data: Data, head: PageHead, *, in_full: bool = True) -> Pages:
         """Draw all figures and lay out both pages.
 
         Args:
@@ -139,12 +139,12 @@ def _left_out(n: int) -> str:
     return f"{n} figures of the other methods, here and below, are not on this page; they lie in the folder figures/."
 
 
-def _page(head: Head, sections: Mapping[str, Section], shown: Mapping[str, Sequence[Picture]]) -> str:
+def _page(head: PageHead, sections: Mapping[str, Section], shown: Mapping[str, Sequence[Picture]]) -> str:
     css = Markup((ROOM / "kit" / "style.css").read_text(encoding="utf-8"))
     return str(render("kit/page.html.j2", head=head, css=css, sections=list(sections.values()), pictures=shown)) + "\n"
 
 
-def _markdown(head: Head, sections: Mapping[str, Section], shown: Mapping[str, Sequence[Picture]]) -> str:
+def _markdown(head: PageHead, sections: Mapping[str, Section], shown: Mapping[str, Sequence[Picture]]) -> str:
     parts = [
         f"# {markdown_escape(head.title)}",
         f"**{markdown_escape(head.conclusion)}**",

@@ -4,9 +4,9 @@ import pandas as pd
 
 from ccps.analysis.findings import Findings
 from ccps.analysis.records import Setting
-from ccps.report.kit.job import Job
+from ccps.report.kit.job import ReportJob
 
-MAIN: Job[Findings] = Job("ccps.report.main")
+MAIN: ReportJob[Findings] = ReportJob("ccps.report.main")
 
 
 def heading_of(setting: Setting) -> str:

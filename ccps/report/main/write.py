@@ -17,7 +17,7 @@ from ccps.analysis.data import (
 from ccps.analysis.findings import Findings
 from ccps.analysis.records import DROP_COLUMNS, SHAP_COLUMNS, SHARED_COLUMNS, TRANSFER_COLUMNS
 from ccps.report.kit.files import new_folders, write_costs, write_csv, write_run, write_text
-from ccps.report.kit.job import Head, write_pages
+from ccps.report.kit.job import PageHead, write_pages
 from ccps.report.kit.section import latex_file
 from ccps.report.main.audit import audit_section
 from ccps.report.main.conventions import convention_parts, conventions_section
@@ -98,10 +98,10 @@ def write_report(data: ReportData, folder: Path) -> list[Path]:
     ]
 
 
-def head(found: Findings) -> Head:
+def head(found: Findings) -> PageHead:
     """What stands above the sections."""
     data = found.data
-    return Head(data.title, found.verdict.conclusion, data.question, {fact.name: fact.text for fact in data.facts})
+    return PageHead(data.title, found.verdict.conclusion, data.question, {fact.name: fact.text for fact in data.facts})
 
 
 def write_results(results: pd.DataFrame, path: Path, extra: Sequence[str] = ()) -> Path:

@@ -1,6 +1,6 @@
 """The report of a sweep: what its figures register with."""
 
 from ccps.analysis.sweep_data import SweepData
-from ccps.report.kit.job import Job
+from ccps.report.kit.job import ReportJob
 
-SWEEP: Job[SweepData] = Job("ccps.report.sweep")
+SWEEP: ReportJob[SweepData] = ReportJob("ccps.report.sweep")

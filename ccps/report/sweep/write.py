@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ccps.analysis.sweep_data import BEST_COLUMNS, SWEEP_COLUMNS, SweepData
 from ccps.report.kit.files import new_folders, write_csv, write_run
-from ccps.report.kit.job import Head, write_pages
+from ccps.report.kit.job import PageHead, write_pages
 from ccps.report.shared import cost_section, making_section
 from ccps.report.sweep.best import best_section, sentences
 from ccps.report.sweep.curves import curves_section
@@ -31,7 +31,7 @@ def write_sweep(data: SweepData, folder: Path) -> list[Path]:
         The files: tables/sweep.csv, tables/best.csv, figures/, report.html, report.md, costs.csv and run.json.
     """
     tables, _ = new_folders(folder)
-    pages = SWEEP.pages(data, Head(data.title, sentences(data)[0], _QUESTION, {}))
+    pages = SWEEP.pages(data, PageHead(data.title, sentences(data)[0], _QUESTION, {}))
     return [
         write_csv(data.sweep[list(SWEEP_COLUMNS)], tables / "sweep.csv"),
         write_csv(data.best[list(BEST_COLUMNS)], tables / "best.csv"),

@@ -50,7 +50,7 @@ class Place(NamedTuple):
 
 
 @dataclass
-class Cell:
+class RunCell:
     """What has been made of one place so far.
 
     Attributes:

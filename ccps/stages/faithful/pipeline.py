@@ -23,7 +23,7 @@ from ccps.reasoning.trace import Segmentation
 from ccps.settings.faithful.run import STAGES, FaithfulConfig
 from ccps.settings.faithful.task import TaskSpec
 from ccps.settings.faithful.traces import TraceFile, TraceSettings
-from ccps.stages.faithful.cells import Cell, Place, places
+from ccps.stages.faithful.cells import Place, RunCell, places
 from ccps.stages.faithful.confidence import ConfidenceStage
 from ccps.stages.faithful.mark import MarkStage
 from ccps.stages.faithful.read import ReadStage
@@ -115,11 +115,11 @@ class FaithfulPipeline:
             self.job.then(shared.release)
         return scored
 
-    def _with_model(self, place: Place, shared: SharedModel | None) -> Cell:
+    def _with_model(self, place: Place, shared: SharedModel | None) -> RunCell:
         """What needs the model's layers."""
         traces = self.job.add(self._trace_stage(place, shared))
         run = TraceRun(place.label, traces, shared)
-        cell = Cell(place, run, artifacts=[traces])
+        cell = RunCell(place, run, artifacts=[traces])
         if shared is None:
             cell.absent |= {one.name: NO_MODEL for one in self.estimators if one.needs_model}
             return cell
@@ -129,7 +129,7 @@ class FaithfulPipeline:
         self._own_stages(cell, reads_layers=True)
         return cell
 
-    def _own_stages(self, cell: Cell, *, reads_layers: bool) -> None:
+    def _own_stages(self, cell: RunCell, *, reads_layers: bool) -> None:
         """Stages that estimators need for themselves: those that need the model's layers, or the others."""
         for estimator in self.estimators:
             for own in estimator.stages if estimator.name not in cell.absent else ():
@@ -157,7 +157,7 @@ class FaithfulPipeline:
     def _import(self, place: Place, file: TraceFile, shared: SharedModel | None) -> ImportStage:
         return ImportStage(file.path, place.label, self.faithful.shard_traces, self._kept().alternatives, shared)
 
-    def _judged(self, cell: Cell, head: Artifact | None) -> ScoredRun:
+    def _judged(self, cell: RunCell, head: Artifact | None) -> ScoredRun:
         """What needs no more than what the model has left behind."""
         faithful, place, run = self.faithful, cell.place, cell.run
         run.head = head

@@ -15,7 +15,7 @@ from ccps.pipeline.stage import Stage, Work, total_cost
 from ccps.reasoning.profiles import worst
 from ccps.report.faithful.write import write_faithful
 from ccps.settings.faithful.run import FaithfulConfig
-from ccps.stages.faithful.cells import Cell
+from ccps.stages.faithful.cells import RunCell
 from ccps.stages.faithful.score import read_table
 from ccps.stages.faithful.tables import MeasuredRun
 
@@ -38,7 +38,7 @@ class ScoredRun(NamedTuple):
         scores: what `FaithStage` wrote.
     """
 
-    cell: Cell
+    cell: RunCell
     measured: MeasuredRun
     scores: Artifact
 
@@ -137,7 +137,7 @@ class FaithReportStage(Stage):
             notes=tuple(self._notes(cell)),
         )
 
-    def _dropped(self, cell: Cell, measured: MeasuredRun) -> pd.DataFrame:
+    def _dropped(self, cell: RunCell, measured: MeasuredRun) -> pd.DataFrame:
         """What is missing of the task and of each estimator, by reason."""
         left_out = cell.place.task[1].left_out if cell.place.task else {}
         rows = [("questions", reason, number) for reason, number in left_out.items()]
@@ -162,7 +162,7 @@ class FaithReportStage(Stage):
             **{estimator.label: estimator.in_words for estimator in self.estimators if estimator.in_words},
         }
 
-    def _notes(self, cell: Cell) -> Iterator[str]:
+    def _notes(self, cell: RunCell) -> Iterator[str]:
         """What a reader needs to know of single artifacts."""
         of_stages = {own.name: own.note for estimator in self.estimators for own in estimator.stages}
         for artifact in cell.artifacts:
@@ -172,7 +172,7 @@ class FaithReportStage(Stage):
                 yield f"{what[0].upper()}{what[1:]}: {number:,}."
 
 
-def _seconds(estimator: Estimator, cell: Cell, measured: MeasuredRun) -> float:
+def _seconds(estimator: Estimator, cell: RunCell, measured: MeasuredRun) -> float:
     """What an estimator took for all traces, with all stages that only it needs."""
     own = [cell.run.made[stage.name] for stage in estimator.stages]
     return sum(total_cost(artifact, "seconds") for artifact in [measured.confidences[estimator.name], *own])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ccps.llm.decode import PAD, Row, decode, padded
+from ccps.llm.decode import PAD, DecodedRow, decode, padded
 
 END = 99
 
@@ -27,13 +27,13 @@ class Counting:
         self.kept.append(list(rows))
 
 
-def choose(states: Tensor, rows: Sequence[Row]) -> list[int]:
+def choose(states: Tensor, rows: Sequence[DecodedRow]) -> list[int]:
     assert len(states) == len(rows)
     return [int(state) for state in states]
 
 
 def test_rows_are_written_until_the_limit_and_the_last_token_is_not_read() -> None:
-    rows, model = [Row(), Row()], Counting([3, 10])
+    rows, model = [DecodedRow(), DecodedRow()], Counting([3, 10])
     decode(rows, model.begin, model.read, choose, 3, [END])
     assert [row.tokens for row in rows] == [[3, 4, 5], [10, 11, 12]]
     assert model.reads == [[3, 10], [4, 11]]
@@ -41,7 +41,7 @@ def test_rows_are_written_until_the_limit_and_the_last_token_is_not_read() -> No
 
 
 def test_a_row_that_has_ended_reads_padding_and_the_loop_stops_with_the_last() -> None:
-    rows, model = [Row(), Row(), Row()], Counting([97, 96, END])
+    rows, model = [DecodedRow(), DecodedRow(), DecodedRow()], Counting([97, 96, END])
     decode(rows, model.begin, model.read, choose, 50, [END])
     assert [row.tokens for row in rows] == [[97, 98], [96, 97, 98], []]
     assert all(row.ended for row in rows)
@@ -49,14 +49,14 @@ def test_a_row_that_has_ended_reads_padding_and_the_loop_stops_with_the_last() -
 
 
 def test_a_complete_row_is_done_and_has_not_ended() -> None:
-    rows, model = [Row(), Row()], Counting([3, 10])
+    rows, model = [DecodedRow(), DecodedRow()], Counting([3, 10])
     decode(rows, model.begin, model.read, choose, 50, [12], complete=lambda tokens: 5 in tokens)
     assert [(row.tokens, row.ended, row.done) for row in rows] == [([3, 4, 5], False, True), ([10, 11], True, True)]
 
 
 @pytest.mark.parametrize(("n_rows", "kept"), [(8, [[1, 2, 3, 4, 5, 6, 7]]), (9, [])])
 def test_rows_leave_the_batch_when_an_eighth_is_done(n_rows: int, kept: list[list[int]]) -> None:
-    rows, model = [Row() for _ in range(n_rows)], Counting([END, *range(1, n_rows)])
+    rows, model = [DecodedRow() for _ in range(n_rows)], Counting([END, *range(1, n_rows)])
     decode(rows, model.begin, model.read, choose, 3, [END], keep=model.keep)
     assert model.kept == kept
     assert [len(read) for read in model.reads] == [n_rows - len(kept)] * 2

@@ -21,7 +21,7 @@ from ccps.reasoning.judges.base import (
     ConsistencyJudge,
     Opening,
     Pair,
-    Verdict,
+    StepVerdict,
     judge_faults,
     judge_inputs,
     open_judge,
@@ -34,7 +34,7 @@ from ccps.settings.faithful.judge import JudgeChoice
 
 CONF = Path(__file__).parents[3] / "conf" / "faithful" / "judge"
 FILES = ModelFiles("m", ModelConfig("random", "llama"), None, "print")
-EMPTY = Verdict(math.nan, reason="an empty continuation")
+EMPTY = StepVerdict(math.nan, reason="an empty continuation")
 
 
 def values(judge: ConsistencyJudge, *pairs: tuple[str, str]) -> list[float]:
@@ -48,9 +48,9 @@ class Counting(ConsistencyJudge):
         super().__init__(mode)
         self.seen: list[Any] = []
 
-    def judge_distinct(self, pairs: Any) -> list[Verdict]:
+    def judge_distinct(self, pairs: Any) -> list[StepVerdict]:
         self.seen += pairs
-        return [Verdict(len(pair.context) / 10) for pair in pairs]
+        return [StepVerdict(len(pair.context) / 10) for pair in pairs]
 
 
 @pytest.mark.parametrize("mode", ["strict", "parity"])
@@ -58,7 +58,12 @@ def test_equal_pairs_are_judged_once_and_empty_ones_in_parity_only(mode: Literal
     judge = Counting(mode)
     pairs = [Pair("ab", "x"), Pair(" \n", "x"), Pair("ab", "x"), Pair("a", "x")]
     found = judge.judge(pairs)
-    assert found == [Verdict(0.2), Verdict(0.2) if mode == "parity" else EMPTY, Verdict(0.2), Verdict(0.1)]
+    assert found == [
+        StepVerdict(0.2),
+        StepVerdict(0.2) if mode == "parity" else EMPTY,
+        StepVerdict(0.2),
+        StepVerdict(0.1),
+    ]
     assert judge.seen == [pair for pair in (pairs[0], pairs[1], pairs[3]) if mode == "parity" or pair.context.strip()]
     assert judge.judge([]) == []
 
@@ -266,8 +271,8 @@ class Lenient(ConsistencyJudge):
     def open(cls, opening: Opening) -> "Lenient":
         return cls(opening.mode)
 
-    def judge_distinct(self, pairs: Sequence[Pair]) -> list[Verdict]:
-        return [Verdict(0.0) for _ in pairs]
+    def judge_distinct(self, pairs: Sequence[Pair]) -> list[StepVerdict]:
+        return [StepVerdict(0.0) for _ in pairs]
 
 
 def test_a_judge_from_outside_the_package(tmp_path: Path) -> None:

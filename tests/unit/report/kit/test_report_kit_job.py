@@ -9,14 +9,14 @@ import pytest
 from ccps.analysis.data import ReportData
 from ccps.analysis.findings import Findings
 from ccps.report.kit.figure import Gap, Picture, picture
-from ccps.report.kit.job import Head, Job
+from ccps.report.kit.job import PageHead, ReportJob
 from ccps.report.kit.section import Section
 from ccps.report.kit.style import new_figure
 from ccps.report.main.job import MAIN
 from ccps.report.main.left_out import counts_section
 from ccps.report.main.write import write_report
 
-HEAD = Head("A <title>", "It is.", "Is it?", {"Questions": "8"})
+HEAD = PageHead("A <title>", "It is.", "Is it?", {"Questions": "8"})
 
 
 def _picture(name: str, *, extra: bool = False) -> Picture:
@@ -26,7 +26,7 @@ def _picture(name: str, *, extra: bool = False) -> Picture:
 
 
 @pytest.fixture
-def main(monkeypatch: pytest.MonkeyPatch) -> Job[Findings]:
+def main(monkeypatch: pytest.MonkeyPatch) -> ReportJob[Findings]:
     """The report of an experiment without its own figures, as it was again after the test."""
     monkeypatch.setattr(MAIN, "figures", [])
     monkeypatch.setattr(MAIN, "sections", [*MAIN.sections])
@@ -34,7 +34,7 @@ def main(monkeypatch: pytest.MonkeyPatch) -> Job[Findings]:
 
 
 def test_a_figure_from_outside_is_in_page_markdown_and_folder(
-    main: Job[Findings], make_data: Callable[..., ReportData], tmp_path: Path
+    main: ReportJob[Findings], make_data: Callable[..., ReportData], tmp_path: Path
 ) -> None:
     @main.figure("counts")
     def lines(found: Findings) -> Iterator[Picture]:
@@ -53,7 +53,7 @@ def test_a_figure_from_outside_is_in_page_markdown_and_folder(
 
 
 def test_a_section_from_outside_stands_where_it_asked_to(
-    main: Job[Findings], make_data: Callable[..., ReportData], tmp_path: Path
+    main: ReportJob[Findings], make_data: Callable[..., ReportData], tmp_path: Path
 ) -> None:
     @main.section(after=counts_section)
     def weather(found: Findings) -> Section:
@@ -73,7 +73,7 @@ def test_a_section_from_outside_stands_where_it_asked_to(
 
 
 def test_why_a_figure_is_missing_is_a_note_of_its_section() -> None:
-    job: Job[int] = Job("", [lambda _: Section("a", "A", notes=["A note."])])
+    job: ReportJob[int] = ReportJob("", [lambda _: Section("a", "A", notes=["A note."])])
     job.figure("a")(lambda n: [Gap(f"No figure of {n}.")])
     pages = job.pages(3, HEAD)
     assert pages.pictures == []
@@ -82,7 +82,7 @@ def test_why_a_figure_is_missing_is_a_note_of_its_section() -> None:
 
 
 def test_extra_figures_are_in_the_folder_alone_unless_the_page_has_room() -> None:
-    job: Job[int] = Job("", [lambda _: Section("a", "A"), lambda _: Section("b", "B")])
+    job: ReportJob[int] = ReportJob("", [lambda _: Section("a", "A"), lambda _: Section("b", "B")])
     job.figure("b")(lambda _: [_picture("one"), _picture("two", extra=True)])
     full, brief = job.pages(0, HEAD), job.pages(0, HEAD, in_full=False)
     assert [image.name for image in full.pictures] == [image.name for image in brief.pictures] == ["one.png", "two.png"]
@@ -95,18 +95,18 @@ def test_extra_figures_are_in_the_folder_alone_unless_the_page_has_room() -> Non
 
 
 def test_a_figure_needs_a_name_of_its_own_and_a_section_that_is_there() -> None:
-    job: Job[int] = Job("", [lambda _: Section("a", "A")])
+    job: ReportJob[int] = ReportJob("", [lambda _: Section("a", "A")])
     job.figure("a")(lambda _: [_picture("one"), _picture("one")])
     with pytest.raises(ValueError, match=r"different file names, but got \['one.png'\]"):
         job.pages(0, HEAD)
-    lost: Job[int] = Job("", [lambda _: Section("a", "A"), lambda _: None])
+    lost: ReportJob[int] = ReportJob("", [lambda _: Section("a", "A"), lambda _: None])
     lost.figure("b")(lambda _: [_picture("one")])
     with pytest.raises(ValueError, match=r"stand in a section of the report \(a\), but got some of \['b'\]"):
         lost.pages(0, HEAD)
 
 
 def test_the_page_opens_with_title_conclusion_question_and_facts() -> None:
-    pages = Job("", [lambda _: Section("a", "A", link="Aye")]).pages(0, HEAD)
+    pages = ReportJob("", [lambda _: Section("a", "A", link="Aye")]).pages(0, HEAD)
     assert pages.markdown == "# A \\<title\\>\n\n**It is.**\n\nIs it?\n\n- **Questions**: 8\n\n## A\n"
     for part in ("<title>A &lt;title&gt;</title>", '<p class="conclusion">It is.</p>', '<a href="#a">Aye</a>'):
         assert part in pages.html
