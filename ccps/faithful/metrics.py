@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ccps.faithful.modes import Mode, check_same_length, read_scores
+from ccps.metrics.conventions import equal_width_bins
 from ccps.metrics.inputs import FloatArray, check_choice, check_positive
 
 Metric = Literal["mfg", "cmfg", "cmfg_star"]
@@ -185,9 +186,7 @@ def stratify(metric: Metric, c: FloatArray, *, bins: int = BINS, mode: Mode = "s
 
 def _equal_width(c: FloatArray, bins: int, mode: Mode) -> Strata:
     edges = np.linspace(0, 1, bins + 1)
-    # Rounding puts 0.3 into the bin that begins at 0.3, whatever 3 · 0.1 is in binary.
-    strict = np.minimum(np.floor(np.round(c * bins, 9)), bins - 1)
-    of_row = strict if mode == "strict" else np.digitize(c, edges) - 1
+    of_row = equal_width_bins(c, bins) if mode == "strict" else np.digitize(c, edges) - 1
     members = (of_row == np.arange(bins)[:, None]).astype(np.float64)
     filled = members.any(axis=1)
     n_filled, empty = int(filled.sum()), bins - int(filled.sum())

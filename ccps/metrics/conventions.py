@@ -6,6 +6,9 @@ names the one it used.
 
 One difference from the code behind `ct` remains: it works in float32, where every confidence above 1 − 3e-8
 is exactly 1 and is left out; here only those are left out that are 1 in float64.
+
+Bins of equal width begin at whole multiples of their width, whatever 3 · 0.1 is in binary. Only `ct` has the edges of
+its code, `linspace(0, 1, 11)`, of which the third, sixth and seventh lie a rounding above 0.3, 0.6 and 0.7.
 """
 
 from collections.abc import Mapping
@@ -18,7 +21,7 @@ import numpy as np
 from ccps.metrics.inputs import FloatArray, IntArray, check_choice, check_positive
 
 Confidence = Literal["max_prob", "p_correct"]
-Binning = Literal["half_open", "last_closed", "right_closed", "equal_mass"]
+Binning = Literal["half_open", "last_closed", "right_closed", "first_closed", "equal_mass"]
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,11 @@ class Convention:
     confidence: Confidence
     """`max_prob`: max(p, 1 − p), in the predicted label; `p_correct`: p, in the answer."""
     binning: Binning
-    """`half_open`: [lo, hi), 1.0 in no bin; `last_closed`: the same, 1.0 in the last bin; `right_closed`:
-    (lo, hi], 0.0 in no bin; `equal_mass`: equal counts, equal confidences together."""
+    """`half_open`: [lo, hi) with the edges `linspace(0, 1, n_bins + 1)`, 1.0 in no bin; `last_closed`: [lo, hi), 1.0 in
+    the last bin; `right_closed`: (lo, hi], 0.0 in no bin; `first_closed`: (lo, hi], 0.0 in the first bin;
+    `equal_mass`: equal counts, equal confidences together."""
     n_bins: int = 10
-    """Number of bins; the equal-width ones have the edges `linspace(0, 1, n_bins + 1)`."""
+    """Number of bins."""
 
     def __post_init__(self) -> None:
         check_choice("confidence", self.confidence, get_args(Confidence))
@@ -57,7 +61,8 @@ CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
         for convention in (
             Convention(
                 "ct",
-                "max(p, 1 − p), ten bins [lo, hi); a confidence of exactly 1 is in no bin and is left out",
+                "max(p, 1 − p), ten bins [lo, hi), but 60 and 70 % lie in the bin below, by rounding in the released "
+                "code; a confidence of exactly 1 is in no bin and is left out",
                 "released code of Calibration-Tuning (arXiv 2406.08391) and of CCPS (arXiv 2505.21772)",
                 "max_prob",
                 "half_open",
@@ -89,6 +94,13 @@ CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
                 "later code of the CCPS authors: CCPS-Oncology, BICR (arXiv 2605.10893)",
                 "p_correct",
                 "right_closed",
+            ),
+            Convention(
+                "uniform_right",
+                "P(correct), ten bins (lo, hi], 0 in the first; nothing is left out",
+                "scikit-learn's `calibration_curve` (strategy `uniform`), uqlm, lm-polygraph",
+                "p_correct",
+                "first_closed",
             ),
         )
     }
@@ -139,12 +151,25 @@ def assign_bins(confidence: FloatArray, weights: FloatArray, convention: Convent
     n_bins = convention.n_bins
     if convention.binning == "equal_mass":
         return _equal_mass_bins(confidence, weights, n_bins)
-    edges = np.linspace(0, 1, n_bins + 1)
-    if convention.binning == "right_closed":
-        bins = np.searchsorted(edges, confidence, side="left") - 1
-        return np.where(bins < 0, n_bins, bins)
-    bins = np.searchsorted(edges, confidence, side="right") - 1
-    return np.minimum(bins, n_bins - 1) if convention.binning == "last_closed" else bins
+    if convention.binning == "half_open":
+        return np.searchsorted(np.linspace(0, 1, n_bins + 1), confidence, side="right") - 1
+    bins = equal_width_bins(confidence, n_bins, right_closed=convention.binning != "last_closed")
+    return np.where(confidence == 0, n_bins, bins) if convention.binning == "right_closed" else bins
+
+
+def equal_width_bins(values: FloatArray, n_bins: int, *, right_closed: bool = False) -> IntArray:
+    """The bin of each value in [0, 1], counted from 0; every value is in one.
+
+    Rounding puts 0.3 at the edge between the third and the fourth of ten bins, whatever 3 · 0.1 is in binary.
+
+    Args:
+        values: of any shape, in [0, 1].
+        n_bins: number of bins, all of one width.
+        right_closed: bins (lo, hi], the first closed on both sides, instead of [lo, hi), the last so.
+    """
+    place = np.round(values * n_bins, 9)
+    bins: IntArray = (np.ceil(place) - 1 if right_closed else np.floor(place)).astype(np.int64)
+    return np.clip(bins, 0, n_bins - 1)
 
 
 def _equal_mass_bins(confidence: FloatArray, weights: FloatArray, n_bins: int) -> IntArray:

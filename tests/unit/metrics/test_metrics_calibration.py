@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
+from sklearn.calibration import calibration_curve
 
 from ccps.metrics import CONVENTIONS, ece, evaluate, expected_ece_noise, reliability_bins
 
@@ -35,11 +36,17 @@ def half_open(b: Any, c: Any) -> Any:
 
 
 def last_closed(b: Any, c: Any) -> Any:
-    return half_open(b, c) or (b == 9 and c == 1)
+    tenth = round(c, 10)
+    return b / 10 <= tenth < (b + 1) / 10 or (b == 9 and tenth == 1)
 
 
 def right_closed(b: Any, c: Any) -> Any:
-    return EDGES[b] < c <= EDGES[b + 1]
+    return c > 0 and first_closed(b, c)
+
+
+def first_closed(b: Any, c: Any) -> Any:
+    tenth = round(c, 10)
+    return b / 10 < tenth <= (b + 1) / 10 or (b == 0 and tenth == 0)
 
 
 def top_label(data: Any) -> list[tuple[Any, Any]]:
@@ -72,6 +79,7 @@ BY_HAND = {
     "p_correct": lambda data: gap_in_bins(data, last_closed),
     "equal_mass": equal_mass,
     "right_closed": lambda data: gap_in_bins(data, right_closed),
+    "uniform_right": lambda data: gap_in_bins(data, first_closed),
 }
 
 
@@ -109,6 +117,7 @@ def test_ece_agrees_with_the_loop_on_many_rows(name: Any) -> None:
         ),  # four in one bin: accuracy 3/4, confidence 0.9675; a bin of its own for 1.0: 0.2825
         ("p_correct", 0.2175, 0),
         ("right_closed", 0.2175, 0),
+        ("uniform_right", 0.2175, 0),
     ],
 )
 def test_a_confidence_of_one_beside_others_in_the_last_bin(name: str, value: float, dropped: int) -> None:
@@ -117,7 +126,10 @@ def test_a_confidence_of_one_beside_others_in_the_last_bin(name: str, value: flo
     assert evaluate(p, y, name).ece_dropped == dropped
 
 
-@pytest.mark.parametrize(("name", "value", "dropped"), [("p_correct", 0.95 / 3, 0), ("right_closed", 0.475, 1)])
+@pytest.mark.parametrize(
+    ("name", "value", "dropped"),
+    [("p_correct", 0.95 / 3, 0), ("right_closed", 0.475, 1), ("uniform_right", 0.95 / 3, 0)],
+)
 def test_a_confidence_of_zero_beside_others_in_the_first_bin(name: str, value: float, dropped: int) -> None:
     p, y = [0.0, 0.04, 0.01], [0, 1, 0]
     # All three in one bin: |1/3 − 0.05/3|; without the zero: |1/2 − 0.025|.
@@ -137,12 +149,44 @@ def test_ece_of_nothing_but_dropped_rows_is_undefined() -> None:
     assert ece([1.0, 0.0], [1, 0], "max_prob") == 0.0
 
 
-def test_edges_are_those_of_linspace() -> None:
+@pytest.mark.parametrize("tenth", range(1, 10))
+def test_bins_begin_at_whole_tenths(tenth: int) -> None:
+    # One right answer at the edge, one wrong one just above or below it: apart or together, which their sum tells.
+    edge, below, above = tenth / 10, tenth / 10 - 0.05, tenth / 10 + 0.05
+    apart_below, apart_above = (1 - edge + below) / 2, (1 - edge + above) / 2
+    together_below, together_above = abs(1 - edge - below) / 2, abs(1 - edge - above) / 2
+    assert ece([edge, below], [1, 0], "p_correct") == pytest.approx(apart_below, abs=1e-12)
+    assert ece([edge, above], [1, 0], "p_correct") == pytest.approx(together_above, abs=1e-12)
+    for name in ("right_closed", "uniform_right"):
+        assert ece([edge, below], [1, 0], name) == pytest.approx(together_below, abs=1e-12)
+        assert ece([edge, above], [1, 0], name) == pytest.approx(apart_above, abs=1e-12)
+
+
+def test_a_bin_holds_its_lower_edge() -> None:
+    p, y = [0.2] * 10 + [0.3] * 10, [1] * 10 + [0] * 10
+    assert ece(p, y, "p_correct") == pytest.approx(0.55, abs=1e-15)
+    assert reliability_bins(p, y, "p_correct").count.tolist() == [0, 0, 10, 10, 0, 0, 0, 0, 0, 0]
+    # A sum of tenths, and what one minus a tenth leaves, lie at the edge too.
+    assert ece([0.1 + 0.2, 0.25], [1, 0], "p_correct") == ece([0.3, 0.25], [1, 0], "p_correct")
+    assert ece([0.4, 0.45], [0, 1], "max_prob") == pytest.approx((0.4 + 0.55) / 2, abs=1e-15)
+
+
+def test_the_edges_of_ct_are_those_of_the_released_code() -> None:
     # linspace(0, 1, 11)[6] is 0.6000000000000001, so 0.6 shares a bin with 0.55; 0.8 shares none with 0.75.
-    assert ece([0.6, 0.55], [1, 0], "p_correct") == pytest.approx(0.075, abs=1e-15)
+    assert ece([0.6, 0.55], [1, 0], "ct") == pytest.approx(0.075, abs=1e-15)
     assert ece([0.4, 0.55], [0, 0], "ct") == pytest.approx(0.075, abs=1e-15)
-    assert ece([0.8, 0.75], [1, 0], "p_correct") == pytest.approx((0.2 + 0.75) / 2, abs=1e-15)
-    assert ece([0.8, 0.75], [1, 0], "right_closed") == pytest.approx(0.275, abs=1e-15)
+    assert ece([0.8, 0.75], [1, 0], "ct") == pytest.approx((0.2 + 0.75) / 2, abs=1e-15)
+
+
+@given(data=rows)
+def test_uniform_right_has_the_bins_of_scikit_learn(data: list[tuple[Any, bool]]) -> None:
+    p, y = columns(data)
+    accuracy, confidence = calibration_curve(y, p, n_bins=10, strategy="uniform")
+    bins = reliability_bins(p, y, "uniform_right")
+    filled = bins.count > 0
+    assert bins.n_dropped == 0
+    assert bins.accuracy[filled] == pytest.approx(accuracy, abs=1e-12)
+    assert bins.confidence[filled] == pytest.approx(confidence, abs=1e-12)
 
 
 def test_a_tie_predicts_wrong() -> None:

@@ -53,8 +53,8 @@ def test_brier_and_acc_against_their_definitions() -> None:
 
 def test_conventions_change_the_ece_only() -> None:
     rng = np.random.default_rng(4)
-    p = np.concatenate([rng.random(50), [0.0, 1.0, 1.0]])
-    y = rng.random(53) < p**2
+    p = np.concatenate([rng.random(50), [0.0, 0.3, 0.6, 1.0, 1.0]])
+    y = rng.random(55) < p**2
     results = [evaluate(p, y, name) for name in CONVENTIONS]
     assert len({result.ece for result in results}) == len(results)
     assert len({(result.brier, result.acc, result.aucpr, result.auroc) for result in results}) == 1
