@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ccps.asking.interview import Manner
+from ccps.core.console import say
 from ccps.core.errors import expected
-from ccps.probes import FittedProbe
+from ccps.probes import ONE_P, FittedProbe, is_collapsed
 from ccps.settings.model import ModelConfig
 
 _SETTINGS = "scorer.json"
@@ -26,6 +27,8 @@ class ScorerSettings:
         steps: perturbation steps.
         format: of the questions that the probe was fitted on: `mc` (multiple choice) or `oe` (open-ended).
         manner: how questions are put to the model.
+        spread: standard deviation of P(correct) over the answers that the probe was fitted to; None where it is not
+            known, as of scorers that were saved before it was measured.
     """
 
     model_name: str
@@ -35,6 +38,7 @@ class ScorerSettings:
     steps: int
     format: str
     manner: Manner
+    spread: float | None = None
 
 
 class StoredScorer(NamedTuple):
@@ -46,6 +50,8 @@ class StoredScorer(NamedTuple):
     @classmethod
     def load(cls, path_or_repo: str | Path) -> "StoredScorer":
         """Read what `save` wrote into a folder, or what a hub repository holds.
+
+        Of a probe that has collapsed a line says that it gives one P for every answer.
 
         Raises:
             UserError: there is no scorer there, or its files are broken.
@@ -66,6 +72,8 @@ class StoredScorer(NamedTuple):
                 f"{type(error).__name__}: {error}",
                 "Give a folder that `ConfidenceScorer.save` wrote, or run the main job, which writes one.",
             ) from error
+        if settings.spread is not None and is_collapsed(settings.spread):
+            say("scorer", str(path_or_repo), f"this probe gives {ONE_P}", state="collapsed")
         return cls(FittedProbe.load(folder), settings)
 
     def save(self, path: str | Path) -> None:

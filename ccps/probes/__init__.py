@@ -1,6 +1,7 @@
 """Probes that read stability features as the probability that an answer is correct."""
 
 from ccps.probes.batched import ProbeTask, fit_probe, fit_probes
+from ccps.probes.collapse import LEAST_SPREAD, ONE_P, is_collapsed, spread
 from ccps.probes.fitted import FittedProbe, TrainingRecord
 from ccps.probes.reporting import Reporting
 from ccps.probes.state_probe import FittedStateProbe, fit_state_probe
@@ -8,6 +9,8 @@ from ccps.settings.probe import ProbeConfig
 from ccps.settings.state_probe import StateProbeConfig
 
 __all__ = [
+    "LEAST_SPREAD",
+    "ONE_P",
     "FittedProbe",
     "FittedStateProbe",
     "ProbeConfig",
@@ -18,4 +21,6 @@ __all__ = [
     "fit_probe",
     "fit_probes",
     "fit_state_probe",
+    "is_collapsed",
+    "spread",
 ]

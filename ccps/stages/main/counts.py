@@ -9,9 +9,12 @@ import pandas as pd
 from ccps.analysis.data import COUNT_COLUMNS
 from ccps.core.artifacts import Artifact
 from ccps.grading import GraderConfig, judging_cost
+from ccps.probes import ONE_P
+from ccps.stages.main.fit import collapsed_seeds
 from ccps.stages.main.questions import AllQuestions
-from ccps.stages.main.runs import Count, ModelRun, Side, Tested
+from ccps.stages.main.runs import REFERENCE, Count, ModelRun, Side, Tested
 from ccps.stages.main.score import SILENT
+from ccps.stages.main.scorers import exported_seed
 
 TRUNCATED = "longer than the probe reads: kept whole, but only their first tokens are read"
 
@@ -36,6 +39,7 @@ def count_all(
         for form, by_method in run.trained.items():
             for method, fitted in by_method.items():
                 rows += _training_counts(f"{run.model}, {form}, {method}", fitted)
+                rows += _collapsed_counts(f"{run.model}, {form}, {method}", method, fitted)
         for test in run.tested:
             rows += _evaluation_counts(run.model, test, convention)
     return pd.DataFrame(rows, columns=list(COUNT_COLUMNS))
@@ -51,6 +55,17 @@ def _training_counts(where: str, fitted: Artifact) -> list[Count]:
     if without := summary.get("left_out"):
         rows.append(Count(f"training answers left out, {where}", without, "no token with finite features"))
     return rows
+
+
+def _collapsed_counts(where: str, method: str, fitted: Artifact) -> list[Count]:
+    dead = collapsed_seeds(fitted)
+    if not dead:
+        return []
+    what = f"seed{'s' if len(dead) > 1 else ''} {', '.join(map(str, dead))}: {ONE_P}"
+    if method == REFERENCE:
+        seed = exported_seed(fitted)
+        what += "; no scorer is written" if seed is None else f"; the scorer is that of seed {seed}"
+    return [Count(f"collapsed probes, {where}", len(dead), what)]
 
 
 def _side_counts(model: str, side: Side, graders: Mapping[str, GraderConfig]) -> list[Count]:

@@ -1,8 +1,9 @@
 """Train one method, from every seed."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -11,19 +12,31 @@ from omegaconf import OmegaConf
 from ccps.core.artifacts import ROWS, Artifact, with_reasons
 from ccps.methods import Fitted, TrainedMethod, TrainingAnswers, TrainingSettings
 from ccps.pipeline.stage import Stage, Work
-from ccps.probes import Reporting
+from ccps.probes import ONE_P, Reporting, is_collapsed, spread
 from ccps.stages.main.graded import graded_answers
 from ccps.stages.main.runs import Side
+
+SPREADS = "spreads.json"
+COLLAPSED = "collapsed"
+
+
+class _Trained(NamedTuple):
+    """A fit, and how far its P(correct) varies over the answers that it was fitted to."""
+
+    fitted: Fitted
+    spread: float
 
 
 class FitStage(Stage):
     """Trains a method on the graded answers to the training questions, once from each seed.
 
-    Writes the method's own files into a folder for each seed (`seed23`), and the training curves as rows.
+    Writes the method's own files into a folder for each seed (`seed23`), the training curves as rows, and how far
+    P(correct) of each seed varies (`spreads.json`). A seed whose P hardly does has collapsed, which the line of the
+    stage says.
     """
 
     name = "fit"
-    version = 3
+    version = 4
     unit = "methods"
 
     def __init__(
@@ -67,30 +80,38 @@ class FitStage(Stage):
         """All seeds at once."""
         return [[Work(None)]]
 
-    def step(self, content: None) -> list[Fitted]:
+    def step(self, content: None) -> list[_Trained]:
         """Train."""
         answers = graded_answers(self.train_side, self.method, self.head, for_training=True)
         known = TrainingAnswers(answers.evidence, answers.correct, answers.question_ids)
         prefix = f"fit/{self.model}/{self.train_side.format}/{self.method.name}"
         reporting = Reporting(self.trainer.logger, prefix, on_progress=self.progress_within)
         with torch.enable_grad():  # the surrounding pass over the stage's work is a prediction
-            return self.method.fit(known, self.settings, self.seeds, reporting)
+            fits = self.method.fit(known, self.settings, self.seeds, reporting)
+        return [_Trained(fitted, spread(fitted.p_correct(known.evidence))) for fitted in fits]
 
-    def save_shard(self, outputs: list[list[Fitted]], folder: Path) -> Mapping[str, float]:
+    def save_shard(self, outputs: list[list[_Trained]], folder: Path) -> Mapping[str, float]:
         """Write what was learnt, and the training curves."""
         curves = []
-        for seed, fitted in zip(self.seeds, outputs[0], strict=True):
+        for seed, (fitted, _) in zip(self.seeds, outputs[0], strict=True):
             own = folder / _folder(seed)
             own.mkdir(parents=True)
             fitted.save(own)
             curves.append(fitted.curve().assign(seed=seed))
         pd.concat(curves, ignore_index=True).to_parquet(folder / ROWS, index=False)
-        return {"n": outputs[0][0].summary()["train_rows"]}
+        spreads = {seed: trained.spread for seed, trained in zip(self.seeds, outputs[0], strict=True)}
+        (folder / SPREADS).write_text(json.dumps(spreads, indent=2) + "\n")
+        return {"n": outputs[0][0].fitted.summary()["train_rows"]}
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
-        """Numbers that are trained, rows used, and those dropped and why; of the first seed, the others are alike."""
-        fitted = self.method.load(artifact.shard_folder(0) / _folder(self.seeds[0]))
-        return with_reasons({"parameters": fitted.parameters, **fitted.summary()})
+        """Numbers that are trained, rows used, and those dropped and why; of the first seed, the others are alike.
+
+        And the seeds that have collapsed, each with what is wrong with it.
+        """
+        shard = artifact.shard_folder(0)
+        fitted = self.method.load(shard / _folder(self.seeds[0]))
+        dead = {f"seed {seed} gives {ONE_P}": 1 for seed in _collapsed(_read_spreads(shard / SPREADS))}
+        return with_reasons({"parameters": fitted.parameters, **fitted.summary(), COLLAPSED: dead})
 
 
 def seed_folder(fitted: Artifact, seed: int) -> Path:
@@ -98,6 +119,24 @@ def seed_folder(fitted: Artifact, seed: int) -> Path:
     start = f"{_folder(seed)}/"
     folders = {fitted.path(name).parent for name in fitted.files() if name.startswith(start)}
     return min(folders, key=lambda folder: len(folder.parts))
+
+
+def spreads(fitted: Artifact) -> dict[int, float]:
+    """Standard deviation of P(correct) over the training answers, by seed, of a complete fit artifact."""
+    return _read_spreads(fitted.path(SPREADS))
+
+
+def collapsed_seeds(fitted: Artifact) -> list[int]:
+    """The seeds of a complete fit artifact that give one P for every answer."""
+    return _collapsed(spreads(fitted))
+
+
+def _collapsed(found: Mapping[int, float]) -> list[int]:
+    return [seed for seed, value in found.items() if is_collapsed(value)]
+
+
+def _read_spreads(path: Path) -> dict[int, float]:
+    return {int(seed): float(value) for seed, value in json.loads(path.read_text()).items()}
 
 
 def _folder(seed: int) -> str:
