@@ -6,15 +6,19 @@ from typing import Any, NamedTuple
 
 from ccps.core.errors import UserError
 from ccps.core.settings import check
-from ccps.data.convert import to_question
+from ccps.data.convert import has_right_twice, to_question
 from ccps.data.fields import columns_of, has, render
 from ccps.data.hub import read_dataset
 from ccps.data.records import Question
-from ccps.data.rows import read_rows
+from ccps.data.rows import TableFormat, read_rows
 from ccps.data.sources import members
 from ccps.settings.benchmark import BenchmarkSpec
 
 __all__ = ["BenchmarkSpec", "Fault", "Loaded", "Records", "load_questions", "read_questions"]
+
+
+# Of repeated or doubtful questions so many are named, the rest counted.
+_NAMED = 5
 
 
 class Fault(NamedTuple):
@@ -34,10 +38,17 @@ class Records(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """A benchmark's questions, and how many of its records its description leaves out, by reason."""
+    """A benchmark's questions.
+
+    Attributes:
+        questions: to be asked.
+        left_out: how many of its records are not, by reason.
+        noted: what is worth knowing of those that are, and how many there are of them.
+    """
 
     questions: list[Question]
     left_out: Counter[str]
+    noted: Counter[str]
 
 
 def load_questions(spec: BenchmarkSpec) -> Loaded:
@@ -57,7 +68,55 @@ def load_questions(spec: BenchmarkSpec) -> Loaded:
             f"faulty of {n_records} records:{shown}{more}\n"
             f"Correct the data, or the columns named in the configuration of `{spec.name}`."
         )
-    return Loaded(questions, left_out + Counter({"the record is faulty": len(faults)}))
+    left_out += Counter({"the record is faulty": len(faults)})
+    return _told_apart(spec, questions, left_out)
+
+
+def _told_apart(spec: BenchmarkSpec, questions: list[Question], left_out: Counter[str]) -> Loaded:
+    """Without questions that stand in the data before, and with a word on those whose right option stands twice."""
+    noted: Counter[str] = Counter()
+    repeats = _repeats(questions)
+    if spec.repeated == "once":
+        questions = _without(questions, repeats)
+        _count(left_out, "the same question stands before it; `repeated: keep` asks it again", repeats)
+    else:
+        _count(noted, "stand in the data before", repeats)
+    twice = [one for one in questions if one.options and has_right_twice(one)]
+    if spec.twice_right == "leave_out":
+        questions = _without(questions, twice)
+        _count(left_out, "the right option stands at two letters", twice)
+    else:
+        which = "either" if spec.twice_right == "either" else "only the one that the data name"
+        _count(noted, f"have the right option at two letters, of which {which} is accepted", twice)
+    return Loaded(questions, left_out, noted)
+
+
+def _repeats(questions: list[Question]) -> list[Question]:
+    seen: set[object] = set()
+    repeats = []
+    for question in questions:
+        if _asks(question) in seen:
+            repeats.append(question)
+        seen.add(_asks(question))
+    return repeats
+
+
+def _without(questions: list[Question], some: list[Question]) -> list[Question]:
+    ids = {one.id for one in some}
+    return [one for one in questions if one.id not in ids]
+
+
+def _count(counts: Counter[str], reason: str, questions: list[Question]) -> None:
+    """Count questions under a reason that names the first few."""
+    if questions:
+        more = f" and {len(questions) - _NAMED} more" if len(questions) > _NAMED else ""
+        counts[f"{reason} ({', '.join(one.id for one in questions[:_NAMED])}{more})"] += len(questions)
+
+
+def _asks(question: Question) -> object:
+    """What makes two questions of a benchmark one: the same words, options, and answer that is given."""
+    told_apart_by = question.options or tuple(sorted(question.accepted))
+    return question.text.strip(), told_apart_by, question.asked, question.given_answer
 
 
 def read_questions(spec: BenchmarkSpec) -> Records:
@@ -106,8 +165,9 @@ def _records(spec: BenchmarkSpec) -> Iterator[tuple[_Place, dict[str, Any]]]:
         for record, row in read_dataset(spec):
             yield _Place(spec.location, record, None), row
         return
+    table = TableFormat(spec.columns, spec.encoding, spec.delimiter, spec.header)
     for member in members(spec.source, spec.location, spec.member):
-        for record, row in read_rows(spec.loader, member):
+        for record, row in read_rows(spec.loader, member, table):
             yield _Place(str(member.path), record, member.subject), row
 
 

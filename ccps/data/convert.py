@@ -1,14 +1,14 @@
 """From one record to a question; a ValueError says what is wrong with the record."""
 
-import ast
 import hashlib
 import re
 from collections.abc import Sequence
 from string import ascii_lowercase
 from typing import Any
 
-from ccps.data.fields import lookup, number, render
+from ccps.data.fields import lookup, render
 from ccps.data.records import Question
+from ccps.data.values import as_list, as_number, as_text, written_texts
 from ccps.settings.benchmark import BenchmarkSpec
 
 LABELS = {"1": True, "true": True, "0": False, "false": False, "-1": None, "": None}
@@ -27,10 +27,10 @@ def to_question(spec: BenchmarkSpec, row: dict[str, Any], subject: str, position
         ValueError: the record is faulty.
     """
     for column, wanted in spec.where.items():
-        if _written(lookup(row, column)) != wanted:
+        if _written(lookup(row, column), f"`{column}`") != wanted:
             return f"`{column}` is not `{wanted}`" if wanted else f"`{column}` is not empty"
     answer = lookup(row, spec.answer)
-    if spec.unanswered is not None and _written(answer) == spec.unanswered:
+    if spec.unanswered is not None and _written(answer, "the answer") == spec.unanswered:
         return "no right answer is known"
     identity = "/".join(part for part in (spec.name, subject, str(position)) if part)
     options, accepted = _options_and_accepted(spec, row, answer, identity)
@@ -80,10 +80,23 @@ def _options_and_accepted(
     right = _right_option(spec, row, options, answer)
     if spec.format == "oe":
         return (), (options[right],)
+    twins = [i for i, option in enumerate(options) if _same_words(option) == _same_words(options[right])]
+    rights = twins if spec.twice_right == "either" else [right]
     order = list(range(len(options)))
     if spec.shuffle_options:
         order.sort(key=lambda i: hashlib.blake2b(f"{identity}/{i}".encode()).digest())
-    return tuple(options[i] for i in order), (ascii_lowercase[order.index(right)],)
+    return tuple(options[i] for i in order), tuple(sorted(ascii_lowercase[order.index(i)] for i in rights))
+
+
+def has_right_twice(question: Question) -> bool:
+    """Whether the right option of a multiple-choice question stands at another letter too."""
+    texts = {letter: _same_words(text) for letter, text in zip(question.letters, question.options, strict=True)}
+    return any(list(texts.values()).count(texts[letter]) > 1 for letter in question.accepted if letter in texts)
+
+
+def _same_words(option: str) -> str:
+    """What two options share that nobody can tell apart: their text but for white space around it."""
+    return " ".join(option.split())
 
 
 def _options(spec: BenchmarkSpec, row: dict[str, Any]) -> list[str]:
@@ -91,17 +104,15 @@ def _options(spec: BenchmarkSpec, row: dict[str, Any]) -> list[str]:
         return list(spec.option_texts)
     if not spec.options:
         return []
-    values: Any
     if spec.option_pattern is not None:
         matches = re.finditer(spec.option_pattern, render(row, spec.options[0]), re.DOTALL)
-        values = [match[1] for match in matches]
+        named = [(spec.options[0], match[1]) for match in matches]
     elif len(spec.options) == 1:
-        values = _unquoted(lookup(row, spec.options[0]))
-        if not isinstance(values, list):
-            raise ValueError(f"`{spec.options[0]}` is not a list of options: {values!r}")
+        column = spec.options[0]
+        named = [(f"{column}.{place}", one) for place, one in enumerate(_listed_options(spec, row, column))]
     else:
-        values = [lookup(row, column) for column in spec.options]
-    options = ["" if value is None else str(value) for value in values]
+        named = [(column, lookup(row, column)) for column in spec.options]
+    options = ["" if value is None else as_text(value, f"`{column}`") for column, value in named]
     if len(spec.options) > 1:
         while options and not options[-1].strip():
             options.pop()
@@ -115,29 +126,34 @@ def _options(spec: BenchmarkSpec, row: dict[str, Any]) -> list[str]:
     return options
 
 
-def _unquoted(value: object) -> object:
-    """The list that a text writes out, as Python does; anything else as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return ast.literal_eval(value)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return value
+def _listed_options(spec: BenchmarkSpec, row: dict[str, Any], column: str) -> list[Any]:
+    """The options that one column lists: texts, or a text and its label each, as ARC and CommonsenseQA have them."""
+    values = as_list(lookup(row, column), f"`{column}`")
+    if not (values and all(isinstance(one, dict) and one.keys() == {"label", "text"} for one in values)):
+        return values
+    labels = "".join(as_text(one["label"], f"`{column}.label`").strip().lower() for one in values)
+    if spec.answer_kind != "label" and labels not in (ascii_lowercase[: len(values)], "123456789"[: len(values)]):
+        raise ValueError(
+            f"the options in `{column}` are labelled {labels}, not in order: set `answer_kind: label` and "
+            f"`labels: {column}.label`"
+        )
+    return [one["text"] for one in values]
 
 
 def _right_option(spec: BenchmarkSpec, row: dict[str, Any], options: Sequence[str], answer: object) -> int:
     """Index of the right option."""
     kind = spec.answer_kind
     if kind == "index":
-        found = [number(answer)]
+        found = [as_number(answer, "the answer")]
     elif kind == "one_based_index":
-        found = [number(answer) - 1]
+        found = [as_number(answer, "the answer") - 1]
     elif kind == "letter":
-        found = [i for i, letter in enumerate(ascii_lowercase) if letter == str(answer).strip().lower()]
+        written = _written(answer, "the answer").lower()
+        found = [i for i, letter in enumerate(ascii_lowercase) if letter == written]
     else:
-        names = lookup(row, spec.labels) if spec.labels else options
-        known = [] if answer is None else [(i, name) for i, name in enumerate(names) if name is not None]
-        found = [i for i, name in known if str(name).strip() == str(answer).strip()]
+        names = as_list(lookup(row, spec.labels), f"`{spec.labels}`") if spec.labels else options
+        written = _written(answer, "the answer")
+        found = [i for i, name in enumerate(names) if written and _written(name, "the label of an option") == written]
     if len(found) > 1:
         raise ValueError(f"the answer {answer!r} is more than one of the options")
     if not found or not 0 <= found[0] < len(options):
@@ -146,27 +162,31 @@ def _right_option(spec: BenchmarkSpec, row: dict[str, Any], options: Sequence[st
 
 
 def _accepted_texts(answer: object) -> tuple[str, ...]:
+    answer = written_texts(answer, "the answer")
     texts = answer if isinstance(answer, list) else [answer]
     if not texts:
         raise ValueError("the list of accepted answers is empty")
-    for place, text in enumerate(texts, start=1):
-        if text is None or not str(text).strip():
+    written = ["" if text is None else as_text(text, f"accepted answer {i}") for i, text in enumerate(texts, start=1)]
+    for place, text in enumerate(written, start=1):
+        if not text.strip():
             raise ValueError(f"accepted answer {place} of {len(texts)} is empty")
-    return tuple(str(text) for text in texts)
+    return tuple(written)
 
 
-def _written(value: object) -> str:
-    return "" if value is None else str(value).strip()
+def _written(value: object, field: str) -> str:
+    return "" if value is None else as_text(value, field).strip()
 
 
 def _given_answer(spec: BenchmarkSpec, row: dict[str, Any]) -> str | None:
     value = None if spec.given_answer is None else lookup(row, spec.given_answer)
-    return None if value is None else str(value)
+    while isinstance(value, list) and len(value) == 1:  # one reply of one turn, as evaluation harnesses log it
+        value = value[0]
+    return None if value is None else as_text(value, f"`{spec.given_answer}`")
 
 
 def _given_label(spec: BenchmarkSpec, row: dict[str, Any]) -> bool | None:
     value = None if spec.given_label is None else lookup(row, spec.given_label)
-    written = _written(value).lower().removesuffix(".0")
+    written = _written(value, f"`{spec.given_label}`").lower().removesuffix(".0")
     if written not in LABELS:
         raise ValueError(f"the label {value!r} of the given answer is none of 0, 1, false, true and -1")
     return LABELS[written]

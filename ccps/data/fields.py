@@ -1,24 +1,43 @@
 """Getting values out of a record; a ValueError says what is wrong with it."""
 
 import math
-import re
+from collections.abc import Mapping
 from string import Formatter
 from typing import Any
 
+from ccps.data.values import as_text
+
 
 def lookup(row: dict[str, Any], column: str) -> Any:
-    """The value of a column; a dot goes into nested columns unless a column has that very name.
+    """The value of a column; a dot goes into nested ones unless a column has that very name.
 
-    NaN, which tables hold where a value is missing, is None; inside lists too.
+    In a mapping a dot is followed by a key (`choices.text`), in a list by a place from 0 (`resps.0.0`), or by a key
+    that all of its items have (`choices.text` of `[{"text": …}, …]` is the list of these texts). NaN, which tables
+    hold where a value is missing, is None; inside lists too.
+
+    Raises:
+        ValueError: there is no such column.
     """
     if column in row:
         return _without_nan(row[column])
     value: Any = row
     for part in column.split("."):
-        if not isinstance(value, dict) or part not in value:
-            raise ValueError(f"no column `{column}` (there are: {', '.join(columns_of(row))})")
-        value = value[part]
+        try:
+            value = _inside(value, part)
+        except LookupError:
+            raise ValueError(f"no column `{column}` (there are: {', '.join(columns_of(row))})") from None
     return _without_nan(value)
+
+
+def _inside(value: Any, part: str) -> Any:
+    """One step into a nested value; a LookupError if it leads nowhere."""
+    if isinstance(value, Mapping):
+        return value[part]
+    if isinstance(value, list) and part.isascii() and part.isdecimal():
+        return value[int(part)]
+    if isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
+        return [one[part] for one in value]
+    raise LookupError(part)
 
 
 def columns_of(row: dict[str, Any]) -> list[str]:
@@ -42,19 +61,11 @@ def has(row: dict[str, Any], column: str) -> bool:
 def render(row: dict[str, Any], template: str) -> str:
     """A column's text, or a text with columns in braces filled in; missing values are empty."""
     if "{" not in template:
-        return _text(lookup(row, template))
+        return _text(lookup(row, template), template)
     return "".join(
-        literal + (_text(lookup(row, column)) if column else "")
+        literal + (_text(lookup(row, column), column) if column else "")
         for literal, column, _, _ in Formatter().parse(template)
     )
-
-
-def number(value: object) -> int:
-    """A whole number, also where it is written as text, truth value or float."""
-    text = str(int(value) if isinstance(value, bool) else value).strip()
-    if not re.fullmatch(r"[+-]?\d+(\.0+)?", text):
-        raise ValueError(f"the answer {value!r} is not a whole number")
-    return int(float(text))
 
 
 def _without_nan(value: Any) -> Any:
@@ -63,5 +74,5 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
+def _text(value: object, column: str) -> str:
+    return "" if value is None else as_text(value, f"`{column}`")

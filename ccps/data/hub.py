@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ccps.core.errors import expected
-from ccps.data.rows import Row
+from ccps.data.tables import Row
 from ccps.settings.benchmark import BenchmarkSpec
 
 # What `save_to_disk` leaves in a folder: of a single data set, and of several splits.
@@ -45,13 +45,26 @@ def _open(datasets: Any, spec: BenchmarkSpec) -> Any:
         if spec.split not in saved:
             raise ValueError(f'Unknown split "{spec.split}". Should be one of {list(saved)}')
         return saved[spec.split]
-    return datasets.load_dataset(
-        str(folder) if folder.is_dir() else spec.location,
-        name=spec.subset,
-        data_files=None if spec.data_files is None else {spec.split: spec.data_files},
-        revision=spec.revision,
-        split=spec.split,
-    )
+    where = str(folder) if folder.is_dir() else spec.location
+    which: dict[str, Any] = {
+        "name": spec.subset,
+        "data_files": None if spec.data_files is None else {spec.split: spec.data_files},
+        "revision": spec.revision,
+    }
+    if datasets.load_dataset_builder(where, **which).info.builder_name == "csv":
+        which |= _all_text(datasets, where, spec.split, which)
+    return datasets.load_dataset(where, split=spec.split, **which)
+
+
+def _all_text(datasets: Any, where: str, split: str, which: dict[str, Any]) -> dict[str, Any]:
+    """How to read CSV files so that every cell stays the text it is, as the loader `table` reads them.
+
+    By itself pandas drops "None" and "NA", and takes "007" for 7.
+    """
+    plain = {"keep_default_na": False, "na_filter": False}
+    first = datasets.load_dataset(where, split=split, streaming=True, **which, **plain)
+    features = datasets.Features({name: datasets.Value("string") for name in first.column_names or next(iter(first))})
+    return {**plain, "features": features}
 
 
 def _only_needed(data: Any, columns: list[str]) -> Any:

@@ -2,40 +2,79 @@
 
 import csv
 import gzip
-import io
 import json
-from collections.abc import Iterator
-from typing import Any
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ccps.core.errors import UserError
 from ccps.data.sources import Member
-
-Row = tuple[str, dict[str, Any]]
+from ccps.data.tables import AUTO, Row, decode, read_csv
 
 # In requests files a document comes a second time, its id raised by this much, when its options were also
 # scored without the question.
 UNCONDITIONED = 1_000_000
 
 
-def read_rows(loader: str, member: Member) -> Iterator[Row]:
+# A damaged file makes readers fail in ways of their own: sizes that no memory holds, keys that are not there.
+_DAMAGED = (
+    pa.ArrowException,
+    csv.Error,
+    zlib.error,
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    MemoryError,
+    OverflowError,
+)
+
+
+class TableFormat(NamedTuple):
+    """How a table is written down, see `BenchmarkSpec`."""
+
+    columns: Sequence[str] = ()
+    encoding: str = AUTO
+    delimiter: str = AUTO
+    header: bool | None = None
+
+
+def read_rows(loader: str, member: Member, table: TableFormat | None = None) -> Iterator[Row]:
     """Yield the records of one file.
 
     Args:
         loader: "arrow", "requests" or "table".
         member: the file.
+        table: how a table is written down, by default found out.
 
     Raises:
         UserError: the file is not what the loader reads.
     """
-    readers = {"arrow": _arrow, "requests": _requests, "table": _table}
+    readers: Mapping[str, Callable[[Member], Iterator[Row]]] = {
+        "arrow": _arrow,
+        "requests": _requests,
+        "table": partial(_table, table=table or TableFormat()),
+    }
     try:
         yield from readers[loader](member)
-    except (pa.ArrowInvalid, gzip.BadGzipFile, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (
+        pa.ArrowException,
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        IndexError,
+        MemoryError,
+        OverflowError,
+        zlib.error,
+        csv.Error,
+    ) as error:
         raise UserError(
-            f"Expected {member.path} to be readable by the loader `{loader}`, but got: {error}. "
+            f"Expected {member.path} to be readable by the loader `{loader}`, but got: {_one_line(error)}. "
             f"Correct `loader`, or replace the file."
         ) from error
 
@@ -65,35 +104,31 @@ def _requests(member: Member) -> Iterator[Row]:
         yield f"doc_id {key}", document
 
 
-def _table(member: Member) -> Iterator[Row]:
-    match member.path.suffix:
-        case ".csv":
-            # Everything stays text: "NA" and "None" are options, not missing values.
-            reader = csv.DictReader(io.StringIO(member.data.decode("utf-8-sig"), newline=""), strict=True)
-            for row in reader:
-                if None in row:
-                    raise csv.Error(f"line {reader.line_num} has more cells than the header")
-                yield f"line {reader.line_num}", dict(row)
+def _table(member: Member, table: TableFormat) -> Iterator[Row]:
+    match member.path.suffix.lower():
+        case ".csv" | ".tsv":
+            text = decode(member.data, table.encoding, str(member.path))
+            yield from read_csv(text, table.columns, table.delimiter, table.header)
         case ".jsonl":
-            yield from _json_lines(member.data, member)
+            yield from _json_lines(member.data, member, table.encoding)
         case ".parquet":
             yield from _numbered(pq.read_table(pa.BufferReader(member.data)))
         case other:
             raise UserError(
-                f"Expected {member.path} to end in .csv, .jsonl or .parquet, but got {other!r}. Correct "
+                f"Expected {member.path} to end in .csv, .tsv, .jsonl or .parquet, but got {other!r}. Correct "
                 f"`member` or `location`, or choose another `loader`."
             )
 
 
-def _json_lines(data: bytes, member: Member) -> Iterator[Row]:
-    for number, line in enumerate(data.decode("utf-8-sig").split("\n"), start=1):
+def _json_lines(data: bytes, member: Member, encoding: str = AUTO) -> Iterator[Row]:
+    for number, line in enumerate(decode(data, encoding, str(member.path), guess=False).split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
+            row = json.loads(line, object_pairs_hook=_each_once)
+        except (ValueError, RecursionError) as error:
             raise UserError(
-                f"Expected line {number} of {member.path} to be JSON, but got: {error}. Correct the line."
+                f"Expected line {number} of {member.path} to be JSON, but got: {_one_line(error)}. Correct the line."
             ) from error
         if not isinstance(row, dict):
             raise UserError(
@@ -102,6 +137,23 @@ def _json_lines(data: bytes, member: Member) -> Iterator[Row]:
         yield f"line {number}", row
 
 
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose names are all different; of two values of one name the first would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"two values called `{twice}`")
+    return found
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def _numbered(table: pa.Table) -> Iterator[Row]:
+    twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+    if twice:
+        raise ValueError(f"two columns called `{twice[0]}`, of which one would be lost: rename them")
     for number, row in enumerate(table.to_pylist()):
         yield f"row {number}", row

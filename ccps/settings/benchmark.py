@@ -8,6 +8,7 @@ from string import Formatter
 from ccps.core.fields import MISSING, setting
 from ccps.core.settings import Fault, fault
 
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 # Settings that hold a regular expression, and how many groups it needs.
 PATTERNS = {"question_pattern": 1, "option_pattern": 1, "keep_pattern": 0, "keep_answer_pattern": 0}
 
@@ -44,6 +45,34 @@ class BenchmarkSpec:
         '"arrow" (Arrow IPC streams, as `datasets` saves them), "requests" (``requests.jsonl.gz`` with a row '
         'per document and option) or "table" (csv, jsonl, parquet); of no meaning for "datasets"',
         one_of=("arrow", "requests", "table"),
+    )
+    encoding: str = setting(
+        "auto",
+        'of a file of the loader "table", a codec of Python\'s; "auto" is what a byte order mark says, else UTF-8, else '
+        "(CSV alone) Windows-1252, which is said",
+        not_empty=True,
+    )
+    delimiter: str = setting(
+        "auto",
+        'of a CSV file: "comma", "semicolon", "tab", "pipe" or a character; "auto" is the one under which the first row '
+        "holds the columns named here",
+        not_empty=True,
+    )
+    header: bool | None = setting(
+        None,
+        'whether the first row of a CSV file names its columns; without one they are called "0", "1", and so on; empty '
+        "means that it does, unless all columns named here are such numbers",
+    )
+    repeated: str = setting(
+        "once",
+        'a question that stands in the data more than once, with the same options: "once" asks it once, "keep" each time',
+        one_of=("once", "keep"),
+    )
+    twice_right: str = setting(
+        "either",
+        'a question whose right option stands at two letters: "either" accepts both, "keyed" only the one that the data '
+        'name, "leave_out" asks none',
+        one_of=("either", "keyed", "leave_out"),
     )
     subset: str | None = setting(None, 'configuration of the data set, for "datasets"')
     data_files: str | None = setting(
@@ -116,6 +145,7 @@ class BenchmarkSpec:
     def cross_faults(self) -> Iterator[Fault]:
         """What does not go together."""
         yield from self._pattern_faults()
+        yield from self._table_faults()
         yield from self._source_faults()
         yield from self._option_faults()
 
@@ -133,6 +163,12 @@ class BenchmarkSpec:
             pattern = getattr(self, name)
             if pattern is not None and _n_groups(pattern) < least_groups:
                 yield fault(name, "a regular expression" + (" with a group" if least_groups else ""), repr(pattern))
+
+    def _table_faults(self) -> Iterator[Fault]:
+        if self.delimiter not in ("auto", *DELIMITERS) and len(self.delimiter) != 1:
+            yield fault("delimiter", f"auto, {', '.join(DELIMITERS)} or a character", repr(self.delimiter))
+        if self.encoding != "auto" and not _is_codec(self.encoding):
+            yield fault("encoding", "auto or a codec such as utf-8 or cp1252", repr(self.encoding))
 
     def _source_faults(self) -> Iterator[Fault]:
         if self.source in ("asset", "folder") and not self.member:
@@ -167,6 +203,15 @@ def _template_columns(template: str) -> list[str]:
     if "{" not in template:
         return [template]
     return [column for _, column, _, _ in Formatter().parse(template) if column]
+
+
+def _is_codec(name: str) -> bool:
+    """Whether Python knows an encoding of texts by that name."""
+    try:
+        "".encode(name)
+    except (LookupError, ValueError):
+        return False
+    return True
 
 
 def _n_groups(pattern: str) -> int:

@@ -85,7 +85,7 @@ OPEN = {"options": [], "answer": "names", "answer_kind": "text", "format": "oe"}
         ({"q": None}, {}, "the question is empty"),
         ({"list": []}, {"options": ["list"]}, "no options"),
         ({"list": ["x"]}, {"options": ["list"]}, "only one option"),
-        ({"list": "x"}, {"options": ["list"]}, "`list` is not a list of options: 'x'"),
+        ({"list": "x"}, {"options": ["list"]}, "`list` is the text 'x', where a list is wanted"),
         ({"list": list("abcdefghijklmnopqrstuvwxyz!")}, {"options": ["list"]}, "27 options, more than"),
         ({"B": ""}, {}, "option b is empty"),
         ({"answer": "d"}, {}, r"the answer 'd' \(letter\) is none of the 3 options"),
@@ -93,7 +93,7 @@ OPEN = {"options": [], "answer": "names", "answer_kind": "text", "format": "oe"}
         ({"answer": 3}, {"answer_kind": "index"}, "the answer 3"),
         ({"answer": -1}, {"answer_kind": "index"}, "the answer -1"),
         ({"answer": 0}, {"answer_kind": "one_based_index"}, "the answer 0"),
-        ({"answer": 1.5}, {"answer_kind": "index"}, "1.5 is not a whole number"),
+        ({"answer": 1.5}, {"answer_kind": "index"}, "the answer is '1.5', where a whole number is wanted"),
         ({"answer": "w"}, {"answer_kind": "text"}, "the answer 'w'"),
         ({"A": "y", "answer": "y"}, {"answer_kind": "text"}, "more than one of the options"),
         ({"answer": "3"}, {"answer_kind": "label", "labels": "names", "options": ["list"]}, "the answer '3'"),
@@ -106,7 +106,7 @@ OPEN = {"options": [], "answer": "names", "answer_kind": "text", "format": "oe"}
         ({"B": NAN}, {}, "option b is empty"),
         ({"list": ["x", NAN]}, {"options": ["list"]}, "option b is empty"),
         ({"answer": NAN}, {}, "the answer None"),
-        ({"answer": NAN}, {"answer_kind": "index"}, "the answer None"),
+        ({"answer": NAN}, {"answer_kind": "index"}, "the answer is missing, where a whole number is wanted"),
         ({"answer": NAN, "A": "None"}, {"answer_kind": "text"}, "the answer None"),
         ({"answer": None, "A": "None"}, {"answer_kind": "text"}, "the answer None"),
         ({"answer": NAN, "names": ["1", NAN]}, LABELLED, "the answer None"),
@@ -169,7 +169,7 @@ def test_records_are_left_out_by_pattern_and_counted(tmp_path: Path) -> None:
     ]
     path.write_text("".join(json.dumps({"q": text, "names": names}) + "\n" for text, names in rows))
     patterns = {"keep_pattern": r"^Who.*\?$", "keep_answer_pattern": r"^\w+$"}
-    questions, left_out = load_questions(spec_for(path, **OPEN, **patterns))
+    questions, left_out, _ = load_questions(spec_for(path, **OPEN, **patterns))
     assert [(question.id, question.accepted) for question in questions] == [("quiz/0", ("Ada", "the poet"))]
     assert left_out == {
         "the question does not match `keep_pattern`": 2,
@@ -180,15 +180,15 @@ def test_records_are_left_out_by_pattern_and_counted(tmp_path: Path) -> None:
 def test_a_record_without_a_right_answer_is_left_out_and_the_rest_keep_their_names(tmp_path: Path) -> None:
     path = tmp_path / "quiz.jsonl"
     path.write_text("".join(json.dumps(GOOD | {"answer": answer}) + "\n" for answer in (" ", None, "b")))
-    questions, left_out = load_questions(spec_for(path, unanswered=""))
+    questions, left_out, _ = load_questions(spec_for(path, unanswered=""))
     assert [question.id for question in questions] == ["quiz/2"]
     assert left_out == {"no right answer is known": 2}
 
 
 def test_a_share_of_faulty_records_may_be_left_out(tmp_path: Path) -> None:
     path = tmp_path / "quiz.jsonl"
-    path.write_text("".join(json.dumps(GOOD | {"answer": answer}) + "\n" for answer in "abcz"))
-    questions, left_out = load_questions(spec_for(path, max_faulty=0.25))
+    path.write_text("".join(json.dumps(GOOD | {"q": f"{answer}?", "answer": answer}) + "\n" for answer in "abcz"))
+    questions, left_out, _ = load_questions(spec_for(path, max_faulty=0.25))
     assert (len(questions), left_out) == (3, {"the record is faulty": 1})
     with pytest.raises(UserError, match="1 faulty of 4 records"):
         load_questions(spec_for(path, max_faulty=0.24))
@@ -246,10 +246,10 @@ def test_data_may_hold_the_turn_the_answer_and_its_label(tmp_path: Path, label: 
     [
         ("quiz.jsonl", b'{"q": 1}\n{"q"', {}, r"line 2 of .*quiz\.jsonl to be JSON"),
         ("quiz.jsonl", b"[1]", {}, "JSON object"),
-        ("quiz.jsonl", b"\xff\xfe", {}, "readable by the loader `table`"),
+        ("quiz.jsonl", b"\xff\xfa", {}, "to be text in utf-8, but got other bytes"),
         ("quiz.csv", b"q,A\nx,y,z\n", {}, "line 2 has more cells than the header"),
         ("quiz.parquet", b"nothing", {}, "readable by the loader `table`"),
-        ("quiz.txt", b"", {}, r"to end in \.csv, \.jsonl or \.parquet, but got '\.txt'"),
+        ("quiz.txt", b"", {}, r"to end in \.csv, \.tsv, \.jsonl or \.parquet, but got '\.txt'"),
         ("quiz.arrow", b"nothing", {"loader": "arrow"}, "readable by the loader `arrow`"),
         ("quiz.jsonl.gz", b"nothing", {"loader": "requests"}, "readable by the loader `requests`"),
         ("r.gz", gzip.compress(b'{"doc": {}}', mtime=0), {"loader": "requests"}, "line 1 without 'doc_id'"),
@@ -358,4 +358,4 @@ def test_a_column_may_hold_the_text_of_a_list(tmp_path: Path) -> None:
     assert [(question.options, question.accepted) for question in result.questions] == [
         (("Ann", "Bo's dog", "3"), ("b",))
     ]
-    assert [fault.reason for fault in result.faults] == ["`all` is not a list of options: \"['x', y]\""]
+    assert [fault.reason for fault in result.faults] == ["`all` is the text \"['x', y]\", where a list is wanted"]

@@ -286,7 +286,7 @@ def test_mmlu_without_options_keeps_questions_that_make_sense_alone(
     with zipfile.ZipFile(tmp_path / "questions.zip", "w") as archive:
         archive.writestr(f"{HF}/hails/mmlu_no_train/physics/test/{SHARD}", arrow(rows))
     monkeypatch.setattr(assets, "fetch", {"questions": tmp_path / "questions.zip"}.__getitem__)
-    questions, left_out = load_questions(shipped("mmlu_oe"))
+    questions, left_out, _ = load_questions(shipped("mmlu_oe"))
     assert [(question.text, *question.accepted) for question in questions] == [
         key for key, kept in MMLU_OE.items() if kept
     ]

@@ -1,0 +1,147 @@
+"""What a value of a record says: one rule for every field, every loader and the scorer's own arguments.
+
+A text, a number or a truth value has one text. Lists, mappings, bytes and dates have none: whatever would be made of
+them (brackets, quotes, "b'…'") is a question that nobody asked, so they are refused with the path that leads into them.
+"""
+
+import ast
+import io
+import json
+import math
+import re
+import tokenize
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+# Enough for any index of an option; Python itself refuses whole numbers of more than some thousand digits.
+_MOST_DIGITS = 18
+
+
+def as_text(value: object, field: str, wanted: str = "a text") -> str:
+    """The text of a value.
+
+    Args:
+        value: a text, a number, or a truth value ("True", "False"); numbers of NumPy too.
+        field: what holds it, for messages.
+        wanted: what is expected there, for messages.
+
+    Raises:
+        ValueError: it has no text: a list, a mapping, bytes, a date, nothing; or a text that is no Unicode.
+    """
+    value = _plain(value)
+    if isinstance(value, str):
+        return _whole(value, field)
+    if isinstance(value, bool | int | Decimal) or (isinstance(value, float) and not math.isnan(value)):
+        return str(value)
+    raise ValueError(f"{field} is {_kind(value)}, where {wanted} is wanted{_way_in(value, field)}")
+
+
+def as_number(value: object, field: str) -> int:
+    """A whole number, also where it is written as text, truth value or float.
+
+    Raises:
+        ValueError: it is none.
+    """
+    text = as_text(value, field, "a whole number").strip()
+    text = {"true": "1", "false": "0"}.get(text.lower(), text)
+    if not re.fullmatch(r"[+-]?\d+(\.0+)?", text, re.ASCII) or len(text) > _MOST_DIGITS:
+        raise ValueError(f"{field} is {_short(text)!r}, where a whole number is wanted")
+    return int(text.partition(".")[0])
+
+
+def as_list(value: object, field: str) -> list[Any]:
+    """A list, also where a text writes one out, as tables hold it: `["a", "b"]`, `['a', 'b']`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    value = written_list(value, field)
+    if isinstance(value, tuple):
+        value = list(value)
+    if isinstance(value, list):
+        return value
+    raise ValueError(f"{field} is {_kind(value)}, where a list is wanted{_way_in(value, field)}")
+
+
+def written_list(value: object, field: str) -> object:
+    """The list that a text writes out, in JSON or in Python; anything else as it is.
+
+    Raises:
+        ValueError: a text looks like a printed array, whose items cannot be told apart.
+    """
+    if not isinstance(value, str) or not re.fullmatch(r"\s*\[.*\]\s*", value, re.DOTALL):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        listed = ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
+    # Python joins texts that stand side by side: ['a' 'b'], as NumPy prints an array, would be one item.
+    if all(isinstance(one, str) for one in listed) and _n_literals(value) != len(listed):
+        raise ValueError(f"{field} is a printed array whose items cannot be told apart: {_short(value)!r}")
+    return listed
+
+
+def written_texts(value: object, field: str) -> object:
+    """The list of texts that a text writes out; anything else as it is, `[1, 2]` too, which may be an answer."""
+    listed = written_list(value, field)
+    return listed if isinstance(listed, list) and listed and all(isinstance(one, str) for one in listed) else value
+
+
+def _plain(value: object) -> object:
+    """A number or truth value of NumPy as Python's own."""
+    return (
+        value.item() if hasattr(value, "dtype") and hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
+    )
+
+
+def _whole(text: str, field: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{field} holds half a surrogate pair, a character cut in two, at {error.start}") from error
+    return text
+
+
+def _kind(value: object) -> str:
+    match value:
+        case None:
+            return "missing"
+        case str():
+            return f"the text {_short(value)!r}"
+        case float():
+            return "not a number (NaN)"
+        case list() | tuple():
+            return f"a list of {len(value)}"
+        case Mapping():
+            return f"a mapping ({', '.join(map(str, list(value)[:5]))})"
+        case bytes() | bytearray():
+            return "bytes"
+    return f"a {type(value).__name__}"
+
+
+def _way_in(value: object, field: str) -> str:
+    """How to name the text inside a value, if it is inside."""
+    name = field.strip("`")
+    if isinstance(value, Mapping) and value:
+        return f": name what lies inside it, such as `{name}.{next(iter(value))}`"
+    if isinstance(value, list | tuple) and value:
+        inner = f".{next(iter(value[0]))}" if isinstance(value[0], Mapping) and value[0] else ""
+        return f": name what lies inside it, such as `{name}.0{inner}`"
+    if isinstance(value, bytes | bytearray):
+        return ": store it as text"
+    return ""
+
+
+def _n_literals(text: str) -> int:
+    """How many text literals a line of Python holds."""
+    tokens = tokenize.generate_tokens(io.StringIO(text.strip()).readline)
+    return sum(token.type == tokenize.STRING for token in tokens)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -1,0 +1,197 @@
+"""The same table, however it is written down, gives the same questions; what cannot be told apart is refused."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccps.core.errors import UserError
+from ccps.data.benchmarks import BenchmarkSpec, Loaded, load_questions
+from ccps.data.tables import DELIMITERS, decode, read_csv
+
+SETTINGS: dict[str, Any] = {
+    "name": "t",
+    "source": "file",
+    "loader": "table",
+    "question": "question",
+    "options": ["A", "B", "C"],
+    "answer": "answer",
+    "answer_kind": "letter",
+}
+HEAD = ("question", "A", "B", "C", "answer")
+ROWS = [("Was heißt Käse?", "None", "NA", "007", "C"), ("Wie, bitte?", "1.0", "null", "True", "A")]
+
+
+def load(path: Path, **changes: Any) -> Loaded:
+    return load_questions(BenchmarkSpec(**(SETTINGS | {"location": str(path)} | changes)))
+
+
+def as_csv(sign: str, rows: list[tuple[str, ...]]) -> str:
+    return "".join(sign.join(f'"{cell}"' if sign in cell else cell for cell in row) + "\n" for row in rows)
+
+
+@pytest.mark.parametrize("sign", DELIMITERS.values())
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_one_table_in_every_dress(tmp_path: Path, sign: str, encoding: str, line_end: str) -> None:
+    path = tmp_path / ("t.tsv" if sign == "\t" else "t.csv")
+    path.write_bytes(as_csv(sign, [HEAD, *ROWS]).replace("\n", line_end).encode(encoding))
+    questions = load(path).questions
+    assert [(one.text, one.options, one.accepted) for one in questions] == [
+        ("Was heißt Käse?", ("None", "NA", "007"), ("c",)),
+        ("Wie, bitte?", ("1.0", "null", "True"), ("a",)),
+    ]
+
+
+def test_all_loaders_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "t.csv").write_text(as_csv(",", [HEAD, *ROWS]))
+    records = [dict(zip(HEAD, row, strict=True)) for row in ROWS]
+    pq.write_table(pa.Table.from_pylist(records), tmp_path / "t.parquet")
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "hub" / "test.csv").write_text(as_csv(",", [HEAD, *ROWS]))
+    expected = load(tmp_path / "t.csv").questions
+    assert load(tmp_path / "t.parquet").questions == expected
+    assert load(tmp_path / "hub", source="datasets", loader="arrow", data_files="test.csv").questions == expected
+
+
+def test_an_encoding_that_is_named_is_kept_to(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(as_csv(",", [HEAD, ("何?", "一", "二", "三", "B")]).encode("shift_jis"))
+    assert load(tmp_path / "t.csv", encoding="shift_jis").questions[0].text == "何?"
+    with pytest.raises(UserError, match=r"to be text in utf-8, but got other bytes .* Set `encoding`"):
+        load(tmp_path / "t.csv", encoding="utf-8")
+    with pytest.raises(UserError, match="`encoding` to be auto or a codec"):
+        load(tmp_path / "t.csv", encoding="nonsense")
+
+
+def test_windows_1252_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert decode("Käse".encode("cp1252"), "auto", "t.csv") == "Käse"
+    assert "read as Windows-1252 · it is no UTF-8 at byte 1" in capsys.readouterr().out
+
+
+def test_a_delimiter_that_is_named_is_kept_to(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(as_csv("~", [HEAD, *ROWS]))
+    assert len(load(tmp_path / "t.csv", delimiter="~").questions) == 2
+    with pytest.raises(UserError, match="line 3 has more cells than the header"):
+        load(tmp_path / "t.csv", delimiter="comma")
+    with pytest.raises(UserError, match="`delimiter` to be auto, comma"):
+        load(tmp_path / "t.csv", delimiter="both")
+
+
+def test_without_a_header_columns_are_called_by_place(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("How many moons has Mars?,1,2,3,B\nHow many moons has Venus?,0,1,2,A\n")
+    by_place = {"question": "0", "options": ["1", "2", "3"], "answer": "4"}
+    questions = load(tmp_path / "t.csv", **by_place).questions
+    assert [one.accepted for one in questions] == [("b",), ("a",)]
+    assert load(tmp_path / "t.csv", header=False, **by_place).questions == questions
+    with pytest.raises(UserError, match="no record has `0`, `4`"):
+        load(tmp_path / "t.csv", header=True, **by_place)
+
+
+def test_a_header_of_numbers_is_one_where_it_holds_all_columns(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("0,1,2,3\nWho?,x,y,B\n")
+    [question] = load(tmp_path / "t.csv", question="0", options=["1", "2"], answer="3").questions
+    assert question.text == "Who?"
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("t.csv", "question,A,A,B,C,answer\nWho?,1,9,2,3,B\n"),
+        ("t.jsonl", '{"question": "Who?", "A": "1", "A": "9", "B": "2", "C": "3", "answer": "B"}'),
+    ],
+)
+def test_two_columns_of_one_name_are_refused(tmp_path: Path, name: str, data: str) -> None:
+    (tmp_path / name).write_text(data)
+    with pytest.raises(UserError, match=r"two (columns|values) called `A`"):
+        load(tmp_path / name)
+
+
+def test_two_columns_of_one_name_are_refused_in_parquet(tmp_path: Path) -> None:
+    pq.write_table(pa.table([["Who?"], ["1"], ["9"]], names=["question", "A", "A"]), tmp_path / "t.parquet")
+    with pytest.raises(UserError, match="Multiple matches for"):
+        load(tmp_path / "t.parquet")
+
+
+def test_two_columns_that_nobody_asks_for_may_share_a_name(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("question,A,B,C,answer,note,note\nWho?,1,2,3,B,x,y\n")
+    assert len(load(tmp_path / "t.csv").questions) == 1
+
+
+def test_cells_may_be_long(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(as_csv(",", [HEAD, ("x" * 300_000, "1", "2", "3", "B")]))
+    assert len(load(tmp_path / "t.csv").questions[0].text) == 300_000
+
+
+CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
+
+
+@given(st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1))
+def test_what_a_writer_writes_is_read_back(rows: list[list[str]]) -> None:
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows([["a", "b", "c"], *rows])
+    found = [tuple(row.values()) for _, row in read_csv(file.getvalue(), ["a", "b", "c"], "auto", None)]
+    assert found == [tuple(row) for row in rows]
+
+
+@pytest.mark.parametrize("line", ['{"a": ' * 100_000, '{"question": ' + "9" * 5000 + "}", "{", "nul"])
+def test_lines_that_no_reader_takes_are_refused(tmp_path: Path, line: str) -> None:
+    (tmp_path / "t.jsonl").write_text(line + "\n")
+    with pytest.raises(UserError, match=r"line 1 of .*t\.jsonl to be JSON"):
+        load(tmp_path / "t.jsonl")
+
+
+@given(st.data())
+def test_a_damaged_table_is_refused_or_read(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    folder = tmp_path_factory.mktemp("damaged", numbered=True)
+    pq.write_table(pa.Table.from_pylist([dict(zip(HEAD, row, strict=True)) for row in ROWS]), folder / "t.parquet")
+    content = bytearray((folder / "t.parquet").read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] ^= 1 << data.draw(st.integers(0, 7))
+    (folder / "t.parquet").write_bytes(content)
+    try:
+        n = len(load(folder / "t.parquet").questions)
+    except UserError:
+        n = 0
+    assert n <= 2
+
+
+def test_a_question_that_stands_twice_is_asked_once_and_named(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(as_csv(",", [HEAD, *ROWS, ROWS[0], ROWS[0]]))
+    loaded = load(tmp_path / "t.csv")
+    assert [one.id for one in loaded.questions] == ["t/0", "t/1"]
+    assert loaded.left_out == {"the same question stands before it; `repeated: keep` asks it again (t/2, t/3)": 2}
+    kept = load(tmp_path / "t.csv", repeated="keep")
+    assert (len(kept.questions), kept.left_out) == (4, {})
+    assert kept.noted == {"stand in the data before (t/2, t/3)": 2}
+
+
+def test_questions_of_the_same_words_and_other_options_are_different(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(as_csv(",", [HEAD, ROWS[0], (*ROWS[0][:3], "8", "C")]))
+    assert len(load(tmp_path / "t.csv").questions) == 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "accepted", "noted"),
+    [("either", ("a", "b"), "either"), ("keyed", ("b",), "only the one that the data name")],
+)
+def test_a_right_option_at_two_letters_is_said(
+    tmp_path: Path, setting: str, accepted: tuple[str, ...], noted: str
+) -> None:
+    (tmp_path / "t.csv").write_text(as_csv(",", [HEAD, ("Mars?", "2", " 2", "3", "B"), ("Venus?", "2", "2", "3", "C")]))
+    loaded = load(tmp_path / "t.csv", twice_right=setting)
+    assert [one.accepted for one in loaded.questions] == [accepted, ("c",)]
+    assert loaded.noted == {f"have the right option at two letters, of which {noted} is accepted (t/0)": 1}
+
+
+def test_a_right_option_at_two_letters_may_be_left_out(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(as_csv(",", [HEAD, ("Mars?", "2", "2", "3", "B"), ROWS[0]]))
+    loaded = load(tmp_path / "t.csv", twice_right="leave_out")
+    assert [one.id for one in loaded.questions] == ["t/1"]
+    assert loaded.left_out == {"the right option stands at two letters (t/0)": 1}

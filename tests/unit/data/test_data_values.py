@@ -1,0 +1,168 @@
+"""What stands in a field is taken for what it is, or refused: in every field, by every loader."""
+
+import json
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccps.core.errors import UserError
+from ccps.data.benchmarks import BenchmarkSpec, load_questions
+from ccps.data.values import as_list, as_number, as_text, written_texts
+
+NO_TEXT = [None, float("nan"), ["x"], [], {"text": "x"}, {}, b"x", ("x",), date(2020, 1, 1), np.array(["x"]), {"x"}]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("", ""),
+        ("x", "x"),
+        (7, "7"),
+        (7.5, "7.5"),
+        (True, "True"),
+        (Decimal("1.10"), "1.10"),
+        (np.int64(7), "7"),
+        (np.bool_(0), "False"),
+    ],
+)
+def test_texts_numbers_and_truth_values_have_a_text(value: object, text: str) -> None:
+    assert as_text(value, "`q`") == text
+
+
+@pytest.mark.parametrize("value", NO_TEXT, ids=repr)
+def test_anything_else_has_none(value: object) -> None:
+    with pytest.raises(ValueError, match=r"^`q` is .*, where a text is wanted"):
+        as_text(value, "`q`")
+
+
+@pytest.mark.parametrize("text", ["\ud83d", "x\udc00", "a \ud800 b"])
+def test_half_a_surrogate_pair_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="half a surrogate pair"):
+        as_text(text, "`q`")
+
+
+def test_the_way_into_a_value_is_named() -> None:
+    with pytest.raises(ValueError, match=r"such as `resps.0`$"):
+        as_text(["x"], "`resps`")
+    with pytest.raises(ValueError, match=r"such as `choices.0.label`$"):
+        as_text([{"label": "A"}], "`choices`")
+    with pytest.raises(ValueError, match=r"such as `question.stem`$"):
+        as_text({"stem": "x"}, "`question`")
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [(2, 2), ("2", 2), ("+2", 2), (2.0, 2), ("2.00", 2), (True, 1), ("True", 1), ("false", 0)],
+)
+def test_what_is_no_whole_number(value: object) -> None:
+    with pytest.raises(ValueError, match="where a whole number is wanted"):
+        as_number(value, "the answer")
+
+
+@given(st.lists(st.text(), min_size=1))
+def test_a_list_that_a_table_has_written_out_is_that_list(texts: list[str]) -> None:
+    for written in (json.dumps(texts), repr(texts)):
+        assert as_list(written, "`options`") == texts
+        assert written_texts(written, "`answer`") == texts
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "[x", "[0, 1)", "see [1]", "[]", "[a, b]"])
+def test_an_answer_that_only_looks_like_a_list_stays_a_text(text: str) -> None:
+    assert written_texts(text, "`answer`") == text
+
+
+def test_items_of_a_printed_array_would_run_together() -> None:
+    with pytest.raises(ValueError, match="printed array"):
+        as_list(str(np.array(["a", "b"])), "`options`")
+
+
+ROW: dict[str, Any] = {"question": "Who?", "A": "x", "B": "y", "answer": "b", "said": "x", "label": 1, "topic": "t"}
+FIELDS = ["question", "A", "answer", "said", "label", "topic"]
+
+
+def load(path: Path, **changes: Any) -> Any:
+    settings: dict[str, Any] = {
+        "name": "t",
+        "source": "file",
+        "loader": "table",
+        "location": str(path),
+        "question": "question",
+        "options": ["A", "B"],
+        "answer": "answer",
+        "answer_kind": "letter",
+        "given_answer": "said",
+        "given_label": "label",
+        "subject": "topic",
+    }
+    return load_questions(BenchmarkSpec(**(settings | changes))).questions
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("value", [["x", "y"], {"text": "x"}, [["x"], ["y"]]], ids=repr)
+def test_no_field_takes_a_list_or_a_mapping_for_a_text(tmp_path: Path, field: str, value: object) -> None:
+    (tmp_path / "t.jsonl").write_text(json.dumps(ROW | {field: value}))
+    with pytest.raises(UserError, match=r"t\.jsonl, line 1: .*(a list of 2|a mapping \(text\)), where a"):
+        load(tmp_path / "t.jsonl")
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_no_field_takes_bytes_for_a_text(tmp_path: Path, field: str) -> None:
+    pq.write_table(pa.Table.from_pylist([ROW | {field: b"b"}]), tmp_path / "t.parquet")
+    with pytest.raises(UserError, match=r"t\.parquet, row 0: .* is bytes, where a"):
+        load(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("field", ["question", "A", "said", "topic"])
+def test_no_field_takes_half_a_character(tmp_path: Path, field: str) -> None:
+    (tmp_path / "t.jsonl").write_text(json.dumps(ROW | {field: "x \ud83d"}))
+    with pytest.raises(UserError, match=r"t\.jsonl, line 1: .*half a surrogate pair"):
+        load(tmp_path / "t.jsonl")
+
+
+def test_paths_lead_into_lists_and_lists_of_records(tmp_path: Path) -> None:
+    row = ROW | {
+        "turns": [{"content": "How many?"}],
+        "choices": [{"id": 1, "say": "six"}, {"id": 2, "say": "ten"}],
+        "said": [["ten", "six"]],
+    }
+    (tmp_path / "t.jsonl").write_text(json.dumps(row))
+    [question] = load(
+        tmp_path / "t.jsonl", question="turns.0.content", options=["choices.say"], given_answer="said.0.0"
+    )
+    assert (question.text, question.options, question.given_answer) == ("How many?", ("six", "ten"), "ten")
+
+
+def test_one_reply_of_one_turn_is_that_reply_and_several_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text(json.dumps(ROW | {"said": [["x"]]}))
+    assert load(tmp_path / "t.jsonl")[0].given_answer == "x"
+    (tmp_path / "t.jsonl").write_text(json.dumps(ROW | {"said": [["x", "y"]]}))
+    with pytest.raises(UserError, match="a list of 2, where a text is wanted"):
+        load(tmp_path / "t.jsonl")
+
+
+def labelled(path: Path, labels: str) -> None:
+    listed = [{"label": label, "text": text} for label, text in zip(labels, ("six", "ten"), strict=True)]
+    path.write_text(json.dumps(ROW | {"choices": listed, "answer": "B"}))
+
+
+@pytest.mark.parametrize("labels", ["AB", "ab", "12"])
+def test_labelled_options_are_their_texts(tmp_path: Path, labels: str) -> None:
+    labelled(tmp_path / "t.jsonl", labels)
+    [question] = load(tmp_path / "t.jsonl", options=["choices"])
+    assert (question.options, question.accepted) == (("six", "ten"), ("b",))
+
+
+def test_labels_out_of_order_must_be_named(tmp_path: Path) -> None:
+    labelled(tmp_path / "t.jsonl", "BA")
+    with pytest.raises(UserError, match=r"labelled ba, not in order: set `answer_kind: label` and `labels"):
+        load(tmp_path / "t.jsonl", options=["choices"])
+    [question] = load(tmp_path / "t.jsonl", options=["choices"], answer_kind="label", labels="choices.label")
+    assert (question.options, question.accepted) == (("six", "ten"), ("a",))
