@@ -62,6 +62,11 @@ def test_the_way_into_a_value_is_named() -> None:
     ("value", "number"),
     [(2, 2), ("2", 2), ("+2", 2), (2.0, 2), ("2.00", 2), (True, 1), ("True", 1), ("false", 0)],
 )
+def test_whole_numbers(value: object, number: int) -> None:
+    assert as_number(value, "the answer") == number
+
+
+@pytest.mark.parametrize("value", ["", "x", "2.5", 2.5, None, [2], "1e3", "٣", "9" * 5000, float("inf")], ids=repr)
 def test_what_is_no_whole_number(value: object) -> None:
     with pytest.raises(ValueError, match="where a whole number is wanted"):
         as_number(value, "the answer")
