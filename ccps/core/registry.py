@@ -87,6 +87,10 @@ class Registry(Mapping[str, T], Generic[T]):
         if not self._is_loaded:
             assert self._package is not None
             self._is_loaded = True  # before: what is imported may look
-            for module in iter_modules(import_module(self._package).__path__):
-                import_module(f"{self._package}.{module.name}")
+            try:
+                for module in iter_modules(import_module(self._package).__path__):
+                    import_module(f"{self._package}.{module.name}")
+            except BaseException:
+                self._is_loaded = False  # half a room is not to be taken for the whole
+                raise
         return self._found

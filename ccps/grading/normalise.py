@@ -1,16 +1,18 @@
 """What two answers have in common once case, articles, punctuation and the spelling of numbers are set aside."""
 
 import re
-import string
-import unicodedata
 from collections import Counter
 from functools import lru_cache
+from typing import NamedTuple
 
 from text_to_num import text2num
 
+from ccps.grading.signs import bare_word, plain_signs
+
 _ARTICLES = {"a", "an", "the"}
+# Before these an "a" is no article but the name of something: "A and B", "A or B".
+_CONJUNCTIONS = {"and", "or", "nor", "vs", "vs.", "versus", "but", "&"}
 _NUMERAL = re.compile(r"([+-]?)([0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?:\.([0-9]*))?")
-_BETWEEN_DIGITS = re.compile(r"(?<=[0-9])[^0-9\s](?=[0-9])")
 _SMALL = (
     "zero|nought|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|"
     "seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
@@ -19,11 +21,11 @@ _SCALES = "hundred|thousand|million|billion"
 # A comma joins only after thousands, millions and billions; "5 million" is left as it is, and so is "two-year".
 _NUMBER_WORDS = re.compile(
     rf"(?<!\w)(?<!\w[^\w\s])(?:(?:{_SMALL})|(?<![0-9] )(?:{_SCALES}))"
-    rf"(?:(?:[- ]|(?<=thousand), |(?<=illion), )(?:and[- ])?(?:{_SMALL}|{_SCALES}))*(?!\w|[^\w\s]\w)"
+    rf"(?:(?:[- ]|(?<=thousand), |(?<=illion), )(?:and[- ])?(?:{_SMALL}|{_SCALES}))*(?!\w|[^\w\s]\w)",
+    re.IGNORECASE,
 )
 # Below a trillion: four groups such as "nine hundred and ninety nine", and three scales between them.
 _LONGEST = 23
-_MINUS = str.maketrans({"−": "-", "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-"})
 
 
 # An answer is compared with every accepted text in turn.
@@ -32,19 +34,34 @@ def normalise(text: str) -> str:
     """Bring a text to the form in which it is compared.
 
     After SQuAD's exact match (Rajpurkar et al. 2016, arXiv 1606.05250): lower-case, no punctuation, no articles, single
-    spaces. Beyond it, so that numbers are compared by value:
+    spaces. Beyond it, so that numbers are compared by value, and signs that decide are not lost:
 
-    1. Unicode compatibility forms are unified first (NFKC), and punctuation is that of all scripts.
+    1. Unicode compatibility forms are unified (NFKC), invisible characters go, and punctuation is that of all scripts.
     2. A numeral takes its shortest form: "1,000.0" is "1000", "-0.50" is "-0.5". Punctuation between digits stays.
     3. An English cardinal number in words is that number, wherever it stands: "twenty-one moons" is "21 moons".
        "One" is taken for a number always.
+    4. Signs of mathematics, chemistry and names stay: "-$3", "x + 5", "p < 0.05", "Rh-", "C++", "I/II", see
+       `ccps.grading.signs`.
+    5. An "a" is an article only where one can stand: not at the end ("Vitamin A"), not before a conjunction or another
+       single letter ("A and B"), and not as a capital within a text ("hepatitis A virus").
 
     A text of which nothing would be left ("The", "?") stays as it is, lower-case.
     """
-    lower = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower()).translate(_MINUS)
-    spaced = " ".join(lower.split())
-    tokens = [_token(word) for word in _NUMBER_WORDS.sub(_in_digits, spaced).split()]
-    return " ".join(token for token in tokens if token and token not in _ARTICLES) or spaced
+    return " ".join(word.token for word in words_of(text)) or " ".join(plain_signs(text).split()).lower()
+
+
+class Word(NamedTuple):
+    """A word of a text: in the form in which it is compared, and as it is written."""
+
+    token: str
+    written: str
+
+
+def words_of(text: str) -> list[Word]:
+    """The words of a text of which something is left, see `normalise`; numbers in words are written in digits."""
+    words = _without_articles(_NUMBER_WORDS.sub(_in_digits, " ".join(plain_signs(text).split())).split())
+    found = [Word(_token(word, before, after), word) for before, word, after in _with_neighbours(words)]
+    return [word for word in found if word.token]
 
 
 def token_f1(answer: str, accepted: str) -> float:
@@ -57,18 +74,38 @@ def token_f1(answer: str, accepted: str) -> float:
     return 2 * shared / (len(ours) + len(theirs)) if shared else 0.0
 
 
-def _token(word: str) -> str:
-    bare = word.lstrip("".join(_outer(word, keep="+-.")))
-    bare = bare.rstrip("".join(_outer(bare, keep="")))
+def _with_neighbours(words: list[str]) -> list[tuple[str, str, str]]:
+    padded = ["", *words, ""]
+    return list(zip(padded, words, padded[2:], strict=False))
+
+
+def _without_articles(words: list[str]) -> list[str]:
+    all_capitals = not any(word != word.upper() for word in words)
+    return [
+        word
+        for before, word, after in _with_neighbours(words)
+        if not _is_article(word, after, may_be_capital=not before or before[-1] in ".!?:" or all_capitals)
+    ]
+
+
+def _is_article(word: str, after: str, *, may_be_capital: bool) -> bool:
+    """Whether a word is an article and not a name: "a", with nothing but an opening mark before it."""
+    bare = word.lstrip("\"'“‘«([{*_")
+    if bare.lower() not in _ARTICLES:
+        return False
+    if bare.lower() == "the":
+        return True
+    following = after.strip(".,;:!?\"'”’)]}").lower()
+    names_something = not following or following in _CONJUNCTIONS or (len(following) == 1 and not following.isdigit())
+    return not names_something and (may_be_capital or not bare.isupper())
+
+
+def _token(word: str, before: str, after: str) -> str:
+    bare = bare_word(word, before, after).lower()
     numeral = _NUMERAL.fullmatch(bare)
     if numeral and (numeral[2] or numeral[3]):
         return _shortest(numeral[1], numeral[2].replace(",", ""), numeral[3] or "")
-    inner = {match.start() for match in _BETWEEN_DIGITS.finditer(word)}
-    return "".join(sign for place, sign in enumerate(word) if place in inner or not _is_punctuation(sign))
-
-
-def _outer(word: str, keep: str) -> set[str]:
-    return {sign for sign in word if _is_punctuation(sign) and sign not in keep}
+    return bare
 
 
 def _shortest(sign: str, whole: str, fraction: str) -> str:
@@ -79,7 +116,7 @@ def _shortest(sign: str, whole: str, fraction: str) -> str:
 
 def _in_digits(run: re.Match[str]) -> str:
     """Read number words in a row, the longest number first: "nineteen eighty four" is "19 84"."""
-    rest = re.findall("[a-z]+", run[0])
+    rest = re.findall("[a-z]+", run[0].lower())
     read: list[str] = []
     while rest:
         ends = range(min(len(rest), _LONGEST), 0, -1)
@@ -96,8 +133,3 @@ def _cardinal(words: str) -> str | None:
         return str(text2num(words, "en"))
     except ValueError:
         return None
-
-
-@lru_cache(maxsize=4096)
-def _is_punctuation(sign: str) -> bool:
-    return sign in string.punctuation or unicodedata.category(sign).startswith("P")

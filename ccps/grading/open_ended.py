@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from ccps.data.records import Question
 from ccps.grading.base import Comparison
+from ccps.grading.containment import same_units, says
 from ccps.grading.normalise import normalise, token_f1
 from ccps.grading.registry import register
 from ccps.settings.grading import GraderConfig
@@ -15,30 +16,30 @@ class Normalised(Comparison):
     """Right if the answer is an accepted text, see `normalise`."""
 
     name = "normalised"
-    version = 2
+    version = 3
     formats = frozenset({"oe"})
 
     def is_right(self, answer: str, question: Question) -> bool:
         """Whether it equals an accepted text in normalised form."""
-        return normalise(answer) in {normalise(text) for text in question.accepted}
+        return any(normalise(answer) == normalise(text) and same_units(answer, text) for text in question.accepted)
 
 
 @register
 class Contains(Comparison):
     """Right if an accepted text stands in the answer, word for word; for models that answer in whole sentences.
 
-    Source: `has_answer` of DPR (Karpukhin et al. 2020, arXiv 2004.04906), on the texts of `normalise`. An answer that
+    Source: `has_answer` of DPR (Karpukhin et al. 2020, arXiv 2004.04906), on the texts of `normalise`. Ours: lists,
+    bounds and longer names that hold the text and say something else, see `ccps.grading.containment`. An answer that
     names the accepted text only to deny it passes too.
     """
 
     name = "contains"
-    version = 2
+    version = 3
     formats = frozenset({"oe"})
 
     def is_right(self, answer: str, question: Question) -> bool:
         """Whether the words of an accepted text follow each other in it."""
-        words = f" {normalise(answer)} "
-        return any(f" {normalise(text)} " in words for text in question.accepted)
+        return any(says(answer, text) for text in question.accepted)
 
 
 @register
@@ -46,7 +47,7 @@ class TokenF1(Comparison):
     """Right if the answer shares enough words with an accepted text, see `token_f1`."""
 
     name = "f1"
-    version = 2
+    version = 3
     formats = frozenset({"oe"})
 
     def __init__(self, threshold: float) -> None:

@@ -48,14 +48,14 @@ class BenchmarkSpec:
     )
     encoding: str = setting(
         "auto",
-        'of a file of the loader "table", a codec of Python\'s; "auto" is what a byte order mark says, else UTF-8, else '
-        "(CSV alone) Windows-1252, which is said",
+        'of a file of the loader "table", a codec of Python\'s; "auto" is what a byte order mark says, else UTF-8, '
+        "else (CSV alone) Windows-1252, which is said",
         not_empty=True,
     )
     delimiter: str = setting(
         "auto",
-        'of a CSV file: "comma", "semicolon", "tab", "pipe" or a character; "auto" is the one under which the first row '
-        "holds the columns named here",
+        'of a CSV file: "comma", "semicolon", "tab", "pipe" or a character; "auto" is the one under which the first '
+        "row holds the columns named here",
         not_empty=True,
     )
     header: bool | None = setting(
@@ -65,13 +65,14 @@ class BenchmarkSpec:
     )
     repeated: str = setting(
         "once",
-        'a question that stands in the data more than once, with the same options: "once" asks it once, "keep" each time',
+        'a question that stands in the data more than once, with the same options: "once" asks it once, "keep" each '
+        "time",
         one_of=("once", "keep"),
     )
     twice_right: str = setting(
         "either",
-        'a question whose right option stands at two letters: "either" accepts both, "keyed" only the one that the data '
-        'name, "leave_out" asks none',
+        'a question whose right option stands at two letters: "either" accepts both, "keyed" only the one that the '
+        'data name, "leave_out" asks none',
         one_of=("either", "keyed", "leave_out"),
     )
     subset: str | None = setting(None, 'configuration of the data set, for "datasets"')

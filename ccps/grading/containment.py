@@ -1,0 +1,86 @@
+"""Whether an answer says an accepted text, or only holds its words while it says something else.
+
+The words must follow each other. That alone would take "Mars and Earth" for "Earth", "less than 1" for "1" and "Martin
+Luther King" for "Martin Luther"; so the answer must not be a list of which the accepted text is a part, a bound on the
+accepted number, or a longer name. What a sentence says of the text is not understood: "not Paris" holds "Paris".
+"""
+
+import re
+
+from ccps.grading.normalise import Word, normalise, words_of
+from ccps.grading.signs import units
+
+_BOUNDS = {
+    ("less", "than"),
+    ("more", "than"),
+    ("fewer", "than"),
+    ("greater", "than"),
+    ("larger", "than"),
+    ("smaller", "than"),
+    ("higher", "than"),
+    ("lower", "than"),
+    ("at", "least"),
+    ("at", "most"),
+    ("up", "to"),
+}
+# What joins the items of a list. A comma alone does not: "Paris, France" is Paris.
+_JOINT = re.compile(r"\s*(?:[;:]|,?\s+(?:and|or|with)\s|,?\s+&\s)\s*", re.IGNORECASE)
+_ITEM_END = re.compile(_JOINT.pattern + r"|\s*,\s+", re.IGNORECASE)
+# In a sentence, what follows "with" may be the answer.
+_WORDS_OF_A_THING = 2
+
+
+def says(answer: str, accepted: str) -> bool:
+    """Whether the answer says the accepted text."""
+    ours, theirs = words_of(answer), words_of(accepted)
+    wanted = [word.token for word in theirs] or [normalise(accepted)]
+    if not same_units(answer, accepted):
+        return False
+    if normalise(answer) == normalise(accepted):
+        return True
+    if _is_longer_list(answer, accepted):
+        return False
+    found = [word.token for word in ours] or [normalise(answer)]
+    places = [i for i in range(len(found) - len(wanted) + 1) if found[i : i + len(wanted)] == wanted]
+    return any(not _is_bound(found, i, wanted) and not _is_longer_name(ours, i, theirs) for i in places)
+
+
+def same_units(answer: str, accepted: str) -> bool:
+    """Whether no sign of currency or per cent of the one contradicts those of the other."""
+    ours, theirs = units(answer), units(accepted)
+    return not ours or not theirs or theirs <= ours
+
+
+def _is_longer_list(answer: str, accepted: str) -> bool:
+    """Whether the answer as a whole is a list that holds all items of the accepted text, and others."""
+    text = answer.strip().strip("()[]{}")
+    is_bracketed = text != answer.strip() and "," in text
+    if not is_bracketed and not _JOINT.search(text):
+        return False
+    ours, theirs = _items(text), _items(accepted.strip().strip("()[]{}"))
+    return theirs < ours or _is_attribute(text, accepted)
+
+
+def _is_attribute(text: str, accepted: str) -> bool:
+    """Whether the text stands in a few words on what a thing comes with: "white" in "black with white spots"."""
+    thing, _, attribute = normalise(text).partition(" with ")
+    is_short = max(len(thing.split()), len(attribute.split())) <= _WORDS_OF_A_THING
+    return bool(attribute) and is_short and f" {normalise(accepted)} " not in f" {thing} "
+
+
+def _items(text: str) -> set[str]:
+    return {normalise(item) for item in _ITEM_END.split(text) if item.strip()}
+
+
+def _is_bound(found: list[str], place: int, wanted: list[str]) -> bool:
+    return wanted[0][-1:].isdigit() and tuple(found[max(0, place - 2) : place]) in _BOUNDS
+
+
+def _is_longer_name(ours: list[Word], place: int, theirs: list[Word]) -> bool:
+    """Whether a name of at least two words goes on: the next word is a capital too, with nothing in between."""
+    end = place + len(theirs)
+    if len(theirs) < 2 or end >= len(ours):
+        return False
+    name, following = ours[place:end], ours[end].written
+    is_name = all(word.written[:1].isupper() for word in (*theirs, *name))
+    return is_name and name[-1].written[-1].isalnum() and following[:1].isupper() and not following.isupper()

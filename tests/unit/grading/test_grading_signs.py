@@ -1,0 +1,149 @@
+"""Signs that decide are kept, punctuation is not; an answer that only holds the words says something else."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccps.data.records import Question
+from ccps.grading.normalise import normalise
+from ccps.grading.open_ended import Contains, Normalised
+
+QUESTION = Question("q", "s", "?", (), ("x",), "test", "s")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("49°C", "−49°C"),
+        ("−$3", "$3"),
+        ("$-3", "$3"),
+        ("x - 5", "x + 5"),
+        ("x-5", "x+5"),
+        ("a-b", "a+b"),
+        ("-x", "x"),
+        ("a*b", "ab"),
+        ("x/y", "xy"),
+        ("I/II", "III"),
+        ("f(x)", "fx"),
+        ("2(x+1)", "2x+1"),
+        ("3 - 2", "3 + 2"),
+        ("10^-3", "10^3"),
+        ("1e-3", "1e3"),
+        ("a = b", "a ≠ b"),
+        ("p < 0.05", "p > 0.05"),
+        ("≤ 5", "≥ 5"),
+        ("<5", ">5"),
+        (r"\frac{x+5}{6}", r"\frac{x-5}{6}"),
+        (r"-\frac{x}{5}", r"\frac{x}{5}"),
+        ("10²", "102"),
+        ("x²", "x2"),
+        ("5½", "51/2"),
+        ("Rh+", "Rh-"),
+        ("AB−", "AB+"),
+        ("Na+", "Na"),
+        ("Cl-", "Cl"),
+        ("C++", "C"),
+        ("C#", "C"),
+        ("A*", "A"),
+        ("A-", "A+"),
+        ("6'", "6''"),
+        ("6'", "6"),
+        ("Vitamin A", "Vitamin D"),
+        ("Vitamin A", "Vitamin"),
+        ("vitamin A deficiency", "vitamin deficiency"),
+        ("A and B", "B"),
+        ("A, B", "B"),
+        ("A or B", "B"),
+        ("R&D", "RD"),
+    ],
+)
+def test_signs_and_names_that_decide(one: str, other: str) -> None:
+    assert normalise(one) != normalise(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("**Paris**", "Paris"),
+        ("_Paris_", "Paris"),
+        ("`x`", "x"),
+        ("'6'", "6"),
+        ("(Paris)", "paris."),
+        ("- Paris", "Paris"),
+        ("Paris - France", "Paris, France"),
+        ("the U.S.A.", "USA"),
+        ("e.g.", "eg"),
+        ("it's", "its"),
+        ("A hat", "hat"),
+        ("wear a hat", "wear hat"),
+        ("10²", "10^2"),
+        ("5½", "5 1/2"),
+        ("$5", "5"),
+        ("12 %", "12"),
+        ("Rh−", "Rh-"),
+        ("Pa\u200bris", "Paris"),
+        ("\u202aParis\u202c", "Paris"),
+        ("soft\u00adware", "software"),
+        ("Paris\u00a0France", "Paris France"),
+        ("❤\ufe0f", "❤"),
+    ],
+)
+def test_punctuation_and_invisible_characters(one: str, other: str) -> None:
+    assert normalise(one) == normalise(other)
+
+
+@given(st.text("ab1+-*/=<>^(){}[].,'\"$%& ", max_size=12))
+def test_a_form_is_its_own_form(text: str) -> None:
+    """What is compared may be compared again: nothing more is lost the second time than white space."""
+    form = normalise(text)
+    assert form == " ".join(form.split())
+
+
+@pytest.mark.parametrize("grader", [Normalised(), Contains()], ids=lambda grader: grader.name)
+@pytest.mark.parametrize(
+    ("answer", "accepted", "right"),
+    [
+        ("€5", "$5", False),
+        ("$5", "$5", True),
+        ("5", "$5", True),
+        ("$5", "5", True),
+        ("5%", "$5", False),
+        ("5 %", "5%", True),
+        ("£ 5", "€5", False),
+    ],
+)
+def test_currencies_contradict_each_other(grader: Normalised, answer: str, accepted: str, right: bool) -> None:
+    assert grader.is_right(answer, replace(QUESTION, accepted=(accepted,))) is right
+
+
+@pytest.mark.parametrize(
+    ("answer", "accepted", "right"),
+    [
+        ("Mars and Earth", "Earth", False),
+        ("Conspiracy and murder.", "Murder.", False),
+        ("Larceny, robbery, and burglary.", "Robbery and burglary.", False),
+        ("Robbery and burglary", "Burglary and robbery.", False),  # words in a row are asked for
+        ("1 tall violet: 1 tall white: 1 dwarf", "1 tall violet: 1 tall white", False),
+        ("100 m/s north and 40 m/s down", "40 m/s down", False),
+        ("[ 'abcd', 786 , 2.23 ]", "[786, 2.23]", False),
+        ("black with white spots", "white", False),
+        ("white with black spots", "white", False),
+        ("Less than 1", "1.", False),
+        ("at least 3 of them", "3", False),
+        ("less than 1", "less than 1", True),
+        ("Martin Luther King Jr", "Martin Luther", False),
+        ("Martin Luther, the reformer", "Martin Luther", True),
+        ("It was Martin Luther who wrote it", "Martin Luther", True),
+        ("SSSSSSSS; AAAA", "SSSSSSSS; A", False),
+        ("Hepatitis B", "Hepatitis A", False),
+        ("It is hepatitis A.", "Hepatitis A", True),
+        ("Paris, France", "Paris", True),
+        ("The capital is Paris, and it is old.", "Paris", True),
+        ("It goes well with salt.", "salt", True),
+        ("The two moons of Mars are Phobos and Deimos.", "Phobos and Deimos", True),
+    ],
+)
+def test_contains_tells_what_only_holds_the_words(answer: str, accepted: str, right: bool) -> None:
+    assert Contains().is_right(answer, replace(QUESTION, accepted=(accepted,))) is right
