@@ -24,7 +24,7 @@ _BOUNDS = {
     ("up", "to"),
 }
 # What joins the items of a list. A comma alone does not: "Paris, France" is Paris.
-_JOINT = re.compile(r"\s*(?:[;:]|,?\s+(?:and|or|with)\s|,?\s+&\s)\s*", re.IGNORECASE)
+_JOINT = re.compile(r"\s*(?:[;:]|,?\s+(?:and|or)\s|,?\s+&\s)\s*", re.IGNORECASE)
 _ITEM_END = re.compile(_JOINT.pattern + r"|\s*,\s+", re.IGNORECASE)
 # In a sentence, what follows "with" may be the answer.
 _WORDS_OF_A_THING = 2
@@ -38,7 +38,7 @@ def says(answer: str, accepted: str) -> bool:
         return False
     if normalise(answer) == normalise(accepted):
         return True
-    if _is_longer_list(answer, accepted):
+    if _is_longer_list(answer, accepted) or _says_what_with(answer):
         return False
     found = [word.token for word in ours] or [normalise(answer)]
     places = [i for i in range(len(found) - len(wanted) + 1) if found[i : i + len(wanted)] == wanted]
@@ -57,15 +57,13 @@ def _is_longer_list(answer: str, accepted: str) -> bool:
     is_bracketed = text != answer.strip() and "," in text
     if not is_bracketed and not _JOINT.search(text):
         return False
-    ours, theirs = _items(text), _items(accepted.strip().strip("()[]{}"))
-    return theirs < ours or _is_attribute(text, accepted)
+    return _items(accepted.strip().strip("()[]{}")) < _items(text)
 
 
-def _is_attribute(text: str, accepted: str) -> bool:
-    """Whether the text stands in a few words on what a thing comes with: "white" in "black with white spots"."""
-    thing, _, attribute = normalise(text).partition(" with ")
-    is_short = max(len(thing.split()), len(attribute.split())) <= _WORDS_OF_A_THING
-    return bool(attribute) and is_short and f" {normalise(accepted)} " not in f" {thing} "
+def _says_what_with(answer: str) -> bool:
+    """Whether the answer is a few words on a thing and what it comes with: "black with white spots"."""
+    thing, _, attribute = normalise(answer).partition(" with ")
+    return bool(attribute) and max(len(thing.split()), len(attribute.split())) <= _WORDS_OF_A_THING
 
 
 def _items(text: str) -> set[str]:
