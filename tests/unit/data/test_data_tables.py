@@ -66,7 +66,7 @@ def test_an_encoding_that_is_named_is_kept_to(tmp_path: Path) -> None:
     assert load(tmp_path / "t.csv", encoding="shift_jis").questions[0].text == "何?"
     with pytest.raises(UserError, match=r"to be text in utf-8, but got other bytes .* Set `encoding`"):
         load(tmp_path / "t.csv", encoding="utf-8")
-    with pytest.raises(UserError, match="`encoding` to be auto or a codec"):
+    with pytest.raises(UserError, match="encoding` to be auto or a codec"):
         load(tmp_path / "t.csv", encoding="nonsense")
 
 
@@ -80,7 +80,7 @@ def test_a_delimiter_that_is_named_is_kept_to(tmp_path: Path) -> None:
     assert len(load(tmp_path / "t.csv", delimiter="~").questions) == 2
     with pytest.raises(UserError, match="line 3 has more cells than the header"):
         load(tmp_path / "t.csv", delimiter="comma")
-    with pytest.raises(UserError, match="`delimiter` to be auto, comma"):
+    with pytest.raises(UserError, match="delimiter` to be auto, comma"):
         load(tmp_path / "t.csv", delimiter="both")
 
 
