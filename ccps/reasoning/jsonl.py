@@ -3,8 +3,10 @@
     text            what the model generated, without the prompt; the only key that must be there
     id              else the question's id, with "#k" behind it from its second trace on; else the number of the line
     question_id, question, prompt        texts
-    gold            the right answer, or a list of them; `answer` is read too
-    correct, ended  true or false: whether the answer is right, and whether the model ended its turn
+    gold            the right answer, or a list of them; `answer` is read too, unless `correct` is there: then it may be
+                    what the model answered
+    correct, ended  true or false, or 1 and 0: whether the answer is right, and whether the model ended its turn (or
+                    why it came to an end, as servers say it: "stop", "length")
     prompt_ids      token ids of the prompt; `prompt_token_ids` is read too
     token_ids       generated token ids
     offsets         [start, end] characters of each generated token in `text`
@@ -12,7 +14,7 @@
     top_logprobs    those of the likeliest tokens at each position: a list of numbers, or vLLM's and OpenAI's objects
     misaligned      why ids and text do not fit, if that is known already
 
-Other keys are not read. What is null is missing. A position of `top_logprobs` keeps its best k; one with fewer has NaN
+Lines of other tools are read too, see `ccps.reasoning.other_tools`. Other keys are not read. What is null is missing. A position of `top_logprobs` keeps its best k; one with fewer has NaN
 for the others, and one with NaN or infinity among its best k is NaN altogether.
 """
 
@@ -32,6 +34,7 @@ from ccps.faithful import misalignment
 from ccps.faithful.deepconf import TOP_K
 from ccps.metrics.inputs import FloatArray, IntArray
 from ccps.reasoning import jsonl_fields as fields
+from ccps.reasoning.other_tools import own_rows
 from ccps.reasoning.trace import Trace
 
 _NO_TEXT = "no text"
@@ -156,15 +159,15 @@ def _lines(path: Path, k: int) -> Iterator[_Line]:
                 if not line.strip():
                     continue
                 try:
-                    row = _object(line)
-                    if row.get("text", "") is None:
-                        yield _Line(number)
-                        continue
-                    name = _name(row, number, traces_of)
-                    if name in names:
-                        raise ValueError(f"the id {name!r} is that of line {names[name]} too")
-                    names[name] = number
-                    yield _Line(number, _trace(row, name, k))
+                    for row in own_rows(_object(line)):
+                        if row["text"] is None:
+                            yield _Line(number)
+                            continue
+                        name = _name(row, number, traces_of)
+                        if name in names:
+                            raise ValueError(f"the id {name!r} is that of line {names[name]} too")
+                        names[name] = number
+                        yield _Line(number, _trace(row, name, k))
                 except (ValueError, OverflowError) as error:
                     yield _Line(number, fault=str(error))
     except (OSError, EOFError, zlib.error) as error:
@@ -192,12 +195,10 @@ def _bad_lines(path: Path, faulty: list[_Line]) -> UserError:
 def _object(line: bytes) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"no JSON ({error})") from error
     if not isinstance(row, dict):
         raise ValueError("JSON, but not an object")
-    if "text" not in row:
-        raise ValueError("no `text`")
     return row
 
 
@@ -229,7 +230,7 @@ def _trace(row: dict[str, Any], name: str, k: int) -> Trace:
         log_probs=logs,
         misaligned=misaligned,
         question=fields.text(row, "question"),
-        gold=fields.texts(row, "gold") or fields.texts(row, "answer"),
+        gold=fields.texts(row, "gold") or (fields.texts(row, "answer") if row.get("correct") is None else ()),
         prompt=fields.text(row, "prompt"),
         correct=fields.truth(row, "correct"),
     )

@@ -29,12 +29,30 @@ def text(row: Row, key: str) -> str:
     return value
 
 
+_TRUTHS = {1: True, 0: False, "1": True, "0": False, "true": True, "false": False}
+# Why a generation came to its end, as servers and engines say it.
+_ENDED = {
+    "stop": True,
+    "eos": True,
+    "eos_token": True,
+    "end_turn": True,
+    "stop_sequence": True,
+    "length": False,
+    "max_tokens": False,
+    "max_new_tokens": False,
+}
+
+
 def truth(row: Row, key: str) -> bool | None:
-    """True, false or neither."""
+    """True, false or neither; 1 and 0 too, and of `ended` the reason that a server gives."""
     value = row.get(key)
-    if value is not None and not isinstance(value, bool):
+    if value is None or isinstance(value, bool):
+        return value
+    written = value.strip().lower() if isinstance(value, str) else value
+    known: dict[Any, bool] = _TRUTHS | (_ENDED if key == "ended" else {})
+    if not isinstance(written, str | int | float) or written not in known:
         raise _wrong(key, "true or false", value)
-    return value
+    return known[written]
 
 
 def texts(row: Row, key: str) -> tuple[str, ...]:
@@ -89,7 +107,7 @@ def logarithms(row: Row, key: str) -> FloatArray | None:
     values = _plain(given, 1)
     if values is None:
         values = np.array([math.nan if one is None else _number(one, key) for one in given], dtype=np.float64)
-    _check_logarithms(values, key)
+    values = _checked_logarithms(values, key)
     return np.where(np.isfinite(values), values, np.nan)
 
 
@@ -104,7 +122,7 @@ def alternatives(row: Row, key: str, k: int) -> FloatArray | None:
     if not isinstance(given, list):
         raise _wrong(key, "a list with the alternatives of each position", given)
     table, lengths = _table(given, key, k)
-    _check_logarithms(table, key)
+    table = _checked_logarithms(table, key)
     # NaN comes first, so that it makes its position missing; what was not given comes last.
     best = -np.sort(-np.where(np.isnan(table), np.inf, table), axis=1)[:, :k]
     counts = np.arange(k) < lengths[:, None]
@@ -150,10 +168,20 @@ def _number(entry: Any, key: str) -> float:
     return float(value)
 
 
-def _check_logarithms(values: FloatArray, key: str) -> None:
-    positive = values[np.isfinite(values) & (values > 0)]
-    if len(positive):
-        raise ValueError(f"`{key}` holds {positive[0]:g}; a logarithm of a probability is never above 0")
+# One rounding of float32 above 1, or of bfloat16 sums below it, is a probability of 1.
+_ROUNDING = 1e-6
+# What engines write where no log-probability was computed.
+_SENTINEL = -9999.0
+
+
+def _checked_logarithms(values: FloatArray, key: str) -> FloatArray:
+    """Log-probabilities of at most 0: a rounding above it is 0, and a sentinel for "none" is missing."""
+    with np.errstate(invalid="ignore"):
+        positive = values[np.isfinite(values) & (values > _ROUNDING)]
+        if len(positive):
+            raise ValueError(f"`{key}` holds {positive[0]:g}; a logarithm of a probability is never above 0")
+        values = np.where((values > 0) & np.isfinite(values), 0.0, values)
+        return np.where(values == _SENTINEL, np.nan, values)
 
 
 def _wrong(key: str, wanted: str, value: Any) -> ValueError:

@@ -13,10 +13,12 @@ import subprocess
 import sys
 import threading
 from functools import cache
+from itertools import product
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from ccps.core.errors import expected
+from ccps.reasoning.plain_mathematics import readings
 
 SECONDS = 10.0
 _SECONDS_TO_START = 120.0
@@ -83,9 +85,10 @@ class Comparer:
 
 
 def same_mathematics(gold: str, answer: str) -> Equality:
-    r"""Whether an answer equals the right one as mathematics: `\frac{1}{2}`, `0.5` and `1/2` are the same.
+    r"""Whether an answer equals the right one as mathematics: `\frac{1}{2}`, `0.5`, `1/2`, `½` and `50%` are the same.
 
-    Source: `math-verify` (https://github.com/huggingface/Math-Verify), floats to six decimals.
+    Source: `math-verify` (https://github.com/huggingface/Math-Verify), floats to six decimals; plain forms are ours,
+    see `ccps.reasoning.plain_mathematics`.
 
     Args:
         gold: the right answer, LaTeX or plain.
@@ -127,13 +130,17 @@ def _serve() -> None:
     logging.disable()
     from math_verify import parse, verify
 
+    def parsed(text: str) -> list[Any]:
+        found = (parse(f"\\boxed{{{one.strip().strip('$')}}}", parsing_timeout=None) for one in readings(text))
+        return [one for one in found if one]
+
     def compare(gold: str, answer: str) -> Equality:
-        parsed = []
-        for text, name in ((gold, "the right answer"), (answer, "the answer")):
-            parsed.append(parse(f"\\boxed{{{text.strip().strip('$')}}}", parsing_timeout=None))
-            if not parsed[-1]:
+        golds, answers = parsed(gold), parsed(answer)
+        for found, name in ((golds, "the right answer"), (answers, "the answer")):
+            if not found:
                 return Equality(None, f"{name} cannot be read as mathematics")
-        return Equality(bool(verify(*parsed, timeout_seconds=None, raise_on_error=True)))
+        pairs = product(golds, answers)
+        return Equality(any(verify(*pair, timeout_seconds=None, raise_on_error=True) for pair in pairs))
 
     print("ready", file=replies, flush=True)
     for line in sys.stdin:

@@ -1,0 +1,129 @@
+"""Lines of files that other tools write, as rows of our own layout (`ccps.reasoning.jsonl`).
+
+    OpenAI, vLLM, SGLang chat completions     `choices[].message` with `content` and `reasoning_content` or `reasoning`,
+                                              `logprobs.content`, `finish_reason`; a trace for each choice
+    completions                               `choices[].text`, `logprobs.token_logprobs`, `logprobs.top_logprobs`
+    batch output                              the same under `response.body`, `custom_id` as the id
+    lm-evaluation-harness samples             `resps` or `filtered_resps`, `doc`, `target`, a metric of 0 and 1
+
+Log-probabilities stand for tokens, whose texts are there and not their ids. Where these texts, one after the other, are
+the text of the trace, or end it, their places are known; else they are left out, and the trace says so.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Row = dict[str, Any]
+
+_METRICS = ("exact_match", "acc", "exact_match,strict-match", "exact_match,flexible-extract", "acc_norm")
+# Keys of our layout that somebody may have added beside what the tool wrote.
+_OURS = ("question_id", "question", "gold", "answer", "correct", "prompt")
+_QUESTIONS = ("question", "problem", "query", "input")
+
+
+def own_rows(row: Row) -> Iterator[Row]:
+    """The rows of our layout that a line stands for: itself, or those of another tool's layout.
+
+    Raises:
+        ValueError: it is of a known layout, but not as that tool writes it.
+    """
+    if "text" in row:
+        yield row
+    elif isinstance(row.get("response"), Mapping) and isinstance(row["response"].get("body"), Mapping):
+        body = row["response"]["body"]
+        yield from _completions({**body, "id": row.get("custom_id", body.get("id"))})
+    elif isinstance(row.get("choices"), list):
+        yield from _completions(row)
+    elif "resps" in row or "filtered_resps" in row:
+        yield from _samples(row)
+    else:
+        raise ValueError("no `text`")
+
+
+def _completions(row: Row) -> Iterator[Row]:
+    choices = row["choices"]
+    if not choices:
+        raise ValueError("`choices` is empty")
+    for place, choice in enumerate(choices):
+        if not isinstance(choice, Mapping):
+            raise ValueError(f"`choices.{place}` should be an object")
+        name = row.get("id")
+        own: Row = {key: row[key] for key in _OURS if key in row}
+        if name is not None:
+            own["id"] = name if place == 0 else f"{name}#{place + 1}"
+        own["ended"] = choice.get("finish_reason")
+        message = choice.get("message")
+        text = _said(message, place) if isinstance(message, Mapping) else choice.get("text")
+        yield own | {"text": text} | _probabilities(text, choice.get("logprobs"))
+
+
+def _said(message: Mapping[str, Any], place: int) -> str | None:
+    """What a message says: its reasoning between think tags, then its content."""
+    content, reasoning = message.get("content"), message.get("reasoning_content") or message.get("reasoning")
+    for name, value in (("content", content), ("reasoning", reasoning)):
+        if value is not None and not isinstance(value, str):
+            raise ValueError(f"`choices.{place}.message.{name}` should be text")
+    if not reasoning:
+        return content
+    return f"<think>\n{reasoning.strip()}\n</think>\n\n{content or ''}"
+
+
+def _probabilities(text: str | None, logprobs: object) -> Row:
+    """Offsets and log-probabilities of the tokens, where it is known where they stand."""
+    if not isinstance(logprobs, Mapping) or not text:
+        return {}
+    if isinstance(logprobs.get("content"), list):
+        entries = logprobs["content"]
+        tokens = [one.get("token") if isinstance(one, Mapping) else None for one in entries]
+        values = [one.get("logprob") if isinstance(one, Mapping) else None for one in entries]
+        alternatives = [one.get("top_logprobs") if isinstance(one, Mapping) else None for one in entries]
+    elif isinstance(logprobs.get("token_logprobs"), list):
+        tokens, values = logprobs.get("tokens") or [], logprobs["token_logprobs"]
+        alternatives = logprobs.get("top_logprobs") or []
+    else:
+        return {}
+    found: Row = {"logprobs": values}
+    if any(alternatives):
+        found["top_logprobs"] = alternatives
+    offsets = _offsets(text, tokens)
+    if offsets is None:
+        return {"misaligned": "the texts of the tokens are not the text of the trace"}
+    return found | {"offsets": offsets}
+
+
+def _offsets(text: str, tokens: Sequence[Any]) -> list[list[int]] | None:
+    """Where tokens stand whose texts make up the end of a text; None if they do not."""
+    if not tokens or not all(isinstance(token, str) for token in tokens):
+        return None
+    joined = "".join(tokens)
+    if not text.endswith(joined):
+        return None
+    start, spans = len(text) - len(joined), []
+    for token in tokens:
+        spans.append([start, start + len(token)])
+        start += len(token)
+    return spans
+
+
+def _samples(row: Row) -> Iterator[Row]:
+    doc = row.get("doc") if isinstance(row.get("doc"), Mapping) else {}
+    assert isinstance(doc, Mapping)
+    question = next((doc[name] for name in _QUESTIONS if isinstance(doc.get(name), str)), None)
+    scores = [row[name] for name in _METRICS if name in row]
+    name = row.get("doc_id")
+    replies = _flat(row["resps"] if "resps" in row else row["filtered_resps"])
+    for place, reply in enumerate(replies):
+        own: Row = {"text": reply, "question": question, "gold": row.get("target")}
+        if name is not None:
+            own |= {"question_id": name, "id": name if place == 0 else f"{name}#{place + 1}"}
+        # A metric of a document with several replies is that of one of them, nobody says of which.
+        yield own | ({"correct": scores[0]} if scores and len(replies) == 1 else {})
+
+
+def _flat(replies: object) -> list[str]:
+    """All texts of a list of lists of texts."""
+    if isinstance(replies, str):
+        return [replies]
+    if not isinstance(replies, list) or not replies:
+        raise ValueError("`resps` should be a list of lists of texts")
+    return [text for one in replies for text in _flat(one)]

@@ -1,0 +1,73 @@
+r"""Mathematics as people type it, in LaTeX: `sqrt(3)`, `74°`, `11 5/6`, `33.5%`, `x²`, `½`, `∞`."""
+
+import re
+
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
+_FRACTIONS = {
+    "½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5), "⅗": (3, 5), "⅘": (4, 5),
+    "⅙": (1, 6), "⅚": (5, 6), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8), "⅞": (7, 8),
+}  # fmt: skip
+_SIGNS = {
+    "−": "-", "–": "-", "∞": r"\infty ", "·": r"\cdot ", "×": r"\times ", "÷": r"\div ", "π": r"\pi ", "≤": r"\le ",
+    "≥": r"\ge ", "≠": r"\ne ", "±": r"\pm ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "θ": r"\theta ",
+}  # fmt: skip
+_FUNCTIONS = "arcsin|arccos|arctan|sin|cos|tan|cot|sec|csc|log|ln|exp|min|max|gcd"
+_ROOT = re.compile(r"(?<!\\)\b(sqrt|cbrt)\b|√|∛")
+_ARGUMENT = re.compile(r"\s*(\d+(?:\.\d+)?|[A-Za-z])")
+_MIXED = re.compile(r"(?<![\d./^{\\])(\d+)\s+(?:(\d+)\s*/\s*(\d+)|\\[dt]?frac\{?(\d+)\}?\{?(\d+)\}?)(?![\d./])")
+_PERCENT = re.compile(r"\s*\\?%|\s*\bper\s?cent\b", re.IGNORECASE)
+_NUMBER_OF_PERCENT = re.compile(r"(-?\d[\d,]*(?:\.\d+)?|-?\.\d+)(?:\s*\\?%|\s*\bper\s?cent\b)", re.IGNORECASE)
+
+
+def readings(text: str) -> list[str]:
+    """What a text may mean as LaTeX: as it is written, with plain forms turned into LaTeX, per cent read both ways.
+
+    "33.5%" is 0.335 as a number, and 33.5 as the answer to "how many per cent".
+    """
+    latex = as_latex(text)
+    as_share = _NUMBER_OF_PERCENT.sub(lambda number: rf"\frac{{{number[1].replace(',', '')}}}{{100}}", latex)
+    return list(dict.fromkeys([text, latex, as_share, _PERCENT.sub("", latex)]))
+
+
+def as_latex(text: str) -> str:
+    """Turn plain forms of mathematics into LaTeX; what is LaTeX stays."""
+    text = re.sub("[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ]+", lambda run: f"^{{{run[0].translate(_RAISED)}}}", text)
+    text = re.sub(f"(?<=[0-9])(?=[{''.join(_FRACTIONS)}])", " ", text)
+    for sign, (above, below) in _FRACTIONS.items():
+        text = text.replace(sign, f"{above}/{below}")
+    text = re.sub(r"(?<=[0-9])\s*(?:°|º|\bdegrees?\b)(?!\s*[CF]\b)", r"^\\circ", text)
+    for sign, latex in _SIGNS.items():
+        text = text.replace(sign, latex)
+    text = re.sub(rf"(?<![\\A-Za-z])({_FUNCTIONS})(?=\s*[(\d^_ ])", r"\\\1", text)
+    return _MIXED.sub(_sum, _with_roots(text))
+
+
+def _sum(mixed: re.Match[str]) -> str:
+    """A mixed number: 11 5/6 is eleven and five sixths, not a product."""
+    above, below = mixed[2] or mixed[4], mixed[3] or mixed[5]
+    return rf"({mixed[1]}+\frac{{{above}}}{{{below}}})"
+
+
+def _with_roots(text: str) -> str:
+    while match := _ROOT.search(text):
+        start = r"\sqrt[3]" if match[0] in ("cbrt", "∛") else r"\sqrt"
+        rest = text[match.end() :]
+        inside, after = _bracketed(rest) if rest.lstrip().startswith("(") else _single(rest)
+        text = f"{text[: match.start()]}{start}{{{inside}}}{after}"
+    return text
+
+
+def _bracketed(rest: str) -> tuple[str, str]:
+    """What stands in the first bracket, and what comes after it; the whole where it is never closed."""
+    rest, depth = rest.lstrip(), 0
+    for place, sign in enumerate(rest):
+        depth += (sign == "(") - (sign == ")")
+        if depth == 0:
+            return rest[1:place], rest[place + 1 :]
+    return rest[1:], ""
+
+
+def _single(rest: str) -> tuple[str, str]:
+    """The number or letter that a root without brackets is of."""
+    match = _ARGUMENT.match(rest)
+    return (match[1], rest[match.end() :]) if match else ("", rest)
