@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _CELLS_PER_BATCH = 2**21
+# Two units in the last place of float32 just above 1: sums of a softmax end there.
+_ROUNDING = 2.0**-22
 
 
 def checked_scores(p_correct: npt.ArrayLike, correct: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -30,17 +33,18 @@ def checked_scores(p_correct: npt.ArrayLike, correct: npt.ArrayLike) -> tuple[Fl
 
 
 def checked_probabilities(p_correct: npt.ArrayLike, name: str = "p_correct") -> FloatArray:
-    """Read a vector of probabilities as float64.
+    """Read a vector of probabilities as float64; what lies a rounding of float32 outside [0, 1] is its end.
 
     Raises:
-        ValueError: if it is empty, not one-dimensional, or holds anything outside [0, 1].
+        ValueError: if it is empty, not one-dimensional, or holds anything else outside [0, 1].
     """
     way_out = "Pass P(correct) as a fraction, after the softmax or sigmoid."
     try:
-        p = np.asarray(p_correct, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        p = np.asarray(_off_device(p_correct), dtype=np.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"Expected `{name}` to hold numbers, but got: {error}. {way_out}") from error
     _check_vector(p, name)
+    p = np.where((p > 1) & (p <= 1 + _ROUNDING), 1.0, np.where((p < 0) & (p >= -_ROUNDING), 0.0, p))
     bad = np.flatnonzero(~((p >= 0) & (p <= 1)))
     if len(bad):
         raise ValueError(
@@ -123,8 +127,16 @@ def batch_sizes(total: int, row_length: int) -> Iterator[int]:
         yield min(size, total - start)
 
 
+def _off_device(values: Any) -> Any:
+    """A tensor as an array, also one that lies on a GPU, takes part in a gradient, or is of half precision."""
+    if not hasattr(values, "detach"):
+        return values
+    tensor = values.detach().cpu()
+    return (tensor.double() if tensor.is_floating_point() else tensor).numpy()
+
+
 def _checked_labels(correct: npt.ArrayLike) -> FloatArray:
-    labels = np.asarray(correct)
+    labels = np.asarray(_off_device(correct))
     _check_vector(labels, "correct")
     kinds = (bool, int, float, np.bool_, np.integer, np.floating)
     bad = [

@@ -14,8 +14,9 @@
     top_logprobs    those of the likeliest tokens at each position: a list of numbers, or vLLM's and OpenAI's objects
     misaligned      why ids and text do not fit, if that is known already
 
-Lines of other tools are read too, see `ccps.reasoning.other_tools`. Other keys are not read. What is null is missing. A position of `top_logprobs` keeps its best k; one with fewer has NaN
-for the others, and one with NaN or infinity among its best k is NaN altogether.
+Lines of other tools are read too, see `ccps.reasoning.other_tools`. Other keys are not read. What is null is missing. A
+position of `top_logprobs` keeps its best k; one with fewer has NaN for the others, and one with NaN or infinity among
+its best k is NaN altogether.
 """
 
 import gzip

@@ -9,6 +9,7 @@ import torch
 
 from ccps import metrics
 from ccps.metrics.conventions import Convention
+from ccps.metrics.inputs import checked_probabilities, checked_scores
 
 P, Y, G = [0.2, 0.9, 0.6], [0, 1, 1], ["a", "a", "b"]
 
@@ -25,7 +26,7 @@ ENTRIES = [
 @pytest.mark.parametrize(
     ("p", "y", "message"),
     [
-        ([0.2, 1.0000001, 0.5], Y, "to lie in [0, 1], but got 1.0000001 in row 1 (1 such rows)"),
+        ([0.2, 1.000001, 0.5], Y, "to lie in [0, 1], but got 1.000001 in row 1 (1 such rows)"),
         ([-0.1, 0.5, 1.2], Y, "to lie in [0, 1], but got -0.1 in row 0 (2 such rows)"),
         ([0.2, float("nan"), 0.5], Y, "to lie in [0, 1], but got nan in row 1"),
         ([0.2, None, 0.5], Y, "to lie in [0, 1], but got nan in row 1"),
@@ -120,3 +121,20 @@ def test_bad_groups_are_refused(groups: list[Any], message: str) -> None:
 def test_bad_settings_are_refused(call: Callable[..., Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^Expected .*{re.escape(message)}"):
         call()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_rounding_outside_is_the_end_of_the_range(dtype: type[np.floating[Any]]) -> None:
+    above, below = np.nextafter(dtype(1), dtype(2)), -np.finfo(dtype).eps
+    assert checked_probabilities(np.array([above, below, 0.25], dtype=dtype)).tolist() == [1.0, 0.0, 0.25]
+    for far in (1 + 1e-6, -1e-6, np.nan, 1.01):
+        with pytest.raises(ValueError, match=r"to lie in \[0, 1\]"):
+            checked_probabilities([0.5, far])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+def test_tensors_of_any_kind(dtype: torch.dtype) -> None:
+    p = torch.tensor([0.75, 0.25], dtype=dtype, requires_grad=True)
+    for y in (torch.tensor([1, 0]), torch.tensor([True, False]), torch.tensor([1.0, 0.0], requires_grad=True)):
+        scores, labels = checked_scores(p, y)
+        assert (scores.tolist(), labels.tolist()) == ([0.75, 0.25], [1.0, 0.0])
