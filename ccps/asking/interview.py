@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ccps.asking.follow_up import AfterAnswer, Collected, FollowUp
+from ccps.core.errors import expected
 from ccps.data.prompts import SystemRole, chat_messages
 from ccps.data.records import Question
 from ccps.engines import OwnWriter, Writer
@@ -21,7 +22,7 @@ from ccps.llm import (
     prompt_ids,
     read,
 )
-from ccps.llm.chat import PromptMode, closing_ids
+from ccps.llm.chat import PromptMode, closing_ids, opens_thinking
 from ccps.llm.choose import Choice
 from ccps.llm.memory import in_parts
 
@@ -100,6 +101,7 @@ class Interview:
         self.manner = manner
         self.messages = [chat_messages(question, system_role=manner.system_role) for question in questions]
         self.prompts = [prompt_ids(lm.tokenizer, messages, manner.prompt) for messages in self.messages]
+        self._check_no_thought_is_open()
         # Read like all other tokens, but not probed.
         self.closing = closing_ids(lm.tokenizer, self.messages[0]) if manner.prompt == "parity" else set()
         self.given = [
@@ -111,6 +113,18 @@ class Interview:
         rooms = [self._room(index) for index in range(len(questions))]
         self.layout = lay_out(lm, [question.id for question in questions], self.prompts, rooms, after=after)
         self.prefix = self.layout.read_shared()
+
+    def _check_no_thought_is_open(self) -> None:
+        """Refuse to take the first token of a thought for the letter of an option."""
+        for question, prompt in zip(self.questions, self.prompts, strict=True):
+            if question.options and question.given_answer is None and opens_thinking(self.lm.tokenizer, prompt):
+                raise expected(
+                    f"the prompt of model `{self.lm.files.name}`",
+                    "one after which it answers, for multiple choice is answered with one token",
+                    "one that opens a thought",
+                    f"Set `model.{self.lm.files.name}.template_arguments={{enable_thinking: false}}`, if its template "
+                    "knows that, or ask open-ended questions.",
+                )
 
     @property
     def batches(self) -> list[list[int]]:

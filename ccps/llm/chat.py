@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from jinja2 import TemplateError
-
 from ccps.core.errors import UserError
 from ccps.data.thinking import OPEN
+from ccps.llm.templates import Messages, render
 
 PromptMode = Literal["strict", "parity"]
-Messages = Sequence[dict[str, str]]
 
 
 def prompt_ids(tokenizer: Any, messages: Messages, mode: PromptMode = "strict") -> list[int]:
@@ -26,24 +24,13 @@ def prompt_ids(tokenizer: Any, messages: Messages, mode: PromptMode = "strict") 
         Token ids. A tokenizer without a chat template gets `plain_text` of the messages.
 
     Raises:
-        UserError: the chat template refuses the messages.
+        UserError: the chat template refuses the messages, or leaves out what is asked.
     """
     if not tokenizer.chat_template:
         return list(tokenizer(plain_text(messages))["input_ids"])
-    try:
-        if mode == "strict":
-            return list(tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False))
-        rendered = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-    except TemplateError as error:
-        raise _refused(tokenizer, error) from error
-    return list(tokenizer(rendered)["input_ids"])
-
-
-def _refused(tokenizer: Any, error: TemplateError) -> UserError:
-    return UserError(
-        f"The chat template of {tokenizer.name_or_path or 'the model'} refuses the messages ({error}). "
-        "If it knows no system message, set the model's `system_role` to `prepend` or `omit`."
-    )
+    rendered = render(tokenizer, messages, add_generation_prompt=True)
+    # In strict the template alone says which special tokens there are.
+    return list(tokenizer(rendered, add_special_tokens=mode == "parity")["input_ids"])
 
 
 def answer_ids(tokenizer: Any, messages: Messages, answer: str, mode: PromptMode = "strict") -> list[int]:
@@ -62,7 +49,7 @@ def answer_ids(tokenizer: Any, messages: Messages, answer: str, mode: PromptMode
     """
     if mode == "strict" or not tokenizer.chat_template:
         return list(tokenizer(answer, add_special_tokens=False)["input_ids"])
-    whole = tokenizer.apply_chat_template([*messages, {"role": "assistant", "content": answer}], tokenize=False)
+    whole = render(tokenizer, [*messages, {"role": "assistant", "content": answer}])
     before = prompt_ids(tokenizer, messages, "parity")
     return list(tokenizer(whole)["input_ids"][len(before) :])
 
@@ -86,16 +73,21 @@ def ids_after_answer(tokenizer: Any, messages: Messages, following: Messages = (
         text = "\n\n" + plain_text(following) if following else ""
     else:
         mark = "(answer)"
-        try:
-            rendered = tokenizer.apply_chat_template(
-                [*messages, {"role": "assistant", "content": mark}, *following],
-                add_generation_prompt=bool(following),
-                tokenize=False,
-            )
-        except TemplateError as error:
-            raise _refused(tokenizer, error) from error
-        text = rendered.rpartition(mark)[2]
+        turns = [*messages, {"role": "assistant", "content": mark}, *following]
+        text = render(tokenizer, turns, add_generation_prompt=bool(following)).rpartition(mark)[2]
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def end_of_turn(tokenizer: Any) -> int | None:
+    """The special token that the chat template puts right after an answer; None if it puts none there."""
+    if not tokenizer.chat_template:
+        return None
+    try:
+        after = ids_after_answer(tokenizer, [{"role": "user", "content": "(question)"}])
+    except UserError:  # a template that refuses so plain a conversation will be asked, and refuse, later
+        return None
+    special = {*tokenizer.all_special_ids, *(token for token in tokenizer.added_tokens_decoder)}
+    return after[0] if after and after[0] in special else None
 
 
 def opens_thinking(tokenizer: Any, ids: Sequence[int]) -> bool:

@@ -22,6 +22,7 @@ from ccps.assets import catalogue as assets
 from ccps.core.console import say
 from ccps.core.errors import UserError, expected
 from ccps.core.quiet import quiet_transformers
+from ccps.llm.templates import depends_on_clock
 from ccps.settings.model import ModelConfig
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
@@ -78,6 +79,16 @@ def fingerprint(folder: Path) -> str:
     if memory != known:
         _remember(memory_file, memory)
     return hashlib.blake2b(json.dumps(digests, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def has_clock(folder: Path) -> bool:
+    """Whether the chat template in a checkpoint folder asks what day it is."""
+    files = [
+        *folder.glob("*.jinja"),
+        *folder.glob("additional_chat_templates/*.jinja"),
+        folder / "tokenizer_config.json",
+    ]
+    return any(depends_on_clock(file.read_text(encoding="utf-8", errors="replace")) for file in files if file.is_file())
 
 
 def _remembered(memory_file: Path) -> dict[str, str]:
@@ -192,8 +203,8 @@ def _convert_gguf(file: Path, folder: Path, dtype: str) -> None:
     # Tokenizer first: it fails fast on a file that is no GGUF model.
     try:
         with quiet_transformers():
-            tokenizer: Any = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-            model = read_weights(file.parent, dtype, gguf_file=file.name)
+            tokenizer: Any = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, trust_remote_code=False)
+            model = read_weights(file.parent, dtype, gguf_file=file.name, trust_remote_code=False)
     except ImportError as error:
         raise UserError(f"Reading {file} needs a package that is missing: {error}") from error
     except (OSError, ValueError, KeyError, NotImplementedError, struct.error) as error:

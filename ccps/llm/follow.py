@@ -11,6 +11,9 @@ from ccps.core.errors import expected
 from ccps.llm.forward import Context
 from ccps.llm.load import LanguageModel
 
+# As most decoders call their layers; as those of GPT-2, Falcon and BLOOM do.
+_NAMES_OF_LAYERS = ("layers", "h")
+
 
 class Followed(NamedTuple):
     """States of tokens that were read after a context.
@@ -42,7 +45,7 @@ def follow(lm: LanguageModel, context: Context, tokens: Tensor, layers: Sequence
     mask = torch.cat([context.mask, torch.ones_like(tokens)], dim=1).to(lm.device)
     # Padding may stand anywhere: a token's position is how many real ones precede it.
     positions = context.mask.sum(dim=1, keepdim=True) + torch.arange(tokens.shape[1])
-    with _inputs_of(_layers(lm), layers) as caught:
+    with _inputs_of(_layers(lm) if layers else nn.ModuleList(), layers) as caught:
         final = lm.model.get_decoder()(
             input_ids=tokens.to(lm.device),
             attention_mask=mask,
@@ -64,11 +67,12 @@ def number_of_layers(lm: LanguageModel) -> int:
 
 
 def _layers(lm: LanguageModel) -> nn.ModuleList:
-    layers = getattr(lm.model.get_decoder(), "layers", None)
+    decoder = lm.model.get_decoder()
+    layers = next((getattr(decoder, name) for name in _NAMES_OF_LAYERS if hasattr(decoder, name)), None)
     if not isinstance(layers, nn.ModuleList):
         raise expected(
             f"the decoder of model `{lm.files.name}`",
-            "a list of its layers by the name of `layers`",
+            f"a list of its layers by one of the names {', '.join(_NAMES_OF_LAYERS)}",
             type(lm.model.get_decoder()).__name__,
             "Leave out the methods that read states between layers (saplma_m, saplma_um, saplma_f).",
         )

@@ -13,12 +13,14 @@ from ccps.core.artifacts import digest
 from ccps.core.errors import UserError
 from ccps.core.quiet import quiet_transformers
 from ccps.core.settings import check
-from ccps.llm.checkpoint import fingerprint, read_weights, resolve_checkpoint
+from ccps.llm.chat import end_of_turn
+from ccps.llm.checkpoint import fingerprint, has_clock, read_weights, resolve_checkpoint
 from ccps.llm.devices import device_faults, input_device, placement
 from ccps.llm.head import measure_head
 from ccps.llm.memory import OutOfMemory, attempt, is_out_of_memory, no_room
 from ccps.llm.quantise import RECIPES, check_full_precision, check_quantised, quantisation_faults
 from ccps.llm.random_model import random_model
+from ccps.llm.templates import TODAY, set_template
 from ccps.perturbation import Head
 from ccps.settings.model import ModelConfig
 
@@ -93,12 +95,16 @@ def find_model(name: str, config: ModelConfig) -> ModelFiles:
     check(config, f"model.{name}")
     check_memory(name, config)
     if config.source == "random":
-        identity = {"type": config.location, "architecture": config.architecture, "seed": config.seed}
+        identity: dict[str, Any] = {"type": config.location, "architecture": config.architecture, "seed": config.seed}
         if config.toy:
             identity["toy"] = True
         return ModelFiles(name, config, None, digest({**identity, "dtype": config.dtype}))
     folder = resolve_checkpoint(name, config)
     identity = {"files": fingerprint(folder), "dtype": config.dtype}
+    if has_clock(folder):
+        identity["date"] = TODAY.isoformat()
+    if config.template is not None or config.template_arguments:
+        identity["template"] = [config.template, dict(config.template_arguments)]
     if config.quantisation:
         identity["quantisation"] = config.quantisation
     return ModelFiles(name, config, folder, digest(identity))
@@ -146,6 +152,7 @@ def _load(files: ModelFiles, device: torch.device | str) -> LanguageModel:
         model, tokenizer = _load_checkpoint(files, device)
         check_quantised(files.name, files.config, model)
     model = model.eval().requires_grad_(False)
+    set_template(tokenizer, files.name, files.config.template, files.config.template_arguments)
     end_tokens = _end_tokens(model, tokenizer)
     # What else a checkpoint asks for (sampling, a repetition penalty) would creep into generation by default.
     model.generation_config = GenerationConfig()
@@ -153,13 +160,18 @@ def _load(files: ModelFiles, device: torch.device | str) -> LanguageModel:
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
-    """Those of the generation config; for a checkpoint without one, the tokenizer's own."""
+    """Those of the generation config, or else the tokenizer's own; and the one by which the template ends a turn.
+
+    Checkpoints whose configuration names the end of all text alone would write the next turns themselves.
+    """
     named = model.generation_config.eos_token_id
     if named is None:
         named = tokenizer.eos_token_id
     if named is None:
-        return ()
-    return tuple(named) if isinstance(named, list) else (int(named),)
+        named = []
+    ends = list(named) if isinstance(named, list) else [int(named)]
+    turn = end_of_turn(tokenizer)
+    return tuple(ends if turn is None or turn in ends else [*ends, turn])
 
 
 def _load_checkpoint(files: ModelFiles, device: torch.device | str) -> tuple[Any, Any]:
@@ -171,8 +183,10 @@ def _load_checkpoint(files: ModelFiles, device: torch.device | str) -> tuple[Any
         with quiet_transformers():
             if config.quantisation:
                 options["quantization_config"] = RECIPES[config.quantisation].settings(getattr(torch, config.dtype))
-            model = read_weights(folder, config.dtype, use_safetensors=True, **options)
-            return model, AutoTokenizer.from_pretrained(folder)
+            model = read_weights(
+                folder, config.dtype, use_safetensors=True, trust_remote_code=config.remote_code, **options
+            )
+            return model, AutoTokenizer.from_pretrained(folder, trust_remote_code=config.remote_code)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         if is_out_of_memory(error):
             raise

@@ -64,7 +64,7 @@ class Entailment:
                 loaded: Any = AutoModelForSequenceClassification.from_pretrained(
                     folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True
                 )
-                self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+                self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
             raise _unfit(setting, "a readable sequence classification model", f"{folder} ({error})") from error
         model, info = loaded

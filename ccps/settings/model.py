@@ -33,6 +33,13 @@ class ModelConfig:
         "does for Gemma) or `prepend` (put before the user's text)",
         one_of=SYSTEM_ROLES,
     )
+    template: str | None = setting(None, "name of the chat template, for a tokenizer with several; null: `default`")
+    template_arguments: dict[str, Any] = setting(
+        {}, "what the chat template is told beside the messages, such as `{enable_thinking: false}`"
+    )
+    remote_code: bool = setting(
+        False, "whether Python code that lies beside the weights may be run; without it such a checkpoint is refused"
+    )
     architecture: dict[str, Any] = setting({}, "for `random`: keyword arguments of the transformers config class")
     seed: int = setting(0, "for `random`: seed of the initialisation", at_least=0, at_most=LARGEST_SEED)
     toy: bool = setting(False, "for `random`: whether the architecture is scaled down, see `ccps.llm.random_model.toy`")
