@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from ccps.asking.interview import Answer, Interview
-from ccps.core.errors import expected
+from ccps.core.errors import UserError, expected
 from ccps.data.records import Question
+from ccps.data.values import as_list, as_text
 from ccps.llm import LanguageModel, ModelFiles, find_model, load_model
 from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
 from ccps.perturbation import Head, stability_features
@@ -144,13 +145,12 @@ def _question(item: Question | Mapping[str, Any], index: int, format: str) -> Qu
     if isinstance(item, Question):
         question = item
     else:
-        listed = item.get("options", ())
-        options = (listed,) if isinstance(listed, str) else tuple(str(option) for option in listed)
+        name = _text(item, "id", str(index), index)
         question = Question(
-            id=str(item.get("id", index)),
+            id=name,
             subject="",
-            text=str(item.get("text", "")),
-            options=options,
+            text=_text(item, "text", "", index),
+            options=_options(item, name),
             accepted=(),
             split="",
             source="",
@@ -171,10 +171,42 @@ def _question(item: Question | Mapping[str, Any], index: int, format: str) -> Qu
     return question
 
 
+def _text(item: Mapping[str, Any], field: str, default: str, index: int) -> str:
+    if field not in item:
+        return default
+    try:
+        return as_text(item[field], f"`{field}`")
+    except ValueError as error:
+        raise _misread(f"question {index}", error) from error
+
+
+def _options(item: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """The options of a question: a list of texts that hold something; none where the key is not there."""
+    if "options" not in item or item["options"] is None:
+        return ()
+    try:
+        listed = as_list(item["options"], "`options`")
+        options = tuple(as_text(option, f"`options.{place}`") for place, option in enumerate(listed))
+    except ValueError as error:
+        raise _misread(f"question {name!r}", error) from error
+    empty = [place for place, option in enumerate(options) if not option.strip()]
+    if empty:
+        raise expected(f"`options.{empty[0]}` of question {name!r}", "a text", "an empty one", "Leave it out.")
+    return options
+
+
+def _misread(what: str, error: ValueError) -> UserError:
+    return expected(what, "one whose fields are texts, and options a list of them", str(error), "Correct it.")
+
+
 def _with_answers(questions: Sequence[Question], answers: Sequence[str]) -> list[Question]:
     """The questions, each with its answer."""
     if len(answers) != len(questions):
         raise expected("`answers`", f"{len(questions)} texts, one per question", len(answers), "Give one for each.")
+    try:
+        answers = [as_text(answer, f"answer {place}") for place, answer in enumerate(answers)]
+    except ValueError as error:
+        raise _misread("`answers`", error) from error
     empty = [question.id for question, answer in zip(questions, answers, strict=True) if not answer.strip()]
     if empty:
         raise expected(

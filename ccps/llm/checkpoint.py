@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import struct
 from collections.abc import Callable
@@ -22,12 +23,13 @@ from ccps.assets import catalogue as assets
 from ccps.core.console import say
 from ccps.core.errors import UserError, expected
 from ccps.core.quiet import quiet_transformers
+from ccps.llm.gguf_rope import rope_scaling
 from ccps.llm.templates import depends_on_clock
 from ccps.settings.model import ModelConfig
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 _HUB_COPIES = ["consolidated*"]  # a second copy of the weights in Mistral's repositories
-_CONVERSION_VERSION = 2
+_CONVERSION_VERSION = 3
 
 
 def resolve_checkpoint(name: str, config: ModelConfig) -> Path:
@@ -107,21 +109,41 @@ def _remember(memory_file: Path, memory: dict[str, str]) -> None:
         partial.replace(memory_file)
 
 
+# Weights of the decoder; towers for images and heads for training may lie beside them unread.
+_OF_DECODER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.\d+\.")
+_OTHER_MODALITIES = re.compile(r"vision|visual|image|audio|speech|mtp")
+
+
 def read_weights(folder: Path | str, dtype: str, **options: Any) -> Any:
-    """Read a causal language model all of whose weights are in its files.
+    """Read a causal language model all of whose weights are in its files; of a model that also sees, the whole.
 
     Raises:
-        ValueError: weights are missing; transformers would put random ones in their place.
+        ValueError: weights are missing, and transformers would put random ones in their place; or there are layers that
+            its configuration does not know, and the model would be cut short.
     """
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-    loaded: Any = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=getattr(torch, dtype), output_loading_info=True, **options
-    )
+    kind: Any = AutoModelForCausalLM
+    if "gguf_file" not in options:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=options.get("trust_remote_code", False))
+        if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING and config.get_text_config() is not config:
+            kind = AutoModelForImageTextToText
+    loaded: Any = kind.from_pretrained(folder, dtype=getattr(torch, dtype), output_loading_info=True, **options)
     model, info = loaded
     if missing := sorted(info["missing_keys"]):
         raise ValueError(f"{len(missing)} weights are missing from its files, {missing[0]} among them")
+    beyond = sorted(key for key in info["unexpected_keys"] if _is_cut(key))
+    if beyond:
+        raise ValueError(
+            f"{len(beyond)} weights of layers are in its files unknown to its config.json, {beyond[0]} among them"
+        )
     return model
+
+
+def _is_cut(key: str) -> bool:
+    """Whether an unread weight is one of the decoder's layers."""
+    return _OF_DECODER.search(key) is not None and _OTHER_MODALITIES.search(key) is None
 
 
 def _from_hub(name: str, config: ModelConfig) -> Path:
@@ -164,7 +186,32 @@ def _with_safetensors(folder: Path) -> Path:
             "a folder without *.safetensors files",
             "Save the model again with `save_pretrained(folder)`; pickled weights are not read.",
         )
+    if (folder / "adapter_config.json").is_file():
+        raise expected(
+            f"`{folder}`",
+            "a checkpoint without an adapter",
+            "one with adapter_config.json, which would be put on top of the model without a word",
+            "Merge the adapter (`merge_and_unload`, `save_pretrained`), or move its files elsewhere.",
+        )
+    for index in folder.glob("*.index.json"):
+        _check_index(index)
     return folder
+
+
+def _check_index(index: Path) -> None:
+    """Make sure that an index names safetensors of its own folder alone."""
+    try:
+        files = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise expected(f"{index}", "an index of weights", f"{error!r}", "Save the model again.") from error
+    elsewhere = [str(name) for name in files if not str(name).endswith(".safetensors") or Path(str(name)).name != name]
+    if elsewhere and index.name.startswith("model.safetensors"):
+        raise expected(
+            f"{index}",
+            "an index of safetensors in its own folder",
+            f"{elsewhere[0]!r}",
+            "Save the model again with `save_pretrained(folder)`; pickled weights, and files elsewhere, are not read.",
+        )
 
 
 def _from_gguf(name: str, file: Path, dtype: str) -> Path:
@@ -212,6 +259,8 @@ def _convert_gguf(file: Path, folder: Path, dtype: str) -> None:
             f"Expected {file} to be a GGUF model that transformers can read, but got: {error}. "
             "Use a checkpoint folder of the same model instead (source=folder)."
         ) from error
+    if (scaling := rope_scaling(file)) is not None:
+        model.config.rope_parameters = dict(scaling)
     # The copy holds plain weights: what says "quantised" must go, or loading would quantise them again.
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config

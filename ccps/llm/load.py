@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ccps.core.artifacts import digest
-from ccps.core.errors import UserError
+from ccps.core.errors import UserError, expected
 from ccps.core.quiet import quiet_transformers
 from ccps.core.settings import check
 from ccps.llm.chat import end_of_turn
@@ -152,11 +152,24 @@ def _load(files: ModelFiles, device: torch.device | str) -> LanguageModel:
         model, tokenizer = _load_checkpoint(files, device)
         check_quantised(files.name, files.config, model)
     model = model.eval().requires_grad_(False)
+    _check_tokenizer(files.name, model, tokenizer)
     set_template(tokenizer, files.name, files.config.template, files.config.template_arguments)
     end_tokens = _end_tokens(model, tokenizer)
     # What else a checkpoint asks for (sampling, a repetition penalty) would creep into generation by default.
     model.generation_config = GenerationConfig()
     return LanguageModel(files, model, tokenizer, _checked_head(files.name, model, tokenizer), end_tokens)
+
+
+def _check_tokenizer(name: str, model: Any, tokenizer: Any) -> None:
+    """Refuse a tokenizer with tokens that the model has no embedding of."""
+    rows, largest = model.get_input_embeddings().weight.shape[0], max(tokenizer.get_vocab().values(), default=-1)
+    if largest >= rows:
+        raise expected(
+            f"the tokenizer of model `{name}`",
+            f"one of at most {rows} tokens, as many as the model has embeddings",
+            f"one with the token id {largest}",
+            "Give the model its own tokenizer, or resize its embeddings and save it again.",
+        )
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
