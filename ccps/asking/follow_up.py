@@ -10,7 +10,6 @@ import torch
 from scipy.special import expit
 from torch import Tensor
 
-from ccps.data.thinking import CLOSE
 from ccps.llm import Context, LanguageModel, common_prefix, follow, ids_after_answer, letter_tokens, number_of_layers
 from ccps.llm.chat import opens_thinking
 
@@ -107,8 +106,8 @@ def query_ids(tokenizer: Any, messages: Sequence[dict[str, str]]) -> list[int]:
         UserError: the chat template refuses the query.
     """
     ids = ids_after_answer(tokenizer, messages, [{"role": "user", "content": QUERY}])
-    if opens_thinking(tokenizer, ids):
-        ids += tokenizer(f"{CLOSE}\n\n", add_special_tokens=False)["input_ids"]
+    if marks := opens_thinking(tokenizer, ids):
+        ids += tokenizer(f"{marks.closing}\n\n", add_special_tokens=False)["input_ids"]
     return ids
 
 

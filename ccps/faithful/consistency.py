@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
 
-from ccps.data.thinking import CLOSE
+from ccps.data.thinking import SINGLE
 from ccps.faithful.modes import Mode, check_mode
 from ccps.faithful.segment import Step
 from ccps.metrics.inputs import FloatArray
 
 MAX_STEPS = 20
 
+_MARK = re.compile("|".join(map(re.escape, SINGLE[1::2])))
 _BLANK_LINE = re.compile(r"\r?\n[ \t]*\r?\n")
 _VERDICT = re.compile(r"(?:answer\s+yes\s+or\s+no:\s*)?\b(yes|no|n/a)\b", re.IGNORECASE)
 _INCONSISTENCY = {"yes": 0.0, "no": 1.0, "n/a": 0.5}
@@ -96,7 +97,7 @@ def first_paragraph(continuation: str, *, mode: Mode = "strict") -> str:
     check_mode(mode)
     if mode == "parity":
         return continuation.strip().split("\n\n")[0].strip()
-    return _BLANK_LINE.split(continuation.split(CLOSE)[0].strip())[0].strip()
+    return _BLANK_LINE.split(_MARK.split(continuation)[0].strip())[0].strip()
 
 
 def verdict_inconsistency(reply: str, *, mode: Mode = "strict") -> float:

@@ -3,14 +3,13 @@
 import re
 from typing import Literal, NamedTuple, get_args
 
-from ccps.data.thinking import CLOSE, OPEN
+from ccps.data.thinking import KNOWN, marks_in
 from ccps.faithful.modes import Mode, check_mode
 from ccps.faithful.sentences import sentence_spans
 from ccps.metrics.inputs import check_choice
 
 Unit = Literal["paragraph", "sentence"]
 
-_LEADING_TAGS = re.compile(rf"(?:\s*{OPEN})+")
 _BREAK = {"parity": re.compile(r"\n{2,}"), "strict": re.compile(r"\r?\n(?:[ \t]*\r?\n)+")}
 
 
@@ -36,14 +35,17 @@ class Block(NamedTuple):
     """Whether thinking was opened and never closed: the generation was cut off."""
     surplus_tags: int
     """Think tags beyond the first of each kind."""
+    after: int = -1
+    """Where what follows the thinking begins; −1 if nothing closes it."""
 
 
 def think_block(text: str, *, mode: Mode = "strict") -> Block:
     """Find the reasoning in a generated text, whichever of its tags are there.
 
     Up to the first closing tag, from the first opening tag if that stands before it (chat templates often put it into
-    the prompt); the whole text if nothing closes it. `strict` also skips opening tags at the start of the block, which
-    `parity` leaves in the first step of a truncated or doubly opened trace.
+    the prompt); the whole text if nothing closes it. `strict` knows the marks of several families
+    (`ccps.data.thinking`), and skips opening tags at the start of the block, which `parity`, to which `<think>` is all
+    there is, leaves in the first step of a truncated or doubly opened trace.
 
     Source: released code of arXiv 2606.03969.
 
@@ -51,14 +53,17 @@ def think_block(text: str, *, mode: Mode = "strict") -> Block:
         ValueError: unknown mode.
     """
     check_mode(mode)
-    opened, closed = text.find(OPEN), text.find(CLOSE)
+    marks = marks_in(text) if mode == "strict" else KNOWN[0]
+    opened, closed = text.find(marks.opening), text.find(marks.closing)
     start, end = 0, len(text) if closed < 0 else closed
     if 0 <= opened < closed:
-        start = opened + len(OPEN)
-    if mode == "strict" and (leading := _LEADING_TAGS.match(text, start, end)):
-        start = leading.end()
-    surplus = sum(max(0, text.count(tag) - 1) for tag in (OPEN, CLOSE))
-    return Block(start, end, truncated=opened >= 0 and closed < 0, surplus_tags=surplus)
+        start = opened + len(marks.opening)
+    leading = re.compile(rf"(?:\s*{re.escape(marks.opening)})+")
+    if mode == "strict" and (found := leading.match(text, start, end)):
+        start = found.end()
+    surplus = sum(max(0, text.count(tag) - 1) for tag in marks)
+    after = closed + len(marks.closing) if closed >= 0 else -1
+    return Block(start, end, truncated=opened >= 0 and closed < 0, surplus_tags=surplus, after=after)
 
 
 def segment(text: str, *, unit: Unit = "paragraph", mode: Mode = "strict") -> list[Step]:

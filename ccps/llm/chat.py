@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from ccps.core.errors import UserError
-from ccps.data.thinking import OPEN
+from ccps.data.thinking import KNOWN, Marks
 from ccps.llm.templates import Messages, render
 
 PromptMode = Literal["strict", "parity"]
@@ -90,10 +90,11 @@ def end_of_turn(tokenizer: Any) -> int | None:
     return after[0] if after and after[0] in special else None
 
 
-def opens_thinking(tokenizer: Any, ids: Sequence[int]) -> bool:
-    """Whether a prompt ends in the opening think tag, white space aside: then what is written will not hold it."""
-    # Longer than the tag in any tokenizer, white space included, and independent of the prompt's length.
-    return str(tokenizer.decode(list(ids[-32:]))).rstrip().endswith(OPEN)
+def opens_thinking(tokenizer: Any, ids: Sequence[int]) -> Marks | None:
+    """The marks of the thought that a prompt ends by opening, white space aside: what is written will not hold it."""
+    # Longer than the mark in any tokenizer, white space included, and independent of the prompt's length.
+    end = str(tokenizer.decode(list(ids[-32:]))).rstrip()
+    return next((marks for marks in KNOWN if end.endswith(marks.opening)), None)
 
 
 def closing_ids(tokenizer: Any, messages: Messages) -> set[int]:

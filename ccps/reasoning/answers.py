@@ -4,14 +4,23 @@ import re
 import string
 from typing import NamedTuple
 
-from ccps.data.thinking import CLOSE
+from ccps.data.thinking import SINGLE
 from ccps.faithful import Mode, think_block
 from ccps.faithful.modes import check_mode
 
 # A box, an escaped character (no brace that counts), a brace.
 _BRACES = re.compile(r"\\+boxed\s*\{|\\.|[{}]", re.DOTALL)
-_ANSWER_LINE = re.compile(rf"(?:^|(?<={CLOSE}))[ \t>#*_-]*(?:final[ \t]+)?answer[*_ \t]*:(.+)$", re.I | re.M)
+_AFTER_MARK = "|".join(f"(?<={re.escape(mark)})" for mark in SINGLE[1::2])
+_ANSWER_LINE = re.compile(rf"(?:^|{_AFTER_MARK})[ \t>#*_-]*(?:final[ \t]+)?answer[*_ \t]*[:：](.+)$", re.I | re.M)
+_ANSWER_TAG = re.compile(r"<answer>(.+?)</answer>", re.I | re.S)
+_HASHES = re.compile(r"^[ \t]*####[ \t]*(?!#)(.+)$", re.M)
 _AROUND = string.whitespace + "*_"
+
+_IN_STRICT = {
+    "answer tag": _ANSWER_TAG,
+    "answer line": _ANSWER_LINE,
+    "four hashes": _HASHES,
+}
 
 # What the released code looks for, in this order; white space there may run over lines, and a box ends at any brace.
 _RELEASED = {
@@ -27,7 +36,7 @@ class Extracted(NamedTuple):
     text: str | None
     """As it is written, without white space around it; None if there is none."""
     how: str
-    """Where it stood ("box", "answer line", "final answer line", "last line"), or why there is none."""
+    """Where it stood ("box", "answer line", …), or why there is none."""
     start: int = -1
     """Its first character in the generated text; −1 if there is none."""
     end: int = -1
@@ -40,7 +49,9 @@ def extract_answer(text: str, *, mode: Mode = "strict") -> Extracted:
     `strict` looks behind the first closing think tag, or everywhere if nothing closes the thinking, for
 
     1. the last `\boxed{…}` whose braces balance and that is not empty,
-    2. else the last line "Answer: …" or "Final answer: …".
+    2. else the last `<answer>…</answer>`,
+    3. else the last line "Answer: …" or "Final answer: …",
+    4. else the last line "#### …", as in GSM8K.
 
     `parity` does as the released code of arXiv 2606.03969. It looks everywhere, thinking included, for the first line
     "Final answer: …", else the first line "Answer: …", else the first box, which ends at the first closing brace
@@ -60,15 +71,15 @@ def extract_answer(text: str, *, mode: Mode = "strict") -> Extracted:
 
 def _strict(text: str) -> Extracted:
     block = think_block(text)
-    closed = text.startswith(CLOSE, block.end)
-    begin = block.end + len(CLOSE) if closed else 0
+    closed, begin = block.after >= 0, max(0, block.after)
     boxes = _boxes(text, begin)
     filled = [span for span in boxes if text[slice(*span)].strip()]
     if filled:
         return _found(text, max(filled), "box")
-    lines = [match.span(1) for match in _ANSWER_LINE.finditer(text, begin) if match[1].strip(_AROUND)]
-    if lines:
-        return _found(text, lines[-1], "answer line", _AROUND)
+    for how, pattern in _IN_STRICT.items():
+        spans = [match.span(1) for match in pattern.finditer(text, begin) if match[1].strip(_AROUND)]
+        if spans:
+            return _found(text, spans[-1], how, _AROUND)
     if boxes:
         return Extracted(None, "the box is empty")
     if block.truncated:

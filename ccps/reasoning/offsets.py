@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ccps.data.thinking import CLOSE, OPEN
+from ccps.data.thinking import SINGLE
 from ccps.faithful import misalignment
 from ccps.metrics.inputs import IntArray
 from ccps.reasoning.trace import Trace
@@ -68,7 +68,7 @@ def silent_tokens(tokenizer: Any) -> set[int]:
     """Special tokens, which are no text, but for the tags of thinking, where a tokenizer calls these special."""
     added = tokenizer.added_tokens_decoder
     special = {token for token, how in added.items() if how.special} | set(tokenizer.all_special_ids)
-    return {token for token in special if token not in added or added[token].content.strip() not in (OPEN, CLOSE)}
+    return {token for token in special if token not in added or added[token].content.strip() not in SINGLE}
 
 
 def _spans(tokenizer: Any, ids: Sequence[int]) -> tuple[str, list[int], list[int]]:

@@ -21,7 +21,7 @@ class ParagraphReader:
         self.tokenizer, self.mode = tokenizer, mode
         self._silent = silent_tokens(tokenizer)
         # A paragraph ends with a line or with a tag, and most tokens have neither in them.
-        self._may_end = cache(lambda token: any(sign in self._text([token]) for sign in "\n>"))
+        self._may_end = cache(lambda token: any(sign in self._text([token]) for sign in "\n>]▷"))
 
     def paragraph(self, tokens: Sequence[int]) -> str:
         """The first paragraph."""

@@ -1,0 +1,130 @@
+"""What is asked stands in the prompt, on any day, and an opened thought is not taken for an answer."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ccps.asking.interview import Interview, Manner
+from ccps.core.errors import UserError
+from ccps.data.records import Question
+from ccps.llm import LanguageModel, ModelConfig, find_model, load_model, prompt_ids
+from ccps.llm.chat import ids_after_answer, opens_thinking
+from ccps.llm.templates import TODAY, depends_on_clock
+
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+THINKS = CHATML.replace(
+    "assistant\n{% endif %}",
+    "assistant\n{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% else %}<think>\n"
+    "{% endif %}{% endif %}",
+)
+ASKED = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How many  legs\nhas a spider?"}]
+QUESTION = Question("q", "s", "How many legs has a spider?", ("six", "eight"), ("b",), "test", "s")
+
+Saved = Callable[..., Path]
+
+
+@pytest.fixture
+def saved(tmp_path: Path, tiny_model: Callable[..., LanguageModel]) -> Saved:
+    """A checkpoint folder of a tiny model with a chat template and end tokens of its own."""
+
+    def save(template: str, end: int | None = None) -> Path:
+        from transformers import AutoTokenizer, GenerationConfig
+
+        lm = tiny_model("llama", vocab_size=300)
+        lm.model.save_pretrained(tmp_path)
+        lm.tokenizer.save_pretrained(tmp_path)
+        tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+        tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+        tokenizer.chat_template = template
+        tokenizer.save_pretrained(tmp_path)
+        GenerationConfig(eos_token_id=end).save_pretrained(tmp_path)
+        return tmp_path
+
+    return save
+
+
+def load(folder: Path, **settings: Any) -> LanguageModel:
+    return load_model(find_model("m", ModelConfig("folder", str(folder), dtype="float32", **settings)))
+
+
+def test_a_prompt_is_what_the_template_says(saved: Saved) -> None:
+    lm = load(saved(CHATML))
+    ids = prompt_ids(lm.tokenizer, ASKED)
+    assert ids == lm.tokenizer.apply_chat_template(ASKED, add_generation_prompt=True, return_dict=False)
+    assert "has a spider?" in lm.tokenizer.decode(ids)
+
+
+@pytest.mark.parametrize(
+    ("template", "role"),
+    [
+        (CHATML.replace("{{ m['content'] }}", "{% for c in m['content'] %}{{ c['text'] }}{% endfor %}"), "system"),
+        (CHATML.replace("{{ m['content'] }}", "{% if m['role'] == 'system' %}{{ m['content'] }}{% endif %}"), "user"),
+        (CHATML.replace("{{ m['content'] }}", "{{ m['content'][:9] }}"), "user"),
+    ],
+)
+def test_a_template_that_leaves_out_what_is_asked_is_refused(saved: Saved, template: str, role: str) -> None:
+    lm = load(saved(template))
+    with pytest.raises(UserError, match=rf"one that holds the text of the {role}, but got a prompt without"):
+        prompt_ids(lm.tokenizer, ASKED)
+
+
+def test_white_space_may_be_laid_out_anew(saved: Saved) -> None:
+    lm = load(saved(CHATML.replace("{{ m['content'] }}", "{{ m['content'] | trim }}")))
+    assert prompt_ids(lm.tokenizer, [{"role": "user", "content": "  x \n"}])
+
+
+def test_the_date_stands_still_and_is_part_of_the_fingerprint(saved: Saved) -> None:
+    template = "Today is {{ strftime_now('%d %b %Y') }}. " + CHATML
+    assert depends_on_clock(template)
+    folder = saved(CHATML)
+    without = find_model("m", ModelConfig("folder", str(folder), dtype="float32")).fingerprint
+    lm = load(saved(template))
+    assert lm.files.fingerprint != without
+    assert lm.tokenizer.decode(prompt_ids(lm.tokenizer, ASKED)).lstrip().startswith(f"Today is {TODAY:%d %b %Y}. ")
+
+
+def test_the_token_that_ends_a_turn_ends_an_answer(saved: Saved) -> None:
+    lm = load(saved(CHATML, end=0))
+    [turn] = lm.tokenizer.convert_tokens_to_ids(["<|im_end|>"])
+    assert ids_after_answer(lm.tokenizer, ASKED)[0] == turn
+    assert lm.end_tokens == (0, turn)
+
+
+def test_text_after_an_answer_is_no_end_token(saved: Saved) -> None:
+    lm = load(saved("{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}", end=0))
+    assert lm.end_tokens == (0,)
+
+
+def test_an_opened_thought_is_no_letter_and_can_be_switched_off(saved: Saved) -> None:
+    folder = saved(THINKS)
+    with pytest.raises(UserError, match=r"Set `model\.m\.template_arguments=\{enable_thinking: false\}`"):
+        Interview(load(folder), [QUESTION], Manner(choice="letters"))
+    lm = load(folder, template_arguments={"enable_thinking": False})
+    assert opens_thinking(lm.tokenizer, prompt_ids(lm.tokenizer, ASKED)) is None
+    assert Interview(lm, [QUESTION], Manner(choice="letters")).answer_all()[0].text in ("a", "b")
+    assert lm.files.fingerprint != load(folder).files.fingerprint
+
+
+def test_an_answer_that_is_given_may_follow_an_opened_thought(saved: Saved) -> None:
+    from dataclasses import replace
+
+    interview = Interview(load(saved(THINKS)), [replace(QUESTION, given_answer="b")], Manner())
+    assert interview.answer_all()[0].text == "b"
+
+
+def test_of_several_templates_one_is_named(saved: Saved) -> None:
+    lm = load(saved(CHATML))
+    lm.tokenizer.chat_template = {"default": CHATML, "thinks": THINKS}
+    from ccps.llm.templates import set_template
+
+    with pytest.raises(UserError, match="one of default, thinks, but got 'other'"):
+        set_template(lm.tokenizer, "m", "other", {})
+    set_template(lm.tokenizer, "m", "thinks", {})
+    assert lm.tokenizer.chat_template == THINKS
+    with pytest.raises(UserError, match="null, as the model has one template"):
+        set_template(lm.tokenizer, "m", "thinks", {})
