@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
@@ -58,10 +59,12 @@ def launch(
         fits = check if is_run else partial(typed, wanted=shape)
         overrides = checked_overrides(command.overrides, config_name, fits, multirun=command.multirun)
         if command.help:
-            print(_help(shape, overrides, config_name))
+            print(_help(shape, overrides, config_name), flush=True)
             return
     except UserError as error:
         _exit(error)
+    except BrokenPipeError:
+        _exit_unheard()
     flags = [argument for argument in arguments if argument not in command.overrides]
     sys.argv[1:] = [*flags, *overrides]
 
@@ -83,10 +86,15 @@ def launch(
     stop_when_told()
     try:
         task()
+        sys.stdout.flush()
     except KeyboardInterrupt:  # while settings are composed
         end_stopped()
     except (HydraException, OmegaConfBaseException) as error:
         _exit(UserError(_one_line(error)))
+    except BrokenPipeError:
+        if is_run:
+            raise
+        _exit_unheard()
 
 
 def _check_flags(command: Namespace) -> None:
@@ -263,6 +271,13 @@ def _exit(error: UserError) -> NoReturn:
     if _is_first_process():
         print(error, file=sys.stderr)
     sys.exit(2)
+
+
+def _exit_unheard() -> NoReturn:
+    """End without a word when whoever read the output has closed it (`| head`), as other commands do."""
+    # What is still buffered would be flushed, and fail, once more at the end of the process.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(128 + signal.SIGPIPE)
 
 
 def _is_first_process() -> bool:

@@ -37,12 +37,15 @@ class DeepConf(Estimator):
 
     def inputs(self, run: TraceRun) -> Mapping[str, Any]:
         """Alternatives per position, and the divisor."""
-        return {"k": self.faithful.deepconf.k, "scale": self.faithful.deepconf.scale}
+        return {"k": self.faithful.deepconf.k, "scale": self.faithful.deepconf.scale, "version": 2}
 
     def score(self, stored: StoredTrace, steps: Sequence[Step], tokens: Sequence[IntArray]) -> StepScores:
         """See `Estimator.score`."""
-        alternatives, own = stored.trace.top_log_probs, self.faithful.deepconf
+        alternatives, settings = stored.trace.top_log_probs, self.faithful.deepconf
         if alternatives is None:
             return missing(steps, "no log-probabilities")
-        found = deepconf_steps(alternatives, tokens, k=own.k, scale=own.scale, mode=self.segmentation.mode)
+        mode = self.segmentation.mode
+        # The released code averages over what is there; a trace has NaN for what is not.
+        known = [own[~np.isnan(own)] for own in alternatives] if mode == "parity" else alternatives
+        found = deepconf_steps(known, tokens, k=settings.k, scale=settings.scale, mode=mode)
         return StepScores(found, "steps without finite log-probabilities" if np.isnan(found).any() else "")

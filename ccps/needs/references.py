@@ -73,6 +73,7 @@ class ReferenceStage(AskingStage):
     """
 
     name = "reference"
+    version = 2
     independent = True
 
     def __init__(self, answered: AnsweredQuestions, respondent: Respondent, seed: int) -> None:

@@ -71,6 +71,7 @@ class SampleStage(AskingStage):
     """
 
     name = "sample"
+    version = 2
     independent = True
 
     def __init__(self, answered: AnsweredQuestions, respondent: Respondent, config: SamplesConfig) -> None:

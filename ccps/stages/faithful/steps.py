@@ -36,6 +36,7 @@ class StepStage(ByShardStage):
     """Rows of trace id, step, span, text, number of tokens, and decisiveness with the reason where it is missing."""
 
     name = "decide"
+    version = 2
     schema = _SCHEMA
 
     def __init__(

@@ -155,6 +155,7 @@ class ImportStage(Stage):
     """Traces made elsewhere, as they are, with the log-probabilities they come with."""
 
     name = "trace"
+    version = 2
     unit = "traces"
 
     def __init__(self, path: str, label: str, shard_traces: int, alternatives: int, model: SharedModel | None) -> None:

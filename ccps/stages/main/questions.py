@@ -115,6 +115,11 @@ def _left_out(config: Config, loaded: Mapping[str, Loaded], dropped: int) -> lis
         for name, one in loaded.items()
         for reason, number in one.left_out.items()
     ]
+    counts += [
+        Count(f"questions of {name}", number, reason)
+        for name, one in loaded.items()
+        for reason, number in one.noted.items()
+    ]
     unused = [name for name in config.train if name not in loaded]
     if unused:
         counts.append(

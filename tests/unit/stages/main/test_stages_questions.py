@@ -86,3 +86,12 @@ def test_nothing_left_to_train_on_is_refused(tmp_path: Path) -> None:
         UserError, match=r"training questions \(oe\) to be at least one question, but got none \(2 stand"
     ):
         all_questions(config(tmp_path, {"oe_a": OE_TEST}, {"oe_b": OE_TEST}), judged=True)
+
+
+def test_what_is_worth_knowing_of_questions_is_counted(tmp_path: Path) -> None:
+    twice = CHOICE + "Who?,x,y,a\nWho?,x,y,a\nWhat is the same?,z,z,b\n"
+    found = all_questions(config(tmp_path, {"mc_a": MC_TRAIN}, {"mc_b": twice}), judged=True)
+    told = [(one.what, one.number, one.reason.partition(" (")[0]) for one in found.left_out]
+    assert ("records left out of mc_b", 1, "the same question stands before it; `repeated: keep` asks it again") in told
+    reason = "have the right option at two letters, of which either is accepted"
+    assert ("questions of mc_b", 1, reason) in told
