@@ -12,7 +12,7 @@ import torch
 from ccps.asking.interview import Answer, Interview
 from ccps.core.errors import UserError, expected
 from ccps.data.records import Question
-from ccps.data.values import as_list, as_text
+from ccps.data.values import as_list, as_text, refuse_printed
 from ccps.llm import LanguageModel, ModelFiles, find_model, load_model
 from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
 from ccps.perturbation import Head, stability_features
@@ -144,6 +144,10 @@ class ConfidenceScorer:
 def _question(item: Question | Mapping[str, Any], index: int, format: str) -> Question:
     if isinstance(item, Question):
         question = item
+    elif not hasattr(item, "keys"):
+        raise expected(
+            f"question {index}", "a `Question` or a mapping with `text`", repr(item)[:60], "Pass a list of questions."
+        )
     else:
         name = _text(item, "id", str(index), index)
         question = Question(
@@ -175,6 +179,7 @@ def _text(item: Mapping[str, Any], field: str, default: str, index: int) -> str:
     if field not in item:
         return default
     try:
+        refuse_printed(item[field], f"`{field}`")
         return as_text(item[field], f"`{field}`")
     except ValueError as error:
         raise _misread(f"question {index}", error) from error
@@ -201,6 +206,12 @@ def _misread(what: str, error: ValueError) -> UserError:
 
 def _with_answers(questions: Sequence[Question], answers: Sequence[str]) -> list[Question]:
     """The questions, each with its answer."""
+    try:
+        if isinstance(answers, str):
+            raise ValueError("a single text")
+        answers = as_list(answers, "`answers`")
+    except ValueError as error:
+        raise expected("`answers`", "a list of texts, one per question", str(error), "Give one for each.") from error
     if len(answers) != len(questions):
         raise expected("`answers`", f"{len(questions)} texts, one per question", len(answers), "Give one for each.")
     try:

@@ -1,5 +1,6 @@
 """From a benchmark's description to its questions."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -95,9 +96,9 @@ def _repeats(questions: list[Question]) -> list[Question]:
     seen: set[object] = set()
     repeats = []
     for question in questions:
-        if _asks(question) in seen:
+        if not seen.isdisjoint(_asks(question)):
             repeats.append(question)
-        seen.add(_asks(question))
+        seen.update(_asks(question))
     return repeats
 
 
@@ -113,10 +114,20 @@ def _count(counts: Counter[str], reason: str, questions: list[Question]) -> None
         counts[f"{reason} ({', '.join(one.id for one in questions[:_NAMED])}{more})"] += len(questions)
 
 
-def _asks(question: Question) -> object:
-    """What makes two questions of a benchmark one: the same words, options, and answer that is given."""
+def _asks(question: Question) -> list[object]:
+    """What makes two questions of a benchmark one: the same words, options, and answer that is given.
+
+    Words that differ in case or white space alone are the same if the right answer is the same too: of questions on
+    programs, `"a b"` and `"A  B"` are not.
+    """
     told_apart_by = question.options or tuple(sorted(question.accepted))
-    return question.text.strip(), told_apart_by, question.asked, question.given_answer
+    said = question.text.strip(), told_apart_by, question.asked, question.given_answer
+    alike = _alike(question.text), tuple(map(_alike, told_apart_by)), question.accepted
+    return [said, (*alike, question.asked and _alike(question.asked), question.given_answer)]
+
+
+def _alike(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 def read_questions(spec: BenchmarkSpec) -> Records:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from string import ascii_lowercase
 from typing import Any
 
-from ccps.data.fields import lookup, render
+from ccps.data.fields import has, lookup, render
 from ccps.data.records import Question
-from ccps.data.values import as_list, as_number, as_text, written_texts
+from ccps.data.values import as_list, as_number, as_text, refuse_printed, written_texts
 from ccps.settings.benchmark import BenchmarkSpec
 
 LABELS = {"1": True, "true": True, "0": False, "false": False, "-1": None, "": None}
@@ -68,6 +68,7 @@ def _text(spec: BenchmarkSpec, row: dict[str, Any]) -> str:
         text = match[1]
     if not text.strip():
         raise ValueError("the question is empty")
+    refuse_printed(text, "the question")
     return text
 
 
@@ -129,15 +130,30 @@ def _options(spec: BenchmarkSpec, row: dict[str, Any]) -> list[str]:
 def _listed_options(spec: BenchmarkSpec, row: dict[str, Any], column: str) -> list[Any]:
     """The options that one column lists: texts, or a text and its label each, as ARC and CommonsenseQA have them."""
     values = as_list(lookup(row, column), f"`{column}`")
-    if not (values and all(isinstance(one, dict) and one.keys() == {"label", "text"} for one in values)):
-        return values
-    labels = "".join(as_text(one["label"], f"`{column}.label`").strip().lower() for one in values)
-    if spec.answer_kind != "label" and labels not in (ascii_lowercase[: len(values)], "123456789"[: len(values)]):
-        raise ValueError(
-            f"the options in `{column}` are labelled {labels}, not in order: set `answer_kind: label` and "
-            f"`labels: {column}.label`"
-        )
-    return [one["text"] for one in values]
+    whole = column.removesuffix(".text")
+    if values and all(isinstance(one, dict) for one in values):
+        if any(one.keys() != {"label", "text"} for one in values):
+            raise ValueError(
+                f"`{column}` lists mappings ({', '.join(map(str, values[0]))}), where texts are wanted: name what lies "
+                f"inside them, such as `{column}.{list(values[0])[-1]}`"
+            )
+        _check_order(spec, [one["label"] for one in values], whole)
+        return [one["text"] for one in values]
+    if whole != column and has(row, f"{whole}.label"):
+        _check_order(spec, as_list(lookup(row, f"{whole}.label"), f"`{whole}.label`"), whole)
+    return values
+
+
+def _check_order(spec: BenchmarkSpec, names: list[Any], column: str) -> None:
+    """Refuse options whose own labels are not those of their places, where an answer is one of the latter."""
+    labels = [as_text(one, f"`{column}.label`").strip().lower() for one in names]
+    in_order = (list(ascii_lowercase), list("123456789"), list("012345678"))
+    if spec.answer_kind in ("label", "text") or any(labels == one[: len(labels)] for one in in_order):
+        return
+    raise ValueError(
+        f"the options in `{column}` are labelled {', '.join(labels)}, not in order: set `answer_kind: label` and "
+        f"`labels: {column}.label`"
+    )
 
 
 def _right_option(spec: BenchmarkSpec, row: dict[str, Any], options: Sequence[str], answer: object) -> int:
@@ -179,6 +195,8 @@ def _written(value: object, field: str) -> str:
 
 def _given_answer(spec: BenchmarkSpec, row: dict[str, Any]) -> str | None:
     value = None if spec.given_answer is None else lookup(row, spec.given_answer)
+    if isinstance(value, str):
+        value = written_texts(value, f"`{spec.given_answer}`")
     while isinstance(value, list) and len(value) == 1:  # one reply of one turn, as evaluation harnesses log it
         value = value[0]
     return None if value is None else as_text(value, f"`{spec.given_answer}`")

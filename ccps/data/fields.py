@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from string import Formatter
 from typing import Any
 
-from ccps.data.values import as_text
+from ccps.data.values import as_text, written_list
 
 
 def lookup(row: dict[str, Any], column: str) -> Any:
@@ -30,7 +30,10 @@ def lookup(row: dict[str, Any], column: str) -> Any:
 
 
 def _inside(value: Any, part: str) -> Any:
-    """One step into a nested value; a LookupError if it leads nowhere."""
+    """One step into a nested value, nothing into nothing; a LookupError if it leads nowhere."""
+    if value is None:
+        return None
+    value = written_list(value, f"`{part}`")  # as a cell of a table holds it
     if isinstance(value, Mapping):
         return value[part]
     if isinstance(value, list) and part.isascii() and part.isdecimal():

@@ -1,5 +1,6 @@
 """Records out of what the library `datasets` reads: a repository of the hub, a local folder, a saved data set."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,14 @@ def read_dataset(spec: BenchmarkSpec) -> Iterator[Row]:
     """
     # Slow to import, and most runs do without.
     import datasets
+    from pandas.errors import ParserWarning
     from datasets.exceptions import DatasetsError
 
     try:
-        data = _only_needed(_open(datasets, spec), spec.columns)
-    except (DatasetsError, OSError, ValueError, RuntimeError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ParserWarning)  # pandas drops cells with no more than that
+            data = _only_needed(_open(datasets, spec), spec.columns)
+    except (DatasetsError, OSError, ValueError, RuntimeError, ParserWarning) as error:
         raise expected(
             f"benchmark `{spec.name}`",
             f"readable from {_wanted(spec)}",
@@ -61,9 +65,13 @@ def _all_text(datasets: Any, where: str, split: str, which: dict[str, Any]) -> d
 
     By itself pandas drops "None" and "NA", and takes "007" for 7.
     """
-    plain = {"keep_default_na": False, "na_filter": False}
+    # A row with more cells than the header would become the row of a table whose first column has no name.
+    plain = {"keep_default_na": False, "na_filter": False, "index_col": False}
     first = datasets.load_dataset(where, split=split, streaming=True, **which, **plain)
-    features = datasets.Features({name: datasets.Value("string") for name in first.column_names or next(iter(first))})
+    names = first.column_names or list(next(iter(first)))
+    if twice := [name for name in names if f"{name}.1" in names]:
+        raise ValueError(f"two columns called `{twice[0]}`, of which one would be lost: rename them")
+    features = datasets.Features({name: datasets.Value("string") for name in names})
     return {**plain, "features": features}
 
 

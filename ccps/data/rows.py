@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from ccps.core.errors import UserError
 from ccps.data.sources import Member
 from ccps.data.tables import AUTO, Row, decode, read_csv
+from ccps.data.values import each_once
 
 # In requests files a document comes a second time, its id raised by this much, when its options were also
 # scored without the question.
@@ -125,7 +126,7 @@ def _json_lines(data: bytes, member: Member, encoding: str = AUTO) -> Iterator[R
         if not line.strip():
             continue
         try:
-            row = json.loads(line, object_pairs_hook=_each_once)
+            row = json.loads(line, object_pairs_hook=each_once)
         except (ValueError, RecursionError) as error:
             raise UserError(
                 f"Expected line {number} of {member.path} to be JSON, but got: {_one_line(error)}. Correct the line."
@@ -135,16 +136,6 @@ def _json_lines(data: bytes, member: Member, encoding: str = AUTO) -> Iterator[R
                 f"Expected line {number} of {member.path} to be a JSON object, but got {line[:60]!r}. Correct the line."
             )
         yield f"line {number}", row
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose names are all different; of two values of one name the first would be lost."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"two values called `{twice}`")
-    return found
 
 
 def _one_line(error: BaseException) -> str:

@@ -6,6 +6,7 @@ Nothing is taken for something else in silence: what cannot be told apart is ref
 import codecs
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -28,6 +29,9 @@ _MARKS = (
 )
 # What spreadsheets of western Europe write; every other encoding must be named.
 _FALLBACK = "cp1252"
+_SPECIAL = re.compile(r"[^\x00-\x7f]")
+# One that stands beside another.
+_RUN = re.compile(r"[^\x00-\x7f](?=[^\x00-\x7f])|(?<=[^\x00-\x7f])[^\x00-\x7f]")
 
 
 def decode(data: bytes, encoding: str, name: str, *, guess: bool = True) -> str:
@@ -46,11 +50,17 @@ def decode(data: bytes, encoding: str, name: str, *, guess: bool = True) -> str:
     marked = next((codec for mark, codec in _MARKS if data.startswith(mark)), None)
     chosen = (marked or "utf-8") if encoding == AUTO else encoding
     try:
-        return data.decode(chosen)
+        text = data.decode(chosen)
+        if "\0" in text:
+            raise UserError(
+                f"Expected {name} to be text in {chosen}, but got NUL at character {text.index(chr(0))}, as text in "
+                "UTF-16 has it. Set `encoding` to utf-16-le or utf-16-be, or take these characters out."
+            )
+        return text
     except UnicodeDecodeError as error:
         if guess and encoding == AUTO and marked is None:
             try:
-                text = data.decode(_FALLBACK)
+                text = _western(data)
             except UnicodeDecodeError:
                 pass
             else:
@@ -61,6 +71,19 @@ def decode(data: bytes, encoding: str, name: str, *, guess: bool = True) -> str:
             f"Expected {name} to be text in {chosen}, but got other bytes ({error}). "
             "Set `encoding` to what it is written in (utf-8, cp1252, utf-16, shift_jis, …), or correct `loader`."
         ) from error
+
+
+def _western(data: bytes) -> str:
+    """Bytes as Windows-1252, if that makes words of western Europe of them: their accents stand between plain letters.
+
+    Raises:
+        UnicodeDecodeError: it does not, as with Russian, Chinese or Japanese in encodings of their own.
+    """
+    text = data.decode(_FALLBACK)
+    special = len(_SPECIAL.findall(text))
+    if 2 * len(_RUN.findall(text)) > special:
+        raise UnicodeDecodeError(_FALLBACK, data, 0, len(data), "no words of western Europe")
+    return text
 
 
 def read_csv(text: str, columns: Sequence[str], delimiter: str, header: bool | None) -> Iterator[Row]:

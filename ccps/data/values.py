@@ -16,6 +16,7 @@ from typing import Any
 
 # Enough for any index of an option; Python itself refuses whole numbers of more than some thousand digits.
 _MOST_DIGITS = 18
+_PRINTED = re.compile(r"\s*(?:\[.*\]|\(.*\)|\{.*\}|array\(.*\)|[bB](?:'.*'|\".*\"))\s*", re.DOTALL)
 
 
 def as_text(value: object, field: str, wanted: str = "a text") -> str:
@@ -32,8 +33,10 @@ def as_text(value: object, field: str, wanted: str = "a text") -> str:
     value = _plain(value)
     if isinstance(value, str):
         return _whole(value, field)
-    if isinstance(value, bool | int | Decimal) or (isinstance(value, float) and not math.isnan(value)):
+    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return str(value)
+    if isinstance(value, Decimal) and value.is_finite():
+        return f"{value:f}"
     raise ValueError(f"{field} is {_kind(value)}, where {wanted} is wanted{_way_in(value, field)}")
 
 
@@ -59,6 +62,8 @@ def as_list(value: object, field: str) -> list[Any]:
     value = written_list(value, field)
     if isinstance(value, tuple):
         value = list(value)
+    if getattr(value, "ndim", 0) == 1 and hasattr(value, "tolist"):  # of NumPy, pandas, PyTorch
+        value = value.tolist()
     if isinstance(value, list):
         return value
     raise ValueError(f"{field} is {_kind(value)}, where a list is wanted{_way_in(value, field)}")
@@ -87,9 +92,62 @@ def written_list(value: object, field: str) -> object:
 
 
 def written_texts(value: object, field: str) -> object:
-    """The list of texts that a text writes out; anything else as it is, `[1, 2]` too, which may be an answer."""
+    """The list of texts that a text writes out; anything else as it is, `[1, 2]` too, which may be an answer.
+
+    Raises:
+        ValueError: a text writes out something else that holds texts, as tables do with what is none.
+    """
     listed = written_list(value, field)
-    return listed if isinstance(listed, list) and listed and all(isinstance(one, str) for one in listed) else value
+    if isinstance(listed, list) and listed and all(isinstance(one, str) for one in listed):
+        return listed
+    refuse_printed(value, field)
+    return value
+
+
+def refuse_printed(value: object, field: str) -> None:
+    """Refuse a text that is nothing but a printed list, tuple, set, mapping or bytes, as tables hold what is no text.
+
+    Of lists, tuples and sets only those with texts among their items, or with none: `(1, 2)` is mathematics.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if isinstance(value, str) and _PRINTED.fullmatch(value) and (kind := _printed_kind(value.strip())):
+        raise ValueError(
+            f"{field} is {kind} written as text ({_short(value.strip())!r}): store what lies inside it, or put the "
+            "text into a list if it is meant as it stands"
+        )
+
+
+def _printed_kind(text: str) -> str:
+    """What a text prints, in words; empty if it is a text."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return "an array" if text.startswith("array(") else ""
+    if isinstance(value, dict | bytes):
+        return _kind(value) if value else ""
+    if isinstance(value, list | tuple | set | frozenset):
+        texts = (isinstance(one, str | bytes | dict | list) for one in value)
+        return f"a {type(value).__name__} of {len(value)}" if any(texts) or value == [] else ""
+    return ""
+
+
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose names are all different; of two values of one name the first would be lost.
+
+    Raises:
+        ValueError: two have one name.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"two values called `{twice}`")
+    return found
 
 
 def _plain(value: object) -> object:
@@ -113,8 +171,8 @@ def _kind(value: object) -> str:
             return "missing"
         case str():
             return f"the text {_short(value)!r}"
-        case float():
-            return "not a number (NaN)"
+        case float() | Decimal():
+            return "not a number (NaN)" if value != value else f"no finite number ({value})"
         case list() | tuple():
             return f"a list of {len(value)}"
         case Mapping():

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from ccps.core.errors import expected
 from ccps.data.records import Question
+from ccps.grading.signs import plain_signs
 from ccps.settings.grading import GraderConfig
 
 
@@ -101,7 +102,7 @@ class Comparison(Grader):
 
 def is_empty(answer: str) -> bool:
     """Whether there is no answer; it then counts as wrong and nobody is asked."""
-    return not answer.strip()
+    return not plain_signs(answer).strip()
 
 
 def check_gradable(grader: Grader, question: Question) -> None:

@@ -8,7 +8,7 @@ accepted number, or a longer name. What a sentence says of the text is not under
 import re
 
 from ccps.grading.normalise import Word, normalise, words_of
-from ccps.grading.signs import units
+from ccps.grading.signs import brackets, units
 
 _BOUNDS = {
     ("less", "than"),
@@ -22,7 +22,13 @@ _BOUNDS = {
     ("at", "least"),
     ("at", "most"),
     ("up", "to"),
+    ("minus",),
+    ("negative",),
 }
+_PARTS = re.compile(r"half|halves|(?:third|quarter|fourth|fifth|sixth|seventh|eighth|ninth|tenth)s?")
+# Vitamin A, Henry VIII.
+_DESIGNATION = re.compile(r"[A-Z]|[IVX]+")
+_LETTER_OR_NUMBER = re.compile(r"[A-Za-z]|[+-]?[0-9.]+")
 # What joins the items of a list. A comma alone does not: "Paris, France" is Paris.
 _JOINT = re.compile(r"\s*(?:[;:]|,?\s+(?:and|or)\s|,?\s+&\s)\s*", re.IGNORECASE)
 _ITEM_END = re.compile(_JOINT.pattern + r"|\s*,\s+", re.IGNORECASE)
@@ -46,15 +52,18 @@ def says(answer: str, accepted: str) -> bool:
 
 
 def same_units(answer: str, accepted: str) -> bool:
-    """Whether no sign of currency or per cent of the one contradicts those of the other."""
+    """Whether no sign of currency or per cent, and no bracket around a list, of the one contradicts the other's."""
     ours, theirs = units(answer), units(accepted)
-    return not ours or not theirs or theirs <= ours
+    around = {brackets(answer), brackets(accepted)} - {""}
+    return len(around) < 2 and (not ours or not theirs or theirs <= ours)
 
 
 def _is_longer_list(answer: str, accepted: str) -> bool:
     """Whether the answer as a whole is a list that holds all items of the accepted text, and others."""
     text = answer.strip().strip("()[]{}")
-    is_bracketed = text != answer.strip() and "," in text
+    # A comma joins letters and numbers, and what stands in brackets: "A, B" is no B, but "Paris, France" is Paris.
+    plain = all(_LETTER_OR_NUMBER.fullmatch(item.strip()) for item in text.strip(".").split(","))
+    is_bracketed = (plain or text != answer.strip()) and "," in text
     if not is_bracketed and not _JOINT.search(text):
         return False
     return _items(accepted.strip().strip("()[]{}")) < _items(text)
@@ -71,14 +80,24 @@ def _items(text: str) -> set[str]:
 
 
 def _is_bound(found: list[str], place: int, wanted: list[str]) -> bool:
-    return wanted[0][-1:].isdigit() and tuple(found[max(0, place - 2) : place]) in _BOUNDS
+    """Whether what stands beside a number makes another one of it: "less than 1", "minus 1", "1 half"."""
+    if not wanted[-1][-1:].isdigit():
+        return False
+    end = place + len(wanted)
+    before = any(tuple(found[max(0, place - n) : place]) in _BOUNDS for n in (1, 2))
+    return before or (end < len(found) and _PARTS.fullmatch(found[end]) is not None)
 
 
 def _is_longer_name(ours: list[Word], place: int, theirs: list[Word]) -> bool:
-    """Whether a name of at least two words goes on: the next word is a capital too, with nothing in between."""
+    """Whether a name goes on with nothing in between: by a letter or number of its own (Vitamin A, Henry VIII), or, if it
+    has at least two words, by another capital.
+    """
     end = place + len(theirs)
-    if len(theirs) < 2 or end >= len(ours):
+    if end >= len(ours) or not theirs or not ours[end - 1].written[-1].isalnum():
         return False
     name, following = ours[place:end], ours[end].written
-    is_name = all(word.written[:1].isupper() for word in (*theirs, *name))
-    return is_name and name[-1].written[-1].isalnum() and following[:1].isupper() and not following.isupper()
+    # In the midst of a sentence an "I" is who speaks.
+    if _DESIGNATION.fullmatch(following.rstrip(".,;:!?")) and name[-1].written.isalpha():
+        return following != "I" or end == len(ours) - 1
+    is_name = len(theirs) > 1 and all(word.written[:1].isupper() for word in (*theirs, *name))
+    return is_name and following[:1].isupper() and not following.isupper()

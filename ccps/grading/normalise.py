@@ -24,6 +24,13 @@ _NUMBER_WORDS = re.compile(
     rf"(?:(?:[- ]|(?<=thousand), |(?<=illion), )(?:and[- ])?(?:{_SMALL}|{_SCALES}))*(?!\w|[^\w\s]\w)",
     re.IGNORECASE,
 )
+# A thousands space is no ordinary one, unless the number stands alone.
+_THOUSANDS_APART = re.compile(
+    r"(?<=[0-9])[\u00a0\u2009\u202f](?=[0-9]{3}(?![0-9]))|(?<=^[0-9]) (?=[0-9]{3}$)|(?<=^[0-9]{2}) (?=[0-9]{3}$)|"
+    r"(?<=^[0-9]{3}) (?=[0-9]{3}$)"
+)
+_PER_CENT = re.compile(r"(?<=[0-9])\s+per\s?cent\b", re.IGNORECASE)
+_MINUS = re.compile(r"^(?:minus|negative)\s+(?=[0-9.])", re.IGNORECASE)
 # Below a trillion: four groups such as "nine hundred and ninety nine", and three scales between them.
 _LONGEST = 23
 
@@ -59,7 +66,8 @@ class Word(NamedTuple):
 
 def words_of(text: str) -> list[Word]:
     """The words of a text of which something is left, see `normalise`; numbers in words are written in digits."""
-    words = _without_articles(_NUMBER_WORDS.sub(_in_digits, " ".join(plain_signs(text).split())).split())
+    plain = " ".join(plain_signs(_THOUSANDS_APART.sub("", text)).split())
+    words = _without_articles(_MINUS.sub("-", _PER_CENT.sub("%", _NUMBER_WORDS.sub(_in_digits, plain))).split())
     found = [Word(_token(word, before, after), word) for before, word, after in _with_neighbours(words)]
     return [word for word in found if word.token]
 

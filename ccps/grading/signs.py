@@ -22,27 +22,46 @@ _FRACTION = re.compile(r"(?<=[0-9])(?=[¼-¾⅐-⅞])")
 _ALWAYS = set("+<>=^|~/&")
 # A minus, a star or a bracket counts only between operands or before one.
 _OPERAND_BEFORE = re.compile(r"(?:[0-9)\]}'%]|(?:^|[^\w])[^\W\d_]|[0-9][eE])$")
-_OPERAND_AFTER = re.compile(r"^(?:[0-9.(\[{$€£¥\\]|[^\W\d_](?:$|[^\w]|[0-9]))")
+_OPERAND_AFTER = re.compile(r"^(?:[0-9.(\[{$€£¥\\∞√]|[^\W\d_](?:$|[^\w]|[0-9]))")
 _FORMULA = re.compile(r"[+^=<>\\]|[0-9][-*/][0-9(]|(?<![^\W\d_])[^\W\d_][-*/][0-9(]|[0-9][([]|(?<![^\W\d_])[^\W\d_]\(")
 _CURRENCIES = "$€£¥₹₩₽¢"
 _CURRENCY_BEFORE = re.compile(rf"^([+-]?)[{_CURRENCIES}]([+-]?)(?=[0-9.])")
-_UNIT_AFTER = re.compile(rf"(?<=[0-9])[{_CURRENCIES}%]$")
-_UNIT = re.compile(rf"[{_CURRENCIES}](?=\s*[+-]?[0-9.])|(?<=[0-9])\s*[{_CURRENCIES}%]")
+_UNIT_AFTER = re.compile(rf"(?<=[0-9])[{_CURRENCIES}%‰]$")
+_UNIT = re.compile(rf"[{_CURRENCIES}](?=\s*[+-]?[0-9.])|(?<=[0-9])\s*[{_CURRENCIES}%‰]")
+# Signs that belong to the number after them, though a space stands between; an ASCII "-" there may be a bullet.
+_BOUND_AT_START = re.compile(rf"^\s*([<>≤≥≈≠~]|−)\s+(?=[-+]?[{_CURRENCIES}]?[0-9.])")
+_CURRENCY_APART = re.compile(rf"(?<=[{_CURRENCIES}])\s+(?=[0-9])")
+_RELATIONS = {"<=": "≤", ">=": "≥", "!=": "≠"}
+_ENCLOSED = re.compile(r"\$?([(\[{]).*,.*([)\]}])\$?", re.DOTALL)
 # Longest name whose last sign belongs to it: Rh-, Cl-, A+, C#, A*.
 _SHORT_NAME = 3
 
 
 def plain_signs(text: str) -> str:
     """One spelling for each sign (NFKC), powers and mixed numbers told apart, and no invisible characters."""
+    for written, sign in _RELATIONS.items():
+        text = text.replace(written, sign)
+    text = _BOUND_AT_START.sub(r"\1", _CURRENCY_APART.sub("", text))
     text = _RAISED.sub(lambda run: f"^{run[0]}", text)
     text = _FRACTION.sub(" ", _LONG_DASH.sub("-", text))
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text)).translate(_PLAIN)
-    return "".join(sign for sign in text if unicodedata.category(sign) != "Cf" and not "\ufe00" <= sign <= "\ufe0f")
+    return "".join(sign for sign in text if not _is_invisible(sign))
+
+
+def _is_invisible(sign: str) -> bool:
+    """Whether a sign is a mark of direction, a joiner, a variant, or a control character other than white space."""
+    return unicodedata.category(sign) in ("Cf", "Cc") and not sign.isspace() or "\ufe00" <= sign <= "\ufe0f"
 
 
 def units(text: str) -> frozenset[str]:
     """The signs of currency and per cent that stand beside numbers: "$5" is 5, but it is not "€5"."""
     return frozenset(sign.strip() for sign in _UNIT.findall(plain_signs(text)))
+
+
+def brackets(text: str) -> str:
+    """The brackets around a list, which say what it is: a pair or an open interval, a closed one, a set; else none."""
+    enclosed = _ENCLOSED.fullmatch(plain_signs(text).strip().rstrip("."))
+    return enclosed[1] + enclosed[2] if enclosed else ""
 
 
 def bare_word(word: str, before: str, after: str) -> str:
@@ -77,8 +96,8 @@ def _unwrapped(word: str) -> str:
     previous = None
     while word != previous:
         previous = word
-        word = word.rstrip(".,;:!?").lstrip(",;:!?")
-        for opening, closing in ("()", "[]", "{}", "<>", "''", '""', "“”", "‘’", "«»", "**", "__", "``", "$$", "||"):
+        word = word.rstrip(".,;:!?").lstrip(",;:?" if len(word) == 2 else ",;:!?")
+        for opening, closing in ("()", "[]", "{}", "<>", "''", '""', "“”", "‘’", "«»", "**", "__", "``", "$$"):
             if len(word) > 1 and word[0] == opening and word[-1] == closing and _is_pair(word, opening, closing):
                 word = word[1:-1]
         if word.count("(") != word.count(")") or word.count("[") != word.count("]"):
@@ -111,8 +130,12 @@ def _counts(word: str, place: int, *, is_formula: bool) -> bool:
         return _is_operator(sign, before, after)
     if sign == "#":
         return bool(before) and not after
+    if sign in "%\\!@" and not before:
+        return len(after) == 1  # %d, \n, !x
     if sign in "'\"":
-        return before.rstrip("'\"")[-1:].isdigit() and not after.strip("'\"")
+        # Feet, inches, minutes; the derivative of f.
+        bare = before.rstrip("'\"")
+        return (bare[-1:].isdigit() or (len(bare) == 1 and sign == "'")) and not after.strip("'\"")
     if before and after and before[-1].isdigit() and after[0].isdigit():
         return True
     return sign == "." and not before and after[:1].isdigit()
@@ -121,7 +144,7 @@ def _counts(word: str, place: int, *, is_formula: bool) -> bool:
 def _is_operator(sign: str, before: str, after: str) -> bool:
     if not after:
         # Ions, blood groups, marks: Cl-, Rh-, A*. A small word before a dash is a word before a dash.
-        return len(before) <= _SHORT_NAME and before[:1].isupper()
+        return len(before) <= _SHORT_NAME and (before[:1].isupper() or len(before) == 1)
     if not _OPERAND_AFTER.match(after):
         return False
     return sign == "-" if not before else _OPERAND_BEFORE.search(before) is not None or before[-1] in "+-*/=<>^(["

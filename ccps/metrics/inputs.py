@@ -11,6 +11,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _CELLS_PER_BATCH = 2**21
+# Kinds of arrays that hold numbers: truth values, integers, floats, texts and objects that say one.
+_NUMBERS = "biufUO"
 # Two units in the last place of float32 just above 1: sums of a softmax end there.
 _ROUNDING = 2.0**-22
 
@@ -22,6 +24,7 @@ def checked_scores(p_correct: npt.ArrayLike, correct: npt.ArrayLike) -> tuple[Fl
         ValueError: if there is no row, the lengths differ, a probability is missing or outside [0, 1], or a
             label is anything but 0, 1 or a boolean.
     """
+    _check_same_index(p_correct, correct)
     p = checked_probabilities(p_correct)
     y = _checked_labels(correct)
     if len(p) != len(y):
@@ -40,7 +43,10 @@ def checked_probabilities(p_correct: npt.ArrayLike, name: str = "p_correct") -> 
     """
     way_out = "Pass P(correct) as a fraction, after the softmax or sigmoid."
     try:
-        p = np.asarray(_off_device(p_correct), dtype=np.float64)
+        given = _as_array(p_correct)
+        if given.dtype.kind not in _NUMBERS:
+            raise TypeError(f"values of type {given.dtype}")
+        p = given.astype(np.float64)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"Expected `{name}` to hold numbers, but got: {error}. {way_out}") from error
     _check_vector(p, name)
@@ -127,6 +133,22 @@ def batch_sizes(total: int, row_length: int) -> Iterator[int]:
         yield min(size, total - start)
 
 
+def _as_array(values: Any) -> npt.NDArray[Any]:
+    if np.ma.is_masked(values):
+        raise ValueError("masked values, which are none")
+    return np.asarray(_off_device(values))
+
+
+def _check_same_index(p_correct: Any, correct: Any) -> None:
+    """Refuse two series of pandas whose rows have other names: the first of the one need not be that of the other."""
+    ours, theirs = (getattr(values, "index", None) for values in (p_correct, correct))
+    if hasattr(ours, "equals") and hasattr(theirs, "equals") and len(ours) == len(theirs) and not ours.equals(theirs):
+        raise ValueError(
+            "Expected `p_correct` and `correct` to have one index, but got rows of other names or in another order. "
+            "Bring them into one order, then call `.to_numpy()` on both."
+        )
+
+
 def _off_device(values: Any) -> Any:
     """A tensor as an array, also one that lies on a GPU, takes part in a gradient, or is of half precision."""
     if not hasattr(values, "detach"):
@@ -136,7 +158,10 @@ def _off_device(values: Any) -> Any:
 
 
 def _checked_labels(correct: npt.ArrayLike) -> FloatArray:
-    labels = np.asarray(_off_device(correct))
+    try:
+        labels = _as_array(correct)
+    except ValueError as error:
+        raise ValueError(f"Expected `correct` to hold one label per answer, but got: {error}. Leave it out.") from error
     _check_vector(labels, "correct")
     kinds = (bool, int, float, np.bool_, np.integer, np.floating)
     bad = [

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from ccps.core.errors import UserError, expected
+from ccps.data.values import each_once
 from ccps.faithful import misalignment
 from ccps.faithful.deepconf import TOP_K
 from ccps.metrics.inputs import FloatArray, IntArray
@@ -195,7 +196,7 @@ def _bad_lines(path: Path, faulty: list[_Line]) -> UserError:
 
 def _object(line: bytes) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row = json.loads(line, object_pairs_hook=each_once)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"no JSON ({error})") from error
     if not isinstance(row, dict):

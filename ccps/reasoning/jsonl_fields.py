@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from ccps.data.values import written_texts
 from ccps.metrics.inputs import FloatArray, IntArray
 
 Row = dict[str, Any]
@@ -31,21 +32,20 @@ def text(row: Row, key: str) -> str:
 
 _TRUTHS = {1: True, 0: False, "1": True, "0": False, "true": True, "false": False}
 # Why a generation came to its end, as servers and engines say it.
-_ENDED = {
-    "stop": True,
-    "eos": True,
-    "eos_token": True,
-    "end_turn": True,
-    "stop_sequence": True,
-    "length": False,
-    "max_tokens": False,
-    "max_new_tokens": False,
-}
+_ENDED = dict.fromkeys(
+    ("stop", "eos", "eos_token", "end_turn", "stop_sequence", "stop_token", "stop_str", "tool_calls", "function_call",
+     "tool_use", "completed"), True,
+) | dict.fromkeys(
+    ("length", "max_tokens", "max_new_tokens", "max_output_tokens", "model_length", "incomplete", "content_filter",
+     "safety", "abort", "error", "timeout", "cancelled"), False,
+)  # fmt: skip
 
 
 def truth(row: Row, key: str) -> bool | None:
     """True, false or neither; 1 and 0 too, and of `ended` the reason that a server gives."""
     value = row.get(key)
+    if key == "ended" and isinstance(value, dict):
+        value = value.get("type")
     if value is None or isinstance(value, bool):
         return value
     written = value.strip().lower() if isinstance(value, str) else value
@@ -56,11 +56,13 @@ def truth(row: Row, key: str) -> bool | None:
 
 
 def texts(row: Row, key: str) -> tuple[str, ...]:
-    """One text or several; numbers are taken as they are written."""
-    value = row.get(key)
-    values = value if isinstance(value, list) else [] if value is None else [value]
+    """One text or several; numbers are taken as they are written; what is empty or no number is missing."""
+    value = written_texts(row.get(key), f"`{key}`")
+    if value is None or value != value or (isinstance(value, str) and not value.strip()):
+        return ()
+    values = value if isinstance(value, list) else [value]
     for one in values:
-        if not isinstance(one, str | int | float) or isinstance(one, bool):
+        if not isinstance(one, str | int | float) or isinstance(one, bool) or one != one:
             raise _wrong(key, "text, a number or a list of these", value)
     return tuple(str(one) for one in values)
 
@@ -170,8 +172,8 @@ def _number(entry: Any, key: str) -> float:
 
 # One rounding of float32 above 1, or of bfloat16 sums below it, is a probability of 1.
 _ROUNDING = 1e-6
-# What engines write where no log-probability was computed.
-_SENTINEL = -9999.0
+# What engines write where no log-probability was computed; and what no two logits lie apart, but a mask does.
+_SENTINEL, _MASK = -9999.0, -1e6
 
 
 def _checked_logarithms(values: FloatArray, key: str) -> FloatArray:
@@ -181,7 +183,7 @@ def _checked_logarithms(values: FloatArray, key: str) -> FloatArray:
         if len(positive):
             raise ValueError(f"`{key}` holds {positive[0]:g}; a logarithm of a probability is never above 0")
         values = np.where((values > 0) & np.isfinite(values), 0.0, values)
-        return np.where(values == _SENTINEL, np.nan, values)
+        return np.where((values == _SENTINEL) | (np.isfinite(values) & (values < _MASK)), np.nan, values)
 
 
 def _wrong(key: str, wanted: str, value: Any) -> ValueError:

@@ -4,6 +4,7 @@
                                               `logprobs.content`, `finish_reason`; a trace for each choice
     completions                               `choices[].text`, `logprobs.token_logprobs`, `logprobs.top_logprobs`
     batch output                              the same under `response.body`, `custom_id` as the id
+    SGLang's own                              `text`, `output_ids`, `meta_info` with `finish_reason`, `output_token_logprobs`
     lm-evaluation-harness samples             `resps` or `filtered_resps`, `doc`, `target`, a metric of 0 and 1
 
 Log-probabilities stand for tokens, whose texts are there and not their ids. Where these texts, one after the other, are
@@ -27,7 +28,9 @@ def own_rows(row: Row) -> Iterator[Row]:
     Raises:
         ValueError: it is of a known layout, but not as that tool writes it.
     """
-    if "text" in row:
+    if isinstance(row.get("meta_info"), Mapping):
+        yield _of_sglang(row)
+    elif row.get("text") is not None:
         yield row
     elif isinstance(row.get("response"), Mapping) and isinstance(row["response"].get("body"), Mapping):
         body = row["response"]["body"]
@@ -36,8 +39,22 @@ def own_rows(row: Row) -> Iterator[Row]:
         yield from _completions(row)
     elif "resps" in row or "filtered_resps" in row:
         yield from _samples(row)
+    elif "text" in row:
+        yield row
     else:
         raise ValueError("no `text`")
+
+
+def _of_sglang(row: Row) -> Row:
+    meta = row["meta_info"]
+    own = {"id": meta.get("id"), "ended": meta.get("finish_reason"), "token_ids": row.get("output_ids")}
+    entries = meta.get("output_token_logprobs")
+    if isinstance(entries, list) and all(isinstance(one, list) and len(one) >= 2 for one in entries):
+        own |= {"logprobs": [one[0] for one in entries], "token_ids": [one[1] for one in entries]}
+    alternatives = meta.get("output_top_logprobs")
+    if isinstance(alternatives, list) and any(alternatives):
+        own["top_logprobs"] = [one and [other[0] for other in one] for one in alternatives]
+    return own | row
 
 
 def _completions(row: Row) -> Iterator[Row]:
@@ -53,18 +70,20 @@ def _completions(row: Row) -> Iterator[Row]:
             own["id"] = name if place == 0 else f"{name}#{place + 1}"
         own["ended"] = choice.get("finish_reason")
         message = choice.get("message")
-        text = _said(message, place) if isinstance(message, Mapping) else choice.get("text")
+        text = _said(message, place, own["ended"]) if isinstance(message, Mapping) else choice.get("text")
         yield own | {"text": text} | _probabilities(text, choice.get("logprobs"))
 
 
-def _said(message: Mapping[str, Any], place: int) -> str | None:
-    """What a message says: its reasoning between think tags, then its content."""
+def _said(message: Mapping[str, Any], place: int, ended: object) -> str | None:
+    """What a message says: its reasoning between think tags, then its content; a thought that was cut off stays open."""
     content, reasoning = message.get("content"), message.get("reasoning_content") or message.get("reasoning")
     for name, value in (("content", content), ("reasoning", reasoning)):
         if value is not None and not isinstance(value, str):
             raise ValueError(f"`choices.{place}.message.{name}` should be text")
     if not reasoning:
         return content
+    if not content and ended == "length":
+        return f"<think>\n{reasoning.strip()}"
     return f"<think>\n{reasoning.strip()}\n</think>\n\n{content or ''}"
 
 
@@ -124,6 +143,8 @@ def _flat(replies: object) -> list[str]:
     """All texts of a list of lists of texts."""
     if isinstance(replies, str):
         return [replies]
+    if isinstance(replies, list) and len(replies) == 2 and str(replies[1]) in ("True", "False"):
+        raise ValueError("`resps` holds likelihoods of options and no text that was generated")
     if not isinstance(replies, list) or not replies:
         raise ValueError("`resps` should be a list of lists of texts")
     return [text for one in replies for text in _flat(one)]

@@ -195,3 +195,49 @@ def test_a_right_option_at_two_letters_may_be_left_out(tmp_path: Path) -> None:
     loaded = load(tmp_path / "t.csv", twice_right="leave_out")
     assert [one.id for one in loaded.questions] == ["t/1"]
     assert loaded.left_out == {"the right option stands at two letters (t/0)": 1}
+
+
+HEADER = "question,a,b,answer\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ((HEADER + "日本の首都はどこですか?,x,y,a\n").encode("shift_jis"), "Set `encoding`"),
+        ((HEADER + "Кто это?,x,y,a\n").encode("koi8-r"), "Set `encoding`"),
+        ((HEADER + "他是谁?,x,y,a\n").encode("gb18030"), "Set `encoding`"),
+        ((HEADER + "Who?,x,y,a\n").encode("utf-16-le"), "as text in UTF-16 has it"),
+        ((HEADER + "Who?,x,y,a\n").encode("utf-16-be"), "as text in UTF-16 has it"),
+        ((HEADER + "W\0o?,x,y,a\n").encode(), "NUL at character"),
+    ],
+)
+def test_other_encodings_must_be_named(tmp_path: Path, data: bytes, message: str) -> None:
+    (tmp_path / "t.csv").write_bytes(data)
+    with pytest.raises(UserError, match=message):
+        load(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (HEADER.replace("b,", "b,b,") + "Who?,x,y,z,a\n", "two columns called `b`"),
+        (HEADER + "Who?,x,y,a,more\n", "loss of data"),
+        (HEADER + "Who?,x,y,a\nWhat?,x,y,a,more\n", "Expected 4 fields in line 3, saw 5"),
+    ],
+)
+def test_pandas_loses_nothing_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str
+) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "t.csv").write_text(text)
+    with pytest.raises(UserError, match=message):
+        load(tmp_path / "data", source="datasets", split="train")
+
+
+def test_questions_that_differ_in_case_or_white_space_are_repeats(tmp_path: Path) -> None:
+    rows = "Who  is it?,x,y,a\nwho is it?,x,y,a\nWho is it?,X,y,a\nWho is it?,x,y,b\n"
+    (tmp_path / "t.csv").write_text(HEADER + rows)
+    loaded = load(tmp_path / "t.csv", options=["a", "b"])
+    assert [one.accepted for one in loaded.questions] == [("a",), ("b",)]
+    assert loaded.left_out.total() == 2

@@ -79,7 +79,7 @@ def test_a_list_that_a_table_has_written_out_is_that_list(texts: list[str]) -> N
         assert written_texts(written, "`answer`") == texts
 
 
-@pytest.mark.parametrize("text", ["[1, 2]", "[x", "[0, 1)", "see [1]", "[]", "[a, b]"])
+@pytest.mark.parametrize("text", ["[1, 2]", "[x", "[0, 1)", "see [1]", "[a, b]", "(1, 2)", "{1, 2}", "{}"])
 def test_an_answer_that_only_looks_like_a_list_stays_a_text(text: str) -> None:
     assert written_texts(text, "`answer`") == text
 
@@ -167,7 +167,51 @@ def test_labelled_options_are_their_texts(tmp_path: Path, labels: str) -> None:
 
 def test_labels_out_of_order_must_be_named(tmp_path: Path) -> None:
     labelled(tmp_path / "t.jsonl", "BA")
-    with pytest.raises(UserError, match=r"labelled ba, not in order: set `answer_kind: label` and `labels"):
+    with pytest.raises(UserError, match=r"labelled b, a, not in order: set `answer_kind: label` and `labels"):
         load(tmp_path / "t.jsonl", options=["choices"])
     [question] = load(tmp_path / "t.jsonl", options=["choices"], answer_kind="label", labels="choices.label")
     assert (question.options, question.accepted) == (("six", "ten"), ("a",))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[]", "['a', 1]", "('a', 'b')", "{'a', 'b'}", "{'value': 'a'}", '{"value": "a"}', "b'a'", "array([1, 2])", "[['a']]"],
+)
+def test_what_is_printed_and_no_text_is_refused(tmp_path: Path, text: str) -> None:
+    for field in ("question", "said"):
+        (tmp_path / "t.jsonl").write_text(json.dumps(ROW | {field: text}))
+        with pytest.raises(UserError, match="written as text"):
+            load(tmp_path / "t.jsonl")
+    with pytest.raises(ValueError, match="written as text"):
+        written_texts(text, "`answer`")
+
+
+def test_a_path_leads_into_a_list_that_is_written_out_and_through_what_is_missing(tmp_path: Path) -> None:
+    rows = [ROW | {"said": "[['x', 'y']]"}, ROW | {"question": "Another?", "said": None}]
+    (tmp_path / "t.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    assert [one.given_answer for one in load(tmp_path / "t.jsonl", given_answer="said.0.1")] == ["y", None]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(Decimal("1.50"), "1.50"), (Decimal("0E-8"), "0.00000000"), (Decimal("1E+3"), "1000")]
+)
+def test_a_decimal_is_written_in_digits(value: Decimal, text: str) -> None:
+    assert as_text(value, "`x`") == text
+
+
+@pytest.mark.parametrize("value", [float("inf"), Decimal("Infinity"), Decimal("NaN")])
+def test_what_is_no_finite_number_has_no_text(value: object) -> None:
+    with pytest.raises(ValueError, match="number"):
+        as_text(value, "`x`")
+
+
+def test_labels_beside_a_path_are_looked_at_too(tmp_path: Path) -> None:
+    labelled(tmp_path / "t.jsonl", "BA")
+    with pytest.raises(UserError, match="labelled b, a, not in order"):
+        load(tmp_path / "t.jsonl", options=["choices.text"])
+
+
+def test_options_that_are_mappings_of_other_names_are_refused_with_the_path(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text(json.dumps(ROW | {"choices": [{"key": "A", "value": "six"}]}))
+    with pytest.raises(UserError, match=r"lists mappings \(key, value\).*`choices.value`"):
+        load(tmp_path / "t.jsonl", options=["choices"])

@@ -147,3 +147,62 @@ def test_currencies_contradict_each_other(grader: Normalised, answer: str, accep
 )
 def test_contains_tells_what_only_holds_the_words(answer: str, accepted: str, right: bool) -> None:
     assert Contains().is_right(answer, replace(QUESTION, accepted=(accepted,))) is right
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("[1,2)", "(1,2)"),
+        ("[1, 2]", "(1, 2)"),
+        ("|x|", "x"),
+        ("-∞", "∞"),
+        ("− 5", "5"),
+        ("< 5", "5"),
+        ("<= 5", "5"),
+        ("f'", "f"),
+        ("e⁻", "e"),
+        ("!=", "="),
+        ("!x", "x"),
+        ("5‰", "5%"),
+        ("minus 5", "5"),
+    ],
+)
+def test_more_signs_that_decide(one: str, other: str) -> None:
+    for answer, accepted in ((one, other), (other, one)):
+        assert not Normalised().is_right(answer, replace(QUESTION, accepted=(accepted,)))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("<= 5", "≤5"),
+        ("< 5", "<5"),
+        ("€ 5", "€5"),
+        ("5 per cent", "5%"),
+        ("minus five", "-5"),
+        ("1 000", "1000"),
+        ("in 1\u202f000 years", "in 1000 years"),
+        ("Paris\x00", "Paris"),
+        ("(3, 5)", "3, 5"),
+    ],
+)
+def test_more_ways_to_write_one_thing(one: str, other: str) -> None:
+    for answer, accepted in ((one, other), (other, one)):
+        assert Normalised().is_right(answer, replace(QUESTION, accepted=(accepted,)))
+
+
+@pytest.mark.parametrize(
+    ("answer", "accepted", "right"),
+    [
+        ("A, B", "B", False),
+        ("3, 5", "5", False),
+        ("Paris, France", "Paris", True),
+        ("It is vitamin A.", "vitamin", False),
+        ("Henry VIII", "Henry", False),
+        ("Paris I think", "Paris", True),
+        ("It is minus 5.", "5", False),
+        ("one half", "1", False),
+    ],
+)
+def test_more_that_only_holds_the_words(answer: str, accepted: str, right: bool) -> None:
+    assert Contains().is_right(answer, replace(QUESTION, accepted=(accepted,))) == right

@@ -138,3 +138,25 @@ def test_tensors_of_any_kind(dtype: torch.dtype) -> None:
     for y in (torch.tensor([1, 0]), torch.tensor([True, False]), torch.tensor([1.0, 0.0], requires_grad=True)):
         scores, labels = checked_scores(p, y)
         assert (scores.tolist(), labels.tolist()) == ([0.75, 0.25], [1.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("p", "correct"),
+    [
+        (np.ma.array([0.5, 0.6], mask=[0, 1]), [1, 0]),
+        ([0.5, 0.6], np.ma.array([1, 0], mask=[0, 1])),
+        (np.array([0.5 + 1j, 0.6]), [1, 0]),
+        (np.array([0, 1], dtype="timedelta64[ns]"), [1, 0]),
+        ([b"0.5", b"0.6"], [1, 0]),
+        (np.array([(0.5,), (0.6,)], dtype=[("p", float)]), [1, 0]),
+        (pd.Series([0.5, 0.6], index=[1, 0]), pd.Series([1, 0])),
+    ],
+)
+def test_what_numpy_would_turn_into_other_numbers_is_refused(p: Any, correct: Any) -> None:
+    with pytest.raises(ValueError, match="^Expected `"):
+        checked_scores(p, correct)
+
+
+def test_series_of_one_index_are_paired() -> None:
+    p, y = checked_scores(pd.Series([0.5, 0.6], index=[7, 3]), pd.Series([True, False], index=[7, 3]))
+    assert (p.tolist(), y.tolist()) == ([0.5, 0.6], [1.0, 0.0])

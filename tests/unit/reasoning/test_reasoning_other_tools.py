@@ -1,6 +1,7 @@
 """Files of other tools: what they say is read as it is meant, and what cannot be is refused or said."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -111,9 +112,9 @@ def test_an_answer_beside_correct_is_what_the_model_said(tmp_path: Path) -> None
 
 
 def test_a_rounding_above_zero_is_zero_and_a_sentinel_is_missing(tmp_path: Path) -> None:
-    [trace] = read(tmp_path, {"text": "ab", "logprobs": [1.1920928955078125e-07, -9999.0]})
+    [trace] = read(tmp_path, {"text": "ab", "logprobs": [1.1920928955078125e-07, -9999.0, -1e30]})
     assert trace.log_probs is not None
-    np.testing.assert_array_equal(trace.log_probs, [0.0, np.nan])
+    np.testing.assert_array_equal(trace.log_probs, [0.0, np.nan, np.nan])
 
 
 @pytest.mark.parametrize(
@@ -121,12 +122,17 @@ def test_a_rounding_above_zero_is_zero_and_a_sentinel_is_missing(tmp_path: Path)
     [
         ({"correct": 2, "text": "x"}, "`correct` should be true or false"),
         ({"correct": "maybe", "text": "x"}, "`correct` should be true or false"),
-        ({"ended": "content_filter", "text": "x"}, "`ended` should be true or false"),
+        ({"ended": "whenever", "text": "x"}, "`ended` should be true or false"),
         ({"text": "x", "logprobs": [1.0]}, "`logprobs` holds 1"),
         ({"choices": []}, "`choices` is empty"),
         ({"choices": ["x"]}, "`choices.0` should be an object"),
         ({"choices": [{"message": {"content": ["x"]}}]}, "content` should be text"),
         ({"resps": [[["x", 1]]]}, "`resps` should be a list of lists of texts"),
+        ({"resps": [[["-1.5", "False"]], [["-2.5", "True"]]]}, "likelihoods of options"),
+        ({"resps": [[[-1.5, False]]]}, "likelihoods of options"),
+        ({"text": "x", "gold": [["4"]]}, "`gold` should be text, a number or a list of these"),
+        ({"text": "x", "gold": "{'value': 4}"}, "`gold` is a mapping"),
+        ({"text": "x", "gold": [math.nan]}, "`gold` should be text, a number or a list of these"),
         ({"resps": []}, "`resps` should be a list of lists of texts"),
         ({"other": 1}, "no `text`"),
     ],
@@ -135,3 +141,46 @@ def test_what_is_of_no_known_form_is_refused_with_its_line(tmp_path: Path, row: 
     with pytest.raises(UserError, match="line 1: ") as error:
         read(tmp_path, row)
     assert message in str(error.value)
+
+
+def test_two_values_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"text": "a", "text": "b"}')
+    with pytest.raises(UserError, match="two values called `text`"):
+        read_traces(tmp_path / "t.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("ended", "expected"),
+    [("EOS", True), ({"type": "stop", "matched": 2}, True), ({"type": "length"}, False), ("content_filter", False)],
+)
+def test_why_a_generation_ended(tmp_path: Path, ended: object, expected: bool) -> None:
+    [trace] = read(tmp_path, {"text": "x", "ended": ended})
+    assert trace.ended is expected
+
+
+def test_a_line_of_sglang(tmp_path: Path) -> None:
+    meta = {
+        "id": "a",
+        "finish_reason": {"type": "length", "length": 1},
+        "output_token_logprobs": [[-0.1, 5, "Hi"]],
+        "output_top_logprobs": [[[-0.1, 5, "Hi"], [-2.0, 6, "Ho"]]],
+    }
+    [trace] = read(tmp_path, {"text": "Hi", "output_ids": [5], "meta_info": meta})
+    assert (trace.id, trace.ended, trace.token_ids) == ("a", False, [5])
+    assert trace.log_probs is not None and trace.top_log_probs is not None
+    assert trace.log_probs.tolist() == [-0.1]
+    assert trace.top_log_probs[0, :2].tolist() == [-0.1, -2.0]
+
+
+def test_a_thought_that_was_cut_off_stays_open(tmp_path: Path) -> None:
+    message = {"content": None, "reasoning_content": "so far"}
+    [trace] = read(tmp_path, {"choices": [{"message": message, "finish_reason": "length"}]})
+    assert trace.text == "<think>\nso far"
+
+
+@pytest.mark.parametrize(
+    ("gold", "expected"), [("['4', '5']", ("4", "5")), ("", ()), (math.nan, ()), ("[1, 2]", ("[1, 2]",)), (4, ("4",))]
+)
+def test_right_answers_as_tables_hold_them(tmp_path: Path, gold: object, expected: tuple[str, ...]) -> None:
+    [trace] = read(tmp_path, {"text": "x", "gold": gold})
+    assert trace.gold == expected
