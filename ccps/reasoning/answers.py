@@ -4,14 +4,17 @@ import re
 import string
 from typing import NamedTuple
 
-from ccps.data.thinking import SINGLE
+from ccps.data.thinking import SINGLE, marks_in
 from ccps.faithful import Mode, think_block
 from ccps.faithful.modes import check_mode
 
 # A box, an escaped character (no brace that counts), a brace.
 _BRACES = re.compile(r"\\+boxed\s*\{|\\.|[{}]", re.DOTALL)
-_AFTER_MARK = "|".join(f"(?<={re.escape(mark)})" for mark in SINGLE[1::2])
-_ANSWER_LINE = re.compile(rf"(?:^|{_AFTER_MARK})[ \t>#*_-]*(?:final[ \t]+)?answer[*_ \t]*[:：](.+)$", re.I | re.M)
+# Special tokens, as chat templates have them, are no text.
+_SPECIAL = r"<\|[^|<>\s]*\|>"
+_BEFORE_ANSWERS = ("final<|message|>", "<|begin_of_solution|>")
+_AFTER_MARK = "|".join(f"(?<={re.escape(mark)})" for mark in (*SINGLE[1::2], *_BEFORE_ANSWERS))
+_ANSWER_LINE = re.compile(rf"(?:^|{_AFTER_MARK})[ \t>#*_-]*(?:final[ \t]+)?answer[*_ \t]*[:：](.+?)(?:{_SPECIAL}\s*)*$", re.I | re.M)
 _ANSWER_TAG = re.compile(r"<answer>(.+?)</answer>", re.I | re.S)
 _HASHES = re.compile(r"^[ \t]*####[ \t]*(?!#)(.+)$", re.M)
 _AROUND = string.whitespace + "*_"
@@ -46,7 +49,7 @@ class Extracted(NamedTuple):
 def extract_answer(text: str, *, mode: Mode = "strict") -> Extracted:
     r"""Find the final answer.
 
-    `strict` looks behind the first closing think tag, or everywhere if nothing closes the thinking, for
+    `strict` looks behind the last closing think tag, else behind the first, or everywhere if nothing closes the thinking, for
 
     1. the last `\boxed{…}` whose braces balance and that is not empty,
     2. else the last `<answer>…</answer>`,
@@ -71,7 +74,25 @@ def extract_answer(text: str, *, mode: Mode = "strict") -> Extracted:
 
 def _strict(text: str) -> Extracted:
     block = think_block(text)
-    closed, begin = block.after >= 0, max(0, block.after)
+    begin = max(0, block.after)
+    if begin and block.surplus_tags:
+        # Behind the last closing tag; else between the first and where thinking is opened again.
+        opening, closing = marks_in(text)
+        found = _after(text, max(begin, text.rfind(closing) + len(closing)))
+        if found.text is None:
+            again = text.find(opening, begin)
+            found = _after(text if again < 0 else text[:again], begin)
+    else:
+        found = _after(text, begin)
+    if found.text is not None or found.how:
+        return found
+    if block.truncated:
+        return Extracted(None, "cut off while thinking")
+    return Extracted(None, "no answer after the thinking" if block.after >= 0 else "no answer in the text")
+
+
+def _after(text: str, begin: int) -> Extracted:
+    """What is found from a place on; without text and reason if nothing is."""
     boxes = _boxes(text, begin)
     filled = [span for span in boxes if text[slice(*span)].strip()]
     if filled:
@@ -80,11 +101,7 @@ def _strict(text: str) -> Extracted:
         spans = [match.span(1) for match in pattern.finditer(text, begin) if match[1].strip(_AROUND)]
         if spans:
             return _found(text, spans[-1], how, _AROUND)
-    if boxes:
-        return Extracted(None, "the box is empty")
-    if block.truncated:
-        return Extracted(None, "cut off while thinking")
-    return Extracted(None, "no answer after the thinking" if closed else "no answer in the text")
+    return Extracted(None, "the box is empty" if boxes else "")
 
 
 def _boxes(text: str, begin: int) -> list[tuple[int, int]]:

@@ -15,6 +15,11 @@ _FUNCTIONS = "arcsin|arccos|arctan|sin|cos|tan|cot|sec|csc|log|ln|exp|min|max|gc
 _ROOT = re.compile(r"(?<!\\)\b(sqrt|cbrt)\b|√|∛")
 _ARGUMENT = re.compile(r"\s*(\d+(?:\.\d+)?|[A-Za-z])")
 _MIXED = re.compile(r"(?<![\d./^{\\])(\d+)\s+(?:(\d+)\s*/\s*(\d+)|\\[dt]?frac\{?(\d+)\}?\{?(\d+)\}?)(?![\d./])")
+_WIDE = {place: place - 0xFEE0 for place in range(0xFF01, 0xFF5F)}
+_POWER_OF_TEN = re.compile(r"(?<![\w.\\])(\d+(?:\.\d+)?|\.\d+)[eE]([+-]?\d+)(?![\w.])")
+_TIMES_TEN = re.compile(r"(?<=\d)\s*[xX*]\s*(?=10\s*\^)")
+_THOUSANDS = re.compile(r"(?<=\d)(?:\\[,;:!]|[\u00a0\u2009\u202f])(?=\d{3}(?!\d))")
+_SPACED = re.compile(r"(?<![\d.,/^{] )(?<![\d.,/^{])\d{1,3}(?: \d{3})+(?!\s*[\d/])")
 _PERCENT = re.compile(r"\s*\\?%|\s*\bper\s?cent\b", re.IGNORECASE)
 _NUMBER_OF_PERCENT = re.compile(r"(-?\d[\d,]*(?:\.\d+)?|-?\.\d+)(?:\s*\\?%|\s*\bper\s?cent\b)", re.IGNORECASE)
 
@@ -31,6 +36,10 @@ def readings(text: str) -> list[str]:
 
 def as_latex(text: str) -> str:
     """Turn plain forms of mathematics into LaTeX; what is LaTeX stays."""
+    text = re.sub(r"(?<=[\w)}])\.\s*$", "", text.translate(_WIDE))
+    text = _SPACED.sub(lambda number: number[0].replace(" ", ""), _THOUSANDS.sub("", text))
+    text = re.sub(r"(?<=[\w)])\*\*(?=[\w({-])", "^", text)
+    text = _TIMES_TEN.sub(r"\\cdot ", _POWER_OF_TEN.sub(r"\1\\cdot 10^{\2}", text))
     text = re.sub("[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ]+", lambda run: f"^{{{run[0].translate(_RAISED)}}}", text)
     text = re.sub(f"(?<=[0-9])(?=[{''.join(_FRACTIONS)}])", " ", text)
     for sign, (above, below) in _FRACTIONS.items():
@@ -38,6 +47,7 @@ def as_latex(text: str) -> str:
     text = re.sub(r"(?<=[0-9])\s*(?:°|º|\bdegrees?\b)(?!\s*[CF]\b)", r"^\\circ", text)
     for sign, latex in _SIGNS.items():
         text = text.replace(sign, latex)
+    text = re.sub(r"(?<![\\A-Za-z])pi(?![A-Za-z])", r"\\pi ", text)
     text = re.sub(rf"(?<![\\A-Za-z])({_FUNCTIONS})(?=\s*[(\d^_ ])", r"\\\1", text)
     return _MIXED.sub(_sum, _with_roots(text))
 

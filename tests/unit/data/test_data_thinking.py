@@ -60,3 +60,26 @@ def test_parity_knows_one_pair_alone() -> None:
 )
 def test_forms_of_the_last_answer(said: str, answer: str) -> None:
     assert extract_answer(f"<think>Answer: 1</think>{said}").text == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<Thinking>\nAnswer: 4\n</Thinking>\nAnswer: 5", "5"),
+        ("<THINK>\nAnswer: 4\n</THINK>\nAnswer: 5", "5"),
+        ("<think>\nAnswer: 4\n</think >\nAnswer: 5", "5"),
+        ("<think><think>x</think>\nAnswer: 4\n</think>\nAnswer: 5", "5"),
+        ("<think>x</think>\nAnswer: 5\n<think>\nAnswer: 4\n</think>", "5"),
+        ("<|channel|>analysis<|message|>x<|end|><|start|>assistant<|channel|>final<|message|>Answer: 5<|return|>", "5"),
+        ("<|begin_of_thought|>x<|end_of_thought|><|begin_of_solution|>Answer: 5<|end_of_solution|>", "5"),
+        ("<|channel|>analysis<|message|>Answer: 4", None),
+    ],
+)
+def test_the_answer_behind_marks_in_other_dress(text: str, answer: str | None) -> None:
+    assert extract_answer(text).text == answer
+
+
+@pytest.mark.parametrize("opening", ["<THINK>", "<think >", "[think]", "<Thought>"])
+def test_steps_begin_behind_marks_in_other_dress(opening: str) -> None:
+    closing = opening.replace("<", "</").replace("[", "[/").lower()
+    assert [step.text for step in segment(f"{opening}\nOne.\n\nTwo.\n{closing}\nAnswer: 5")] == ["One.", "Two."]

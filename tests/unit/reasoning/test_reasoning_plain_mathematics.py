@@ -62,3 +62,29 @@ def test_any_text_has_readings_and_they_end(text: str) -> None:
 )
 def test_plain_forms_are_compared_by_value(gold: str, answer: str, same: bool) -> None:
     assert same_mathematics(gold, answer).same is same
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"),
+    [
+        ("10^{-3}", "1e-3"),
+        (r"3\cdot 10^8", "3E8"),
+        ("1500", "1.5 x 10^3"),
+        (r"1\,000", "1000"),
+        ("1 000", "1000"),
+        (r"2\pi", "2pi"),
+        ("2**10", "1024"),
+        ("１２", "12"),
+        ("12.", "12"),
+    ],
+)
+def test_more_plain_forms_are_the_same(gold: str, answer: str) -> None:
+    assert same_mathematics(gold, answer).same
+    assert same_mathematics(answer, gold).same
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"), [("1e3", "13"), ("1 000", "1"), ("1.000", "1000"), ("10³", "103"), ("[1,2)", "(1,2)"), ("±2", "2")]
+)
+def test_more_that_only_look_alike(gold: str, answer: str) -> None:
+    assert not same_mathematics(gold, answer).same
