@@ -21,8 +21,8 @@ def read_dataset(spec: BenchmarkSpec) -> Iterator[Row]:
     """
     # Slow to import, and most runs do without.
     import datasets
-    from pandas.errors import ParserWarning
     from datasets.exceptions import DatasetsError
+    from pandas.errors import ParserWarning
 
     try:
         with warnings.catch_warnings():

@@ -61,7 +61,5 @@ def _as_written(text: str, marks: Marks) -> Marks:
 
 @cache
 def _patterns(marks: Marks) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    opening, closing = (
-        re.compile(rf"{re.escape(mark[:-1])}\s?{re.escape(mark[-1])}", re.IGNORECASE) for mark in marks
-    )
+    opening, closing = (re.compile(rf"{re.escape(mark[:-1])}\s?{re.escape(mark[-1])}", re.IGNORECASE) for mark in marks)
     return opening, closing

@@ -89,8 +89,9 @@ def _is_bound(found: list[str], place: int, wanted: list[str]) -> bool:
 
 
 def _is_longer_name(ours: list[Word], place: int, theirs: list[Word]) -> bool:
-    """Whether a name goes on with nothing in between: by a letter or number of its own (Vitamin A, Henry VIII), or, if it
-    has at least two words, by another capital.
+    """Whether a name goes on with nothing in between.
+
+    By a letter or number of its own (Vitamin A, Henry VIII), or, if it has at least two words, by another capital.
     """
     end = place + len(theirs)
     if end >= len(ours) or not theirs or not ours[end - 1].written[-1].isalnum():

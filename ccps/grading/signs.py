@@ -50,7 +50,7 @@ def plain_signs(text: str) -> str:
 
 def _is_invisible(sign: str) -> bool:
     """Whether a sign is a mark of direction, a joiner, a variant, or a control character other than white space."""
-    return unicodedata.category(sign) in ("Cf", "Cc") and not sign.isspace() or "\ufe00" <= sign <= "\ufe0f"
+    return (unicodedata.category(sign) in ("Cf", "Cc") and not sign.isspace()) or "\ufe00" <= sign <= "\ufe0f"
 
 
 def units(text: str) -> frozenset[str]:

@@ -94,7 +94,7 @@ def opens_thinking(tokenizer: Any, ids: Sequence[int]) -> Marks | None:
     """The marks of the thought that a prompt ends by opening, white space aside: what is written will not hold it."""
     # Longer than the mark in any tokenizer, white space included, and independent of the prompt's length.
     end = str(tokenizer.decode(list(ids[-32:]))).rstrip()
-    return next((marks for marks in KNOWN if end.endswith(marks.opening)), None)
+    return next((marks for marks in KNOWN if end.lower().endswith(marks.opening.lower())), None)
 
 
 def closing_ids(tokenizer: Any, messages: Messages) -> set[int]:

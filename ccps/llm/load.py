@@ -20,7 +20,7 @@ from ccps.llm.head import measure_head
 from ccps.llm.memory import OutOfMemory, attempt, is_out_of_memory, no_room
 from ccps.llm.quantise import RECIPES, check_full_precision, check_quantised, quantisation_faults
 from ccps.llm.random_model import random_model
-from ccps.llm.templates import TODAY, set_template
+from ccps.llm.templates import TODAY, check_opens_answer, set_template
 from ccps.perturbation import Head
 from ccps.settings.model import ModelConfig
 
@@ -154,6 +154,7 @@ def _load(files: ModelFiles, device: torch.device | str) -> LanguageModel:
     model = model.eval().requires_grad_(False)
     _check_tokenizer(files.name, model, tokenizer)
     set_template(tokenizer, files.name, files.config.template, files.config.template_arguments)
+    check_opens_answer(tokenizer)
     end_tokens = _end_tokens(model, tokenizer)
     # What else a checkpoint asks for (sampling, a repetition penalty) would creep into generation by default.
     model.generation_config = GenerationConfig()
@@ -182,7 +183,15 @@ def _end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
         named = tokenizer.eos_token_id
     if named is None:
         named = []
-    ends = list(named) if isinstance(named, list) else [int(named)]
+    ends = list(named) if isinstance(named, list) else [named]
+    rows = model.get_input_embeddings().weight.shape[0]
+    if wrong := [end for end in ends if not isinstance(end, int) or not 0 <= end < rows]:
+        raise expected(
+            f"`eos_token_id` of {tokenizer.name_or_path}",
+            f"ids of tokens, from 0 to {rows - 1}",
+            repr(wrong[0]),
+            "Correct generation_config.json.",
+        )
     turn = end_of_turn(tokenizer)
     return tuple(ends if turn is None or turn in ends else [*ends, turn])
 

@@ -4,6 +4,7 @@ A template is a program that came with the weights. What it leaves out would nev
 clock would make other prompts of the same question tomorrow.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -20,8 +21,7 @@ TODAY = datetime(2025, 1, 1, tzinfo=UTC)
 
 _CLOCKS = ("strftime_now",)
 _ARGUMENTS = "ccps_template_arguments"
-# What must stand in the prompt as it was given; of earlier answers templates may leave out the thinking.
-_KEPT_ROLES = ("system", "user")
+_CHANCE = re.compile(r"\blipsum\b|\|\s*random\b")
 
 
 def set_template(tokenizer: Any, name: str, chosen: str | None, arguments: Mapping[str, Any]) -> None:
@@ -65,6 +65,13 @@ def render(tokenizer: Any, messages: Messages, *, add_generation_prompt: bool = 
     """
     arguments = getattr(tokenizer, _ARGUMENTS, {})
     _stop_clock(tokenizer.chat_template)
+    if _CHANCE.search(tokenizer.chat_template):
+        raise expected(
+            f"the chat template of {_name(tokenizer)}",
+            "one that says the same each time",
+            "one that throws dice",
+            "Put another into the model's folder (`chat_template.jinja`).",
+        )
     try:
         rendered = str(
             tokenizer.apply_chat_template(
@@ -93,23 +100,66 @@ def _stop_clock(template: str) -> None:
 
 
 def _check_all_said(tokenizer: Any, messages: Messages, rendered: str) -> None:
-    """Refuse a prompt in which a question or a system message does not stand."""
-    spaced = " ".join(rendered.split())
-    for message in messages:
-        said = " ".join(message["content"].split())
-        if message["role"] in _KEPT_ROLES and said not in spaced:
-            way_out = (
-                "Set the model's `system_role` to `prepend` or `omit`"
-                if message["role"] == "system"
-                else "It may be a template for lists of parts, as models that see have it: put one for texts into the "
-                "model's folder (`chat_template.jinja`), or name another with `template`"
-            )
-            raise expected(
-                f"the prompt of {_name(tokenizer)}",
-                f"one that holds the text of the {message['role']}",
-                f"a prompt without {said[:60]!r}",
-                f"{way_out}.",
-            )
+    """Refuse a prompt in which a question or a system message does not stand, or questions stand in another order."""
+    rest, place = " ".join(rendered.split()), 0
+    missing: list[int] = []
+    # A system message may be put before the last question, and must not be taken for a part of one.
+    for role in ("user", "system"):
+        for number, message in enumerate(messages):
+            said = " ".join(message["content"].split())
+            if message["role"] != role or not said:
+                continue
+            found = rest.find(said, place if role == "user" else 0)
+            if found < 0:
+                missing.append(number)
+            else:
+                rest = f"{rest[:found]}\0{rest[found + len(said) :]}"
+                place = found + 1
+    if missing:
+        first = messages[min(missing)]
+        raise _unsaid(tokenizer, first["role"], " ".join(first["content"].split()))
+
+
+def _unsaid(tokenizer: Any, role: str, said: str) -> UserError:
+    way_out = (
+        "Set the model's `system_role` to `prepend` or `omit`"
+        if role == "system"
+        else "It may be a template for lists of parts, as models that see have it: put one for texts into the model's "
+        "folder (`chat_template.jinja`), or name another with `template`"
+    )
+    return expected(
+        f"the prompt of {_name(tokenizer)}",
+        f"one that holds the text of the {role}",
+        f"a prompt without {said[:60]!r}",
+        f"{way_out}.",
+    )
+
+
+def check_opens_answer(tokenizer: Any) -> None:
+    """Refuse a template that does not end a prompt by what comes before an answer: the model would write that first.
+
+    Templates that know no generation prompt may still need none, if nothing but white space stands before an answer.
+
+    Raises:
+        UserError: it is such a one.
+    """
+    if not tokenizer.chat_template:
+        return
+    asked, mark = [{"role": "user", "content": "(question)"}], "(answer)"
+    try:
+        prompt = render(tokenizer, asked, add_generation_prompt=True)
+        if prompt != render(tokenizer, asked):
+            return
+        before = render(tokenizer, [*asked, {"role": "assistant", "content": mark}]).partition(mark)[0]
+    except UserError:  # so plain a conversation it refuses; what is asked will tell
+        return
+    if before.startswith(prompt) and before[len(prompt) :].strip():
+        raise expected(
+            f"the chat template of {_name(tokenizer)}",
+            "one that knows `add_generation_prompt`",
+            f"one that leaves {before[len(prompt) :].strip()[:40]!r} to the model",
+            "Put one that does into the model's folder (`chat_template.jinja`), or name another with `template`.",
+        )
 
 
 def _name(tokenizer: Any) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -141,8 +142,9 @@ def _as_array(values: Any) -> npt.NDArray[Any]:
 
 def _check_same_index(p_correct: Any, correct: Any) -> None:
     """Refuse two series of pandas whose rows have other names: the first of the one need not be that of the other."""
-    ours, theirs = (getattr(values, "index", None) for values in (p_correct, correct))
-    if hasattr(ours, "equals") and hasattr(theirs, "equals") and len(ours) == len(theirs) and not ours.equals(theirs):
+    if not (isinstance(p_correct, pd.Series) and isinstance(correct, pd.Series)):
+        return
+    if len(p_correct) == len(correct) and not p_correct.index.equals(correct.index):
         raise ValueError(
             "Expected `p_correct` and `correct` to have one index, but got rows of other names or in another order. "
             "Bring them into one order, then call `.to_numpy()` on both."

@@ -14,7 +14,9 @@ _BRACES = re.compile(r"\\+boxed\s*\{|\\.|[{}]", re.DOTALL)
 _SPECIAL = r"<\|[^|<>\s]*\|>"
 _BEFORE_ANSWERS = ("final<|message|>", "<|begin_of_solution|>")
 _AFTER_MARK = "|".join(f"(?<={re.escape(mark)})" for mark in (*SINGLE[1::2], *_BEFORE_ANSWERS))
-_ANSWER_LINE = re.compile(rf"(?:^|{_AFTER_MARK})[ \t>#*_-]*(?:final[ \t]+)?answer[*_ \t]*[:：](.+?)(?:{_SPECIAL}\s*)*$", re.I | re.M)
+_ANSWER_LINE = re.compile(
+    rf"(?:^|{_AFTER_MARK})[ \t>#*_-]*(?:final[ \t]+)?answer[*_ \t]*[:：](.+?)(?:{_SPECIAL}\s*)*$", re.I | re.M
+)
 _ANSWER_TAG = re.compile(r"<answer>(.+?)</answer>", re.I | re.S)
 _HASHES = re.compile(r"^[ \t]*####[ \t]*(?!#)(.+)$", re.M)
 _AROUND = string.whitespace + "*_"
@@ -49,7 +51,8 @@ class Extracted(NamedTuple):
 def extract_answer(text: str, *, mode: Mode = "strict") -> Extracted:
     r"""Find the final answer.
 
-    `strict` looks behind the last closing think tag, else behind the first, or everywhere if nothing closes the thinking, for
+    `strict` looks behind the last closing think tag, else behind the first, or everywhere if nothing closes the
+    thinking, for
 
     1. the last `\boxed{…}` whose braces balance and that is not empty,
     2. else the last `<answer>…</answer>`,

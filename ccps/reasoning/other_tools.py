@@ -4,7 +4,7 @@
                                               `logprobs.content`, `finish_reason`; a trace for each choice
     completions                               `choices[].text`, `logprobs.token_logprobs`, `logprobs.top_logprobs`
     batch output                              the same under `response.body`, `custom_id` as the id
-    SGLang's own                              `text`, `output_ids`, `meta_info` with `finish_reason`, `output_token_logprobs`
+    SGLang's own                              `text`, `output_ids`, `meta_info` (`finish_reason`, `output_token_logprobs`)
     lm-evaluation-harness samples             `resps` or `filtered_resps`, `doc`, `target`, a metric of 0 and 1
 
 Log-probabilities stand for tokens, whose texts are there and not their ids. Where these texts, one after the other, are
@@ -75,7 +75,7 @@ def _completions(row: Row) -> Iterator[Row]:
 
 
 def _said(message: Mapping[str, Any], place: int, ended: object) -> str | None:
-    """What a message says: its reasoning between think tags, then its content; a thought that was cut off stays open."""
+    """What a message says: its reasoning between think tags, then its content; a thought that is cut off stays open."""
     content, reasoning = message.get("content"), message.get("reasoning_content") or message.get("reasoning")
     for name, value in (("content", content), ("reasoning", reasoning)):
         if value is not None and not isinstance(value, str):

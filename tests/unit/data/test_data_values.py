@@ -175,7 +175,17 @@ def test_labels_out_of_order_must_be_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["[]", "['a', 1]", "('a', 'b')", "{'a', 'b'}", "{'value': 'a'}", '{"value": "a"}', "b'a'", "array([1, 2])", "[['a']]"],
+    [
+        "[]",
+        "['a', 1]",
+        "('a', 'b')",
+        "{'a', 'b'}",
+        "{'value': 'a'}",
+        '{"value": "a"}',
+        "b'a'",
+        "array([1, 2])",
+        "[['a']]",
+    ],
 )
 def test_what_is_printed_and_no_text_is_refused(tmp_path: Path, text: str) -> None:
     for field in ("question", "said"):

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from torchmetrics.functional.text import squad
 
 from ccps.data.records import Question
-from ccps.grading.signs import plain_signs
 from ccps.grading.normalise import normalise, token_f1
 from ccps.grading.open_ended import Contains, Normalised, TokenF1
+from ccps.grading.signs import plain_signs
 
 ONES = [
     "zero",

@@ -1,5 +1,6 @@
 """What is asked stands in the prompt, on any day, and an opened thought is not taken for an answer."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -128,3 +129,59 @@ def test_of_several_templates_one_is_named(saved: Saved) -> None:
     assert lm.tokenizer.chat_template == THINKS
     with pytest.raises(UserError, match="null, as the model has one template"):
         set_template(lm.tokenizer, "m", "thinks", {})
+
+
+TWO_TURNS = [
+    {"role": "user", "content": "The same?"},
+    {"role": "assistant", "content": "x"},
+    {"role": "user", "content": "The same?"},
+]
+
+
+@pytest.mark.parametrize(
+    ("template", "messages"),
+    [
+        (CHATML.replace("in messages", "in messages[-1:]"), TWO_TURNS),
+        (
+            CHATML.replace("in messages", "in messages if m['role'] != 'system'"),
+            [{"role": "system", "content": "Say"}, {"role": "user", "content": "Say it."}],
+        ),
+        (
+            CHATML.replace("in messages", "in messages | reverse"),
+            [{"role": "user", "content": c} for c in ("a?", "b?")],
+        ),
+    ],
+)
+def test_each_message_stands_in_the_prompt_by_itself(
+    saved: Saved, template: str, messages: list[dict[str, str]]
+) -> None:
+    lm = load(saved(template))
+    with pytest.raises(UserError, match="one that holds the text of the"):
+        prompt_ids(lm.tokenizer, messages)
+
+
+def test_a_template_that_leaves_the_head_of_the_answer_to_the_model_is_refused(saved: Saved) -> None:
+    with pytest.raises(
+        UserError, match=r"knows `add_generation_prompt`, but got one that leaves '<\|im_start\|>assist"
+    ):
+        load(saved(CHATML.partition("{% if add")[0]))
+
+
+def test_a_template_may_need_no_generation_prompt(saved: Saved) -> None:
+    lm = load(saved("{% for m in messages %}[INST] {{ m['content'] }} [/INST]{% endfor %}"))
+    assert lm.tokenizer.decode(prompt_ids(lm.tokenizer, TWO_TURNS[:1])).endswith("[/INST]")
+
+
+@pytest.mark.parametrize("dice", ["{{ [1, 2] | random }}", "{{ lipsum() }}"])
+def test_a_template_that_throws_dice_is_refused(saved: Saved, dice: str) -> None:
+    lm = load(saved(dice + CHATML))
+    with pytest.raises(UserError, match="one that says the same each time"):
+        prompt_ids(lm.tokenizer, ASKED)
+
+
+@pytest.mark.parametrize("end", [99999, "x", [1, -2]])
+def test_end_tokens_that_are_none_are_refused(saved: Saved, end: object) -> None:
+    folder = saved(CHATML)
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": end}))
+    with pytest.raises(UserError, match=r"`eos_token_id` of .* ids of tokens"):
+        load(folder)

@@ -143,8 +143,8 @@ def test_tensors_of_any_kind(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize(
     ("p", "correct"),
     [
-        (np.ma.array([0.5, 0.6], mask=[0, 1]), [1, 0]),
-        ([0.5, 0.6], np.ma.array([1, 0], mask=[0, 1])),
+        (np.ma.array([0.5, 0.6], mask=[False, True]), [1, 0]),
+        ([0.5, 0.6], np.ma.array([1, 0], mask=[False, True])),
         (np.array([0.5 + 1j, 0.6]), [1, 0]),
         (np.array([0, 1], dtype="timedelta64[ns]"), [1, 0]),
         ([b"0.5", b"0.6"], [1, 0]),
@@ -153,7 +153,7 @@ def test_tensors_of_any_kind(dtype: torch.dtype) -> None:
     ],
 )
 def test_what_numpy_would_turn_into_other_numbers_is_refused(p: Any, correct: Any) -> None:
-    with pytest.raises(ValueError, match="^Expected `"):
+    with pytest.raises(ValueError, match=r"^Expected `"):
         checked_scores(p, correct)
 
 

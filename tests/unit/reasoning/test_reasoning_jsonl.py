@@ -263,7 +263,9 @@ def test_no_trace_is_no_line(tmp_path: Path) -> None:
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=20)
 # All but the number that engines write for "none".
-LOG = st.floats(min_value=-1e6, max_value=0.0, allow_nan=False, allow_infinity=False).filter(lambda value: value != -9999.0)
+LOG = st.floats(min_value=-1e6, max_value=0.0, allow_nan=False, allow_infinity=False).filter(
+    lambda value: value != -9999.0
+)
 
 
 @st.composite

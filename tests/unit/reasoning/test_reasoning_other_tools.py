@@ -101,7 +101,19 @@ def test_correct_in_any_form(tmp_path: Path, given: object, value: bool | None) 
     assert read(tmp_path, {"text": "x", "correct": given})[0].correct is value
 
 
-@pytest.mark.parametrize(("given", "value"), [("stop", True), ("length", False), ("end_turn", True), (True, True)])
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [
+        ({"type": "stop", "matched": 2}, True),
+        ({"type": "length"}, False),
+        ("stop", True),
+        ("length", False),
+        ("end_turn", True),
+        (True, True),
+        ("EOS", True),
+        ("abort", False),
+    ],
+)
 def test_why_a_generation_ended(tmp_path: Path, given: object, value: bool) -> None:
     assert read(tmp_path, {"text": "x", "ended": given})[0].ended is value
 
@@ -149,15 +161,6 @@ def test_two_values_of_one_name_are_refused(tmp_path: Path) -> None:
         read_traces(tmp_path / "t.jsonl")
 
 
-@pytest.mark.parametrize(
-    ("ended", "expected"),
-    [("EOS", True), ({"type": "stop", "matched": 2}, True), ({"type": "length"}, False), ("content_filter", False)],
-)
-def test_why_a_generation_ended(tmp_path: Path, ended: object, expected: bool) -> None:
-    [trace] = read(tmp_path, {"text": "x", "ended": ended})
-    assert trace.ended is expected
-
-
 def test_a_line_of_sglang(tmp_path: Path) -> None:
     meta = {
         "id": "a",
@@ -167,7 +170,8 @@ def test_a_line_of_sglang(tmp_path: Path) -> None:
     }
     [trace] = read(tmp_path, {"text": "Hi", "output_ids": [5], "meta_info": meta})
     assert (trace.id, trace.ended, trace.token_ids) == ("a", False, [5])
-    assert trace.log_probs is not None and trace.top_log_probs is not None
+    assert trace.log_probs is not None
+    assert trace.top_log_probs is not None
     assert trace.log_probs.tolist() == [-0.1]
     assert trace.top_log_probs[0, :2].tolist() == [-0.1, -2.0]
 

@@ -84,7 +84,8 @@ def test_more_plain_forms_are_the_same(gold: str, answer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gold", "answer"), [("1e3", "13"), ("1 000", "1"), ("1.000", "1000"), ("10³", "103"), ("[1,2)", "(1,2)"), ("±2", "2")]
+    ("gold", "answer"),
+    [("1e3", "13"), ("1 000", "1"), ("1.000", "1000"), ("10³", "103"), ("[1,2)", "(1,2)"), ("±2", "2")],
 )
 def test_more_that_only_look_alike(gold: str, answer: str) -> None:
     assert not same_mathematics(gold, answer).same
