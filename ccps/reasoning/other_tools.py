@@ -4,7 +4,7 @@
                                               `logprobs.content`, `finish_reason`; a trace for each choice
     completions                               `choices[].text`, `logprobs.token_logprobs`, `logprobs.top_logprobs`
     batch output                              the same under `response.body`, `custom_id` as the id
-    SGLang's own                              `text`, `output_ids`, `meta_info` (`finish_reason`, `output_token_logprobs`)
+    SGLang's own                              `text`, `output_ids`, `meta_info.finish_reason`, `.output_token_logprobs`
     lm-evaluation-harness samples             `resps` or `filtered_resps`, `doc`, `target`, a metric of 0 and 1
 
 Log-probabilities stand for tokens, whose texts are there and not their ids. Where these texts, one after the other, are

@@ -97,7 +97,8 @@ def test_the_token_that_ends_a_turn_ends_an_answer(saved: Saved) -> None:
 
 
 def test_text_after_an_answer_is_no_end_token(saved: Saved) -> None:
-    lm = load(saved("{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}", end=0))
+    template = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
+    lm = load(saved(template + "{% if add_generation_prompt %}assistant:{% endif %}", end=0))
     assert lm.end_tokens == (0,)
 
 
@@ -168,7 +169,8 @@ def test_a_template_that_leaves_the_head_of_the_answer_to_the_model_is_refused(s
 
 
 def test_a_template_may_need_no_generation_prompt(saved: Saved) -> None:
-    lm = load(saved("{% for m in messages %}[INST] {{ m['content'] }} [/INST]{% endfor %}"))
+    turn = "{{ '[INST] ' + m['content'] + ' [/INST]' if m['role'] == 'user' else ' ' + m['content'] }}"
+    lm = load(saved("{% for m in messages %}" + turn + "{% endfor %}"))
     assert lm.tokenizer.decode(prompt_ids(lm.tokenizer, TWO_TURNS[:1])).endswith("[/INST]")
 
 
