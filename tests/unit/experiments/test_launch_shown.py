@@ -1,5 +1,7 @@
 """Settings that are only shown: checked, without loading what a run needs."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -67,3 +69,16 @@ def test_help_says_what_each_setting_means_with_its_value_and_range() -> None:
 def test_help_keeps_the_examples_of_its_entry_point(entry: str, example: str) -> None:
     _, shown, _, _ = run(entry, "--help")
     assert example in shown
+
+
+@pytest.mark.parametrize("flag", ["--help", "--cfg=job"])
+def test_a_closed_pipe_ends_quietly(flag: str) -> None:
+    """As `| head -1` does, which leaves before all is said."""
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "wb") as out:
+        command = [sys.executable, "-m", "experiments.reproduce", *flag.split("=")]
+        done = subprocess.run(
+            command, stdout=out, stderr=subprocess.PIPE, cwd=Path(__file__).parents[3], text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
