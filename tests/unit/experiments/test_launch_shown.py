@@ -76,7 +76,7 @@ def test_a_closed_pipe_ends_quietly(flag: str) -> None:
     """As `| head -1` does, which leaves before all is said."""
     read, write = os.pipe()
     os.close(read)
-    with open(write, "wb") as out:
+    with os.fdopen(write, "wb") as out:
         command = [sys.executable, "-m", "experiments.reproduce", *flag.split("=")]
         done = subprocess.run(
             command, stdout=out, stderr=subprocess.PIPE, cwd=Path(__file__).parents[3], text=True, check=False
