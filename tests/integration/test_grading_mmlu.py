@@ -8,8 +8,9 @@ from omegaconf import OmegaConf
 
 from ccps.data.benchmarks import BenchmarkSpec, load_questions
 from ccps.data.records import Question
+from ccps.grading.base import Comparison
 from ccps.grading.normalise import normalise
-from ccps.grading.open_ended import Comparison, Contains, Normalised
+from ccps.grading.open_ended import Contains, Normalised
 
 CONF = Path(__file__).parents[2] / "conf" / "benchmark" / "mmlu_oe.yaml"
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from ccps.core.errors import UserError
 from ccps.data.benchmarks import BenchmarkSpec, Loaded, load_questions
-from ccps.data.tables import DELIMITERS, decode, read_csv
+from ccps.data.tables import decode, read_csv
+from ccps.settings.benchmark import DELIMITERS
 
 SETTINGS: dict[str, Any] = {
     "name": "t",

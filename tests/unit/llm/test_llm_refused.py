@@ -126,7 +126,7 @@ def gguf(path: Path, *, factors: list[float] | None = None, name: str = "rope_fr
     writer = GGUFWriter(str(path / "m.gguf"), "llama")
     writer.add_rope_freq_base(500000.0)
     for key, value in stated.items():
-        adders = {str: writer.add_string, int: writer.add_uint32, float: writer.add_float32}
+        adders: dict[type, Any] = {str: writer.add_string, int: writer.add_uint32, float: writer.add_float32}
         adders[type(value)](f"llama.rope.{key.replace('__', '.')}", value)
     writer.add_tensor("token_embd.weight", np.zeros((4, 4), np.float32))
     if factors is not None:
