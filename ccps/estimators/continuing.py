@@ -47,6 +47,7 @@ class ContinueStage(Stage):
     """
 
     name = "continue"
+    version = 2
     unit = "shards"
     independent = True
 

@@ -37,6 +37,7 @@ class VerbaliseStage(AskingStage):
     """
 
     name = "verbalise"
+    version = 2
     independent = True
 
     def inputs(self) -> Mapping[str, Any]:

@@ -99,7 +99,8 @@ class AnswerStage(Stage):
             "shard_questions": self.shard_questions,
             "collect": self.collect,
             **({"query": QUERY} if "self_evaluation" in self.collect else {}),
-            **(self.shared.engine_inputs if self._writes else {}),
+            # Since the token that the chat template puts after an answer ends it.
+            **({"ends_with_turn": True, **self.shared.engine_inputs} if self._writes else {}),
         }
 
     @property
