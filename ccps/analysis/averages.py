@@ -24,10 +24,18 @@ class Headline(NamedTuple):
 
 
 def setting_means(results: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Means over seeds of one metric, one row per `Setting`, one column per method; missing when any seed is."""
+    """Means over seeds of one metric, one row per `Setting`, one column per method; see `mean_of_seeds`."""
     rows = results[results["metric"] == metric]
     by_method = rows.groupby(["model", "benchmark", "method"], sort=False)["value"]
-    return by_method.agg(lambda values: values.mean(skipna=False)).unstack("method").astype(float)
+    return by_method.agg(lambda values: mean_of_seeds(metric, values)).unstack("method").astype(float)
+
+
+def mean_of_seeds(metric: str, values: "pd.Series[float]") -> float:
+    """Mean over seeds; missing when any is, but for the metrics of an order, which a seed that is a constant has not.
+
+    Whether such a metric is defined otherwise depends on the answers alone, which are the same for all seeds.
+    """
+    return float(values.mean(skipna=METRICS[metric].ranks))
 
 
 def average(

@@ -24,9 +24,10 @@ class MetricCell:
         value: mean over seeds, a fraction; NaN when missing.
         low: lower end of its interval; NaN when missing.
         high: upper end.
-        seed_values: the value of each seed, in the order of the table.
+        seed_values: the value of each seed that has one, in the order of the table.
         bold: best of its column, and clearly so.
         reason: why the value is missing; empty when it is not.
+        left_out: seeds that have no value, and that the mean leaves out.
     """
 
     value: float
@@ -35,6 +36,7 @@ class MetricCell:
     seed_values: tuple[float, ...]
     bold: bool
     reason: str
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,15 @@ class MainTable:
             if cell.reason
         ]
 
+    def partial(self) -> list[tuple[str, str, int, int]]:
+        """(method, metric label, seeds that count, seeds) of every mean that leaves seeds out."""
+        return [
+            (row.method, metric.label, len(cell.seed_values), len(cell.seed_values) + cell.left_out)
+            for row in self.rows
+            for metric, cell in zip(METRICS.values(), row.cells, strict=True)
+            if cell.left_out
+        ]
+
 
 def summarise(
     results: pd.DataFrame,
@@ -78,8 +89,9 @@ def summarise(
 ) -> tuple[MainTable, ...]:
     """Average the results over seeds and mark the best of each column.
 
-    A mean over seeds is missing when any seed is. The best of a column is bold only where the paired interval of its
-    difference to every other method excludes 0. Controls come last and are left out of this.
+    A mean over seeds is missing when any seed is; one of AUROC or AUCPR leaves out a seed that is a constant, and the
+    cell counts it. The best of a column is bold only where the paired interval of its difference to every other method
+    excludes 0. Controls come last and are left out of this.
 
     Args:
         results: columns `RESULT_COLUMNS`, optionally `reason`.
@@ -95,7 +107,7 @@ def summarise(
         columns = []
         for metric in METRICS.values():
             rows = here[here["metric"] == metric.name]
-            cells = {method: _cell(rows[rows["method"] == method]) for method in methods}
+            cells = {method: _cell(rows[rows["method"] == method], metric) for method in methods}
             if resamples is not None:
                 cells = _redrawn(cells, resamples, setting, metric)
                 cells = _marked(cells, resamples, setting, metric, controls)
@@ -150,10 +162,11 @@ def _differ(resamples: Resamples, setting: Setting, metric: str, first: str, sec
     return low > 0 or high < 0
 
 
-def _cell(rows: pd.DataFrame) -> MetricCell:
+def _cell(rows: pd.DataFrame, metric: Metric) -> MetricCell:
     if rows.empty:
         return MetricCell(math.nan, math.nan, math.nan, (), False, NOT_RUN)
-    mean = rows[["value", "ci_low", "ci_high"]].astype(float).mean(skipna=False)
+    mean = rows[["value", "ci_low", "ci_high"]].astype(float).mean(skipna=metric.ranks)
+    known = rows["value"].dropna()
     reason = ""
     if math.isnan(mean["value"]):
         given = rows.loc[rows["value"].isna(), "reason"].dropna() if "reason" in rows else ()
@@ -162,7 +175,8 @@ def _cell(rows: pd.DataFrame) -> MetricCell:
         float(mean["value"]),
         float(mean["ci_low"]),
         float(mean["ci_high"]),
-        tuple(float(value) for value in rows["value"]),
+        tuple(float(value) for value in (rows["value"] if reason else known)),
         False,
         reason,
+        0 if reason else len(rows) - len(known),
     )

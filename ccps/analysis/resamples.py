@@ -15,7 +15,7 @@ import pandas as pd
 
 from ccps.analysis.data import ReportData
 from ccps.analysis.records import Estimate, Setting
-from ccps.metrics import METRICS
+from ccps.metrics import METRICS, is_constant
 from ccps.metrics.conventions import find_convention
 from ccps.metrics.evaluate import metric_table
 from ccps.metrics.inputs import batch_sizes
@@ -33,12 +33,14 @@ class Drawing:
         seed: of the draws.
         level: of the intervals.
         aggregate: "macro" (mean over subjects) or "pooled" (over all questions).
+        ranks_constants: whether a seed whose P(correct) is a constant counts as one that ranks at random.
     """
 
     resamples: int
     seed: int
     level: float
     aggregate: str = "macro"
+    ranks_constants: bool = False
 
     def times(self, stream: str, n: int) -> Floats:
         """How often each of `n` units is drawn, `[resamples, n]`; one stream of numbers for each thing drawn."""
@@ -52,7 +54,8 @@ class Resamples:
 
     Attributes:
         drawn: for each setting and method every metric, `[resamples, metrics]`, columns as in `ccps.metrics.METRICS`,
-            means over the drawn seeds; NaN where undefined.
+            means over the drawn seeds, of the metrics of an order over those among them that are no constant; NaN where
+            undefined.
         level: level of intervals.
     """
 
@@ -89,21 +92,26 @@ class Resamples:
         return Estimate(value) if np.isnan(value) else Estimate(value, *self.ends(drawn))
 
 
-def by_subject(scores: pd.DataFrame, convention: str) -> pd.DataFrame:
+def by_subject(scores: pd.DataFrame, convention: str, *, ranks_constants: bool = False) -> pd.DataFrame:
     """Every metric of every method and seed within each subject.
 
     Args:
         scores: columns `SCORE_COLUMNS`; rows without P(correct) are left out.
         convention: how the ECE is measured.
+        ranks_constants: see `Drawing`.
 
     Returns:
-        Columns model, benchmark, method, seed, subject, then `ccps.metrics.METRICS`, NaN where undefined.
+        Columns model, benchmark, method, seed, subject, then `ccps.metrics.METRICS`, NaN where undefined; those of an
+        order are so throughout where P(correct) is a constant over all subjects, unless that counts too.
     """
     keys, chosen = ["model", "benchmark", "method", "seed", "subject"], find_convention(convention)
-    rows = []
-    for key, table in scores.dropna(subset=["p_correct"]).groupby(keys, sort=False, dropna=False):
+    scores, rows = scores.dropna(subset=["p_correct"]).reset_index(drop=True), []
+    constant = scores.groupby(keys[:-1], dropna=False)["p_correct"].transform(is_constant).astype(bool)
+    for key, table in scores.groupby(keys, sort=False, dropna=False):
         p, y = table["p_correct"].to_numpy(float), table["correct"].to_numpy(float)
-        rows.append((*key, *metric_table(p, y, np.ones((1, len(p))), chosen)[0]))
+        found = metric_table(p, y, np.ones((1, len(p))), chosen)[0]
+        missing = not ranks_constants and constant.loc[table.index].all()
+        rows.append((*key, *(np.where(_ranks(), np.nan, found) if missing else found)))
     return pd.DataFrame(rows, columns=[*keys, *METRICS])
 
 
@@ -149,15 +157,36 @@ def draw(
         table = rows if pooled else measured[measured["benchmark"] == benchmark]
         for (model, method), here in table.groupby(["model", "method"], sort=False):
             seeds = [
-                _pooled(part, np.searchsorted(units, part[unit]), times, convention)
+                _pooled(part, np.searchsorted(units, part[unit]), times, convention, drawing.ranks_constants)
                 if pooled
                 else _macro(part, np.searchsorted(units, part["subject"]), times)
                 for _, part in here.groupby("seed", dropna=False)
             ]
             stream = f"seeds of {method}, {model}, {formats.get(str(benchmark), '')}"
             shares = drawing.times(stream, len(seeds)) / len(seeds)
-            drawn[Setting(str(model), str(benchmark)), str(method)] = np.einsum("rs,srm->rm", shares, np.stack(seeds))
+            drawn[Setting(str(model), str(benchmark)), str(method)] = _over_seeds(shares, np.stack(seeds))
     return Resamples(drawn, drawing.level)
+
+
+def _over_seeds(shares: Floats, values: Floats) -> Floats:
+    """Means over the drawn seeds, `[resamples, metrics]`; of the metrics of an order over those that have a value.
+
+    Args:
+        shares: how much each seed counts, `[resamples, seeds]`, rows of sum 1.
+        values: `[seeds, resamples, metrics]`.
+    """
+    missing = np.isnan(values) & _ranks()
+    total: Floats = np.einsum("rs,srm->rm", shares, np.where(missing, 0.0, values))
+    if not missing.any():
+        return total
+    weight = np.einsum("rs,srm->rm", shares, ~missing)
+    means: Floats = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0)
+    return np.where(missing.any(axis=0), means, total)
+
+
+def _ranks() -> npt.NDArray[np.bool_]:
+    """Of each metric, whether only the order of confidences counts."""
+    return np.array([metric.ranks for metric in METRICS.values()])
 
 
 def _macro(table: pd.DataFrame, places: npt.NDArray[np.intp], times: Floats) -> Floats:
@@ -168,7 +197,9 @@ def _macro(table: pd.DataFrame, places: npt.NDArray[np.intp], times: Floats) -> 
     return means
 
 
-def _pooled(table: pd.DataFrame, places: npt.NDArray[np.intp], times: Floats, convention: str) -> Floats:
+def _pooled(
+    table: pd.DataFrame, places: npt.NDArray[np.intp], times: Floats, convention: str, ranks_constants: bool
+) -> Floats:
     """Metrics over all drawn questions at once, `[resamples, metrics]`."""
     p, y = table["p_correct"].to_numpy(float), table["correct"].to_numpy(float)
     parts, start = [], 0
@@ -178,4 +209,5 @@ def _pooled(table: pd.DataFrame, places: npt.NDArray[np.intp], times: Floats, co
             drawn = times[start : start + size, places]
             parts.append(metric_table(p, y, drawn, find_convention(convention)))
             start += size
-    return np.concatenate(parts)
+    found = np.concatenate(parts)
+    return np.where(_ranks(), np.nan, found) if is_constant(p) and not ranks_constants else found

@@ -4,6 +4,7 @@ import math
 
 import pandas as pd
 
+from ccps.analysis.averages import mean_of_seeds
 from ccps.analysis.data import ReportData
 from ccps.metrics import METRICS
 
@@ -23,7 +24,7 @@ def per_subject(data: ReportData, measured: pd.DataFrame) -> pd.DataFrame:
     questions = data.scores.drop_duplicates([*keys, "question_id"]).groupby(keys, sort=True)["correct"]
     table = pd.DataFrame({"n": questions.size(), "llm_accuracy": questions.mean()})
     names = list(METRICS)
-    means = measured.groupby([*keys, "method"])[names].agg(lambda seeds: seeds.mean(skipna=False))
+    means = measured.groupby([*keys, "method"])[names].agg(lambda seeds: mean_of_seeds(str(seeds.name), seeds))
     known = set(measured["method"])
     columns = {
         f"{name}_{method}": means[name].xs(method, level="method") if method in known else math.nan

@@ -6,6 +6,7 @@ fraction in [0, 1].
 
 from ccps.metrics.agreement import Agreement, agreement
 from ccps.metrics.calibration import EceNoise, ReliabilityBins, ece, expected_ece_noise, reliability_bins
+from ccps.metrics.constant import CONSTANT, is_constant
 from ccps.metrics.conventions import CONVENTIONS, Convention
 from ccps.metrics.discrimination import RiskCoverage, risk_coverage
 from ccps.metrics.evaluate import Evaluation, evaluate
@@ -14,6 +15,7 @@ from ccps.metrics.registry import METRICS, Metric, register
 from ccps.metrics.resampling import Interval, clustered_bootstrap
 
 __all__ = [
+    "CONSTANT",
     "CONVENTIONS",
     "METRICS",
     "Agreement",
@@ -30,6 +32,7 @@ __all__ = [
     "ece",
     "evaluate",
     "expected_ece_noise",
+    "is_constant",
     "register",
     "reliability_bins",
     "risk_coverage",

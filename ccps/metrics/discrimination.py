@@ -103,6 +103,7 @@ register(
         gloss="Average precision with right answers as the positive class; by chance it is their share.",
         measure=lambda p, y, weights, _: weighted_average_precision(p, y, weights),
         place=3,
+        ranks=True,
     )
 )
 register(
@@ -114,5 +115,6 @@ register(
         gloss="Probability that a right answer is ranked above a wrong one; 50 % is chance.",
         measure=lambda p, y, weights, _: weighted_auroc(p, y, weights),
         place=4,
+        ranks=True,
     )
 )

@@ -34,6 +34,8 @@ class Metric:
     measure: Measure = field(repr=False)
     place: int = LAST
     """Where it stands in tables."""
+    ranks: bool = False
+    """Whether only the order of confidences counts, so that a constant has no value."""
 
     @property
     def heading(self) -> str:

@@ -4,12 +4,13 @@ from ccps.analysis.data import ReportData
 from ccps.analysis.findings import Findings
 from ccps.analysis.main_table import MainTable, MethodRow, MetricCell
 from ccps.core.text import DASH, interval, level_words, percent
-from ccps.metrics import METRICS
+from ccps.metrics import CONSTANT, METRICS
 from ccps.report.kit.section import Section
 from ccps.report.kit.table import Cell, Row, Table
 
 CONTROLS = "Controls"
 _ROWS_OPEN = 40
+_CONSTANT_CELL = "constant"
 
 
 def results_section(found: Findings) -> Section:
@@ -43,11 +44,17 @@ def main_table(data: ReportData, table: MainTable) -> Table:
     notes = [
         f"{where}: {metric} of {data.label(method)} is missing: {reason}." for method, metric, reason in table.missing()
     ]
+    notes += [
+        f"{where}: {metric} of {data.label(method)} is over {live} of {seeds} seeds; for the rest, {CONSTANT}."
+        for method, metric, live, seeds in table.partial()
+    ]
     caption = f"{table.model} · {table.benchmark} ({table.format})"
     return Table(caption, ["Method", *(metric.heading for metric in METRICS.values()), "n"], rows, notes=notes)
 
 
 def _cell(cell: MetricCell) -> Cell:
+    if cell.reason == CONSTANT:
+        return Cell(_CONSTANT_CELL)
     return Cell(percent(cell.value), interval(cell.low, cell.high), bold=cell.bold)
 
 

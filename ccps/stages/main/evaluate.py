@@ -10,7 +10,7 @@ import torch
 
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.errors import expected
-from ccps.metrics import CONVENTIONS, METRICS, bootstrap, evaluate
+from ccps.metrics import CONSTANT, CONVENTIONS, METRICS, bootstrap, evaluate, is_constant
 from ccps.pipeline.stage import Stage, Work
 from ccps.settings.evaluation import EvaluationConfig
 
@@ -43,11 +43,12 @@ class EvaluateStage(Stage):
 
     Metrics are averaged over subjects (the paper's way); rows named `pooled …` are over all questions.
     Resamples draw whole subjects, or questions where the benchmark has one subject only. The interval of a row is that
-    of one seed; what compares seeds, methods or benchmarks is resampled jointly by the report.
+    of one seed; what compares seeds, methods or benchmarks is resampled jointly by the report. Where all P(correct) are
+    one number, the metrics of their order have no value, and `reason` says so.
     """
 
     name = "evaluate"
-    version = 3
+    version = 4
     unit = "scores"
 
     def __init__(self, scored: Sequence[MethodScores], grades: Artifact, label: str, config: EvaluationConfig) -> None:
@@ -142,19 +143,22 @@ class EvaluateStage(Stage):
             n_resamples=self.config.resamples,
             level=self.config.level,
         )
+        ranked = not is_constant(p)
+        known = {metric: ranked or not METRICS[metric].ranks for metric in measured}
         return [
             {
                 "method": item.method,
                 "seed": item.seed,
                 "convention": name,
                 "metric": metric,
-                "value": value,
-                "ci_low": intervals[metric].low,
-                "ci_high": intervals[metric].high,
+                "value": value if known[metric] else math.nan,
+                "ci_low": intervals[metric].low if known[metric] else math.nan,
+                "ci_high": intervals[metric].high if known[metric] else math.nan,
                 "n": measured.n,
                 "undefined_groups": measured.undefined[metric],
                 "groups": measured.n_groups,
                 "ece_dropped": measured.ece_dropped,
+                "reason": "" if known[metric] else CONSTANT,
             }
             for metric, value in measured.items()
         ]

@@ -27,8 +27,7 @@ def results(runs: Sequence[ModelRun], keep: Callable[[str], bool]) -> pd.DataFra
         rows = rows[rows["convention"].map(keep)].assign(
             model=run.model, benchmark=test.side.label, format=test.side.format
         )
-        undefined = rows["value"].isna()
-        rows["reason"] = ""
+        undefined = rows["value"].isna() & (rows["reason"] == "")
         rows.loc[undefined, "reason"] = "undefined: all answers right, or all wrong, or none in a bin"
         tables.append(rows)
     return pd.concat(tables, ignore_index=True)

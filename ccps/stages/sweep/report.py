@@ -141,8 +141,10 @@ class SweepReportStage(Stage):
         settings = self.swept.experiment.evaluation
         scores = pd.concat([_final_scores(form, run) for form, run in self._runs()], ignore_index=True)
         formats = {test.label: test.format for form in self.formats for test in form.tests}
-        drawing = Drawing(settings.resamples, settings.seed, settings.level)
-        return draw(scores, formats, settings.convention, by_subject(scores, settings.convention), drawing)
+        # A strength at which probes collapse is not to be judged by those that have not.
+        drawing = Drawing(settings.resamples, settings.seed, settings.level, ranks_constants=True)
+        measured = by_subject(scores, settings.convention, ranks_constants=True)
+        return draw(scores, formats, settings.convention, measured, drawing)
 
     def _notes(self) -> Iterator[str]:
         for count in self.left_out:

@@ -7,7 +7,7 @@ import pytest
 
 from ccps.analysis.data import ReportData
 from ccps.analysis.records import Setting
-from ccps.analysis.resamples import Resamples, by_subject, resample
+from ccps.analysis.resamples import Drawing, Resamples, by_subject, draw, resample
 from ccps.metrics import METRICS, bootstrap, evaluate
 
 Make = Callable[..., ReportData]
@@ -95,3 +95,23 @@ def test_what_is_undefined_or_was_not_scored_is_left_out(make_data: Make) -> Non
     assert drawn.of(HERE, "b", "ece") is None
     one_question = table.iloc[:1]
     assert _drawn(make_data(scores=one_question)).drawn == {}
+
+
+@pytest.mark.parametrize("aggregate", ["macro", "pooled"])
+@pytest.mark.parametrize("ranks_constants", [True, False])
+def test_a_constant_ranks_at_random_only_where_that_is_asked_for(
+    answers: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]], aggregate: str, ranks_constants: bool
+) -> None:
+    p, correct = answers
+    # The rows of all methods have the same numbers, as those of joined tables may.
+    table = pd.concat([scores(p, correct, 12, "own"), scores(np.full(240, 0.6), correct, 12, "dead")])
+    measured = by_subject(table, "ct", ranks_constants=ranks_constants)
+    drawing = Drawing(20, 0, 0.95, aggregate, ranks_constants)
+    drawn = draw(table, {"b": "mc"}, "ct", measured, drawing)
+    own, dead = (drawn.drawn[HERE, method] for method in ("own", "dead"))
+    names = list(METRICS)
+    assert not np.isnan(own).any()
+    assert not np.isnan(dead[:, names.index("ece")]).any()
+    auroc = dead[:, names.index("auroc")]
+    assert np.allclose(auroc, 0.5) if ranks_constants else np.isnan(auroc).all()
+    assert np.isnan(dead[:, names.index("aucpr")]).all() != ranks_constants

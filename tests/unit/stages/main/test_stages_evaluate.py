@@ -108,3 +108,16 @@ def test_what_is_undefined_is_said_and_never_a_number(tmp_path: Path, capsys: py
     auroc = rows[rows["metric"] == "auroc"]
     assert auroc["value"].isna().all()
     assert auroc["undefined_groups"].eq(auroc["groups"]).all()
+
+
+def test_a_constant_ranks_nothing(tmp_path: Path, correct: list[bool], p: Any) -> None:
+    alike = (0.6 + np.linspace(0, 5e-7, 60)).tolist()
+    rows = judge(tmp_path, correct, {("ccps", 1): p["ccps", 1], ("ccps", 2): alike}).rows().to_pandas()
+    ranks = rows["metric"].isin(["auroc", "aucpr"])
+    dead = rows[(rows["seed"] == 2) & ranks]
+    assert len(dead) == 2 * 2 * len(CONVENTIONS)
+    assert dead[["value", "ci_low", "ci_high"]].isna().all(axis=None)
+    assert dead["reason"].eq("constant: one P for every answer").all()
+    others = rows.drop(dead.index)
+    assert others[["value", "ci_low", "ci_high"]].notna().all(axis=None)
+    assert others["reason"].eq("").all()
