@@ -87,6 +87,7 @@ def test_a_stage_that_is_the_last_one_is_run(faithful: TinyFaithful, last: str) 
     assert len(faithful.keys(last)) == 1
 
 
+@pytest.mark.slow
 def test_two_processes_write_what_one_writes(tmp_path: Path, sums: Path) -> None:
     one, two = TinyFaithful(tmp_path / "one", sums), TinyFaithful(tmp_path / "two", sums)
     few = ["faithful.traces.max_batch_tokens=1", "faithful.shard_traces=1", "trainer.threads=1"]

@@ -52,6 +52,7 @@ def overrides(tmp_path: Path) -> list[str]:
     )
 
 
+@pytest.mark.slow
 def test_verdicts_are_labels_and_the_report_says_what_they_cost(
     tiny: Tiny,
     overrides: list[str],

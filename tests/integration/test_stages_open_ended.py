@@ -122,6 +122,7 @@ def test_settings_that_do_not_fit_are_refused(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_both_formats_in_one_experiment(tiny: Tiny, open_questions: Path, questions: Path) -> None:
     train, test = open_overrides(open_questions, labels=False)[:2]
     tiny.run(

@@ -268,6 +268,7 @@ def test_one_method_alone_replaces_the_figures_of_three(tiny: Tiny, finished: Ti
     assert set(results(tiny.output)["method"]) == {"ccps"}
 
 
+@pytest.mark.slow
 def test_every_method_of_the_comparison_runs(tiny: Tiny) -> None:
     names = list(METHODS)
     tiny.run(f"method=[{','.join(names)}]", "+method.second={name:ccps,calibrator:isotonic}")
