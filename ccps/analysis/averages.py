@@ -9,7 +9,7 @@ import pandas as pd
 from ccps.analysis.data import RESULT_COLUMNS, ReportData
 from ccps.analysis.records import Estimate, Setting
 from ccps.analysis.resamples import Floats, Resamples
-from ccps.metrics import METRICS
+from ccps.metrics import CONTEST
 
 AVERAGE_COLUMNS = ("method", "metric", "value", "ci_low", "ci_high", "n_settings")
 
@@ -35,7 +35,7 @@ def mean_of_seeds(metric: str, values: "pd.Series[float]") -> float:
 
     Whether such a metric is defined otherwise depends on the answers alone, which are the same for all seeds.
     """
-    return float(values.mean(skipna=METRICS[metric].ranks))
+    return float(values.mean(skipna=CONTEST[metric].ranks))
 
 
 def average(
@@ -98,7 +98,7 @@ def gap(
 
 def _best(means: pd.DataFrame, metric: str) -> "pd.Series[str]":
     """The best column of each row."""
-    return means.idxmin(axis=1) if METRICS[metric].lower_is_better else means.idxmax(axis=1)
+    return means.idxmin(axis=1) if CONTEST[metric].lower_is_better else means.idxmax(axis=1)
 
 
 def _gap(reference: Floats, rival: Floats, scale: str) -> Floats:
@@ -115,9 +115,9 @@ def index_of(settings: Sequence[Setting]) -> pd.MultiIndex:
 def average_results(data: ReportData, resamples: Resamples) -> pd.DataFrame:
     """Averages over all settings as rows of `RESULT_COLUMNS`, with `reason`; no row where there is one setting only."""
     settings, rows = data.settings, []
-    means = {metric: setting_means(data.results, metric) for metric in METRICS}
+    means = {metric: setting_means(data.results, metric) for metric in CONTEST}
     for method in data.methods if len(settings) > 1 else ():
-        for metric in METRICS:
+        for metric in CONTEST:
             found = average(means[metric], resamples, metric, method, settings)
             reason = "" if found.known else "it has no value in every setting"
             rows.append((*average_setting(data), _formats(data), method, None, metric, *found, reason))
@@ -135,7 +135,7 @@ def _formats(data: ReportData) -> str:
 
 def averages_table(data: ReportData, averages: pd.DataFrame) -> pd.DataFrame:
     """The rows of `average_results` as `AVERAGE_COLUMNS`; `n_settings` counts those in which a method has a value."""
-    counts = {metric: setting_means(data.results, metric).notna().sum() for metric in METRICS}
+    counts = {metric: setting_means(data.results, metric).notna().sum() for metric in CONTEST}
     known = [int(counts[row.metric].get(row.method, 0)) for row in averages.itertuples(index=False)]
     return averages.assign(n_settings=known)[list(AVERAGE_COLUMNS)]
 
@@ -150,7 +150,7 @@ def headlines(data: ReportData, resamples: Resamples) -> tuple[Headline, ...]:
             metric.scale,
             gap(data.results, resamples, metric.name, metric.scale, data.reference, data.rivals, data.settings),
         )
-        for metric in METRICS.values()
+        for metric in CONTEST.values()
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ccps.analysis.records import Setting
 from ccps.core.errors import expected
-from ccps.metrics import METRICS
+from ccps.metrics import CONTEST
 
 FILE_KEYS = ("source", "note", "convention", "models", "benchmarks")
 PART_KEYS = ("gaps", "averages", "cells")
@@ -120,7 +120,7 @@ def _gaps(name: str, file: Mapping[str, Any], rows: Any) -> Iterator[Claim]:
         how = "relative to" if scale == "relative" else "minus"
         yield Claim(
             id=f"{name}/{row['method']}/{metric}_{scale}",
-            quantity=f"{METRICS[metric].label} of {row['method']} {how} that of the strongest other method",
+            quantity=f"{CONTEST[metric].label} of {row['method']} {how} that of the strongest other method",
             method=str(row["method"]),
             metric=metric,
             scale=scale,
@@ -145,7 +145,7 @@ def _averages(name: str, file: Mapping[str, Any], part: Mapping[str, Any]) -> It
                 raise expected(here, "a value, or a value and its standard deviation", given, _WAY_OUT)
             yield Claim(
                 id=f"{name}/{method}/{metric}",
-                quantity=f"{METRICS[_metric(here, metric)].label} of {method}",
+                quantity=f"{CONTEST[_metric(here, metric)].label} of {method}",
                 method=str(method),
                 metric=str(metric),
                 scale="value",
@@ -172,7 +172,7 @@ def _cells(name: str, file: Mapping[str, Any], part: Mapping[str, Any]) -> Itera
         model, benchmark, method, metric = key
         yield Claim(
             id="/".join((name, *key)),
-            quantity=f"{METRICS[_metric(here, metric)].label} of {method}, {model} on {benchmark}",
+            quantity=f"{CONTEST[_metric(here, metric)].label} of {method}, {model} on {benchmark}",
             method=method,
             metric=metric,
             scale="value",
@@ -201,8 +201,8 @@ def _check_keys(here: str, part: Any, keys: Collection[str]) -> None:
 
 
 def _metric(here: str, metric: Any) -> str:
-    if metric not in METRICS:
-        raise expected(f"`metric` in {here}", f"one of {list(METRICS)}", metric, _WAY_OUT)
+    if metric not in CONTEST:
+        raise expected(f"`metric` in {here}", f"one of {list(CONTEST)}", metric, _WAY_OUT)
     return str(metric)
 
 

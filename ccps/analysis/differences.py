@@ -9,7 +9,7 @@ from ccps.analysis.averages import average_setting, index_of, setting_means
 from ccps.analysis.data import DIFFERENCE_COLUMNS, ReportData
 from ccps.analysis.records import Estimate, Setting
 from ccps.analysis.resamples import Resamples
-from ccps.metrics import METRICS
+from ccps.metrics import CONTEST
 
 
 def paired_differences(data: ReportData, resamples: Resamples) -> pd.DataFrame:
@@ -47,7 +47,7 @@ def average_differences(data: ReportData, resamples: Resamples) -> pd.DataFrame:
 
 
 def _means(data: ReportData) -> Mapping[str, pd.DataFrame]:
-    return {metric: setting_means(data.results, metric) for metric in METRICS}
+    return {metric: setting_means(data.results, metric) for metric in CONTEST}
 
 
 def _differences(

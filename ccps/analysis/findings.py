@@ -13,6 +13,7 @@ from ccps.analysis.main_table import MainTable, summarise
 from ccps.analysis.resamples import Resamples, by_subject, resample
 from ccps.analysis.subjects import per_subject
 from ccps.analysis.verdict import ExperimentVerdict, compare, decide
+from ccps.metrics import METRICS
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,13 @@ class Findings:
             *summarise(self.means, data.reference, data.controls, with_average),
             *summarise(data.results, data.reference, data.controls, drawn),
         )
+
+    @cached_property
+    def further(self) -> tuple[MainTable, ...]:
+        """Tables of the metrics that methods are not compared by, one for each setting; none where none is known."""
+        data, measured = self.data, set(self.data.results["metric"])
+        told = {name: metric for name, metric in METRICS.items() if name in measured and not metric.in_contest}
+        return summarise(data.results, data.reference, data.controls, self.resamples, told) if told else ()
 
     @cached_property
     def verdict(self) -> ExperimentVerdict:

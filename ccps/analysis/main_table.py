@@ -10,7 +10,7 @@ from ccps.analysis.data import ordered_methods
 from ccps.analysis.records import Setting
 from ccps.analysis.resamples import Resamples
 from ccps.core.text import count_range
-from ccps.metrics import METRICS, Metric
+from ccps.metrics import CONTEST, Metric
 
 NOT_RUN = "not run, or it scored no answer"
 NO_REASON = "no value was recorded, and no reason"
@@ -41,7 +41,7 @@ class MetricCell:
 
 @dataclass(frozen=True)
 class MethodRow:
-    """One method; `cells` in the order of `METRICS`, `seeds` how many trainings are averaged (0 for none).
+    """One method; `cells` in the order of the table's `metrics`, `seeds` how many trainings are averaged (0 for none).
 
     A `control` is not among those that are compared for the best.
     """
@@ -55,19 +55,20 @@ class MethodRow:
 
 @dataclass(frozen=True)
 class MainTable:
-    """All methods on one benchmark with one model."""
+    """All methods on one benchmark with one model, by some metrics."""
 
     model: str
     benchmark: str
     format: str
     rows: tuple[MethodRow, ...]
+    metrics: tuple[Metric, ...]
 
     def missing(self) -> list[tuple[str, str, str]]:
         """(method, metric label, reason) of every value that is missing."""
         return [
             (row.method, metric.label, cell.reason)
             for row in self.rows
-            for metric, cell in zip(METRICS.values(), row.cells, strict=True)
+            for metric, cell in zip(self.metrics, row.cells, strict=True)
             if cell.reason
         ]
 
@@ -76,7 +77,7 @@ class MainTable:
         return [
             (row.method, metric.label, len(cell.seed_values), len(cell.seed_values) + cell.left_out)
             for row in self.rows
-            for metric, cell in zip(METRICS.values(), row.cells, strict=True)
+            for metric, cell in zip(self.metrics, row.cells, strict=True)
             if cell.left_out
         ]
 
@@ -86,12 +87,14 @@ def summarise(
     reference: str,
     controls: Collection[str] = (),
     resamples: Resamples | None = None,
+    metrics: Mapping[str, Metric] = CONTEST,
 ) -> tuple[MainTable, ...]:
     """Average the results over seeds and mark the best of each column.
 
     A mean over seeds is missing when any seed is; one of AUROC or AUCPR leaves out a seed that is a constant, and the
     cell counts it. The best of a column is bold only where the paired interval of its difference to every other method
-    excludes 0. Controls come last and are left out of this.
+    excludes 0. Controls come last and are left out of this, as are metrics that methods are not
+    compared by.
 
     Args:
         results: columns `RESULT_COLUMNS`, optionally `reason`.
@@ -99,18 +102,19 @@ def summarise(
         controls: methods that are no rivals.
         resamples: where the intervals of means over several seeds and of differences come from; without it the ends of
             the former are means, and nothing is bold.
+        metrics: the columns.
     """
     methods = ordered_methods(results, reference, controls)
     tables = []
     for (model, benchmark), here in results.groupby(["model", "benchmark"], sort=False):
         setting = Setting(str(model), str(benchmark))
         columns = []
-        for metric in METRICS.values():
+        for metric in metrics.values():
             rows = here[here["metric"] == metric.name]
             cells = {method: _cell(rows[rows["method"] == method], metric) for method in methods}
             if resamples is not None:
                 cells = _redrawn(cells, resamples, setting, metric)
-                cells = _marked(cells, resamples, setting, metric, controls)
+                cells = _marked(cells, resamples, setting, metric, controls) if metric.in_contest else cells
             columns.append(cells)
         row_of = {method: here[here["method"] == method] for method in methods}
         rows_ = tuple(
@@ -123,7 +127,7 @@ def summarise(
             )
             for method in methods
         )
-        tables.append(MainTable(*setting, str(here["format"].iloc[0]), rows_))
+        tables.append(MainTable(*setting, str(here["format"].iloc[0]), rows_, tuple(metrics.values())))
     return tuple(tables)
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ccps.analysis.averages import mean_of_seeds
 from ccps.analysis.data import ReportData
-from ccps.metrics import METRICS
+from ccps.metrics import CONTEST
 
 
 def per_subject(data: ReportData, measured: pd.DataFrame) -> pd.DataFrame:
@@ -23,7 +23,7 @@ def per_subject(data: ReportData, measured: pd.DataFrame) -> pd.DataFrame:
     keys = ["model", "benchmark", "subject"]
     questions = data.scores.drop_duplicates([*keys, "question_id"]).groupby(keys, sort=True)["correct"]
     table = pd.DataFrame({"n": questions.size(), "llm_accuracy": questions.mean()})
-    names = list(METRICS)
+    names = list(CONTEST)
     means = measured.groupby([*keys, "method"])[names].agg(lambda seeds: mean_of_seeds(str(seeds.name), seeds))
     known = set(measured["method"])
     columns = {

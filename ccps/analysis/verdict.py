@@ -9,7 +9,7 @@ import pandas as pd
 
 from ccps.analysis.records import Setting
 from ccps.core.text import listed, signed_points
-from ccps.metrics import METRICS
+from ccps.metrics import CONTEST
 
 # More methods than these make a sentence that nobody reads to its end.
 _NAMED = 3
@@ -71,7 +71,7 @@ def standing(metric: str, low: float, high: float) -> Standing:
         return Standing.MISSING
     if low <= 0 <= high:
         return Standing.LEVEL
-    return Standing.BETTER if (high < 0) == METRICS[metric].lower_is_better else Standing.WORSE
+    return Standing.BETTER if (high < 0) == CONTEST[metric].lower_is_better else Standing.WORSE
 
 
 def compare(differences: pd.DataFrame) -> tuple[PairedDifference, ...]:
@@ -127,16 +127,16 @@ def _overall(comparisons: Sequence[PairedDifference]) -> Standing:
 
 
 def _by_standing(comparisons: Sequence[PairedDifference]) -> dict[Standing, list[str]]:
-    """The metrics on which the reference stands thus to all others, in the order of `METRICS`."""
+    """The metrics on which the reference stands thus to all others, in the order of `CONTEST`."""
     groups: dict[Standing, list[str]] = {kind: [] for kind in Standing}
-    for metric in METRICS:
+    for metric in CONTEST:
         here = [comparison for comparison in comparisons if comparison.metric == metric]
         groups[_overall(here) if here else Standing.MISSING].append(metric)
     return groups
 
 
 def _labels(metrics: Sequence[str]) -> str:
-    return listed([METRICS[metric].label for metric in metrics])
+    return listed([CONTEST[metric].label for metric in metrics])
 
 
 def _conclusion_of_one(comparisons: Sequence[PairedDifference], name: str, label: Callable[[str], str]) -> str:
@@ -145,12 +145,12 @@ def _conclusion_of_one(comparisons: Sequence[PairedDifference], name: str, label
     others = list(dict.fromkeys(comparison.other for comparison in comparisons))
     each = label(others[0]) if len(others) == 1 else "every other method"
     any_ = label(others[0]) if len(others) == 1 else "at least one other method"
-    everywhere = f"all {len(METRICS)} metrics"
-    if len(better) == len(METRICS):
+    everywhere = f"all {len(CONTEST)} metrics"
+    if len(better) == len(CONTEST):
         return f"{name} wins: it is better than {each} on {everywhere}."
-    if len(worse) == len(METRICS):
+    if len(worse) == len(CONTEST):
         return f"{name} loses: it is worse than {any_} on {everywhere}."
-    if len(level) == len(METRICS):
+    if len(level) == len(CONTEST):
         return _no_winner(name, label(others[0]) if len(others) == 1 else None)
     clauses = []
     if better:
@@ -166,9 +166,9 @@ def _conclusion_of_one(comparisons: Sequence[PairedDifference], name: str, label
 
 def _no_winner(name: str, only_other: str | None) -> str:
     if only_other is not None:
-        return f"No winner: on none of the {len(METRICS)} metrics can {name} be told from {only_other}."
+        return f"No winner: on none of the {len(CONTEST)} metrics can {name} be told from {only_other}."
     return (
-        f"No winner: on none of the {len(METRICS)} metrics is {name} clearly better than every other method, "
+        f"No winner: on none of the {len(CONTEST)} metrics is {name} clearly better than every other method, "
         "and on none clearly worse than any."
     )
 
@@ -203,7 +203,7 @@ def _has(comparisons: Sequence[PairedDifference], other: str, metric: str) -> bo
 def _conclusion_of_many(comparisons: Sequence[PairedDifference], settings: Sequence[Setting], name: str) -> str:
     groups = [_by_standing([c for c in comparisons if c.setting == setting]) for setting in settings]
     better, worse, level, missing = (sum(len(group[kind]) for group in groups) for kind in Standing)
-    total = len(settings) * len(METRICS)
+    total = len(settings) * len(CONTEST)
     if better == total:
         opening = f"{name} wins: it"
     elif worse == total:
@@ -212,7 +212,7 @@ def _conclusion_of_many(comparisons: Sequence[PairedDifference], settings: Seque
         opening = _opening(better > 0, worse > 0, name)
     text = (
         f"{opening} is better than every other method in {better} of {total} contests "
-        f"({len(METRICS)} metrics on {len(settings)} pairs of model and benchmark), "
+        f"({len(CONTEST)} metrics on {len(settings)} pairs of model and benchmark), "
         f"worse than at least one in {worse}, and neither in {level}"
     )
     return f"{text}; {missing} could not be compared." if missing else f"{text}."

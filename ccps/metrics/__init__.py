@@ -8,14 +8,15 @@ from ccps.metrics.agreement import Agreement, agreement
 from ccps.metrics.calibration import EceNoise, ReliabilityBins, ece, expected_ece_noise, reliability_bins
 from ccps.metrics.constant import CONSTANT, is_constant
 from ccps.metrics.conventions import CONVENTIONS, Convention
-from ccps.metrics.discrimination import RiskCoverage, risk_coverage
 from ccps.metrics.evaluate import Evaluation, evaluate
 from ccps.metrics.intervals import bootstrap
-from ccps.metrics.registry import METRICS, Metric, register
+from ccps.metrics.registry import CONTEST, METRICS, Metric, register
 from ccps.metrics.resampling import Interval, clustered_bootstrap
+from ccps.metrics.risk_coverage import RiskCoverage, risk_coverage
 
 __all__ = [
     "CONSTANT",
+    "CONTEST",
     "CONVENTIONS",
     "METRICS",
     "Agreement",

@@ -1,52 +1,9 @@
 """Discrimination: whether correct answers get higher confidences than wrong ones."""
 
-from dataclasses import dataclass
-
 import numpy as np
-import numpy.typing as npt
 
-from ccps.metrics.inputs import FloatArray, ascending, checked_scores, ratio
+from ccps.metrics.inputs import FloatArray, ratio
 from ccps.metrics.registry import Metric, register
-
-
-@dataclass(frozen=True, eq=False)
-class RiskCoverage:
-    """How much is answered, and how much of it wrongly, as the threshold on confidence falls."""
-
-    threshold: FloatArray
-    """Distinct values of P(correct), descending; answers at or above it are given."""
-    coverage: FloatArray
-    """Share of answers given."""
-    risk: FloatArray
-    """Share of wrong ones among them."""
-    aurc: float
-    """Area under the curve: the mean over answers of the risk at the answer's own threshold."""
-
-
-def risk_coverage(p_correct: npt.ArrayLike, correct: npt.ArrayLike) -> RiskCoverage:
-    """Risk-coverage curve of selective prediction; answers of equal confidence enter together.
-
-    Source: Geifman, Uziel and El-Yaniv (arXiv 1805.08206). Without ties the area is their mean of the risk
-    over the n coverages; with ties it does not depend on how rows of equal confidence happen to be ordered.
-
-    Args:
-        p_correct: P(the answer is correct), `[n]`, in [0, 1].
-        correct: whether it was, `[n]`, 0, 1 or booleans.
-
-    Raises:
-        ValueError: if the arguments are not as above.
-    """
-    p, y = checked_scores(p_correct, correct)
-    order = ascending(p, y)
-    right, wrong = (counts[0, ::-1] for counts in _counts_per_value(p[order], y[order], np.ones((1, len(p)))))
-    given = np.cumsum(right + wrong)
-    risk = np.cumsum(wrong) / given
-    return RiskCoverage(
-        threshold=np.unique(p)[::-1],
-        coverage=given / len(p),
-        risk=risk,
-        aurc=float(((right + wrong) * risk).sum() / len(p)),
-    )
 
 
 def weighted_auroc(p: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
@@ -60,7 +17,7 @@ def weighted_auroc(p: FloatArray, y: FloatArray, weights: FloatArray) -> FloatAr
     Returns:
         `[resamples]`; NaN where one class is absent.
     """
-    right, wrong = _counts_per_value(p, y, weights)
+    right, wrong = counts_per_value(p, y, weights)
     wrong_below = np.cumsum(wrong, axis=1) - wrong
     wins = (right * (wrong_below + wrong / 2)).sum(axis=1)
     return ratio(wins, right.sum(axis=1) * wrong.sum(axis=1))
@@ -80,7 +37,7 @@ def weighted_average_precision(p: FloatArray, y: FloatArray, weights: FloatArray
     Returns:
         `[resamples]`.
     """
-    right, wrong = _counts_per_value(p, y, weights)
+    right, wrong = counts_per_value(p, y, weights)
     right_above = np.cumsum(right[:, ::-1], axis=1)[:, ::-1]
     wrong_above = np.cumsum(wrong[:, ::-1], axis=1)[:, ::-1]
     # A value that no weight falls on may have nothing at or above it; it adds no correct row either.
@@ -88,7 +45,7 @@ def weighted_average_precision(p: FloatArray, y: FloatArray, weights: FloatArray
     return ratio((right * precision).sum(axis=1), right.sum(axis=1))
 
 
-def _counts_per_value(p: FloatArray, y: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+def counts_per_value(p: FloatArray, y: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Correct and wrong rows at each distinct value of ascending `p`, each `[resamples, values]`."""
     starts = np.flatnonzero(np.diff(p, prepend=-1.0))
     return np.add.reduceat(weights * y, starts, axis=1), np.add.reduceat(weights * (1 - y), starts, axis=1)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ccps.metrics.conventions import Convention, assign_bins, confidence_and_outcome, find_convention
 from ccps.metrics.inputs import FloatArray, ascending, check_choice, checked_scores, group_members
-from ccps.metrics.registry import METRICS
+from ccps.metrics.registry import METRICS, Metric
 
 NanGroups = Literal["skip", "propagate"]
 
@@ -67,7 +67,8 @@ def evaluate(
     small group is large by chance alone, and so is a mean of such; `expected_ece_noise` says by how much.
 
     AUROC is undefined where only one class occurs, average precision where no answer is correct (the released
-    code scores 0 there, as scikit-learn does), ECE where the convention leaves every row out.
+    code scores 0 there, as scikit-learn does), ECE where the convention leaves every row out, the
+    prediction-rejection ratio and the false positive rate where AUROC is.
 
     Args:
         p_correct: P(the answer is correct), `[n]`, in [0, 1].
@@ -86,8 +87,9 @@ def evaluate(
         ValueError: if the arguments are not as above.
 
     Example:
+        >>> from ccps.metrics import CONTEST
         >>> result = evaluate([0.9, 0.8, 0.3, 0.6], [1, 1, 0, 0])
-        >>> {metric: round(value, 3) for metric, value in result.items()}
+        >>> {metric: round(result[metric], 3) for metric in CONTEST}
         {'ece': 0.3, 'brier': 0.125, 'acc': 0.75, 'aucpr': 1.0, 'auroc': 1.0}
     """
     chosen = find_convention(convention)
@@ -107,7 +109,13 @@ def evaluate(
     )
 
 
-def metric_table(p: FloatArray, y: FloatArray, weights: FloatArray, convention: Convention) -> FloatArray:
+def metric_table(
+    p: FloatArray,
+    y: FloatArray,
+    weights: FloatArray,
+    convention: Convention,
+    metrics: Mapping[str, Metric] = METRICS,
+) -> FloatArray:
     """Every metric under several weightings of the same rows, so that a bootstrap needs no loop.
 
     Args:
@@ -115,13 +123,14 @@ def metric_table(p: FloatArray, y: FloatArray, weights: FloatArray, convention: 
         y: labels, `[n]`.
         weights: how often each row counts, whole numbers, `[resamples, n]`.
         convention: says which ECE.
+        metrics: which ones.
 
     Returns:
-        `[resamples, metrics]`, columns as in `METRICS`, NaN where undefined.
+        `[resamples, metrics]`, columns as in `metrics`, NaN where undefined.
     """
     order = ascending(p, y)
     p, y, weights = p[order], y[order], weights[:, order]
-    return np.column_stack([metric.measure(p, y, weights, convention) for metric in METRICS.values()])
+    return np.column_stack([metric.measure(p, y, weights, convention) for metric in metrics.values()])
 
 
 def _mean(values: FloatArray, nan_groups: NanGroups) -> float:

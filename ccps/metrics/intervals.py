@@ -25,7 +25,7 @@ from ccps.metrics.inputs import (
     group_members,
     ratio,
 )
-from ccps.metrics.registry import METRICS
+from ccps.metrics.registry import METRICS, Metric
 from ccps.metrics.resampling import Interval, check_level, counted, drawn_places, percentile_ends
 
 Aggregate = Literal["macro", "pooled"]
@@ -40,10 +40,11 @@ class _Rows:
     y: FloatArray
     members: list[IntArray]
     convention: Convention
+    metrics: Mapping[str, Metric]
 
     def table(self, rows: IntArray, weights: FloatArray) -> FloatArray:
         """Every metric of some rows, `[resamples, metrics]`."""
-        return metric_table(self.p[rows], self.y[rows], weights, self.convention)
+        return metric_table(self.p[rows], self.y[rows], weights, self.convention, self.metrics)
 
 
 def bootstrap(
@@ -57,8 +58,9 @@ def bootstrap(
     scheme: Scheme = "clusters",
     n_resamples: int = 1000,
     level: float = 0.95,
+    metrics: Mapping[str, Metric] = METRICS,
 ) -> Mapping[str, Interval]:
-    """Percentile intervals of every metric, clustered by subject.
+    """Percentile intervals of metrics, clustered by subject.
 
     Percentile intervals inherit the bias of a metric: an ECE that is recomputed on resampled rows (`pooled`
     or `two_stage`) tends upwards, most of all near zero, so that its interval may lie above the value.
@@ -75,9 +77,10 @@ def bootstrap(
         scheme: `clusters` draws subjects; `two_stage` then draws questions within each drawn subject.
         n_resamples: number of resamples.
         level: probability that the interval is to hold, strictly between 0 and 1.
+        metrics: which ones.
 
     Returns:
-        An interval for each of `METRICS`. It does not depend on the order of the rows.
+        An interval for each of `metrics`. It does not depend on the order of the rows.
 
     Raises:
         ValueError: if the arguments are not as above.
@@ -85,11 +88,11 @@ def bootstrap(
     _check_settings(aggregate, scheme, n_resamples, level)
     p, y = checked_scores(p_correct, correct)
     chosen, members = find_convention(convention), _at_least_two(group_members(groups, len(y)))
-    resampled = _resample(_in_order(p, y, members, chosen), aggregate, scheme, n_resamples, seed)
+    resampled = _resample(_in_order(p, y, members, chosen, metrics), aggregate, scheme, n_resamples, seed)
     value = evaluate(p, y, chosen, groups=groups if aggregate == "macro" else None)
     return {
         metric: Interval(value[metric], *percentile_ends(column, level), int(np.isnan(column).sum()))
-        for metric, column in zip(METRICS, resampled.T, strict=True)
+        for metric, column in zip(metrics, resampled.T, strict=True)
     }
 
 
@@ -104,13 +107,13 @@ def _resample(rows: _Rows, aggregate: Aggregate, scheme: Scheme, n_resamples: in
 def _macro_batch(rows: _Rows, scheme: Scheme, size: int, rng: np.random.Generator) -> FloatArray:
     """Mean over the drawn subjects of each subject's own metrics."""
     times = _draw_counts(rng, size, len(rows.members))
-    total = np.zeros((size, len(METRICS)))
+    total = np.zeros((size, len(rows.metrics)))
     defined = np.zeros_like(total)
     for subject, members in enumerate(rows.members):
         resample_of_draw = np.repeat(np.arange(size), times[:, subject].astype(np.int64))
         fixed = scheme == "clusters"
         weights = np.ones((1, len(members))) if fixed else _draw_counts(rng, len(resample_of_draw), len(members))
-        values = np.broadcast_to(rows.table(members, weights), (len(resample_of_draw), len(METRICS)))
+        values = np.broadcast_to(rows.table(members, weights), (len(resample_of_draw), len(rows.metrics)))
         np.add.at(total, resample_of_draw, np.nan_to_num(values))
         np.add.at(defined, resample_of_draw, ~np.isnan(values))
     return ratio(total, defined)
@@ -136,11 +139,13 @@ def _draw_counts(rng: np.random.Generator, size: int, n: int) -> FloatArray:
     return counted(drawn_places(rng, size, n))
 
 
-def _in_order(p: FloatArray, y: FloatArray, members: list[IntArray], convention: Convention) -> _Rows:
+def _in_order(
+    p: FloatArray, y: FloatArray, members: list[IntArray], convention: Convention, metrics: Mapping[str, Metric]
+) -> _Rows:
     ordered = [rows[np.lexsort((p[rows], y[rows]))] for rows in members]
     order = np.concatenate(ordered)
     places = np.split(np.arange(len(order)), np.cumsum([len(rows) for rows in ordered])[:-1])
-    return _Rows(p[order], y[order], places, convention)
+    return _Rows(p[order], y[order], places, convention, metrics)
 
 
 def _at_least_two(members: list[IntArray]) -> list[IntArray]:

@@ -1,10 +1,10 @@
 """The metrics that every confidence method is judged by, each registered where it is defined.
 
 What registers a metric later, from outside the package too, adds a column to results and reports: all of them go
-through `METRICS` in its order.
+through `METRICS`, or those of them that methods are compared by, `CONTEST`, in their order.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -36,6 +36,8 @@ class Metric:
     """Where it stands in tables."""
     ranks: bool = False
     """Whether only the order of confidences counts, so that a constant has no value."""
+    in_contest: bool = True
+    """Whether methods are compared by it: in main tables, verdicts, headlines and claims. Others are only told."""
 
     @property
     def heading(self) -> str:
@@ -45,6 +47,23 @@ class Metric:
 
 METRICS = Registry[Metric]("metric", "ccps.metrics", place=lambda metric: metric.place)
 """Every metric by its name, in the order in which tables show them."""
+
+
+class _Contest(Mapping[str, Metric]):
+    def __getitem__(self, name: str) -> Metric:
+        if not METRICS[name].in_contest:
+            raise KeyError(name)
+        return METRICS[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, metric in METRICS.items() if metric.in_contest)
+
+    def __len__(self) -> int:
+        return sum(metric.in_contest for metric in METRICS.values())
+
+
+CONTEST: Mapping[str, Metric] = _Contest()
+"""Those of `METRICS` that methods are compared by, in the same order; what is registered later is among them."""
 
 
 def register(metric: Metric) -> Metric:

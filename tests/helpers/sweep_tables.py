@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from ccps.analysis.sweep_data import BEST_COLUMNS, CHOSEN, ON_TEST, PAPER, SWEEP_COLUMNS, Strength, SweepData
-from ccps.metrics import METRICS
+from ccps.metrics import CONTEST
 
 
 def _sweep() -> pd.DataFrame:
@@ -14,7 +14,7 @@ def _sweep() -> pd.DataFrame:
         ("m", "boats", "mc", "gradient", radius, 2, seed, metric, 0.6 + radius / 150 + seed / 10)
         for radius in (5.0, 20.0)
         for seed in (0, 1)
-        for metric in METRICS
+        for metric in CONTEST
         if metric != "ece"
     ]
     rows += [("m", "boats", "mc", "gradient", radius, 2, 0, "ece", radius / 50) for radius in (5.0, 20.0)]
@@ -30,7 +30,7 @@ def _best() -> pd.DataFrame:
     rows = [
         ("m", "boats", "mc", "gradient", choice, radius, steps, metric, value, *_ends(choice, value), 40, 2)
         for choice, (radius, steps, value) in strengths.items()
-        for metric in METRICS
+        for metric in CONTEST
     ]
     return pd.DataFrame(rows, columns=BEST_COLUMNS)
 

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from ccps.analysis.data import ReportData
 from ccps.analysis.findings import Findings
 from ccps.core.text import DASH, percent
-from ccps.metrics import METRICS
+from ccps.metrics import CONTEST
 from ccps.report.kit.section import Block, Section, fold
 from ccps.report.kit.table import Table
 from ccps.report.main.results import main_table
@@ -31,7 +31,7 @@ def conventions_section(found: Findings) -> Section | None:
 
 def _tables(found: Findings) -> list[Table]:
     """ECE alone, a table for each setting with a column for each convention."""
-    place, names = list(METRICS).index("ece"), list(found.other_conventions)
+    place, names = list(CONTEST).index("ece"), list(found.other_conventions)
     cells: dict[str, dict[tuple[str, str], str]] = {}
     for name, tables in found.other_conventions.items():
         for table in tables:

@@ -7,7 +7,7 @@ from ccps.analysis.findings import Findings
 from ccps.analysis.records import Setting
 from ccps.analysis.verdict import MARKS, PairedDifference, Standing
 from ccps.core.text import level_words, signed_points
-from ccps.metrics import METRICS
+from ccps.metrics import CONTEST
 from ccps.report.kit.section import Section
 from ccps.report.kit.table import Cell, Table
 from ccps.report.main.job import heading_of
@@ -43,11 +43,11 @@ def _table(found: Findings, setting: Setting) -> Table:
     rows: list[Sequence[str | Cell]] = [
         (
             data.label(other) + (" (control)" if other in data.controls else ""),
-            *(_cell(here.get((other, metric))) for metric in METRICS),
+            *(_cell(here.get((other, metric))) for metric in CONTEST),
         )
         for other in sorted(others, key=data.methods.index)
     ]
-    return Table(heading_of(setting), ["Against", *(metric.heading for metric in METRICS.values())], rows)
+    return Table(heading_of(setting), ["Against", *(metric.heading for metric in CONTEST.values())], rows)
 
 
 def _cell(one: PairedDifference | None) -> Cell:

@@ -4,7 +4,7 @@ from ccps.analysis.data import ReportData
 from ccps.analysis.findings import Findings
 from ccps.analysis.main_table import MainTable, MethodRow, MetricCell
 from ccps.core.text import DASH, interval, level_words, percent
-from ccps.metrics import CONSTANT, METRICS
+from ccps.metrics import CONSTANT
 from ccps.report.kit.section import Section
 from ccps.report.kit.table import Cell, Row, Table
 
@@ -49,7 +49,7 @@ def main_table(data: ReportData, table: MainTable) -> Table:
         for method, metric, live, seeds in table.partial()
     ]
     caption = f"{table.model} · {table.benchmark} ({table.format})"
-    return Table(caption, ["Method", *(metric.heading for metric in METRICS.values()), "n"], rows, notes=notes)
+    return Table(caption, ["Method", *(metric.heading for metric in table.metrics), "n"], rows, notes=notes)
 
 
 def _cell(cell: MetricCell) -> Cell:

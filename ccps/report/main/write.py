@@ -24,6 +24,7 @@ from ccps.report.main.conventions import convention_parts, conventions_section
 from ccps.report.main.coverage import coverage_section
 from ccps.report.main.differences import differences_section
 from ccps.report.main.examples import examples_section
+from ccps.report.main.further import further_section
 from ccps.report.main.glossary import glossary_section
 from ccps.report.main.graders import graders_section
 from ccps.report.main.headline import headline_lines, headline_section
@@ -49,6 +50,7 @@ MAIN.sections += [
     reliability_section,
     coverage_section,
     histograms_section,
+    further_section,
     subjects_section,
     graders_section,
     importance_section,

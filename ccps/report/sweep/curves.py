@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 from ccps.analysis.sweep_choices import by_radius
 from ccps.analysis.sweep_data import Place, SweepData
 from ccps.core.text import percent, slug
-from ccps.metrics import METRICS, Metric
+from ccps.metrics import CONTEST, Metric
 from ccps.report.kit.figure import Picture, picture
 from ccps.report.kit.section import Section
 from ccps.report.kit.style import SOFT, method_styles, new_figure, title_left
@@ -34,10 +34,10 @@ def _curves(data: SweepData, place: Place) -> Picture:
     rows = rows[rows["steps"] == data.paper.steps]
     styles = method_styles(rows["direction"].drop_duplicates().tolist())
     # The panel after the last metric holds the legend.
-    n_lines = math.ceil((len(METRICS) + 1) / _COLUMNS)
+    n_lines = math.ceil((len(CONTEST) + 1) / _COLUMNS)
     figure = new_figure(10.2, 2.8 * n_lines)
     panels = figure.subplots(n_lines, _COLUMNS, sharex=True, squeeze=False).ravel()
-    for axes, metric in zip(panels, METRICS.values(), strict=False):
+    for axes, metric in zip(panels, CONTEST.values(), strict=False):
         for direction, style in reversed(styles.items()):
             means = by_radius(rows, direction, metric.name)
             axes.plot(means.index, means, color=style.colour, linestyle=style.dashes, marker=".", label=direction)
@@ -50,8 +50,8 @@ def _curves(data: SweepData, place: Place) -> Picture:
         axes.set_xlabel("radius")
         axes.tick_params(labelbottom=True)
         title_left(axes, metric.label, "lower is better" if metric.lower_is_better else "higher is better")
-    legend = panels[len(METRICS)]
-    for axes in panels[len(METRICS) :]:
+    legend = panels[len(CONTEST)]
+    for axes in panels[len(CONTEST) :]:
         axes.set_axis_off()
     handles, labels = figure.axes[0].get_legend_handles_labels()
     legend.legend(handles[::-1], labels[::-1], loc="center left", title="direction", alignment="left")
@@ -59,7 +59,7 @@ def _curves(data: SweepData, place: Place) -> Picture:
         f"{data.paper.steps} steps to each radius. Ringed, on the dotted line: {data.paper.words}. Means over seeds."
     )
     alt = f"Metrics against the radius on {place.heading}: " + "; ".join(
-        _extremes(rows, direction, METRICS["auroc"]) for direction in styles
+        _extremes(rows, direction, CONTEST["auroc"]) for direction in styles
     )
     return picture(figure, place.heading, f"curves-{slug(*place)}", caption, f"{alt}.")
 

@@ -10,7 +10,7 @@ import torch
 
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.errors import expected
-from ccps.metrics import CONSTANT, CONVENTIONS, METRICS, bootstrap, evaluate, is_constant
+from ccps.metrics import CONSTANT, CONTEST, CONVENTIONS, METRICS, bootstrap, evaluate, is_constant
 from ccps.pipeline.stage import Stage, Work
 from ccps.settings.evaluation import EvaluationConfig
 
@@ -42,6 +42,7 @@ class EvaluateStage(Stage):
     """Rows of method, seed, convention, metric, value, interval, n, and why a value is missing.
 
     Metrics are averaged over subjects (the paper's way); rows named `pooled …` are over all questions.
+    Metrics that methods are not compared by are the same under every convention and stand under the headline one alone.
     Resamples draw whole subjects, or questions where the benchmark has one subject only. The interval of a row is that
     of one seed; what compares seeds, methods or benchmarks is resampled jointly by the report. Where all P(correct) are
     one number, the metrics of their order have no value, and `reason` says so.
@@ -131,6 +132,7 @@ class EvaluateStage(Stage):
         ]
 
     def _results(self, item: _Item, name: str, convention: str, aggregate: str) -> list[dict[str, Any]]:
+        metrics = METRICS if convention == self.config.convention else CONTEST
         table = item.table
         p, correct, subjects = table["p_correct"], table["correct"], table["subject"]
         measured = evaluate(p, correct, convention, groups=subjects if aggregate == "macro" else None)
@@ -142,16 +144,17 @@ class EvaluateStage(Stage):
             seed=self.config.seed,
             n_resamples=self.config.resamples,
             level=self.config.level,
+            metrics=metrics,
         )
         ranked = not is_constant(p)
-        known = {metric: ranked or not METRICS[metric].ranks for metric in measured}
+        known = {metric: ranked or not METRICS[metric].ranks for metric in metrics}
         return [
             {
                 "method": item.method,
                 "seed": item.seed,
                 "convention": name,
                 "metric": metric,
-                "value": value if known[metric] else math.nan,
+                "value": measured[metric] if known[metric] else math.nan,
                 "ci_low": intervals[metric].low if known[metric] else math.nan,
                 "ci_high": intervals[metric].high if known[metric] else math.nan,
                 "n": measured.n,
@@ -160,7 +163,7 @@ class EvaluateStage(Stage):
                 "ece_dropped": measured.ece_dropped,
                 "reason": "" if known[metric] else CONSTANT,
             }
-            for metric, value in measured.items()
+            for metric in metrics
         ]
 
 

@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any, NamedTuple
 
 from ccps.core.settings import Fault, typed, unknown
-from ccps.metrics import METRICS
+from ccps.metrics import CONTEST
 from ccps.perturbation import DIRECTIONS
 from ccps.settings.experiment import Config
 from ccps.settings.sweep import SweepConfig, SweptConfig
@@ -38,5 +38,5 @@ def _sweep_faults(config: SweptConfig) -> Iterator[Fault]:
         for direction in grid.directions:
             if direction not in DIRECTIONS:
                 yield unknown("direction", direction, f"sweep.{form}.directions", DIRECTIONS)
-    if config.sweep.choose_by not in METRICS:
-        yield unknown("metric", config.sweep.choose_by, "sweep.choose_by", METRICS)
+    if config.sweep.choose_by not in CONTEST:
+        yield unknown("metric", config.sweep.choose_by, "sweep.choose_by", CONTEST)

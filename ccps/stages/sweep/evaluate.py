@@ -9,7 +9,7 @@ import torch
 
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.errors import expected
-from ccps.metrics import METRICS, evaluate
+from ccps.metrics import CONTEST, evaluate
 from ccps.perturbation import Grid
 from ccps.pipeline.stage import Stage, Work
 
@@ -24,7 +24,7 @@ class SweepEvaluateStage(Stage):
     """
 
     name = "sweep_evaluate"
-    version = 2
+    version = 3
     unit = "strengths"
 
     def __init__(
@@ -51,7 +51,7 @@ class SweepEvaluateStage(Stage):
             "scores": self.scores,
             "grades": self.grades,
             "convention": self.convention,
-            "metrics": list(METRICS),
+            "metrics": list(CONTEST),
         }
 
     def prepare(self, device: torch.device) -> None:
@@ -76,7 +76,7 @@ class SweepEvaluateStage(Stage):
         table = self.tables[content].sort_values("question_id")
         p, correct, subjects = table["p_correct"], table["correct"], table["subject"]
         measured = evaluate(p, correct, self.convention, groups=subjects)
-        rows = pd.DataFrame({"metric": list(measured), "value": list(measured.values())})
+        rows = pd.DataFrame({"metric": list(CONTEST), "value": [measured[metric] for metric in CONTEST]})
         return rows.assign(n=measured.n, **{name: table[name].iloc[0] for name in _POINT})
 
     def save_shard(self, outputs: list[pd.DataFrame], folder: Path) -> Mapping[str, float]:
@@ -111,5 +111,5 @@ def best_point(rows: pd.DataFrame, sample: str, metric: str) -> Grid:
             "none: all answers are right, or all wrong, in every subject",
             "Choose by another metric with sweep.choose_by=brier, or ask more questions.",
         )
-    radius, steps = means.idxmin() if METRICS[metric].lower_is_better else means.idxmax()
+    radius, steps = means.idxmin() if CONTEST[metric].lower_is_better else means.idxmax()
     return Grid(float(radius), int(steps))

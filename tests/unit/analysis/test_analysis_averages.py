@@ -21,7 +21,7 @@ from ccps.analysis.findings import Findings
 from ccps.analysis.main_table import summarise
 from ccps.analysis.records import Setting
 from ccps.analysis.resamples import Resamples, by_subject, resample
-from ccps.metrics import METRICS
+from ccps.metrics import CONTEST
 from ccps.report.kit.table import Cell
 from ccps.report.main.headline import headline_section
 from ccps.report.main.job import MAIN
@@ -127,7 +127,7 @@ def test_average_differences_are_paired(make_data: Make) -> None:
 def test_controls_are_no_rivals_and_never_bold(make_data: Make) -> None:
     data = two_settings(make_data)
     found = {one.metric: one for one in headlines(data, _resamples(data))}
-    assert set(found) == set(METRICS)
+    assert set(found) == set(CONTEST)
     assert found["auroc"].measured.value == pytest.approx(-0.015)
     assert found["ece"].measured.value == pytest.approx((0.108 - 0.123) / 0.123)
     section = headline_section(Findings(data))
@@ -155,7 +155,7 @@ def test_written_report_shows_averages_and_controls_apart(
     write_report(two_settings(make_data, resamples=50), tmp_path)
     table = pd.read_csv(tmp_path / "tables/averages.csv")
     assert list(table.columns) == ["method", "metric", "value", "ci_low", "ci_high", "n_settings"]
-    assert len(table) == 3 * len(METRICS)
+    assert len(table) == 3 * len(CONTEST)
     main = (tmp_path / "tables/main.md").read_text()
     assert main.startswith("### Average · 2 settings (mc, oe)")
     lines = main.splitlines()

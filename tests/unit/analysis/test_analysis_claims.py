@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 
 from ccps.analysis.claims import ClaimSet, parse_claims
 from ccps.core.errors import UserError
-from ccps.metrics import METRICS
+from ccps.metrics import CONTEST
 
 FOLDER = Path(__file__).parents[3] / "conf/claims"
 
@@ -44,7 +44,7 @@ def test_headline_claims_hold_what_was_published() -> None:
 
 def test_no_cell_of_the_paper_is_invented() -> None:
     found = _set("ccps_cells")
-    assert len(found.claims) == 4 * 3 * 10 * len(METRICS)
+    assert len(found.claims) == 4 * 3 * 10 * len(CONTEST)
     assert all(claim.value is None and len(claim.settings) == 1 for claim in found.claims)
 
 

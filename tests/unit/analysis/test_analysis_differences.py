@@ -14,7 +14,7 @@ from ccps.analysis.differences import average_differences, paired_differences
 from ccps.analysis.main_table import summarise
 from ccps.analysis.records import Setting
 from ccps.analysis.resamples import Resamples, by_subject, resample
-from ccps.metrics import METRICS, evaluate
+from ccps.metrics import CONTEST, evaluate
 
 Make = Callable[..., ReportData]
 
@@ -75,7 +75,7 @@ def test_methods_with_other_numbers_of_seeds_differ_by_their_means(data: ReportD
     were then −0.044 [−0.179, 0.106] and −0.235 [−0.354, −0.112]: ccps "worse" than what it is ahead of on average.
     """
     table, means = _indexed(paired_differences(data, resamples)), _means(data)
-    assert len(table) == len(BENCHMARKS) * 3 * len(METRICS)
+    assert len(table) == len(BENCHMARKS) * 3 * len(CONTEST)
     for benchmark, other, metric in table.index:
         wanted = means[benchmark, "ccps", metric] - means[benchmark, other, metric]
         assert table.loc[(benchmark, other, metric), "value"] == pytest.approx(wanted, abs=1e-12)
@@ -101,6 +101,16 @@ def test_intervals_are_those_of_a_bootstrap_by_hand(
     assert (average["ci_low"], average["ci_high"]) == pytest.approx(wanted, abs=1e-12)
 
 
+@pytest.mark.parametrize("metric", ["log_loss", "aurc", "e_aurc", "prr", "fpr95", "acc_at_80", "cov_at_20"])
+def test_further_metrics_have_the_same_resamples(data: ReportData, resamples: Resamples, metric: str) -> None:
+    (benchmark, form), *_ = BENCHMARKS.items()
+    by_hand = brute_force.drawn(data.scores, "m", benchmark, form, "ccps", metric, seed=SEED, resamples=RESAMPLES)
+    found = resamples.of(Setting("m", benchmark), "ccps", metric)
+    assert found is not None
+    assert found.tolist() == pytest.approx(by_hand, abs=1e-12, nan_ok=True)
+    assert np.isfinite(found).any()
+
+
 def test_tables_differences_headline_and_averages_say_the_same(data: ReportData, resamples: Resamples) -> None:
     differences, mean = paired_differences(data, resamples), average_results(data, resamples)
     average, settings = average_setting(data), data.settings
@@ -109,14 +119,14 @@ def test_tables_differences_headline_and_averages_say_the_same(data: ReportData,
     both = _indexed(pd.concat([average_differences(data, resamples), differences]))
     for block in blocks:
         cells = {
-            (row.method, metric): cell for row in block.rows for metric, cell in zip(METRICS, row.cells, strict=True)
+            (row.method, metric): cell for row in block.rows for metric, cell in zip(CONTEST, row.cells, strict=True)
         }
         for (method, metric), cell in cells.items():
             if method != "ccps":
                 wanted = cells["ccps", metric].value - cell.value
                 assert both.loc[(block.benchmark, method, metric), "value"] == pytest.approx(wanted, abs=1e-12)
     table = _indexed(differences)
-    for metric in METRICS:
+    for metric in CONTEST:
         for other in ("p_ik", "lone", "own"):
             parts = [table.loc[(setting.benchmark, other, metric), "value"] for setting in settings]
             assert both.loc[(average.benchmark, other, metric), "value"] == pytest.approx(np.mean(parts), abs=1e-12)

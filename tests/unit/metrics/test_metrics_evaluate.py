@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss
 
-from ccps.metrics import CONVENTIONS, METRICS, evaluate, risk_coverage
+from ccps.metrics import CONTEST, CONVENTIONS, METRICS, evaluate, risk_coverage
 from ccps.metrics.evaluate import metric_table
 
 values = st.sampled_from([0.0, 0.1, 0.5, 0.6, 0.95, 1.0]) | st.floats(0, 1)
@@ -72,12 +72,14 @@ def test_groups_give_the_unweighted_mean_over_groups() -> None:
     assert (result.n, result.n_groups) == (90, 3)
 
 
+# In three groups: two of one class each, of which one has no right answer; none has two answers among its half.
+UNDEFINED = dict.fromkeys(METRICS, 0) | {"aucpr": 1, "auroc": 2, "prr": 2, "prr50": 3, "fpr95": 2}
 ONE_CLASS = ([0.9, 0.2, 0.7, 0.3, 0.4], [1, 0, 1, 0, 0], ["a", "a", "b", "c", "c"])
 
 
 def test_a_group_without_both_classes_is_left_out_and_counted() -> None:
     result = evaluate(*ONE_CLASS[:2], groups=ONE_CLASS[2])
-    assert result.undefined == {"ece": 0, "brier": 0, "acc": 0, "aucpr": 1, "auroc": 2}
+    assert result.undefined == UNDEFINED
     assert result.auroc == 1.0
     assert result.aucpr == 1.0  # a: perfect, b: all correct, c: undefined
     assert result.acc == 1.0
@@ -86,8 +88,8 @@ def test_a_group_without_both_classes_is_left_out_and_counted() -> None:
 
 def test_propagate_makes_the_whole_undefined() -> None:
     result = evaluate(*ONE_CLASS[:2], groups=ONE_CLASS[2], nan_groups="propagate")
-    assert [metric for metric in METRICS if math.isnan(result[metric])] == ["aucpr", "auroc"]
-    assert result.undefined == {"ece": 0, "brier": 0, "acc": 0, "aucpr": 1, "auroc": 2}
+    assert [metric for metric in METRICS if math.isnan(result[metric])] == ["aucpr", "auroc", "prr", "prr50", "fpr95"]
+    assert result.undefined == UNDEFINED
     assert result.ece == evaluate(*ONE_CLASS[:2], groups=ONE_CLASS[2]).ece
 
 
@@ -102,12 +104,16 @@ def test_one_class_everywhere_is_undefined_without_a_warning(groups: list[str] |
     assert math.isnan(right.auroc)
     assert right.aucpr == 1.0
     assert wrong.undefined["aucpr"] == wrong.n_groups
-    assert right.undefined == {"ece": 0, "brier": 0, "acc": 0, "aucpr": 0, "auroc": right.n_groups}
+    nowhere = {"auroc", "prr", "prr50", "fpr95"}
+    assert right.undefined == {metric: right.n_groups if metric in nowhere else 0 for metric in METRICS}
 
 
 def test_the_result_is_a_frozen_mapping() -> None:
     result = evaluate([0.9, 0.2], [1, 0])
-    assert list(result) == ["ece", "brier", "acc", "aucpr", "auroc"]
+    assert list(result) == list(METRICS)
+    assert list(CONTEST) == ["ece", "brier", "acc", "aucpr", "auroc"]
+    ranked = ["aurc", "e_aurc", "prr", "prr50", "fpr95", "acc_at_50", "acc_at_80", "acc_at_90"]
+    assert list(result)[5:] == ["log_loss", *ranked, "cov_at_5", "cov_at_10", "cov_at_20"]
     assert dict(result) == {metric: getattr(result, metric) for metric in METRICS}
     assert result == dict(result)
     assert (result.n, result.n_groups, result.convention.name) == (2, 1, "ct")

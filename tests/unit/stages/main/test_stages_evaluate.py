@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ccps.core.artifacts import ROWS, Artifact
-from ccps.metrics import CONVENTIONS, evaluate
+from ccps.metrics import CONTEST, CONVENTIONS, METRICS, evaluate
 from ccps.pipeline.stage import Run, run_stage
 from ccps.settings.evaluation import EvaluationConfig
 from ccps.stages.main.evaluate import EvaluateStage, MethodScores
@@ -60,12 +60,14 @@ def p() -> dict[tuple[str, int | None], list[float]]:
 def test_values_are_those_of_the_metrics(tmp_path: Path, correct: list[bool], p: Any) -> None:
     rows = judge(tmp_path, correct, p).rows().to_pandas()
     subjects = [SUBJECTS[index % 3] for index in range(60)]
-    assert len(rows) == 3 * 2 * len(CONVENTIONS) * 5
+    assert len(rows) == 3 * 2 * (len(CONVENTIONS) * len(CONTEST) + len(METRICS) - len(CONTEST))
     for convention in CONVENTIONS:
         for name, groups in ((convention, subjects), (f"pooled {convention}", None)):
             found = rows[(rows["convention"] == name) & (rows["method"] == "ccps") & (rows["seed"] == 2)]
             wanted = evaluate(p["ccps", 2], correct, convention, groups=groups)
-            assert found.set_index("metric")["value"].to_dict() == pytest.approx(dict(wanted))
+            told = METRICS if convention == CONFIG.convention else CONTEST
+            values = found.set_index("metric")["value"].to_dict()
+            assert values == pytest.approx({metric: wanted[metric] for metric in told})
     assert rows["n"].eq(60).all()
     assert rows[rows["method"] == "entropy"]["seed"].isna().all()
     assert (rows["ci_low"] <= rows["ci_high"]).all()
@@ -113,9 +115,10 @@ def test_what_is_undefined_is_said_and_never_a_number(tmp_path: Path, capsys: py
 def test_a_constant_ranks_nothing(tmp_path: Path, correct: list[bool], p: Any) -> None:
     alike = (0.6 + np.linspace(0, 5e-7, 60)).tolist()
     rows = judge(tmp_path, correct, {("ccps", 1): p["ccps", 1], ("ccps", 2): alike}).rows().to_pandas()
-    ranks = rows["metric"].isin(["auroc", "aucpr"])
+    further = [name for name, metric in METRICS.items() if metric.ranks and name not in ("auroc", "aucpr")]
+    ranks = rows["metric"].isin(["auroc", "aucpr", *further])
     dead = rows[(rows["seed"] == 2) & ranks]
-    assert len(dead) == 2 * 2 * len(CONVENTIONS)
+    assert len(dead) == 2 * (2 * len(CONVENTIONS) + len(further))
     assert dead[["value", "ci_low", "ci_high"]].isna().all(axis=None)
     assert dead["reason"].eq("constant: one P for every answer").all()
     others = rows.drop(dead.index)
