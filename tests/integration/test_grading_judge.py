@@ -261,7 +261,18 @@ def start(base_url: str, model: str, cache: Path) -> subprocess.Popen[str]:
     tests = Path(__file__).parents[1]
     path = os.pathsep.join(map(str, (tests.parent, tests / "helpers", tests / "integration")))
     code = [sys.executable, "-c", RUN, base_url, model, str(cache)]
-    return subprocess.Popen(code, env=os.environ | {"PYTHONPATH": path}, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        code,
+        env=os.environ | {"PYTHONPATH": path},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_ctrl_c,
+    )
+
+
+def hear_ctrl_c() -> None:
+    """Undo what a shell does to all that it starts in the background: it has them ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_ctrl_c_ends_it_and_keeps_what_there_is(alone: Proxy, tmp_path: Path) -> None:
