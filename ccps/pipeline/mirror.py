@@ -17,7 +17,7 @@ RESULTS = "tables/results.csv"
 
 # Larger files (states, heads) stay where they are; W&B gets the manifest, which names them by hash.
 _MAX_FILE_BYTES = 8 * 2**20
-_MAX_TABLE_ROWS = 1000
+_MAX_TABLE_ROWS = 10_000  # as many as a table of W&B takes
 
 
 def open_logger(config: LoggerConfig, folder: Path, name: str, settings: dict[str, Any]) -> WandbLogger | None:

@@ -17,6 +17,7 @@ from wandb_file import history, records
 from ccps.core.artifacts import Artifact
 from ccps.methods import METHODS
 from ccps.methods.calibrated import FittedCalibrated
+from ccps.metrics.registry import CONTEST
 
 COLUMNS = ["model", "benchmark", "format", "method", "seed", "metric", "value", "ci_low", "ci_high", "n"]
 NOT_CONTENT = ("costs.0.jsonl", ".lock")
@@ -379,6 +380,8 @@ def test_dataset_without_a_needed_column(tiny: Tiny, refused: Callable[..., str]
 def test_a_benchmark_of_one_subject_has_intervals_over_questions(tiny: Tiny) -> None:
     tiny.run(f"test.boats={benchmark(tiny.questions / 'boats.jsonl', subject=None)}")
     table = results(tiny.output)
+    # Shares of few answers, as coverage at a risk, go in steps: their interval may begin or end at the value.
+    table = table[table["metric"].isin(CONTEST)]
     assert (table["ci_low"] < table["value"]).all()
     assert (table["value"] < table["ci_high"]).all()
     assert "intervals are over questions" in (tiny.output / "report.md").read_text()
