@@ -159,6 +159,12 @@ def start_ranks(config: TrainerConfig) -> Ranks:
     return ranks
 
 
+def end_ranks() -> None:
+    """Leave the group: its threads would otherwise be cut off when Python ends, which now and then aborts a process."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def _join_submitit() -> None:
     """Tell Lightning of the processes that submitit's local executor has started; SLURM's it knows by itself."""
     if "SUBMITIT_LOCAL_GLOBALID" in os.environ:

@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 import torch
 
+from ccps.core.errors import UserError
 from ccps.pipeline.mirror import close_logger, open_logger
-from ccps.pipeline.ranks import start_ranks
+from ccps.pipeline.ranks import end_ranks, start_ranks
 from ccps.pipeline.stage import Run
 from ccps.settings.run import LoggerConfig, PathsConfig, TrainerConfig
 
@@ -41,5 +42,9 @@ def opened_run(config: RunConfig, settings: Mapping[str, Any], name: str) -> Ite
     try:
         yield Run(Path(config.paths.artifacts), config.trainer.accelerator, logger, ranks)
         failed = False
+        end_ranks()
+    except UserError:  # which all processes raise together
+        end_ranks()
+        raise
     finally:
         close_logger(logger, failed=failed)
