@@ -20,7 +20,6 @@ from ccps.data.values import each_once
 # scored without the question.
 UNCONDITIONED = 1_000_000
 
-
 # A damaged file makes readers fail in ways of their own: sizes that no memory holds, keys that are not there.
 _DAMAGED = (
     pa.ArrowException,
@@ -29,7 +28,8 @@ _DAMAGED = (
     OSError,
     EOFError,
     ValueError,
-    LookupError,
+    KeyError,
+    IndexError,
     MemoryError,
     OverflowError,
 )
@@ -62,18 +62,7 @@ def read_rows(loader: str, member: Member, table: TableFormat | None = None) -> 
     }
     try:
         yield from readers[loader](member)
-    except (
-        pa.ArrowException,
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        IndexError,
-        MemoryError,
-        OverflowError,
-        zlib.error,
-        csv.Error,
-    ) as error:
+    except _DAMAGED as error:
         raise UserError(
             f"Expected {member.path} to be readable by the loader `{loader}`, but got: {_one_line(error)}. "
             f"Correct `loader`, or replace the file."
