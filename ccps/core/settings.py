@@ -66,6 +66,18 @@ def unknown(kind: str, name: str, path: str, known: Iterable[str]) -> Fault:
     return Fault(path, f": {nearest(name, list(known))}", f"unknown {kind} `{name}` in")
 
 
+def unread(config: Any, read: Iterable[str]) -> Iterator[Fault]:
+    """Say of each value that is set for nothing: what bears the `name` of a choice does not read it.
+
+    Args:
+        config: dataclass of the choice, its `name` among the fields.
+        read: the fields that are read.
+    """
+    for item in dataclasses.fields(config):
+        if item.name not in {"name", *read} and getattr(config, item.name) != item.default:
+            yield fault(item.name, f"left out for {config.name}", "a value")
+
+
 class SettingsError(UserError):
     """Settings that do not fit; one message for all faults.
 

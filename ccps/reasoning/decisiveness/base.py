@@ -2,12 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from ccps.core.registry import Registry
-from ccps.core.settings import Fault, check, fault, unknown
+from ccps.core.settings import Fault, check, unknown, unread
 from ccps.faithful import Found, Mode
 from ccps.grading.base import NOTHING_USED, Usage
 from ccps.settings.faithful.decisiveness import DecisivenessConfig
@@ -135,9 +134,7 @@ def decisiveness_faults(config: DecisivenessConfig) -> Iterator[Fault]:
         yield unknown("scorer", config.name, "name", SCORERS)
         return
     scorer = SCORERS[config.name]
-    for item in fields(config):
-        if item.name not in {"name", *scorer.settings} and getattr(config, item.name) != item.default:
-            yield fault(item.name, f"left out for {config.name}", "a value")
+    yield from unread(config, scorer.settings)
     yield from scorer.faults(config)
 
 

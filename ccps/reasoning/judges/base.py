@@ -3,14 +3,13 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import torch
 
 from ccps.core.registry import Registry
-from ccps.core.settings import Fault, check, fault, unknown
+from ccps.core.settings import Fault, check, unknown, unread
 from ccps.faithful import Mode
 from ccps.grading.base import NOTHING_USED, Usage
 from ccps.llm import LanguageModel, ModelFiles
@@ -139,9 +138,7 @@ def judge_faults(choice: JudgeChoice) -> Iterator[Fault]:
         yield unknown("judge", choice.name, "name", JUDGES)
         return
     judge = JUDGES[choice.name]
-    for item in fields(choice):
-        if item.name not in {"name", *judge.settings} and getattr(choice, item.name) != item.default:
-            yield fault(item.name, f"left out for {choice.name}", "a value")
+    yield from unread(choice, judge.settings)
     yield from judge.faults(choice)
 
 
