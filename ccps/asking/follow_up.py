@@ -13,7 +13,7 @@ from torch import Tensor
 from ccps.llm import Context, LanguageModel, common_prefix, follow, ids_after_answer, letter_tokens, number_of_layers
 from ccps.llm.chat import opens_thinking
 
-Collected = Literal["layer_states", "self_evaluation"]
+Collected = Literal["layer_states", "pooled_states", "self_evaluation"]
 
 LAYERS = ("middle", "upper_middle", "final")
 """What the layers of `probed_layers` are called, in their order."""
@@ -28,10 +28,13 @@ class AfterAnswer(NamedTuple):
     Attributes:
         layer_states: `[3, d]` states of the answer's last token, what the chat template puts after it included, at the
             layers of `probed_layers`; in the model's dtype, on the CPU.
+        pooled_states: `[d]` float32, the mean over the answer's tokens of their states at the first of `probed_layers`;
+            on the CPU.
         self_evaluation: `[2]` float32 logits of "no" and "yes" after `QUERY`, in a turn of its own, see `query_ids`.
     """
 
     layer_states: Tensor | None = None
+    pooled_states: Tensor | None = None
     self_evaluation: Tensor | None = None
 
 
@@ -47,6 +50,8 @@ class FollowUp:
         tokens: token ids that are read after the last one of an answer.
         seconds: time that reading has taken so far.
         tokens_read: tokens that were read so far.
+        sum_layer: the entry of the model's hidden states that must be summed while an answer is read or written; None
+            if none need be.
 
     Raises:
         UserError: the decoder's layers are not found, or an option letter is not one token of the model.
@@ -55,34 +60,48 @@ class FollowUp:
     def __init__(self, lm: LanguageModel, messages: Sequence[dict[str, str]], collect: Collection[Collected]) -> None:
         self.lm = lm
         self.letters = letter_tokens(lm, 2) if "self_evaluation" in collect else []
-        self.layers = probed_layers(number_of_layers(lm)) if "layer_states" in collect else ()
+        reads_layers = bool({"layer_states", "pooled_states"} & set(collect))
+        # The middle one comes first: it is at hand for the mean.
+        probed: tuple[int, ...] = probed_layers(number_of_layers(lm)) if reads_layers else ()
+        self.layers = probed if "layer_states" in collect else probed[:1]
+        self.sum_layer = probed[0] if "pooled_states" in collect else None
+        self.keeps_layers = "layer_states" in collect
         closing = ids_after_answer(lm.tokenizer, messages)
-        self.tokens = query_ids(lm.tokenizer, messages) if self.letters else closing
+        after = closing if self.keeps_layers else []
+        self.tokens = query_ids(lm.tokenizer, messages) if self.letters else after
         # Where the answer's turn ends, counted from the answer's last token.
         self.end = len(closing) if self.tokens[: len(closing)] == closing else common_prefix([closing, self.tokens])
         self.seconds = 0.0
         self.tokens_read = 0
 
-    def read(self, last_tokens: Sequence[int], context: Context) -> list[AfterAnswer]:
+    def read(self, answers: Sequence[Sequence[int]], context: Context) -> list[AfterAnswer]:
         """Read on after a batch of answers.
 
         Args:
-            last_tokens: the last token id of each answer.
-            context: what the model has read before that token, row by row.
+            answers: token ids of each answer. After an empty one any token will do: nobody keeps what follows it.
+            context: what the model has read before the last token of each, row by row.
         """
         started = time.perf_counter()
-        tokens = torch.tensor([[last, *self.tokens] for last in last_tokens])
+        tokens = torch.tensor([[answer[-1] if answer else 0, *self.tokens] for answer in answers])
         followed = follow(self.lm, context, tokens, self.layers)
         rows = len(tokens)
-        layers = followed.layers[:, self.end].cpu() if self.layers else [None] * rows
+        layers = followed.layers[:, self.end].cpu() if self.keeps_layers else [None] * rows
+        sums = context.summed
+        pooled = [None] * rows if sums is None else _means(answers, sums, followed.layers[:, 0, 0])
         logits = self._yes_or_no(followed.final[:, -1]) if self.letters else [None] * rows
         self.seconds += time.perf_counter() - started
         self.tokens_read += tokens.numel()
-        return [AfterAnswer(*found) for found in zip(layers, logits, strict=True)]
+        return [AfterAnswer(*found) for found in zip(layers, pooled, logits, strict=True)]
 
     def _yes_or_no(self, states: Tensor) -> Tensor:
         with torch.inference_mode():
             return self.lm.own_logits(states.contiguous())[:, self.letters].float().cpu()
+
+
+def _means(answers: Sequence[Sequence[int]], summed: Tensor, last: Tensor) -> Tensor:
+    """Means `[answers, d]` over the tokens of each answer, from sums over all but the last one and its states."""
+    lengths = torch.tensor([max(1, len(answer)) for answer in answers])
+    return (summed.to(last.device) + last.float()).cpu() / lengths[:, None]
 
 
 def probability_of_yes(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

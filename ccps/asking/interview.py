@@ -24,6 +24,7 @@ from ccps.llm import (
 )
 from ccps.llm.chat import PromptMode, closing_ids, opens_thinking
 from ccps.llm.choose import Choice
+from ccps.llm.forward import Read
 from ccps.llm.memory import in_parts
 
 Way = Literal["read", "choose", "generate"]
@@ -166,7 +167,7 @@ class Interview:
 
     def _choose(self, batch: Sequence[int]) -> list[Answer]:
         passages = [Passage(self.prompts[index]) for index in batch]
-        states, context = read(self.lm, passages, self.prefix, keep_context=self.follow_up is not None)
+        states, context = self._read_passages(passages)
         logits = self.lm.own_logits(torch.cat(states))
         n_options = [len(self.questions[index].options) for index in batch]
         tokens = [[token] for token in choose_tokens(self.lm, logits, n_options, self.manner.choice)]
@@ -174,8 +175,13 @@ class Interview:
 
     def _generate(self, batch: Sequence[int]) -> list[Answer]:
         prompts = [self.prompts[index] for index in batch]
-        limit, keeps = self.manner.max_new_tokens, self.follow_up is not None
-        answers, context = self.writer.write(prompts, limit, self.prefix, keep_context=keeps)
+        answers, context = self.writer.write(
+            prompts,
+            self.manner.max_new_tokens,
+            self.prefix,
+            keep_context=self.follow_up is not None,
+            sum_layer=self.follow_up.sum_layer if self.follow_up else None,
+        )
         tokens = [answer.tokens for answer in answers]
         return self._written(
             batch,
@@ -185,12 +191,16 @@ class Interview:
             self._after_answers(tokens, context),
         )
 
+    def _read_passages(self, passages: Sequence[Passage]) -> Read:
+        """Read prompts with their answers, ready to be read on if anything is to be collected."""
+        summed = self.follow_up.sum_layer if self.follow_up else None
+        return read(self.lm, passages, self.prefix, keep_context=self.follow_up is not None, sum_layer=summed)
+
     def _after_answers(self, tokens: Sequence[list[int]], context: Context | None) -> list[AfterAnswer]:
         """What is read after some answers, of which nothing but the last token has not been read yet."""
         if self.follow_up is None or context is None:
             return [AfterAnswer()] * len(tokens)
-        # After an empty answer any token will do: what follows it is dropped.
-        return self.follow_up.read([ids[-1] if ids else 0 for ids in tokens], context)
+        return self.follow_up.read(tokens, context)
 
     def _written(
         self,
@@ -222,7 +232,7 @@ class Interview:
         found: dict[int, tuple[Tensor, AfterAnswer]] = {}
         if filled:
             passages = [Passage(self.prompts[batch[place]], tokens[place]) for place in filled]
-            states, context = read(self.lm, passages, self.prefix, keep_context=self.follow_up is not None)
+            states, context = self._read_passages(passages)
             afters = self._after_answers([tokens[place] for place in filled], context)
             found = dict(zip(filled, zip(states, afters, strict=True), strict=True))
         width = self.lm.head.weight.shape[1]

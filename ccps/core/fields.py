@@ -60,6 +60,8 @@ class Rule:
         """What a value of the right type should have been; None if it is allowed."""
         if isinstance(value, list | tuple):
             return None if self._holds_list(value) else self.of_list
+        if isinstance(value, Mapping):
+            return None if all(item is None or self._holds(item) for item in value.values()) else self.of_list
         return None if value is None or self._holds(value) else self.of_one
 
     @property

@@ -30,6 +30,7 @@ class Writer(Protocol):
         prefix: Prefix | None = None,
         *,
         keep_context: bool = False,
+        sum_layer: int | None = None,
     ) -> Written:
         """Continue each prompt with the most probable token, again and again, see `ccps.llm.write`."""
         ...
@@ -65,9 +66,10 @@ class OwnWriter:
         prefix: Prefix | None = None,
         *,
         keep_context: bool = False,
+        sum_layer: int | None = None,
     ) -> Written:
         """See `Writer.write`."""
-        return write(self.lm, prompts, max_new_tokens, prefix, keep_context=keep_context)
+        return write(self.lm, prompts, max_new_tokens, prefix, keep_context=keep_context, sum_layer=sum_layer)
 
     def sample(
         self,
@@ -107,6 +109,7 @@ class EngineWriter:
         prefix: Prefix | None = None,
         *,
         keep_context: bool = False,
+        sum_layer: int | None = None,
     ) -> Written:
         """See `Writer.write`.
 
@@ -115,7 +118,7 @@ class EngineWriter:
         """
         found = self.engine.write(prompts, max_new_tokens)
         passages = [Passage(prompt, one.tokens) for prompt, one in zip(prompts, found, strict=True)]
-        states, context = read(self.lm, passages, prefix, keep_context=keep_context)
+        states, context = read(self.lm, passages, prefix, keep_context=keep_context, sum_layer=sum_layer)
         # An empty answer is read too, for its context; the state that predicts its end is none of a token.
         states = [own[: len(one.tokens)] for own, one in zip(states, found, strict=True)]
         self.gate.check(states, found)

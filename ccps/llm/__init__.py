@@ -1,9 +1,10 @@
 """Causal language models: loading, prompts as token ids, and the final states of answers."""
 
 from ccps.llm.batch import Layout, common_prefix, lay_out, plan_batches, work_off
+from ccps.llm.between import number_of_layers
 from ccps.llm.chat import answer_ids, ids_after_answer, plain_text, prompt_ids
 from ccps.llm.choose import choose_tokens, letter_tokens
-from ccps.llm.follow import Followed, follow, number_of_layers
+from ccps.llm.follow import Followed, follow
 from ccps.llm.forward import (
     Context,
     Passage,

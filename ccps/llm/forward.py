@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ccps.core.errors import UserError
+from ccps.llm.between import caught_between
 from ccps.llm.load import LanguageModel
 
 
@@ -55,10 +56,13 @@ class Context(NamedTuple):
     Attributes:
         cache: its key-value cache.
         mask: `[rows, places]`, 1 where the cache holds a token of the row, 0 where it holds padding.
+        summed: `[rows, d]` float32, states at one layer, summed over the answer tokens that were read; None unless a
+            layer was asked for.
     """
 
     cache: Any
     mask: Tensor
+    summed: Tensor | None = None
 
 
 class Read(NamedTuple):
@@ -89,7 +93,12 @@ def final_states(lm: LanguageModel, passages: Sequence[Passage], prefix: Prefix 
 
 @torch.inference_mode()
 def read(
-    lm: LanguageModel, passages: Sequence[Passage], prefix: Prefix | None = None, *, keep_context: bool = False
+    lm: LanguageModel,
+    passages: Sequence[Passage],
+    prefix: Prefix | None = None,
+    *,
+    keep_context: bool = False,
+    sum_layer: int | None = None,
 ) -> Read:
     """Compute the final-normed states that predict each answer token, in one batch.
 
@@ -101,6 +110,7 @@ def read(
         passages: what to read; all begin with the prefix.
         prefix: the shared tokens, already computed.
         keep_context: whether the batch is to be read on, see `ccps.llm.follow`.
+        sum_layer: the entry of the model's hidden states that is summed over the answer, see `Context`.
 
     Raises:
         UserError: a state is NaN or infinite.
@@ -113,17 +123,22 @@ def read(
     for index, row in enumerate(rows):
         ids[index, : len(row)] = torch.tensor(row)
         mask[index, : len(shared) + len(row)] = 1
-    output = lm.model.get_decoder()(
-        input_ids=ids.to(lm.device),
-        past_key_values=copied_cache(prefix, len(rows)),
-        use_cache=prefix is not None or keep_context,
-    )
+    with caught_between(lm, [] if sum_layer is None else [sum_layer]) as caught:
+        output = lm.model.get_decoder()(
+            input_ids=ids.to(lm.device),
+            past_key_values=copied_cache(prefix, len(rows)),
+            use_cache=prefix is not None or keep_context,
+        )
     states = [
         output.last_hidden_state[index, len(row) - passage.n_states : len(row)].clone()
         for index, (row, passage) in enumerate(zip(rows, passages, strict=True))
     ]
     check_finite(lm, states)
-    return Read(states, Context(output.past_key_values, mask) if keep_context else None)
+    if not keep_context:
+        return Read(states, None)
+    ends = zip(caught[sum_layer], rows, passages, strict=True) if sum_layer is not None else ()
+    sums = [between[len(row) - passage.n_states + 1 : len(row)].float().sum(dim=0) for between, row, passage in ends]
+    return Read(states, Context(output.past_key_values, mask, torch.stack(sums) if sums else None))
 
 
 def copied_cache(prefix: Prefix | None, rows: int) -> Any:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ccps.llm.between import caught_between
 from ccps.llm.decode import CachedRows, DecodedRow, decode, padded
 from ccps.llm.forward import Context, Prefix, check_finite, opened_cache
 from ccps.llm.load import LanguageModel
@@ -52,6 +53,7 @@ def write(
     prefix: Prefix | None = None,
     *,
     keep_context: bool = False,
+    sum_layer: int | None = None,
 ) -> Written:
     """Continue each prompt with the most probable token, again and again (CCPS, arXiv 2505.21772: at most 30).
 
@@ -65,6 +67,7 @@ def write(
         max_new_tokens: after so many tokens an answer is cut off.
         prefix: tokens that all prompts share, already computed.
         keep_context: whether the answers are to be read on, see `ccps.llm.follow`.
+        sum_layer: the entry of the model's hidden states that is summed over each answer, see `Context`.
 
     Returns:
         What was written after each prompt; a model may end its turn at once and write nothing.
@@ -81,13 +84,35 @@ def write(
         tokens: list[int] = lm.own_logits(states).float().argmax(dim=-1).tolist()
         return tokens
 
-    decode(rows, batch.begin(), batch.read, choose, max_new_tokens, lm.end_tokens)
+    between: list[Tensor] = []
+
+    def read(tokens: Sequence[int]) -> Tensor:
+        states = batch.read(tokens)
+        between.extend(states_between[:, -1] for states_between in last_read.values())
+        return states
+
+    with caught_between(lm, [] if sum_layer is None else [sum_layer]) as last_read:
+        decode(rows, batch.begin(), read, choose, max_new_tokens, lm.end_tokens)
     answers = [
         Generated(row.tokens, own[: len(row.tokens)].clone(), row.ended)
         for row, own in zip(rows, torch.stack(caught, dim=1), strict=True)
     ]
     check_finite(lm, [answer.states for answer in answers])
-    return Written(answers, _context(batch.cache, mask, answers) if keep_context else None)
+    if not keep_context:
+        return Written(answers, None)
+    context = _context(batch.cache, mask, answers)
+    if sum_layer is not None:
+        context = context._replace(summed=_summed(between, answers, like=answers[0].states))
+    return Written(answers, context)
+
+
+def _summed(between: Sequence[Tensor], answers: Sequence[Generated], like: Tensor) -> Tensor:
+    """Sums `[rows, d]` over the tokens that count: all but the last of each answer, which may have been read or not."""
+    sums = torch.zeros(len(answers), like.shape[1], device=like.device)
+    for step, states in enumerate(between):
+        counts = [step < len(answer.tokens) - 1 for answer in answers]
+        sums += states.float() * torch.tensor(counts, device=like.device)[:, None]
+    return sums
 
 
 def _context(cache: Any, prompts: Tensor, answers: Sequence[Generated]) -> Context:

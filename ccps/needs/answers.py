@@ -92,6 +92,25 @@ class LayerStates(Need):
 
 
 @register
+class PooledStates(Need):
+    """`[answers, d]` float32, the mean over an answer's tokens of their states in the middle of the model.
+
+    The layer is the entry L//2 of a model's hidden states, L its layers.
+    """
+
+    name = "pooled_states"
+    is_collected = True
+
+    def read(self, source: Source, question_ids: Sequence[str]) -> npt.NDArray[np.float32]:
+        """The means."""
+        return _after_answers(source.answers, self.name, question_ids)
+
+    def share_of_follow_up(self, answers: Artifact) -> float:
+        """The answer's last token, which nobody has read before; the others were on the way."""
+        return float(1 / answers.summary["tokens_after_answer"])
+
+
+@register
 class SelfEvaluation(Need):
     """`[answers, 2]` float32, logits of "no" and "yes" when the model is asked whether its answer is correct."""
 

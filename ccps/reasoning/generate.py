@@ -109,7 +109,7 @@ def p_true(follow_up: FollowUp, tokens: Sequence[int], context: Context) -> floa
     """
     if not tokens:
         return math.nan
-    [after] = follow_up.read(tokens[-1:], context)
+    [after] = follow_up.read([tokens], context)
     if after.self_evaluation is None:
         raise ValueError("Expected `follow_up` to collect `self_evaluation`, but got one that does not.")
     return float(probability_of_yes(after.self_evaluation[None].numpy())[0])

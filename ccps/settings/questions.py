@@ -18,6 +18,12 @@ class QuestionSampling:
     test_per_subject: int | None = setting(
         None, "test questions per subject; null means all", at_least=1, at_most=LARGEST_COUNT
     )
+    per_subject: dict[str, int | None] = setting(
+        {},
+        "the same for single tests, by their keys, in place of `test_per_subject`; a key that no test has does nothing",
+        at_least=1,
+        at_most=LARGEST_COUNT,
+    )
     order: str = setting(
         "shuffled",
         "`shuffled` (by a hash of seed and question) or `first` (rows as they stand)",

@@ -66,7 +66,7 @@ def all_questions(config: Config, *, judged: bool) -> AllQuestions:
     tests = {
         name: sample(
             loaded.questions,
-            per_subject=sampling.test_per_subject,
+            per_subject=sampling.per_subject.get(name, sampling.test_per_subject),
             order=sampling.order,  # type: ignore[arg-type]
             seed=sampling.seed,
         )

@@ -19,7 +19,7 @@ TEXTS = ("Who?", "What is the longest river of the continent?", "Why is that so?
 OPEN = [Question(f"q{i}", "s", text, (), ("x",), "test", "s") for i, text in enumerate(TEXTS)]
 CHOICE = [replace(question, options=("one", "two", "three"), accepted=("a",)) for question in OPEN]
 GIVEN = [replace(q, given_answer=text) for q, text in zip(OPEN, ("Ann", "the Nile", "so", "7"), strict=True)]
-BOTH: Any = ("layer_states", "self_evaluation")
+ALL: Any = ("layer_states", "pooled_states", "self_evaluation")
 
 
 def whole(lm: LanguageModel, question: Question, answer: Answer) -> AfterAnswer:
@@ -34,7 +34,8 @@ def whole(lm: LanguageModel, question: Question, answer: Answer) -> AfterAnswer:
     layers = len(hidden) - 1
     letters = [lm.tokenizer(letter)["input_ids"][0] for letter in "ab"]
     wanted = (layers // 2, int(0.75 * layers), layers - 1)
-    return AfterAnswer(torch.stack([hidden[layer][0, -1] for layer in wanted]), logits[letters])
+    own = hidden[layers // 2][0, len(before) - len(answer.tokens) : len(before)]
+    return AfterAnswer(torch.stack([hidden[layer][0, -1] for layer in wanted]), own.mean(dim=0), logits[letters])
 
 
 @pytest.mark.parametrize("model", ["llama", "qwen2"])
@@ -45,10 +46,22 @@ def test_what_is_read_on_is_what_one_pass_over_everything_reads(
 ) -> None:
     lm = tiny_model(model, num_hidden_layers=4)
     manner = Manner(max_new_tokens=7, max_batch_tokens=max_batch_tokens)
-    for question, answer in zip(questions, Interview(lm, questions, manner, BOTH).answer_all(), strict=True):
+    for question, answer in zip(questions, Interview(lm, questions, manner, ALL).answer_all(), strict=True):
         expected = whole(lm, question, answer)
         torch.testing.assert_close(answer.after.layer_states, expected.layer_states, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(answer.after.pooled_states, expected.pooled_states, rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(answer.after.self_evaluation, expected.self_evaluation, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("questions", [OPEN, CHOICE, GIVEN], ids=["open", "choice", "given"])
+def test_states_are_pooled_alike_whatever_else_is_collected(
+    tiny_model: Callable[..., LanguageModel], questions: list[Question]
+) -> None:
+    lm, manner = tiny_model("llama", num_hidden_layers=4), Manner(max_new_tokens=7)
+    alone = Interview(lm, questions, manner, ("pooled_states",)).answer_all()  # type: ignore[arg-type]
+    for answer, other in zip(alone, Interview(lm, questions, manner, ALL).answer_all(), strict=True):
+        torch.testing.assert_close(answer.after.pooled_states, other.after.pooled_states, rtol=1e-5, atol=1e-5)
+        assert answer.after.layer_states is None
 
 
 @pytest.mark.parametrize("questions", [OPEN, CHOICE, GIVEN], ids=["open", "choice", "given"])
@@ -57,7 +70,7 @@ def test_the_answers_are_the_same_as_without(
 ) -> None:
     lm, manner = tiny_model("llama"), Manner(max_new_tokens=7)
     plain = Interview(lm, questions, manner).answer_all()
-    for answer, alone in zip(Interview(lm, questions, manner, BOTH).answer_all(), plain, strict=True):
+    for answer, alone in zip(Interview(lm, questions, manner, ALL).answer_all(), plain, strict=True):
         assert (answer.tokens, answer.text, answer.cost) == (alone.tokens, alone.text, alone.cost)
         torch.testing.assert_close(answer.states, alone.states, rtol=1e-5, atol=1e-5)
         assert alone.after == AfterAnswer()
@@ -84,10 +97,10 @@ def test_nothing_is_read_after_an_answer_without_tokens(tiny_model: Callable[...
     lm = tiny_model("llama")
     question = replace(OPEN[0], given_answer=" ")
     other = replace(OPEN[1], given_answer="yes")
-    empty, full = Interview(lm, [question, other], Manner(), BOTH).answer_all()
+    empty, full = Interview(lm, [question, other], Manner(), ALL).answer_all()
     assert empty.after == AfterAnswer()
     assert full.after.self_evaluation is not None
-    ended = Interview(replace(lm, end_tokens=tuple(range(len(lm.head.weight)))), OPEN, Manner(), BOTH).answer_all()
+    ended = Interview(replace(lm, end_tokens=tuple(range(len(lm.head.weight)))), OPEN, Manner(), ALL).answer_all()
     assert [(answer.tokens, answer.after) for answer in ended] == [([], AfterAnswer())] * len(OPEN)
 
 
@@ -97,7 +110,7 @@ def test_the_window_holds_the_query_too(tiny_model: Callable[..., LanguageModel]
     lm = tiny_model("llama", max_position_embeddings=longest + 10)
     Interview(lm, CHOICE, Manner()).answer_all()
     with pytest.raises(UserError, match=f"at most {longest + 10} tokens"):
-        Interview(lm, CHOICE, Manner(), BOTH)
+        Interview(lm, CHOICE, Manner(), ALL)
 
 
 @pytest.mark.parametrize("opened", ["<think>\n", "<think>"])
@@ -111,10 +124,10 @@ def test_a_thought_that_the_template_opens_is_closed_before_the_letter_is_read(
     turn = f"<|im_end|>\n<|im_start|>user\n{QUERY}<|im_end|>\n<|im_start|>assistant\n"
     assert lm.tokenizer.decode(query_ids(lm.tokenizer, messages)) == f"{turn}{opened}</think>\n\n"
     assert plain.tokenizer.decode(query_ids(plain.tokenizer, messages)) == turn
-    assert FollowUp(lm, messages, BOTH).tokens == query_ids(lm.tokenizer, messages)
-    assert FollowUp(lm, messages, BOTH).end == FollowUp(plain, messages, BOTH).end
+    assert FollowUp(lm, messages, ALL).tokens == query_ids(lm.tokenizer, messages)
+    assert FollowUp(lm, messages, ALL).end == FollowUp(plain, messages, ALL).end
 
-    [answer] = Interview(lm, GIVEN[:1], Manner(), BOTH).answer_all()
+    [answer] = Interview(lm, GIVEN[:1], Manner(), ALL).answer_all()
     closed = lm.tokenizer(f"Ann{turn}{opened}</think>\n\n")["input_ids"]
     with torch.inference_mode():
         logits = lm.model(torch.tensor([[*prompt_ids(lm.tokenizer, messages), *closed]])).logits[0, -1]

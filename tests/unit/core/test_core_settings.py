@@ -41,6 +41,7 @@ class Outer:
     widths: list[int] = setting([], "of kernels", at_least=1, at_most=99, odd=True)
     ratios: list[float] = setting([], "of sides", above=0, at_most=10)
     where: dict[str, str] = setting({}, "what holds")
+    numbers: dict[str, int | None] = setting({}, "of each", at_least=1, at_most=9)
     inner: Inner = setting(Inner, "a group")
     maybe: Inner | None = setting(None, "a group or none")
     several: dict[str, Inner] = setting({}, "groups by name", not_empty=True)
@@ -82,6 +83,7 @@ def test_defaults_stand_in_for_what_is_left_out_and_are_not_shared() -> None:
         ({"widths": [3, 4]}, "expected `widths` to be odd numbers from 1 to 99, but got [3, 4]"),
         ({"ratios": [0.5, math.nan]}, "expected `ratios` to be numbers above 0 and at most 10, but got [0.5, nan]"),
         ({"where": ["a"]}, "expected `where` to be a group of settings, but got ['a']"),
+        ({"numbers": {"a": 2, "b": 0}}, "expected `numbers` to be numbers from 1 to 9, but got {'a': 2, 'b': 0}"),
         ({"inner": None}, "expected `inner` to be a group of settings, but got null"),
         ({"inner": 3}, "expected `inner` to be a group of settings, but got 3"),
         ({"inner": {"k": 0}}, "expected `inner.k` to be from 1 to 10, but got 0"),

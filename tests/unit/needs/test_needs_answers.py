@@ -84,7 +84,8 @@ def test_empty_answers_are_not_among_the_stored_ones_and_states_may_be_let_go(so
 
 def test_each_is_charged_with_what_must_be_read_for_it(source: Source) -> None:
     shares = {name: need.share_of_follow_up(source.answers) for name, need in NEEDS.items()}
-    assert {name: share for name, share in shares.items() if share} == {"layer_states": 0.25, "self_evaluation": 1.0}
+    expected = {"layer_states": 0.25, "pooled_states": 1 / 12, "self_evaluation": 1.0}
+    assert {name: share for name, share in shares.items() if share} == expected
 
 
 def test_every_need_of_a_method_is_there_in_the_order_of_work() -> None:
@@ -95,5 +96,6 @@ def test_every_need_of_a_method_is_there_in_the_order_of_work() -> None:
     assert isinstance(METHODS["litcab"], TrainedMethod)
     stages = [stage.name for need in NEEDS.values() for stage in need.stages]
     assert list(dict.fromkeys(stages)) == ["sample", "verbalise", "reference", "tune", "ask_tuned"]
-    assert {name for name, need in NEEDS.items() if need.is_collected} == {"layer_states", "self_evaluation"}
+    collected = {name for name, need in NEEDS.items() if need.is_collected}
+    assert collected == {"layer_states", "pooled_states", "self_evaluation"}
     assert {name for name, need in NEEDS.items() if need.is_tuned} == {"instruction_tuned", "calibration_tuned"}

@@ -95,3 +95,10 @@ def test_what_is_worth_knowing_of_questions_is_counted(tmp_path: Path) -> None:
     assert ("records left out of mc_b", 1, "the same question stands before it; `repeated: keep` asks it again") in told
     reason = "have the right option at two letters, of which either is accepted"
     assert ("questions of mc_b", 1, reason) in told
+
+
+def test_single_tests_may_have_a_number_of_their_own(tmp_path: Path) -> None:
+    given = config(tmp_path, {"mc_a": MC_TRAIN, "oe_a": OE_TRAIN}, {"mc_b": MC_TEST, "oe_b": OE_TEST})
+    given.sampling.test_per_subject, given.sampling.per_subject = 1, {"oe_b": None, "other": 3}
+    found = all_questions(given, judged=False)
+    assert {name: len(group) for name, group in found.tests.items()} == {"mc_b": 1, "oe_b": 2}
