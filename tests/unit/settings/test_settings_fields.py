@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import pytest
 
@@ -62,7 +62,8 @@ def test_every_setting_has_a_meaning(shape: type, item: dataclasses.Field[Any]) 
 def test_every_number_has_bounds_and_a_default_within_them(shape: type, item: dataclasses.Field[Any]) -> None:
     wanted, rule, default = hints(shape)[item.name], rule_of(item), default_of(item)
     inner = optional(wanted) or wanted
-    item_type = get_args(inner)[0] if getattr(inner, "__origin__", None) is list else inner
+    item_type = get_args(inner)[-1] if get_origin(inner) in (list, dict) else inner
+    item_type = optional(item_type) or item_type
     is_number = item_type in (int, float)
     bounded = (rule.at_least is not None or rule.above is not None) and (
         rule.at_most is not None or rule.below is not None
