@@ -1,18 +1,16 @@
 """Chat templates, rendered so that what was asked stands in the prompt, on any day.
 
-A template is a program that came with the weights. What it leaves out would never be asked, and what it takes from the
-clock would make other prompts of the same question tomorrow.
+A template is a program that came with the weights: it runs in a process of its own. What it leaves out would never be
+asked, and what it takes from the clock would make other prompts of the same question tomorrow.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
-from jinja2 import TemplateError
-
 from ccps.core.errors import UserError, expected
+from ccps.llm.template_process import PROCESS, TemplateExcessError, TemplateRefusalError
 
 Messages = Sequence[dict[str, str]]
 
@@ -50,6 +48,8 @@ def set_template(tokenizer: Any, name: str, chosen: str | None, arguments: Mappi
     elif chosen is not None:
         raise expected(f"`model.{name}.template`", "null, as the model has one template", repr(chosen), "Leave it out.")
     setattr(tokenizer, _ARGUMENTS, dict(arguments))
+    if tokenizer.chat_template:
+        PROCESS.start()
 
 
 def depends_on_clock(template: str) -> bool:
@@ -64,7 +64,6 @@ def render(tokenizer: Any, messages: Messages, *, add_generation_prompt: bool = 
         UserError: the template refuses the messages, or what the user or the system says does not stand in the result.
     """
     arguments = getattr(tokenizer, _ARGUMENTS, {})
-    _stop_clock(tokenizer.chat_template)
     if _CHANCE.search(tokenizer.chat_template):
         raise expected(
             f"the chat template of {_name(tokenizer)}",
@@ -73,30 +72,27 @@ def render(tokenizer: Any, messages: Messages, *, add_generation_prompt: bool = 
             "Put another into the model's folder (`chat_template.jinja`).",
         )
     try:
-        rendered = str(
-            tokenizer.apply_chat_template(
-                messages,
-                add_generation_prompt=add_generation_prompt,
-                tokenize=False,
-                **arguments,
-            )
+        rendered = PROCESS.render(
+            tokenizer.chat_template,
+            messages,
+            {name: str(token) for name, token in tokenizer.special_tokens_map.items()} | arguments,
+            add_generation_prompt=add_generation_prompt,
+            today=TODAY.isoformat(),
         )
-    except (TemplateError, TypeError) as error:
+    except TemplateRefusalError as error:
         raise UserError(
             f"The chat template of {_name(tokenizer)} refuses the messages ({error}). "
             "If it knows no system message, set the model's `system_role` to `prepend` or `omit`."
         ) from error
+    except TemplateExcessError as error:
+        raise expected(
+            f"the chat template of {_name(tokenizer)}",
+            "one that lays out a prompt in little time and memory",
+            str(error),
+            "Put another into the model's folder (`chat_template.jinja`).",
+        ) from error
     _check_all_said(tokenizer, messages, rendered)
     return rendered
-
-
-@lru_cache
-def _stop_clock(template: str) -> None:
-    """Have a template see one date for ever; transformers keeps the compiled template that this changes."""
-    if depends_on_clock(template):
-        from transformers.utils.chat_template_utils import _compile_jinja_template
-
-        _compile_jinja_template(template).globals["strftime_now"] = TODAY.strftime
 
 
 def _check_all_said(tokenizer: Any, messages: Messages, rendered: str) -> None:
