@@ -30,6 +30,8 @@ class Kind(StrEnum):
     """Two numbers: slope times the logit, plus an intercept."""
     isotonic = "isotonic"
     """The non-decreasing function that fits best, linear between its points."""
+    intercept = "intercept"
+    """One number, added to the logit; for a few labels."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class LogitMap:
     """`sigmoid(slope · logit(p) + intercept)`, strictly increasing as far as float64 can tell."""
 
     slope: float
-    """Above 0; 1/T for temperature scaling."""
+    """Above 0; 1/T for temperature scaling, 1 where only an intercept is fitted."""
     intercept: float
     """0 for temperature scaling."""
 
@@ -79,10 +81,10 @@ class Calibrator:
 
     @property
     def parameters(self) -> int:
-        """Numbers that were fitted: one for a temperature, two for Platt's map, two for each point of a step map."""
+        """Numbers that were fitted: one, but two for Platt's map, and two for each point of a step map."""
         if isinstance(self.map, StepMap):
             return 2 * len(self.map.confidence)
-        return 1 if self.kind is Kind.temperature else 2
+        return 2 if self.kind is Kind.platt else 1
 
     def predict(self, p_correct: ArrayLike) -> NDArray[np.float64]:
         """Calibrate probabilities `[n]`; returns `[n]` in [0, 1], higher means more confident.
@@ -125,7 +127,8 @@ def _map_from(kind: Kind, stored: object, path: Path) -> LogitMap | StepMap:
     assert isinstance(stored, dict)
     if form is LogitMap:
         usable = all(_is_number(value) for value in stored.values()) and stored["slope"] > 0
-        if usable and (kind is Kind.platt or stored["intercept"] == 0):
+        fixed = {Kind.temperature: ("intercept", 0), Kind.intercept: ("slope", 1)}
+        if usable and (kind not in fixed or stored[fixed[kind][0]] == fixed[kind][1]):
             return LogitMap(**stored)
     elif _are_points(stored["confidence"], stored["accuracy"]):
         return StepMap(tuple(stored["confidence"]), tuple(stored["accuracy"]))

@@ -14,6 +14,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from ccps.calibrators.calibrator import Calibrator, Kind, LogitMap, StepMap, finite_logit
+from ccps.calibrators.intercept import fit_intercepts
 from ccps.core.errors import UserError, expected
 from ccps.metrics.inputs import checked_scores
 
@@ -24,16 +25,19 @@ FloatArray = NDArray[np.float64]
 
 
 def fit_calibrator(kind: Kind | str, p_correct: ArrayLike, correct: ArrayLike) -> Calibrator:
-    """Fit a map from a method's P(correct) to a better calibrated one, by scikit-learn.
+    """Fit a map from a method's P(correct) to a better calibrated one, the first three by scikit-learn.
 
     - `temperature`: `sigmoid(logit(p)/T)`, T by maximum likelihood (Guo et al., arXiv 1706.04599).
     - `platt`: `sigmoid(slope · logit(p) + intercept)` by maximum likelihood on Platt's smoothed labels (Platt 1999,
       "Probabilistic outputs for support vector machines"). If right answers have the lower confidence, the slope
       stays at `LEAST_SLOPE` rather than turn the order round.
     - `isotonic`: the non-decreasing function of p with the least squared error (Zadrozny & Elkan 2002).
+    - `intercept`: `sigmoid(logit(p) + b)`, b by maximum a posteriori under a prior that weighs at most as much as one
+      label (`ccps.calibrators.intercept`). It is meant for a few labels of the questions that one has: one is enough,
+      and so are answers that are all right, all wrong, or of one confidence.
 
-    The first two keep the order of the answers, the last one may tie neighbours. In the first two a p of exactly 0 or
-    1 is read as 2⁻⁵³ or 1 − 2⁻⁵³; `isotonic` reads it as it is, and may return exact zeros and ones.
+    All but `isotonic` keep the order of the answers, which may tie neighbours. They read a p of exactly 0 or 1 as 2⁻⁵³
+    or 1 − 2⁻⁵³; `isotonic` reads it as it is, and may return exact zeros and ones.
 
     Args:
         kind: the form of the map.
@@ -41,26 +45,33 @@ def fit_calibrator(kind: Kind | str, p_correct: ArrayLike, correct: ArrayLike) -
         correct: `[n]`, 1 or true where the answer is correct, else 0.
 
     Raises:
-        UserError: the kind is unknown, the answers are all right or all wrong, or all have one confidence.
+        UserError: the kind is unknown; or, but for `intercept`, the answers are all right or all wrong, or all have
+            one confidence.
         ValueError: there is no row, the lengths differ, or a value is missing or out of range.
     """
     if kind not in list(Kind):
         raise expected("`kind`", f"one of {', '.join(Kind)}", repr(kind), "Choose one of these.")
     p, y = checked_scores(p_correct, correct)
+    if kind != Kind.intercept:
+        _check_varied(p, y)
+    return Calibrator(Kind(kind), FITS[Kind(kind)](p, y), answers=len(y), right=int(y.sum()))
+
+
+def _check_varied(p: FloatArray, y: FloatArray) -> None:
+    """Refuse answers that leave nothing to fit, or that would be fitted by infinite numbers."""
     right = int(y.sum())
     if right in (0, len(y)):
         raise expected(
             "`correct`",
             "right for some answers and wrong for others",
             f"{right} right of {len(y)}",
-            "Calibrate on more questions, or on some that are harder or easier for this model.",
+            "Calibrate on more questions, or on some that are harder or easier for this model; or choose intercept.",
         )
     if (p == p[0]).all():
         raise UserError(
             f"Expected `p_correct` to differ between answers, but got {p[0]} in all {len(p)} rows. "
             "Leave this method uncalibrated: there is nothing to map."
         )
-    return Calibrator(Kind(kind), FITS[Kind(kind)](p, y), answers=len(y), right=right)
 
 
 def _temperature(p: FloatArray, y: FloatArray) -> LogitMap:
@@ -87,10 +98,15 @@ def _isotonic(p: FloatArray, y: FloatArray) -> StepMap:
     return StepMap(tuple(fitted.X_thresholds_.tolist()), tuple(fitted.y_thresholds_.tolist()))
 
 
+def _intercept(p: FloatArray, y: FloatArray) -> LogitMap:
+    return LogitMap(slope=1.0, intercept=float(fit_intercepts(finite_logit(p), y)))
+
+
 FITS: dict[Kind, Callable[[FloatArray, FloatArray], LogitMap | StepMap]] = {
     Kind.temperature: _temperature,
     Kind.platt: _platt,
     Kind.isotonic: _isotonic,
+    Kind.intercept: _intercept,
 }
 
 

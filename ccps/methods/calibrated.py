@@ -26,6 +26,7 @@ WORDS: Mapping[Kind, str] = {
     Kind.temperature: "temperature scaling",
     Kind.platt: "Platt",
     Kind.isotonic: "isotonic",
+    Kind.intercept: "intercept",
 }
 
 FORMAT_VERSION = 1
@@ -150,8 +151,9 @@ class Calibrated(TrainedMethod):
         """Fit the method from each seed, if it learns, and a calibrator to each.
 
         Raises:
-            UserError: the questions are too few to hold some out, or the calibrator cannot be fitted (the answers are
-                all right or all wrong, or have one confidence or none); and whatever the method raises.
+            UserError: the questions are too few to hold some out, or the calibrator cannot be fitted (`intercept`
+                apart, where the answers are all right or all wrong, or have one confidence; any, where they have none);
+                and whatever the method raises.
         """
         if isinstance(self.method, Method):
             return [self._calibrate(Untrained(self.method), answers)] * len(seeds)
@@ -186,7 +188,7 @@ def calibrated(method: Method | TrainedMethod, kind: str, held_out: float = HELD
 
     Args:
         method: any method.
-        kind: `temperature`, `platt` or `isotonic`.
+        kind: `temperature`, `platt`, `isotonic` or `intercept`.
         held_out: share of the training questions that the calibrator is fitted to, if the method learns from the
             others.
 

@@ -16,6 +16,8 @@ from ccps.probes import FittedStateProbe, Reporting, StateProbeConfig, fit_state
 class StateMethod(TrainedMethod):
     """A state probe on states that a subclass chooses."""
 
+    version = 2
+
     @abstractmethod
     def states(self, evidence: Evidence) -> npt.NDArray[np.float32]:
         """The state of each answer that is read, `[answers, d]`."""

@@ -29,7 +29,8 @@ from ccps.probes.stored import read_config, read_settings, read_tensors
 from ccps.settings.probe import EncoderConfig, StageConfig
 from ccps.settings.state_probe import StateProbeConfig
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""1: `base_rate` was no setting, and P(correct) was as if half of the answers were right."""
 WEIGHTS_FILE = "state_probe.safetensors"
 SETTINGS_FILE = "state_probe.json"
 
@@ -83,6 +84,8 @@ class FittedStateProbe:
 
         Returns:
             `[answers]` in [0, 1]; higher means more confident. The network runs in float32, the sigmoid in float64.
+            Where right answers weighed w in the loss, the network learnt log-odds of w · P(correct) against 1 −
+            P(correct), so log(w) is subtracted from its logits, unless `base_rate` is `half`.
 
         Raises:
             UserError: the states are not of the width trained on, or not finite.
@@ -97,7 +100,9 @@ class FittedStateProbe:
             )
         with torch.inference_mode():
             logits = self.network(_to_inputs(values, self.scaler))
-        probabilities: NDArray[np.float64] = logits.squeeze(1).double().sigmoid().numpy()
+        known = self.config.base_rate == "training"
+        log_weight = math.log(self.training.positive_weight) if known else 0.0
+        probabilities: NDArray[np.float64] = (logits.squeeze(1).double() - log_weight).sigmoid().numpy()
         return probabilities
 
     def notes(self, states: ArrayLike) -> dict[str, int]:
@@ -181,9 +186,10 @@ def fit_state_probe(
     """Fit a probe to one hidden state of each answer that is known to be right or wrong.
 
     With the state of the last prompt token it is P(IK), with a state of the last token SAPLMA. Right answers weigh
-    wrong/right as counted in training, so that both labels weigh the same: the result is P(correct) as if half of the
-    answers were right. The weights kept are those with the lowest validation loss. The same arguments give the same
-    weights, bit for bit, on one kind of device; global random states are left as they were.
+    wrong/right as counted in training, so that both labels weigh the same; by `config.base_rate`, P(correct) is then
+    that among answers like the training ones, or as if half of all were right. The weights kept are those with the
+    lowest validation loss. The same arguments give the same weights, bit for bit, on one kind of device; global random
+    states are left as they were.
 
     Args:
         states: `[answers, width]`, any float type, finite.

@@ -48,6 +48,12 @@ class StateProbeConfig:
         False,
         "bring every column of the states to zero mean and unit variance first; else the states are read as they are",
     )
+    base_rate: str = setting(
+        "training",
+        "of right answers, that P(correct) is meant for. training: as many as in training, the logarithm of the weight "
+        "of right answers in the loss being subtracted from the logit; half: one half, as that weight makes it",
+        one_of=("training", "half"),
+    )
     accelerator: Accelerator = setting(
         Accelerator.cpu, "where it is trained; one seed gives the same bytes on one kind of device"
     )

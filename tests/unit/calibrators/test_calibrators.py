@@ -124,7 +124,7 @@ def test_every_map_keeps_the_order_and_stays_within_0_and_1(kind: Any, data: Any
     assert calibrated.max() <= 1
 
 
-@pytest.mark.parametrize("kind", [Kind.temperature, Kind.platt])
+@pytest.mark.parametrize("kind", [Kind.temperature, Kind.platt, Kind.intercept])
 @given(data=scored())
 @settings(max_examples=25, deadline=None)
 def test_maps_of_the_logit_tie_nothing(kind: Any, data: Any) -> None:
@@ -212,6 +212,8 @@ def test_save_and_load_return_the_same_calibrator(kind: Any, tmp_path: Path) -> 
         ("platt", lambda s: s["map"].update(slope=True), "Expected `map` in"),
         ("platt", lambda s: s["map"].update(intercept=math.nan), "Expected `map` in"),
         ("platt", lambda s: s["map"].update(intercept="0"), "Expected `map` in"),
+        ("platt", lambda s: s.update(kind="intercept"), "Expected `map` in"),
+        ("intercept", lambda s: s.update(kind="temperature"), "Expected `map` in"),
         ("isotonic", lambda s: s["map"]["confidence"].pop(), "Expected `map` in"),
         ("isotonic", lambda s: s["map"]["confidence"].reverse(), "Expected `map` in"),
         ("isotonic", lambda s: s["map"]["accuracy"].reverse(), "Expected `map` in"),
@@ -239,7 +241,7 @@ def test_a_missing_or_broken_file_is_refused(tmp_path: Path) -> None:
             Calibrator.load(tmp_path)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not Kind.intercept])
 def test_what_cannot_be_calibrated_is_refused_with_a_way_out(kind: Any) -> None:
     with pytest.raises(UserError, match=r"but got 3 right of 3\. Calibrate on more questions"):
         fit_calibrator(kind, [0.1, 0.5, 0.9], [1, 1, 1])
@@ -247,6 +249,10 @@ def test_what_cannot_be_calibrated_is_refused_with_a_way_out(kind: Any) -> None:
         fit_calibrator(kind, [0.1, 0.5, 0.9], [0, 0, 0])
     with pytest.raises(UserError, match=r"but got 0\.7 in all 3 rows\. Leave this method uncalibrated"):
         fit_calibrator(kind, [0.7, 0.7, 0.7], [0, 1, 1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_probability_and_no_label_is_refused(kind: Any) -> None:
     with pytest.raises(ValueError, match="Expected `p_correct` to lie in"):
         fit_calibrator(kind, [0.1, np.nan], [0, 1])
     with pytest.raises(ValueError, match="Expected `correct` to hold only 0, 1 or booleans"):
@@ -256,5 +262,6 @@ def test_what_cannot_be_calibrated_is_refused_with_a_way_out(kind: Any) -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(UserError, match="Expected `kind` to be one of temperature, platt, isotonic, but got 'beta'"):
+    kinds = "temperature, platt, isotonic, intercept"
+    with pytest.raises(UserError, match=f"Expected `kind` to be one of {kinds}, but got 'beta'"):
         fit_calibrator("beta", [0.1, 0.9], [0, 1])

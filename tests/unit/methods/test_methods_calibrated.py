@@ -158,7 +158,9 @@ def test_what_a_method_says_of_itself_passes_through() -> None:
         assert method.source in wrapped.source
     assert calibrated(P_TRUE, "platt").label == "P(True), Platt"
     # Made one after the other, they do not overwrite each other.
-    assert {calibrated(P_TRUE, kind).name for kind in Kind} == {"p_true_temperature", "p_true_platt", "p_true_isotonic"}
+    assert {calibrated(P_TRUE, kind).name for kind in Kind} == {
+        f"p_true_{kind}" for kind in ("temperature", "platt", "isotonic", "intercept")
+    }
 
 
 def test_the_recipe_holds_all_that_decides(settings: TrainingSettings) -> None:
@@ -199,7 +201,7 @@ def test_answers_without_a_confidence_are_left_out_and_counted(
 
 
 def test_what_cannot_be_calibrated_is_refused(answers: TrainingAnswers, settings: TrainingSettings) -> None:
-    with pytest.raises(UserError, match=r"`calibrator` to be one of temperature, platt, isotonic, but got 'b'"):
+    with pytest.raises(UserError, match=f"`calibrator` to be one of {', '.join(Kind)}, but got 'b'"):
         calibrated(P_TRUE, "b")
     for method in (P_TRUE, OWN_CCPS):
         with pytest.raises(UserError, match="right"):

@@ -12,6 +12,7 @@ from lightning.pytorch.loggers.logger import DummyLogger
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from safetensors.torch import load_file, save_file
+from scipy.special import expit, logit
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
@@ -76,6 +77,7 @@ def test_the_defaults_are_the_authors_later_settings() -> None:
         "clip_norm": 1.0,
         "validation_fraction": 0.1,
         "standardise": False,
+        "base_rate": "training",
         "accelerator": "cpu",
     }
 
@@ -129,8 +131,35 @@ def test_weights_make_p_correct_that_of_balanced_labels(answers: Answers) -> Non
     # Without a signal the best constant is one half, whatever the share of right answers.
     blind = make_answers(300, seed=0, right=0.9)
     blind = blind._replace(states=np.ones_like(blind.states))
-    probe = fit(blind, StateProbeConfig(hidden=[4], max_epochs=60, learning_rate=1e-2, dropout=0.0))
-    assert probe.predict(blind.states[:1]) == pytest.approx(0.5, abs=0.05)
+    config = StateProbeConfig(hidden=[4], max_epochs=60, learning_rate=1e-2, dropout=0.0, base_rate="half")
+    assert fit(blind, config).predict(blind.states[:1]) == pytest.approx(0.5, abs=0.05)
+    assert fit(blind, replace(config, base_rate="training")).predict(blind.states[:1]) == pytest.approx(0.9, abs=0.02)
+
+
+@pytest.mark.parametrize("right", [0.2, 0.8])
+def test_p_correct_is_on_average_the_base_rate_once_the_weight_is_taken_back(right: float) -> None:
+    # Right answers lie one standard deviation further along one direction, so P(correct) is known of each.
+    def answers_of(rows: int, seed: int) -> tuple[Answers, np.ndarray]:
+        answers = make_answers(rows, seed, right)
+        states = answers.states - (2 * answers.labels[:, None] * 12**-0.5).astype(np.float32)
+        log_odds = states.sum(axis=1) * 12**-0.5 - 0.5 + math.log(right / (1 - right))
+        return answers._replace(states=states), expit(log_odds.astype(np.float64))
+
+    config = StateProbeConfig(hidden=[8], max_epochs=40, learning_rate=3e-3, dropout=0.0)
+    known, _ = answers_of(3000, seed=0)
+    unseen, truth = answers_of(3000, seed=1)
+    said = fit(known, config).predict(unseen.states)
+    # Of 2,700 training answers the share of right ones has a standard error of 0.008, and so has the mean of the fit.
+    assert truth.mean() == pytest.approx(right, abs=0.01)
+    assert said.mean() == pytest.approx(right, abs=0.03)
+    assert np.abs(said - truth).mean() < 0.05
+    half = fit(known, replace(config, base_rate="half"))
+    balanced = expit(logit(truth) - logit(right))
+    assert half.predict(unseen.states).mean() == pytest.approx(balanced.mean(), abs=0.04)
+    assert abs(half.predict(unseen.states).mean() - right) > 0.15
+    # Only the log of the weight lies between the two, whatever the answer.
+    log_weight = math.log(half.training.positive_weight)
+    np.testing.assert_allclose(logit(half.predict(unseen.states)) - logit(said), log_weight, rtol=1e-9)
 
 
 def test_gradients_are_shortened_to_the_norm_and_short_ones_left_alone() -> None:
@@ -168,6 +197,7 @@ def test_the_best_epoch_is_kept_and_training_stops_when_patience_is_spent(answer
     assert probe.training.epochs == len(losses) - 1 == probe.training.best_epoch + 3 < 100
     held_out = split_by_question(answers.labels, answers.questions, 0.1, 0).validation
     p, y = probe.predict(answers.states[held_out]), answers.labels[held_out]
+    p = expit(logit(p) + math.log(probe.training.positive_weight))
     weighted = -np.where(y == 1, probe.training.positive_weight * np.log(p), np.log1p(-p)).mean()
     assert weighted == pytest.approx(min(losses), rel=1e-4)
     assert min(losses) < losses[-1]
@@ -206,7 +236,8 @@ def test_predictions_are_the_sigmoid_of_the_network(answers: Answers, config: St
     logits = probe.network(torch.from_numpy(answers.states)).detach().double().numpy()[:, 0]
     predicted = probe.predict(answers.states)
     assert predicted.dtype == np.float64
-    np.testing.assert_allclose(predicted, 1 / (1 + np.exp(-logits)), rtol=1e-6)
+    weight = probe.training.positive_weight
+    np.testing.assert_allclose(predicted, 1 / (1 + weight * np.exp(-logits)), rtol=1e-6)
     assert probe.predict(answers.states[:0]).shape == (0,)
 
 
@@ -263,7 +294,7 @@ def test_save_and_load_return_the_same_probe(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda s: s.update(format_version=2), "Expected `format_version` .* to be 1, but got 2"),
+        (lambda s: s.update(format_version=1), "Expected `format_version` .* to be 2, but got 1"),
         (lambda s: s.pop("width"), "Expected the keys in"),
         (lambda s: s.update(colour="red"), "Expected the keys in"),
         (lambda s: s["training"].pop("best_epoch"), "Expected the keys in"),
@@ -317,6 +348,7 @@ def test_all_faults_of_the_settings_come_in_one_message() -> None:
         patience=0,
         clip_norm=math.nan,
         validation_fraction=1.0,
+        base_rate="third",
     )
     with pytest.raises(SettingsError) as caught:
         check(config, "state_probe")
