@@ -3,15 +3,17 @@
 from rich.console import Console
 from rich.text import Text
 
+from ccps.core.visible import visible
+
 console = Console(highlight=False, soft_wrap=True)
 
 
 def say(step: str, title: str, sentence: str = "", *, state: str = "done") -> None:
     """Print the one line of a step: what it was about, what became of it, and what there is to know."""
     rest = " · ".join(part for part in (title, state, sentence) if part)
-    console.print(Text.assemble((f"{step:<9}", "bold"), " ", rest))
+    console.print(Text.assemble((f"{step:<9}", "bold"), " ", visible(rest)))
 
 
 def show(text: str) -> None:
     """Print lines as they are."""
-    console.print(Text(text))
+    console.print(Text(visible(text)))

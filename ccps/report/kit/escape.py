@@ -2,6 +2,8 @@
 
 import re
 
+from ccps.core.visible import visible
+
 _LATEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -44,9 +46,9 @@ _MARKDOWN = re.compile(
 
 def markdown_escape(text: str) -> str:
     """Text that Markdown shows as it stands on one line: as a paragraph, a heading, in a list or in a table's cell."""
-    return _MARKDOWN.sub(r"\\\g<0>", " ".join(text.split()))
+    return _MARKDOWN.sub(r"\\\g<0>", visible(" ".join(text.split())))
 
 
 def latex_escape(text: str) -> str:
     """Text that LaTeX typesets as it stands."""
-    return "".join(_LATEX.get(letter, letter) for letter in text).replace("\n", " ")
+    return "".join(_LATEX.get(letter, letter) for letter in visible(text)).replace("\n", " ")

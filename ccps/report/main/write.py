@@ -1,6 +1,5 @@
 """The report of an experiment: its sections in order, and every file that it is made of."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -149,8 +148,4 @@ def _write_disagreements(data: ReportData, folder: Path) -> list[Path]:
     """Every disagreement in full, with its columns even where there is none; no file where one grader worked alone."""
     if data.agreement.empty:
         return []
-    path = folder / "disagreements.csv"
-    table = data.disagreements.loc[:, list(DISAGREEMENT_COLUMNS)]
-    # A carriage return within a text ends the row for readers of CSV unless the text is quoted.
-    table.to_csv(path, index=False, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    return [path]
+    return [write_csv(data.disagreements.loc[:, list(DISAGREEMENT_COLUMNS)], folder / "disagreements.csv")]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from ccps.report.kit.escape import latex_escape, markdown_escape
+from ccps.report.kit.table import Table
 
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 SPECIAL = "\\`*_[]<>|~$&#{}^%!()-+=.:;/\"'0123456789 \tabé−–ρ↓"
@@ -69,3 +70,11 @@ def test_each_special_of_latex_has_a_backslash(letter: str) -> None:
 
 def test_greek_and_arrows_are_formulae_in_latex() -> None:
     assert latex_escape("ρ κ μ ↑ ↓ ≤ −1") == r"$\rho$ $\kappa$ $\mu$ $\uparrow$ $\downarrow$ $\leq$ $-$1"
+
+
+def test_hidden_characters_are_spelt_out_in_every_language() -> None:
+    text = "a\u202eb\x1bc"
+    shown = "a⟨U+202E⟩b⟨U+001B⟩c"
+    assert markdown_escape(text) == shown
+    assert latex_escape(text) == shown
+    assert shown in Table("", ["x"], [[text]]).html("label")
