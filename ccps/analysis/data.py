@@ -80,7 +80,7 @@ class ReportData:
     Attributes:
         title: heading of the report.
         question: one or two sentences that say what the experiment asked.
-        results: headline results, columns `RESULT_COLUMNS`; `seed` is missing where nothing is trained.
+        results: headline results, columns `RESULT_COLUMNS`; `seed` is missing where none is used.
             An optional column `reason` says why a value is missing.
         scores: one row per question, method and seed, columns `SCORE_COLUMNS`; `correct` is boolean.
         costs: columns `COST_COLUMNS`; bytes and peak_memory in bytes.

@@ -76,6 +76,12 @@ def curve_table(points: Sequence[CurvePoint]) -> pd.DataFrame:
     return table.rename(columns={"val_loss": "loss", "val_accuracy": "accuracy"})
 
 
+def no_curve() -> pd.DataFrame:
+    """The curve of what is not trained step by step: no rows."""
+    kinds = {"stage": "str", "step": "int64", "train_loss": "float64", "loss": "float64", "accuracy": "float64"}
+    return pd.DataFrame(columns=list(kinds)).astype(kinds)
+
+
 class Described:
     """What every method says of itself.
 
@@ -122,6 +128,8 @@ class TrainedMethod(Described, ABC):
 
     training_needs: ClassVar[frozenset[str]] = frozenset()
     """Needs that it reads when it is fitted, and not when it scores."""
+    is_seeded: ClassVar[bool] = True
+    """Whether a seed changes what it learns. If not, it is fitted once, and its scores have no seed."""
 
     def reads(self, *, for_training: bool = False) -> frozenset[str]:
         """All needs that it reads when it scores, or when it is trained."""
@@ -131,7 +139,7 @@ class TrainedMethod(Described, ABC):
     def fit(
         self, answers: TrainingAnswers, settings: TrainingSettings, seeds: Sequence[int], reporting: Reporting
     ) -> list[Fitted]:
-        """Learn from answers, once for each seed."""
+        """Learn from answers, once for each seed; a method that is not seeded is given one, which it does not read."""
 
     @abstractmethod
     def load(self, folder: Path) -> Fitted:

@@ -12,7 +12,7 @@ import pandas as pd
 from ccps.calibrators import Calibrator, Kind, fit_calibrator
 from ccps.core.errors import expected
 from ccps.core.stored import read_json, write_json
-from ccps.methods.base import Fitted, Method, TrainedMethod, TrainingAnswers, TrainingSettings
+from ccps.methods.base import Fitted, Method, TrainedMethod, TrainingAnswers, TrainingSettings, no_curve
 from ccps.methods.evidence import Evidence, FloatArray
 from ccps.probes import Reporting
 from ccps.probes.split import split_by_question
@@ -67,9 +67,8 @@ class Untrained:
         return {}
 
     def curve(self) -> pd.DataFrame:
-        """There is no training, so that no row has the columns of a training curve."""
-        kinds = {"stage": "str", "step": "int64", "train_loss": "float64", "loss": "float64", "accuracy": "float64"}
-        return pd.DataFrame(columns=list(kinds)).astype(kinds)
+        """There is none."""
+        return no_curve()
 
     def notes(self, evidence: Evidence) -> Mapping[str, Any]:
         """Nothing is changed on the way."""
@@ -207,6 +206,7 @@ def calibrated(method: Method | TrainedMethod, kind: str, held_out: float = HELD
         direction = method.direction
         needs = method.needs
         training_needs = method.training_needs if isinstance(method, TrainedMethod) else frozenset()
+        is_seeded = method.is_seeded if isinstance(method, TrainedMethod) else False
         reads_features = method.reads_features
         is_control = method.is_control
         takes = method.takes

@@ -22,6 +22,7 @@ class LTS(Calibrated):
     place = 50
     source = 'softmax over "no" and "yes" of a self-evaluation query, temperature fitted to training answers'
     needs = PTrue.needs
+    is_seeded = False
 
     def __init__(self) -> None:
         super().__init__(PTrue(), Kind.temperature)

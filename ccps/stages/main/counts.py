@@ -61,7 +61,8 @@ def _collapsed_counts(where: str, method: str, fitted: Artifact) -> list[Count]:
     dead = collapsed_seeds(fitted)
     if not dead:
         return []
-    what = f"seed{'s' if len(dead) > 1 else ''} {', '.join(map(str, dead))}: {ONE_P}"
+    named = [str(seed) for seed in dead if seed is not None]
+    what = f"seed{'s' if len(named) > 1 else ''} {', '.join(named)}: {ONE_P}" if named else ONE_P
     if method == REFERENCE:
         seed = exported_seed(fitted)
         what += "; no scorer is written" if seed is None else f"; the scorer is that of seed {seed}"

@@ -1,4 +1,4 @@
-"""Train one method, from every seed."""
+"""Train one method, from every seed if it has any."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,9 @@ from ccps.stages.main.runs import Side
 SPREADS = "spreads.json"
 COLLAPSED = "collapsed"
 
+_NO_SEED = "null"
+"""How JSON writes None where it is a name."""
+
 
 class _Trained(NamedTuple):
     """A fit, and how far its P(correct) varies over the answers that it was fitted to."""
@@ -28,11 +31,11 @@ class _Trained(NamedTuple):
 
 
 class FitStage(Stage):
-    """Trains a method on the graded answers to the training questions, once from each seed.
+    """Trains a method on the graded answers to the training questions, once from each seed, or once if it has none.
 
-    Writes the method's own files into a folder for each seed (`seed23`), the training curves as rows, and how far
-    P(correct) of each seed varies (`spreads.json`). A seed whose P hardly does has collapsed, which the line of the
-    stage says.
+    Writes the method's own files into a folder for each seed (`seed23`; `once` without seeds), the training curves as
+    rows, and how far P(correct) of each seed varies (`spreads.json`). A seed whose P hardly does has collapsed, which
+    the line of the stage says.
     """
 
     name = "fit"
@@ -54,12 +57,13 @@ class FitStage(Stage):
         self.head = head
         self.model = model
         self.settings = settings
-        self.seeds = list(seeds)
+        self.seeds: list[int | None] = list(seeds) if method.is_seeded else [None]
 
     @property
     def title(self) -> str:
         """What is trained, and how often."""
-        return f"{self.model}, {self.train_side.format}, {self.method.name}, {len(self.seeds)} seeds"
+        often = f"{len(self.seeds)} seeds" if self.method.is_seeded else "once"
+        return f"{self.model}, {self.train_side.format}, {self.method.name}, {often}"
 
     def inputs(self) -> Mapping[str, Any]:
         """What the method reads, grades, recipe and seeds."""
@@ -87,7 +91,7 @@ class FitStage(Stage):
         prefix = f"fit/{self.model}/{self.train_side.format}/{self.method.name}"
         reporting = Reporting(self.trainer.logger, prefix, on_progress=self.progress_within)
         with torch.enable_grad():  # the surrounding pass over the stage's work is a prediction
-            fits = self.method.fit(known, self.settings, self.seeds, reporting)
+            fits = self.method.fit(known, self.settings, [seed or 0 for seed in self.seeds], reporting)
         return [_Trained(fitted, spread(fitted.p_correct(known.evidence))) for fitted in fits]
 
     def save_shard(self, outputs: list[list[_Trained]], folder: Path) -> Mapping[str, float]:
@@ -97,7 +101,8 @@ class FitStage(Stage):
             own = folder / _folder(seed)
             own.mkdir(parents=True)
             fitted.save(own)
-            curves.append(fitted.curve().assign(seed=seed))
+            curve = fitted.curve()
+            curves.append(curve.assign(seed=pd.array([seed] * len(curve), dtype="Int64")))
         pd.concat(curves, ignore_index=True).to_parquet(folder / ROWS, index=False)
         spreads = {seed: trained.spread for seed, trained in zip(self.seeds, outputs[0], strict=True)}
         (folder / SPREADS).write_text(json.dumps(spreads, indent=2) + "\n")
@@ -110,34 +115,42 @@ class FitStage(Stage):
         """
         shard = artifact.shard_folder(0)
         fitted = self.method.load(shard / _folder(self.seeds[0]))
-        dead = {f"seed {seed} gives {ONE_P}": 1 for seed in _collapsed(_read_spreads(shard / SPREADS))}
+        dead = {f"{_who(seed)} gives {ONE_P}": 1 for seed in _collapsed(_read_spreads(shard / SPREADS))}
         return with_reasons({"parameters": fitted.parameters, **fitted.summary(), COLLAPSED: dead})
 
 
-def seed_folder(fitted: Artifact, seed: int) -> Path:
-    """The folder of a complete fit artifact that holds what was learnt from one seed, its files checked."""
+def seed_folder(fitted: Artifact, seed: int | None) -> Path:
+    """The folder of a complete fit artifact that holds what was learnt from one seed, its files checked.
+
+    The seed is None for a method that is fitted once, as in all that follows.
+    """
     start = f"{_folder(seed)}/"
     folders = {fitted.path(name).parent for name in fitted.files() if name.startswith(start)}
     return min(folders, key=lambda folder: len(folder.parts))
 
 
-def spreads(fitted: Artifact) -> dict[int, float]:
+def spreads(fitted: Artifact) -> dict[int | None, float]:
     """Standard deviation of P(correct) over the training answers, by seed, of a complete fit artifact."""
     return _read_spreads(fitted.path(SPREADS))
 
 
-def collapsed_seeds(fitted: Artifact) -> list[int]:
+def collapsed_seeds(fitted: Artifact) -> list[int | None]:
     """The seeds of a complete fit artifact that give one P for every answer."""
     return _collapsed(spreads(fitted))
 
 
-def _collapsed(found: Mapping[int, float]) -> list[int]:
+def _collapsed(found: Mapping[int | None, float]) -> list[int | None]:
     return [seed for seed, value in found.items() if is_collapsed(value)]
 
 
-def _read_spreads(path: Path) -> dict[int, float]:
-    return {int(seed): float(value) for seed, value in json.loads(path.read_text()).items()}
+def _read_spreads(path: Path) -> dict[int | None, float]:
+    stored = json.loads(path.read_text())
+    return {None if seed == _NO_SEED else int(seed): float(value) for seed, value in stored.items()}
 
 
-def _folder(seed: int) -> str:
-    return f"seed{seed}"
+def _folder(seed: int | None) -> str:
+    return "once" if seed is None else f"seed{seed}"
+
+
+def _who(seed: int | None) -> str:
+    return "the fit" if seed is None else f"seed {seed}"

@@ -132,7 +132,7 @@ class ReportStage(Stage):
             facts.append(Fact(f"{run.model} on {test.side.label}", right))
         radius = f"radius {self.config.perturbation.radius:g} in {self.config.perturbation.steps} steps"
         facts.append(Fact("Perturbation", radius))
-        facts.append(Fact("Whatever learns", f"is trained from each of {len(self.config.seeds)} seeds"))
+        facts.append(Fact("What starts at random", f"is trained from each of {len(self.config.seeds)} seeds"))
         return facts
 
     def _run(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ SILENT = "the method says nothing of them"
 
 
 class ScoreStage(Stage):
-    """Rows of question id, P(correct), `correct` and, if the method is trained, seed; all questions for each seed."""
+    """Rows of question id, P(correct), `correct` and, if the method learns from seeds, seed; all questions for each."""
 
     name = "score"
     version = 3
@@ -61,7 +61,6 @@ class ScoreStage(Stage):
         if isinstance(self.method, Method):
             return self.method
         assert self.trained is not None
-        assert seed is not None
         return self.method.load(seed_folder(self.trained, seed))
 
     def plan(self) -> Sequence[Sequence[Work]]:

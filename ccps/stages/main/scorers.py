@@ -15,7 +15,7 @@ from ccps.stages.main.runs import REFERENCE, ModelRun
 def exported_seed(fitted: Artifact) -> int | None:
     """The first seed of a complete fit artifact whose probe is alive; None where none is."""
     dead = collapsed_seeds(fitted)
-    return next((seed for seed in spreads(fitted) if seed not in dead), None)
+    return next((seed for seed in spreads(fitted) if seed is not None and seed not in dead), None)
 
 
 def save_scorers(run: ModelRun, config: Config, folder: Path) -> list[Path]:
