@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ccps.asking.interview import Answer, Interview
@@ -14,9 +15,10 @@ from ccps.core.errors import UserError, expected
 from ccps.data.records import Question
 from ccps.data.values import as_list, as_text, refuse_printed
 from ccps.llm import LanguageModel, ModelFiles, find_model, load_model
+from ccps.methods import Evidence, Fitted, find_method
 from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
-from ccps.perturbation import Head, stability_features
-from ccps.probes import FittedProbe
+from ccps.needs.base import NEEDS, Given, is_portable
+from ccps.perturbation import FEATURE_NAMES, Head, stability_features
 
 
 @dataclass(frozen=True)
@@ -27,36 +29,47 @@ class Confidence:
         question_id: id of the question.
         answer: the answer that was judged.
         p_correct: P(the answer is correct), in [0, 1]; higher means more confident. NaN if the answer is empty.
-        source: what said so.
+        source: the method that said so, as readers know it.
         is_cut: whether the model was cut off at the limit of tokens before it had ended its answer.
-        is_truncated: whether the answer is longer than the probe reads, so that only its first tokens count.
+        is_truncated: whether the answer is longer than the method reads, so that only its first tokens count.
     """
 
     question_id: str
     answer: str
     p_correct: float
-    source: str = "CCPS probe"
+    source: str = "CCPS"
     is_cut: bool = False
     is_truncated: bool = False
 
 
 class ConfidenceScorer:
-    """Asks a language model and says how probable it is that each answer is correct (CCPS, arXiv 2505.21772).
+    """Asks a language model and says how probable it is that each answer is correct, by any method that was exported.
 
-    >>> scorer = ConfidenceScorer.load("outputs/embedded/scorers/qwen25_coder_1b5")  # doctest: +SKIP
+    >>> scorer = ConfidenceScorer.load("outputs/embedded/scorers/qwen25_coder_1b5/mc/best")  # doctest: +SKIP
     >>> question = {"text": "What is 7 × 8?", "options": ["54", "56", "63", "48"]}  # doctest: +SKIP
     >>> scorer.score([question])  # doctest: +SKIP
-    [Confidence(question_id='0', answer='b', p_correct=0.83, source='CCPS probe')]
+    [Confidence(question_id='0', answer='b', p_correct=0.83, source='Stack')]
 
     Args:
-        probe: the fitted probe.
-        settings: the model it belongs to, and how that is asked and perturbed.
+        fitted: what the method has learnt.
+        settings: which method it is, the model it belongs to, and how that is asked and perturbed.
         device: where the model runs: `auto`, `cpu`, `cuda`, ….
+
+    Raises:
+        UserError: there is no such method, or it takes more than one pass over question and answer.
     """
 
-    def __init__(self, probe: FittedProbe, settings: ScorerSettings, device: str = "auto") -> None:
-        self.probe = probe
+    def __init__(self, fitted: Fitted, settings: ScorerSettings, device: str = "auto") -> None:
+        self.fitted = fitted
         self.settings = settings
+        self.method = find_method(settings.method, settings.calibrator)
+        if not is_portable(self.method):
+            raise expected(
+                "the method of a scorer",
+                "one that reads nothing but a question and its answer",
+                f"`{self.method.name}`",
+                "Run the main job, which writes a scorer for every method that can be one.",
+            )
         self._device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
     @classmethod
@@ -67,11 +80,11 @@ class ConfidenceScorer:
             UserError: there is no scorer there, or its files are broken.
         """
         stored = StoredScorer.load(path_or_repo)
-        return cls(stored.probe, stored.settings, device)
+        return cls(stored.fitted, stored.settings, device)
 
     def save(self, path: str | Path) -> None:
-        """Write `probe.safetensors`, `probe.json` and `scorer.json` into a folder; no weights of the LLM."""
-        StoredScorer(self.probe, self.settings).save(path)
+        """Write what the method has learnt and `scorer.json` into a folder; no weights of the LLM, no pickle."""
+        StoredScorer(self.fitted, self.settings).save(path)
 
     def score(
         self, questions: Sequence[Question | Mapping[str, Any]], answers: Sequence[str] | None = None
@@ -80,33 +93,41 @@ class ConfidenceScorer:
 
         Args:
             questions: as `Question` or as mappings with `text`, with `options` if they are multiple choice, and with
-                `id` if wanted; of the format that the probe was fitted on.
+                `id` if wanted; of the format that the method was fitted on.
             answers: an answer per question (an option letter, or a text); without them the model answers.
 
         Returns:
             One confidence per question, in their order. Where the model answers with nothing there is no token to
-            probe: `p_correct` is NaN.
+            read: `p_correct` is NaN, as it is where the method has nothing to say.
 
         Raises:
             UserError: a question has no text, or options where there should be none or none where there should be
                 some; an answer is empty, numbers do not fit, a prompt is longer than the context window, or the model
-                is not the one the probe was fitted on.
+                is not the one the method was fitted on.
         """
         asked = [_question(item, index, self.settings.format) for index, item in enumerate(questions)]
         if not asked:
             return []
         if answers is not None:
             asked = _with_answers(asked, answers)
-        given = Interview(self._model, asked, self.settings.manner).answer_all()
+        collect = [name for name in self.method.reads() if NEEDS[name].is_collected]
+        given = Interview(self._model, asked, self.settings.manner, collect).answer_all()  # type: ignore[arg-type]
+        filled = [place for place, answer in enumerate(given) if answer.tokens]
+        p_correct, is_truncated = dict[int, float](), dict[int, bool]()
+        if filled:
+            evidence = self._evidence([asked[place] for place in filled], [given[place] for place in filled])
+            p_correct = dict(zip(filled, self.fitted.p_correct(evidence).tolist(), strict=True))
+            is_truncated = dict(zip(filled, self._truncated(evidence), strict=True))
         return [
             Confidence(
                 question.id,
                 answer.text,
-                p,
+                p_correct.get(place, math.nan),
+                self.method.label,
                 is_cut=answer.is_cut,
-                is_truncated=bool(answer.tokens) and self.probe.truncated([len(answer.tokens)]) > 0,
+                is_truncated=is_truncated.get(place, False),
             )
-            for question, answer, p in zip(asked, given, self._p_correct(given), strict=True)
+            for place, (question, answer) in enumerate(zip(asked, given, strict=True))
         ]
 
     @cached_property
@@ -125,20 +146,35 @@ class ConfidenceScorer:
     def _head(self) -> Head:
         return self._model.head.to(torch.device("cpu"), torch.float32)
 
-    def _p_correct(self, answers: Sequence[Answer]) -> list[float]:
-        """P(correct) of each answer, NaN for those without a token."""
-        filled = [answer for answer in answers if answer.tokens]
-        if not filled:
-            return [math.nan] * len(answers)
-        features = stability_features(
-            torch.cat([answer.states for answer in filled]).cpu(),
-            self._head,
-            torch.tensor([token for answer in filled for token in answer.tokens]),
-            radius=self.settings.radius,
-            steps=self.settings.steps,
+    def _evidence(self, questions: Sequence[Question], answers: Sequence[Answer]) -> Evidence:
+        """What the method reads of answers of at least one token."""
+        given = Given(self._model, self._head, questions, answers)
+        lengths = np.array([len(answer.tokens) for answer in answers])
+        # Nobody looks at the features of a method that does not read them.
+        features = np.full((lengths.sum(), len(FEATURE_NAMES)), np.nan, dtype=np.float32)
+        if self.method.reads_features:
+            features = stability_features(
+                torch.cat([answer.states for answer in answers]).cpu(),
+                self._head,
+                torch.tensor([token for answer in answers for token in answer.tokens]),
+                radius=self.settings.radius,
+                steps=self.settings.steps,
+                direction=self.method.direction,
+            ).numpy()
+        return Evidence(
+            features,
+            lengths,
+            len(self._head.weight),
+            [answer.text for answer in answers],
+            {name: NEEDS[name].of_given(given) for name in sorted(self.method.reads())},
         )
-        known = iter(self.probe.predict(features.numpy(), [len(answer.tokens) for answer in filled]).tolist())
-        return [next(known) if answer.tokens else math.nan for answer in answers]
+
+    def _truncated(self, evidence: Evidence) -> list[bool]:
+        """Of which answers the method reads only the first tokens."""
+        answers = range(len(evidence.lengths))
+        if not self.fitted.notes(evidence).get("truncated"):
+            return [False for _ in answers]
+        return [bool(self.fitted.notes(evidence.select(np.array([one]))).get("truncated")) for one in answers]
 
 
 def _question(item: Question | Mapping[str, Any], index: int, format: str) -> Question:

@@ -53,11 +53,16 @@ class CCPS(TrainedMethod):
         probes = fit_probes(tasks, settings.probe, on_progress=reporting.on_progress)
         for seed, probe in zip(seeds, probes, strict=True):
             reporting.for_seed(seed).log(probe.training.curve)
-        return [FittedByProbe(probe, _inputs) for probe in probes]
+        return [by_probe(probe) for probe in probes]
 
     def load(self, folder: Path) -> Fitted:
         """Read the probe."""
-        return FittedByProbe(FittedProbe.load(folder), _inputs)
+        return by_probe(FittedProbe.load(folder))
+
+
+def by_probe(probe: FittedProbe) -> Fitted:
+    """A probe that reads the features of every token."""
+    return FittedByProbe(probe, _inputs)
 
 
 def _inputs(evidence: Evidence) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""The probe of CCPS as it is given away: with the model that it belongs to, and how that is asked and perturbed."""
+"""A method as it is given away: what it has learnt, the model that it belongs to, how that is asked and perturbed."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -8,27 +8,35 @@ from typing import NamedTuple
 from ccps.asking.interview import Manner
 from ccps.core.console import say
 from ccps.core.errors import expected
+from ccps.methods.base import Fitted, Method
+from ccps.methods.calibrated import Untrained
+from ccps.methods.fitted import FittedByProbe
+from ccps.methods.registry import find_method
 from ccps.probes import ONE_P, FittedProbe, is_collapsed
 from ccps.settings.model import ModelConfig
 
 _SETTINGS = "scorer.json"
-_FORMAT_VERSION = 2
+_FORMAT_VERSION = 3
+_BEFORE = 2
+"""Version of scorers that hold a probe of CCPS and do not say so."""
 
 
 @dataclass(frozen=True)
 class ScorerSettings:
-    """What a scorer needs beside its probe.
+    """What a scorer needs beside what its method has learnt.
 
     Attributes:
         model_name: name of the language model.
         model: where its weights lie.
-        fingerprint: hash of the weights the probe was fitted on.
+        fingerprint: hash of the weights the method was fitted on.
         radius: largest perturbation radius.
         steps: perturbation steps.
-        format: of the questions that the probe was fitted on: `mc` (multiple choice) or `oe` (open-ended).
+        format: of the questions that the method was fitted on: `mc` (multiple choice) or `oe` (open-ended).
         manner: how questions are put to the model.
+        method: name of the method.
+        calibrator: kind of the calibrator on top of it; None if it has none.
         spread: standard deviation of P(correct) over the answers that the probe was fitted to; None where it is not
-            known, as of scorers that were saved before it was measured.
+            known, as of scorers that were saved before it was measured, or of methods that learn nothing.
     """
 
     model_name: str
@@ -38,20 +46,34 @@ class ScorerSettings:
     steps: int
     format: str
     manner: Manner
+    method: str = "ccps"
+    calibrator: str | None = None
     spread: float | None = None
 
 
 class StoredScorer(NamedTuple):
-    """A fitted probe with its settings, as files."""
+    """What a method has learnt, with its settings, as files."""
 
-    probe: FittedProbe
+    fitted: Fitted
     settings: ScorerSettings
+
+    @property
+    def probe(self) -> FittedProbe:
+        """The probe of CCPS, for those who read it on something else than answers.
+
+        Raises:
+            UserError: this is a scorer of another method.
+        """
+        if isinstance(self.fitted, FittedByProbe) and isinstance(self.fitted.probe, FittedProbe):
+            return self.fitted.probe
+        way_out = "Give the folder of a format itself (`…/scorers/<model>/oe`), which holds that of CCPS."
+        raise expected("the scorer", "a probe of CCPS", f"one of `{self.settings.method}`", way_out)
 
     @classmethod
     def load(cls, path_or_repo: str | Path) -> "StoredScorer":
         """Read what `save` wrote into a folder, or what a hub repository holds.
 
-        Of a probe that has collapsed a line says that it gives one P for every answer.
+        Of a fit that has collapsed a line says that it gives one P for every answer.
 
         Raises:
             UserError: there is no scorer there, or its files are broken.
@@ -61,8 +83,11 @@ class StoredScorer(NamedTuple):
             folder = _from_hub(str(path_or_repo))
         try:
             stored = json.loads((folder / _SETTINGS).read_text())
-            if stored.pop("format_version") != _FORMAT_VERSION:
+            version = stored.pop("format_version")
+            if version not in (_BEFORE, _FORMAT_VERSION):
                 raise ValueError(f"its format version is not {_FORMAT_VERSION}")
+            if version == _FORMAT_VERSION and "method" not in stored:
+                raise ValueError("it does not say which method it is of")
             parts = {"model": ModelConfig(**stored["model"]), "manner": Manner(**stored["manner"])}
             settings = ScorerSettings(**{**stored, **parts})
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -74,12 +99,14 @@ class StoredScorer(NamedTuple):
             ) from error
         if settings.spread is not None and is_collapsed(settings.spread):
             say("scorer", str(path_or_repo), f"this probe gives {ONE_P}", state="collapsed")
-        return cls(FittedProbe.load(folder), settings)
+        method = find_method(settings.method, settings.calibrator)
+        return cls(Untrained(method) if isinstance(method, Method) else method.load(folder), settings)
 
     def save(self, path: str | Path) -> None:
-        """Write `probe.safetensors`, `probe.json` and `scorer.json` into a folder; no weights of the LLM."""
+        """Write what was learnt and `scorer.json` into a folder: JSON and safetensors, no weights of the LLM."""
         folder = Path(path).expanduser()
-        self.probe.save(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.fitted.save(folder)
         stored = {"format_version": _FORMAT_VERSION, **asdict(self.settings)}
         (folder / _SETTINGS).write_text(json.dumps(stored, indent=2, sort_keys=True) + "\n")
 

@@ -9,7 +9,8 @@ import torch
 from ccps.core.artifacts import Artifact
 from ccps.core.errors import UserError, expected
 from ccps.methods.evidence import AnswerStates
-from ccps.needs.base import Need, Source, register
+from ccps.needs.base import Given, Need, Source, register
+from ccps.perturbation import Head
 from ccps.pipeline.model import load_head
 from ccps.tuning import Answered
 
@@ -51,10 +52,15 @@ class PromptStates(Need):
     """`[answers, d]` float32, the final-normed state of the last prompt token, which predicts the answer's first."""
 
     name = "prompt_states"
+    is_portable = True
 
     def read(self, source: Source, question_ids: Sequence[str]) -> npt.NDArray[np.float32]:
         """The first state of each answer."""
-        return np.stack([one.states[0].float().numpy() for one in _in_order(source.answers, question_ids)])
+        return _firsts([one.states for one in _in_order(source.answers, question_ids)])
+
+    def of_given(self, given: Given) -> npt.NDArray[np.float32]:
+        """The same."""
+        return _firsts([answer.states for answer in given.answers])
 
 
 @register
@@ -62,13 +68,17 @@ class StatesOfAnswers(Need):
     """`AnswerStates`, the final states of every answer token."""
 
     name = "answer_states"
+    is_portable = True
 
     def read(self, source: Source, question_ids: Sequence[str]) -> AnswerStates:
         """States and tokens, answer by answer, in float32."""
         answers = _in_order(source.answers, question_ids)
-        states = torch.cat([one.states for one in answers]).float()
-        tokens = torch.tensor([token for one in answers for token in one.answer])
-        return AnswerStates(states, tokens, load_head(source.head))
+        return _joined([one.states for one in answers], [one.answer for one in answers], load_head(source.head))
+
+    def of_given(self, given: Given) -> AnswerStates:
+        """The same."""
+        answers = given.answers
+        return _joined([one.states for one in answers], [one.tokens for one in answers], given.model.head)
 
 
 @register
@@ -81,10 +91,15 @@ class LayerStates(Need):
 
     name = "layer_states"
     is_collected = True
+    is_portable = True
 
     def read(self, source: Source, question_ids: Sequence[str]) -> npt.NDArray[np.float32]:
         """The states."""
         return _after_answers(source.answers, self.name, question_ids)
+
+    def of_given(self, given: Given) -> npt.NDArray[np.float32]:
+        """The same."""
+        return _after_given(given, self.name)
 
     def share_of_follow_up(self, answers: Artifact) -> float:
         """What ends the answer's turn."""
@@ -100,10 +115,15 @@ class PooledStates(Need):
 
     name = "pooled_states"
     is_collected = True
+    is_portable = True
 
     def read(self, source: Source, question_ids: Sequence[str]) -> npt.NDArray[np.float32]:
         """The means."""
         return _after_answers(source.answers, self.name, question_ids)
+
+    def of_given(self, given: Given) -> npt.NDArray[np.float32]:
+        """The same."""
+        return _after_given(given, self.name)
 
     def share_of_follow_up(self, answers: Artifact) -> float:
         """The answer's last token, which nobody has read before; the others were on the way."""
@@ -116,20 +136,43 @@ class SelfEvaluation(Need):
 
     name = "self_evaluation"
     is_collected = True
+    is_portable = True
 
     def read(self, source: Source, question_ids: Sequence[str]) -> npt.NDArray[np.float32]:
         """The logits."""
         return _after_answers(source.answers, self.name, question_ids)
+
+    def of_given(self, given: Given) -> npt.NDArray[np.float32]:
+        """The same."""
+        return _after_given(given, self.name)
 
     def share_of_follow_up(self, answers: Artifact) -> float:
         """All of it."""
         return 1.0
 
 
+def _firsts(states: Sequence[torch.Tensor]) -> npt.NDArray[np.float32]:
+    """The first state of each answer, `[answers, d]`."""
+    firsts: npt.NDArray[np.float32] = torch.stack([own[0].float().cpu() for own in states]).numpy()
+    return firsts
+
+
+def _joined(states: Sequence[torch.Tensor], tokens: Sequence[Sequence[int]], head: Head) -> AnswerStates:
+    """States and tokens, answer by answer, in float32."""
+    joined = torch.cat(list(states)).float().cpu()
+    return AnswerStates(joined, torch.tensor([token for own in tokens for token in own]), head)
+
+
 def _in_order(answers: Artifact, question_ids: Sequence[str]) -> list[Answered]:
     """The answers to some questions, in their order."""
     found = {one.question_id: one for one in stored_answers(answers)}
     return [found[question_id] for question_id in question_ids]
+
+
+def _after_given(given: Given, name: str) -> npt.NDArray[np.float32]:
+    """What was collected after each answer that has just been given, `[answers, …]` float32."""
+    found: npt.NDArray[np.float32] = torch.stack([getattr(one.after, name) for one in given.answers]).float().numpy()
+    return found
 
 
 def _after_answers(answers: Artifact, name: str, question_ids: Sequence[str]) -> npt.NDArray[np.float32]:

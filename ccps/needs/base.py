@@ -5,10 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from ccps.asking.interview import Manner
+from ccps.asking.interview import Answer, Manner
 from ccps.core.artifacts import Artifact
 from ccps.core.registry import LAST, Registry
 from ccps.data.records import Question
+from ccps.llm import LanguageModel
+from ccps.methods import Method, TrainedMethod
+from ccps.perturbation import Head
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Stage
 from ccps.settings.experiment import Config
@@ -82,6 +85,22 @@ class Source(NamedTuple):
         return self.made
 
 
+class Given(NamedTuple):
+    """Answers that a model has just given: what a need is made of where nothing is stored.
+
+    Attributes:
+        model: what answered.
+        head: its output head, in float32 on the CPU.
+        questions: what was asked.
+        answers: of at least one token each.
+    """
+
+    model: LanguageModel
+    head: Head
+    questions: Sequence[Question]
+    answers: Sequence[Answer]
+
+
 class Need(ABC):
     """Something that methods read of a model beyond features and texts: how it comes about, and how it is read back.
 
@@ -95,6 +114,7 @@ class Need(ABC):
         is_collected: whether it is read after each answer, see `ccps.asking.follow_up`, so that the answer stage must
             know of it.
         is_tuned: whether the model itself learns from the training answers for it.
+        is_portable: whether `of_given` makes it, so that methods which read it can be taken along as scorers.
     """
 
     name: ClassVar[str]
@@ -102,6 +122,7 @@ class Need(ABC):
     stages: ClassVar[tuple[type[Stage], ...]] = ()
     is_collected: ClassVar[bool] = False
     is_tuned: ClassVar[bool] = False
+    is_portable: ClassVar[bool] = False
 
     def training(self, train: AnsweredQuestions, respondent: Respondent, config: Config) -> Stage | None:
         """What must be learnt from the training side first, if anything."""
@@ -116,6 +137,10 @@ class Need(ABC):
     @abstractmethod
     def read(self, source: Source, question_ids: Sequence[str]) -> Any:
         """Its value for some questions, in their order, as `Evidence.needs` holds it."""
+
+    def of_given(self, given: Given) -> Any:
+        """Its value for answers that have just been given, by the same arithmetic as `read`."""
+        raise NotImplementedError
 
     def share_of_follow_up(self, answers: Artifact) -> float:
         """Of the tokens that are read after every answer, the share that must be read for it."""
@@ -136,3 +161,8 @@ def register(need: type[N]) -> type[N]:
     """
     NEEDS.register(need.name, need())
     return need
+
+
+def is_portable(method: Method | TrainedMethod) -> bool:
+    """Whether a scorer can compute all that a method reads: from one pass over question and answer, nothing sampled."""
+    return not method.is_control and all(need in NEEDS and NEEDS[need].is_portable for need in method.reads())

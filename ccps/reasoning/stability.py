@@ -43,9 +43,9 @@ def check_step_probe(scorer: StoredScorer, fingerprint: str) -> None:
         fingerprint: of the model that wrote the traces.
 
     Raises:
-        UserError: the probe is for multiple choice, or was fitted on other weights.
+        UserError: the probe is for multiple choice, or was fitted on other weights, or the scorer is not CCPS's.
     """
-    settings = scorer.settings
+    settings, _ = scorer.settings, scorer.probe
     if settings.format != "oe":
         raise expected(
             "the probe for the steps",

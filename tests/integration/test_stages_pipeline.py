@@ -227,14 +227,16 @@ def test_two_models_on_two_benchmarks_without_the_probe(tiny: Tiny, tmp_path: Pa
         ("second", "boats"),
         ("second", "ships"),
     ]
-    assert set(table["method"]) == {"entropy", "answer_probability"}
+    two = {"entropy", "answer_probability"}
+    assert set(table["method"]) == two
     assert len(table) == 2 * 2 * 2 * len(METRICS)
     own = table[(table["model"] == "tiny_random") & (table["benchmark"] == "boats")].set_index(["method", "metric"])
     before = results(finished.output).set_index(["method", "metric"])
     pd.testing.assert_series_equal(own["value"], before["value"][own.index])
     first, other = (table[table["model"] == name]["value"].to_numpy() for name in ("tiny_random", "second"))
     assert (first != other).any()
-    assert not (tiny.output / "scorers").exists()
+    written = {path.parent.relative_to(tiny.output / "scorers") for path in tiny.output.rglob("scorer.json")}
+    assert written == {Path(model, "mc", one) for model in ("tiny_random", "second") for one in two}
     assert len(list((tiny.artifacts / "head").iterdir())) == 2
 
 

@@ -1,5 +1,6 @@
 """The front door, on a tiny random model: what it computes is checked against the pieces, step by step."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,9 @@ from ccps.core.errors import UserError
 from ccps.data.prompts import chat_messages
 from ccps.data.records import Question
 from ccps.llm import LanguageModel, ModelConfig, find_model, prompt_ids
+from ccps.methods import METHODS
+from ccps.methods.calibrated import Untrained
+from ccps.methods.ccps import by_probe
 from ccps.methods.stored_scorer import ScorerSettings
 from ccps.perturbation import stability_features
 from ccps.probes import FittedProbe, ProbeConfig, fit_probe
@@ -48,7 +52,7 @@ def make_scorer(probe: FittedProbe, tiny_config: Callable[..., ModelConfig]) -> 
             "format": "mc",
             "manner": Manner(),
         }
-        return ConfidenceScorer(probe, ScorerSettings(**{**settings, **changes}), device="cpu")  # type: ignore[arg-type]
+        return ConfidenceScorer(by_probe(probe), ScorerSettings(**{**settings, **changes}), device="cpu")  # type: ignore[arg-type]
 
     return make
 
@@ -103,7 +107,9 @@ def open_probe() -> FittedProbe:
 def test_open_answers_are_scored_on_all_their_tokens(
     make_scorer: Callable[..., ConfidenceScorer], open_probe: FittedProbe
 ) -> None:
-    scorer = ConfidenceScorer(open_probe, make_scorer(format="oe", manner=Manner(max_new_tokens=5)).settings, "cpu")
+    scorer = ConfidenceScorer(
+        by_probe(open_probe), make_scorer(format="oe", manner=Manner(max_new_tokens=5)).settings, "cpu"
+    )
     questions = [{"id": "one", "text": "Who?"}, {"id": "two", "text": "What is it, if anything, and why?"}]
     lm = scorer._model
     records = [Question(str(q["id"]), "", str(q["text"]), (), (), "", "") for q in questions]
@@ -123,7 +129,7 @@ def test_open_answers_are_scored_on_all_their_tokens(
 def test_an_empty_answer_has_no_confidence(
     make_scorer: Callable[..., ConfidenceScorer], open_probe: FittedProbe
 ) -> None:
-    scorer = ConfidenceScorer(open_probe, make_scorer(format="oe").settings, "cpu")
+    scorer = ConfidenceScorer(by_probe(open_probe), make_scorer(format="oe").settings, "cpu")
     lm = scorer._model
     prompt = prompt_ids(lm.tokenizer, chat_messages(Question("", "", "Who?", (), (), "", "")))
     first = int(lm.model(input_ids=torch.tensor([prompt])).logits[0, -1].argmax())
@@ -146,6 +152,38 @@ def test_saved_scorer_gives_the_same_scores(make_scorer: Callable[..., Confidenc
     assert loaded.settings == scorer.settings
     assert loaded.score(QUESTIONS) == scorer.score(QUESTIONS)
     assert {path.suffix for path in (tmp_path / "scorer").iterdir()} == {".json", ".safetensors"}
+
+
+def test_a_scorer_of_before_is_one_of_ccps(make_scorer: Callable[..., ConfidenceScorer], tmp_path: Path) -> None:
+    scorer = make_scorer()
+    scorer.save(tmp_path)
+    path = tmp_path / "scorer.json"
+    stored = json.loads(path.read_text())
+    assert stored["method"] == "ccps"
+    del stored["method"], stored["calibrator"]
+    path.write_text(json.dumps({**stored, "format_version": 2}))
+    assert ConfidenceScorer.load(tmp_path, "cpu").settings == scorer.settings
+    path.write_text(json.dumps(stored))
+    with pytest.raises(UserError, match="does not say which method"):
+        ConfidenceScorer.load(tmp_path)
+
+
+def test_a_method_that_learns_nothing(make_scorer: Callable[..., ConfidenceScorer], tmp_path: Path) -> None:
+    own = make_scorer(method="answer_probability").settings
+    ConfidenceScorer(Untrained(METHODS["answer_probability"]), own).save(tmp_path)  # type: ignore[arg-type]
+    scorer = ConfidenceScorer.load(tmp_path, "cpu")
+    lm = scorer._model
+    for question, score in zip(QUESTIONS, scorer.score(QUESTIONS), strict=True):
+        record = Question("", "", question["text"], tuple(question["options"]), (), "", "")  # type: ignore[arg-type]
+        logits = lm.model(input_ids=torch.tensor([prompt_ids(lm.tokenizer, chat_messages(record))])).logits[0, -1]
+        assert score.p_correct == pytest.approx(float(logits.softmax(0).max()), abs=1e-6)
+        assert score.source == "Answer probability"
+
+
+def test_a_method_that_takes_samples_is_no_scorer(make_scorer: Callable[..., ConfidenceScorer]) -> None:
+    own = make_scorer(method="self_consistency").settings
+    with pytest.raises(UserError, match="nothing but a question and its answer, but got `self_consistency`"):
+        ConfidenceScorer(Untrained(METHODS["self_consistency"]), own)  # type: ignore[arg-type]
 
 
 def test_nothing_to_score(make_scorer: Callable[..., ConfidenceScorer]) -> None:
@@ -195,8 +233,8 @@ def test_folders_that_hold_no_scorer(make_scorer: Callable[..., ConfidenceScorer
         ConfidenceScorer.load(tmp_path)
     make_scorer().save(tmp_path)
     settings = tmp_path / "scorer.json"
-    settings.write_text(settings.read_text().replace('"format_version": 2', '"format_version": 1'))
-    with pytest.raises(UserError, match="format version is not 2"):
+    settings.write_text(settings.read_text().replace('"format_version": 3', '"format_version": 1'))
+    with pytest.raises(UserError, match="format version is not 3"):
         ConfidenceScorer.load(tmp_path)
     with pytest.raises(UserError, match=r"outputs/<experiment>/scorers"):
         ConfidenceScorer.load("nobody/nothing-here")

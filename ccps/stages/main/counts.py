@@ -14,7 +14,7 @@ from ccps.stages.main.fit import collapsed_seeds
 from ccps.stages.main.questions import AllQuestions
 from ccps.stages.main.runs import REFERENCE, Count, ModelRun, Side, Tested
 from ccps.stages.main.score import SILENT
-from ccps.stages.main.scorers import exported_seed
+from ccps.stages.main.scorers import living_seeds
 
 TRUNCATED = "longer than the probe reads: kept whole, but only their first tokens are read"
 
@@ -64,8 +64,8 @@ def _collapsed_counts(where: str, method: str, fitted: Artifact) -> list[Count]:
     named = [str(seed) for seed in dead if seed is not None]
     what = f"seed{'s' if len(named) > 1 else ''} {', '.join(named)}: {ONE_P}" if named else ONE_P
     if method == REFERENCE:
-        seed = exported_seed(fitted)
-        what += "; no scorer is written" if seed is None else f"; the scorer is that of seed {seed}"
+        alive = living_seeds(fitted)
+        what += f"; the scorer is that of seed {alive[0]}" if alive else "; no scorer is written"
     return [Count(f"collapsed probes, {where}", len(dead), what)]
 
 

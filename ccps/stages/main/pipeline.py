@@ -70,7 +70,8 @@ class Pipeline:
         files = copy_report(report, output)
         for run in runs:
             with output_errors(output):
-                files += save_scorers(run, self.config, output / "scorers" / run.model)
+                chosen = list(self.config.method.values())
+                files += save_scorers(run, chosen, self.config, output / "scorers" / run.model)
         forget_others(output, files)
         show((output / "claims.txt").read_text(encoding="utf-8"))
         say("output", self.config.experiment, f"open {output / 'report.html'}", state="written")

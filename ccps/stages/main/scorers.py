@@ -1,53 +1,89 @@
-"""The probes of an experiment as scorers that users load."""
+"""The methods of an experiment as scorers that users load."""
 
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ccps.core.artifacts import Artifact
 from ccps.core.console import say
+from ccps.methods import Fitted, Method, find_method
+from ccps.methods.calibrated import Untrained
 from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
-from ccps.probes import ONE_P, FittedProbe
+from ccps.needs.base import is_portable
+from ccps.probes import ONE_P
 from ccps.settings.experiment import Config
+from ccps.settings.method import MethodConfig
 from ccps.stages.main.answer import manner_of
 from ccps.stages.main.fit import collapsed_seeds, seed_folder, spreads
 from ccps.stages.main.runs import REFERENCE, ModelRun
 
 
-def exported_seed(fitted: Artifact) -> int | None:
-    """The first seed of a complete fit artifact whose probe is alive; None where none is."""
+def living_seeds(fitted: Artifact) -> list[int | None]:
+    """The seeds of a complete fit artifact that do not give one P for every answer; None where it has none."""
     dead = collapsed_seeds(fitted)
-    return next((seed for seed in spreads(fitted) if seed is not None and seed not in dead), None)
+    return [seed for seed in spreads(fitted) if seed not in dead]
 
 
-def save_scorers(run: ModelRun, config: Config, folder: Path) -> list[Path]:
-    """Write CCPS's probe of the first seed that is alive, for each format into a folder of its own.
+def save_scorers(run: ModelRun, methods: Sequence[MethodConfig], config: Config, folder: Path) -> list[Path]:
+    """Write every method that a scorer can compute, for each format into a folder of its own name.
 
-    Where the first seed gives one P for every answer, and where all do, so that nothing is written, a line says so.
+    What was learnt is that of the first seed that is alive. Where the first seed gives one P for every answer, and
+    where all do, so that nothing is written, a line says so. The folder of a format itself holds CCPS.
 
     Returns:
         All files.
     """
     files: list[Path] = []
     for form, by_method in run.trained.items():
-        if REFERENCE not in by_method:
-            continue
-        fitted = by_method[REFERENCE]
-        seed = exported_seed(fitted)
-        first = config.seeds[0]
-        if seed is None:
-            say("scorer", f"{run.model}, {form}", f"every seed gives {ONE_P}", state="not written")
-            continue
-        if seed != first:
-            say("scorer", f"{run.model}, {form}", f"seed {first} gives {ONE_P}", state=f"that of seed {seed}")
-        settings = ScorerSettings(
-            model_name=run.model,
-            model=config.model[run.model],
-            fingerprint=run.trains[form].answers.inputs["model"],
-            radius=config.perturbation.radius,
-            steps=config.perturbation.steps,
-            format=form,
-            manner=manner_of(config.answering, config.model[run.model]),
-            spread=spreads(fitted)[seed],
-        )
-        StoredScorer(FittedProbe.load(seed_folder(fitted, seed)), settings).save(folder / form)
-        files += [path for path in (folder / form).rglob("*") if path.is_file()]
+        for chosen in methods:
+            scorer = _scorer(run, form, chosen, by_method, config)
+            if scorer is not None:
+                name = find_method(chosen.name, chosen.calibrator).name
+                for own in [folder / form / name, *([folder / form] if name == REFERENCE else [])]:
+                    files += _save(scorer, own)
     return files
+
+
+def _save(scorer: StoredScorer, folder: Path) -> list[Path]:
+    """Save into a folder that may hold other files; returns those of the scorer."""
+    with TemporaryDirectory() as place:
+        scorer.save(place)
+        shutil.copytree(place, folder, dirs_exist_ok=True)
+        return [folder / path.relative_to(place) for path in Path(place).rglob("*") if path.is_file()]
+
+
+def _scorer(
+    run: ModelRun, form: str, chosen: MethodConfig, trained: Mapping[str, Artifact], config: Config
+) -> StoredScorer | None:
+    """A method with what it has learnt from answers of a format; None if no scorer can compute it, or all is dead."""
+    method = find_method(chosen.name, chosen.calibrator)
+    if not is_portable(method):
+        return None
+    learnt: Fitted
+    spread = None
+    if isinstance(method, Method):
+        learnt = Untrained(method)
+    else:
+        fitted = trained[method.name]
+        alive, first = living_seeds(fitted), next(iter(spreads(fitted)))
+        where = f"{run.model}, {form}, {method.name}"
+        if not alive:
+            say("scorer", where, f"every seed gives {ONE_P}", state="not written")
+            return None
+        if alive[0] != first:
+            say("scorer", where, f"seed {first} gives {ONE_P}", state=f"that of seed {alive[0]}")
+        learnt, spread = method.load(seed_folder(fitted, alive[0])), spreads(fitted)[alive[0]]
+    settings = ScorerSettings(
+        model_name=run.model,
+        model=config.model[run.model],
+        fingerprint=run.trains[form].answers.inputs["model"],
+        radius=config.perturbation.radius,
+        steps=config.perturbation.steps,
+        format=form,
+        manner=manner_of(config.answering, config.model[run.model]),
+        method=chosen.name,
+        calibrator=chosen.calibrator,
+        spread=spread,
+    )
+    return StoredScorer(learnt, settings)

@@ -11,6 +11,7 @@ from ccps.asking.interview import Manner
 from ccps.core.errors import UserError
 from ccps.faithful import segment, step_token_indices
 from ccps.llm import ModelConfig
+from ccps.methods.ccps import by_probe
 from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
 from ccps.perturbation import Head, flip_radius, stability_features
 from ccps.probes import FittedProbe, ProbeConfig, fit_probe
@@ -48,7 +49,7 @@ def make_scorer(probe: FittedProbe, form: str = "oe") -> StoredScorer:
         format=form,
         manner=Manner(),
     )
-    return StoredScorer(probe, settings)
+    return StoredScorer(by_probe(probe), settings)
 
 
 @pytest.fixture(scope="module")

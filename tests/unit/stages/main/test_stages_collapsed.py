@@ -16,6 +16,7 @@ from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
 from ccps.perturbation import FEATURE_NAMES
 from ccps.pipeline.stage import Run, run_stage
 from ccps.probes import ProbeConfig, Reporting, StateProbeConfig
+from ccps.settings.method import MethodConfig
 from ccps.settings.model import ModelConfig
 from ccps.settings.probe import StageConfig
 from ccps.stages.main import fit, scorers
@@ -71,7 +72,7 @@ def save(artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch) -> l
     config: Any = SimpleNamespace(
         seeds=[23, 24], model={"tiny": model}, perturbation=SimpleNamespace(radius=20.0, steps=5), answering=None
     )
-    return scorers.save_scorers(run, config, folder)
+    return scorers.save_scorers(run, [MethodConfig("ccps")], config, folder)
 
 
 def test_all_seeds_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,7 +136,7 @@ def test_load_says_that_a_probe_has_collapsed(
     save(fitted(tmp_path / "artifacts", [23], monkeypatch), folder, monkeypatch)
     stored = StoredScorer.load(folder / "mc")
     marked: ScorerSettings = replace(stored.settings, spread=spread)
-    StoredScorer(stored.probe, marked).save(folder / "marked")
+    StoredScorer(stored.fitted, marked).save(folder / "marked")
     if spread is None:  # as it was before this was measured
         path = folder / "marked" / "scorer.json"
         lines = [line for line in path.read_text().splitlines(keepends=True) if '"spread"' not in line]
