@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -10,11 +11,24 @@ import numpy.typing as npt
 import pandas as pd
 
 from ccps.core.registry import LAST
-from ccps.methods.evidence import Evidence, FloatArray
+from ccps.methods.evidence import Evidence, FloatArray, Index
 from ccps.perturbation import Direction
 from ccps.probes import ProbeConfig, Reporting, StateProbeConfig
 from ccps.probes.curve import CurvePoint
 from ccps.settings.litcab import LitCabConfig
+
+
+class Base(NamedTuple):
+    """A method that another is built on.
+
+    Attributes:
+        out_of_fold: P(correct) of each training answer by a fit that has not seen its question, `[answers]`; NaN where
+            the method says nothing.
+        fitted: what it has learnt from all of them.
+    """
+
+    out_of_fold: FloatArray
+    fitted: "Fitted"
 
 
 class TrainingAnswers(NamedTuple):
@@ -24,11 +38,26 @@ class TrainingAnswers(NamedTuple):
         evidence: what is known about each.
         correct: `[answers]` bool.
         question_ids: `[answers]`.
+        bases: the methods that the one to be trained is built on, by name.
     """
 
     evidence: Evidence
     correct: npt.NDArray[np.bool_]
     question_ids: Sequence[str]
+    bases: Mapping[str, Base] = MappingProxyType({})
+
+    def select(self, index: Index) -> "TrainingAnswers":
+        """Take some answers, in the order of the index.
+
+        Args:
+            index: numbers of the answers that are wanted, counted from 0.
+        """
+        return TrainingAnswers(
+            evidence=self.evidence.select(index),
+            correct=self.correct[index],
+            question_ids=[self.question_ids[number] for number in index],
+            bases={name: base._replace(out_of_fold=base.out_of_fold[index]) for name, base in self.bases.items()},
+        )
 
 
 class TrainingSettings(NamedTuple):
@@ -130,6 +159,8 @@ class TrainedMethod(Described, ABC):
     """Needs that it reads when it is fitted, and not when it scores."""
     is_seeded: ClassVar[bool] = True
     """Whether a seed changes what it learns. If not, it is fitted once, and its scores have no seed."""
+    bases: ClassVar[tuple[str, ...]] = ()
+    """Names of methods that it is built on: it is fitted to what they say out of fold."""
 
     def reads(self, *, for_training: bool = False) -> frozenset[str]:
         """All needs that it reads when it scores, or when it is trained."""
@@ -140,6 +171,41 @@ class TrainedMethod(Described, ABC):
         self, answers: TrainingAnswers, settings: TrainingSettings, seeds: Sequence[int], reporting: Reporting
     ) -> list[Fitted]:
         """Learn from answers, once for each seed; a method that is not seeded is given one, which it does not read."""
+
+    def fit_parts(
+        self,
+        parts: Sequence[TrainingAnswers],
+        settings: TrainingSettings,
+        seeds: Sequence[int],
+        reporting: Reporting,
+    ) -> list[list[Fitted]]:
+        """Learn from each of several parts of the answers alone, once for each seed; by part, then seed."""
+        return [self.fit(part, settings, seeds, reporting) for part in parts]
+
+    def out_of_fold(
+        self,
+        answers: TrainingAnswers,
+        folds: Index,
+        settings: TrainingSettings,
+        seeds: Sequence[int],
+        reporting: Reporting,
+    ) -> FloatArray:
+        """P(correct) of each answer by fits to the other folds, `[seeds, answers]`.
+
+        Args:
+            answers: all of them.
+            folds: fold of each answer, `[answers]`, from 0.
+            settings: how the method is trained.
+            seeds: it is fitted from each.
+            reporting: hears of the training.
+        """
+        p = np.empty((len(seeds), len(folds)))
+        held = [np.flatnonzero(folds == fold) for fold in range(folds.max() + 1)]
+        parts = [answers.select(np.flatnonzero(folds != fold)) for fold in range(len(held))]
+        for own, fits in zip(held, self.fit_parts(parts, settings, seeds, reporting), strict=True):
+            evidence = answers.evidence.select(own)
+            p[:, own] = [fitted.p_correct(evidence) for fitted in fits]
+        return p
 
     @abstractmethod
     def load(self, folder: Path) -> Fitted:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ccps.calibrators import Calibrator, Kind, fit_calibrator
@@ -154,12 +153,26 @@ class Calibrated(TrainedMethod):
                 apart, where the answers are all right or all wrong, or have one confidence; any, where they have none);
                 and whatever the method raises.
         """
+        return self.fit_parts([answers], settings, seeds, reporting)[0]
+
+    def fit_parts(
+        self,
+        parts: Sequence[TrainingAnswers],
+        settings: TrainingSettings,
+        seeds: Sequence[int],
+        reporting: Reporting,
+    ) -> list[list[Fitted]]:
+        """Fit the method to all parts together, and a calibrator to each."""
         if isinstance(self.method, Method):
-            return [self._calibrate(Untrained(self.method), answers)] * len(seeds)
-        labels = answers.correct.astype(np.int64)
-        split = split_by_question(labels, answers.question_ids, self.held_out, SPLIT_SEED)
-        known, held_out = (_select(answers, side) for side in split)
-        return [self._calibrate(fitted, held_out) for fitted in self.method.fit(known, settings, seeds, reporting)]
+            return [[self._calibrate(Untrained(self.method), part)] * len(seeds) for part in parts]
+        splits = [
+            split_by_question(part.correct.astype(np.int64), part.question_ids, self.held_out, SPLIT_SEED)
+            for part in parts
+        ]
+        known = [part.select(split.train) for part, split in zip(parts, splits, strict=True)]
+        held_out = [part.select(split.validation) for part, split in zip(parts, splits, strict=True)]
+        found = self.method.fit_parts(known, settings, seeds, reporting)
+        return [[self._calibrate(fitted, own) for fitted in fits] for fits, own in zip(found, held_out, strict=True)]
 
     def load(self, folder: Path) -> Fitted:
         """Read method and calibrator."""
@@ -212,11 +225,3 @@ def calibrated(method: Method | TrainedMethod, kind: str, held_out: float = HELD
         takes = method.takes
 
     return Wrapped(method, Kind(kind), held_out)
-
-
-def _select(answers: TrainingAnswers, index: npt.NDArray[np.int64]) -> TrainingAnswers:
-    return TrainingAnswers(
-        evidence=answers.evidence.select(index),
-        correct=answers.correct[index],
-        question_ids=[answers.question_ids[number] for number in index],
-    )

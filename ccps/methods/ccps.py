@@ -38,22 +38,29 @@ class CCPS(TrainedMethod):
         self, answers: TrainingAnswers, settings: TrainingSettings, seeds: Sequence[int], reporting: Reporting
     ) -> list[Fitted]:
         """Fit a probe to every token's features, from each seed, all of them together."""
-        lengths = answers.evidence.lengths
-        ids = np.repeat(answers.question_ids, lengths).tolist()
-        tasks = [
-            ProbeTask(
-                answers.evidence.features,
-                np.repeat(self.labels(answers.correct, seed), lengths),
-                ids,
-                seed,
-                settings.radius,
-            )
-            for seed in seeds
-        ]
+        return self.fit_parts([answers], settings, seeds, reporting)[0]
+
+    def fit_parts(
+        self,
+        parts: Sequence[TrainingAnswers],
+        settings: TrainingSettings,
+        seeds: Sequence[int],
+        reporting: Reporting,
+    ) -> list[list[Fitted]]:
+        """Fit all probes of all parts as one stack."""
+        tasks = [self._task(part, seed, settings.radius) for part in parts for seed in seeds]
         probes = fit_probes(tasks, settings.probe, on_progress=reporting.on_progress)
-        for seed, probe in zip(seeds, probes, strict=True):
-            reporting.for_seed(seed).log(probe.training.curve)
-        return [by_probe(probe) for probe in probes]
+        if len(parts) == 1:
+            for seed, probe in zip(seeds, probes, strict=True):
+                reporting.for_seed(seed).log(probe.training.curve)
+        fits = [by_probe(probe) for probe in probes]
+        return [fits[first : first + len(seeds)] for first in range(0, len(fits), len(seeds))]
+
+    def _task(self, answers: TrainingAnswers, seed: int, radius: float) -> ProbeTask:
+        lengths = answers.evidence.lengths
+        labels = np.repeat(self.labels(answers.correct, seed), lengths)
+        ids = np.repeat(answers.question_ids, lengths).tolist()
+        return ProbeTask(answers.evidence.features, labels, ids, seed, radius)
 
     def load(self, folder: Path) -> Fitted:
         """Read the probe."""

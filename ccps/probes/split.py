@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from ccps.core.errors import UserError, expected
 
@@ -75,6 +75,44 @@ def split_by_question(labels: NDArray[np.int64], question_ids: Sequence[object],
     if len(np.unique(labels[split.train])) < 2:
         raise _one_sided(int(labels[split.train[0]]), "rows left for training")
     return split
+
+
+def question_folds(
+    labels: NDArray[np.int64], question_ids: Sequence[object], folds: int, seed: int
+) -> NDArray[np.int64]:
+    """Divide questions into folds, stratified by label; rows of one question stay in one.
+
+    A question whose rows disagree is stratified by their majority (a tie counts as right). There are fewer folds where
+    there are fewer questions of one of the labels, so that every fold has both.
+
+    Args:
+        labels: `[rows]`, 0 or 1.
+        question_ids: `[rows]`.
+        folds: how many, at least 2.
+        seed: of the division.
+
+    Returns:
+        The fold of each row, `[rows]`, counted from 0.
+
+    Raises:
+        UserError: an id is missing, or fewer than two questions have one of the labels.
+    """
+    check_complete(question_ids)
+    numbers: dict[object, int] = {}
+    codes = np.array([numbers.setdefault(question, len(numbers)) for question in question_ids], dtype=np.int64)
+    strata = (np.bincount(codes, weights=labels) >= 0.5 * np.bincount(codes)).astype(np.int64)
+    right = int(strata.sum())
+    fewest = min(right, len(strata) - right)
+    if fewest < 2:
+        raise UserError(
+            f"{len(strata)} questions, {right} of them answered right, cannot be divided into folds: it takes two of "
+            "each kind. Add questions that are harder or easier for this model."
+        )
+    of_question = np.empty(len(strata), dtype=np.int64)
+    splitter = StratifiedKFold(min(folds, fewest), shuffle=True, random_state=seed)
+    for fold, (_, held_out) in enumerate(splitter.split(strata, strata)):
+        of_question[held_out] = fold
+    return of_question[codes]
 
 
 def _check_strata(strata: NDArray[np.int64], fraction: float) -> None:

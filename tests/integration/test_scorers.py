@@ -13,7 +13,7 @@ from ccps.stages.main.questions import all_questions
 PORTABLE = {"ccps", "p_ik", "saplma_m", "p_true", "lts", "answer_probability", "entropy"}
 
 
-def tested(tiny: Tiny, label: str) -> list[Question]:
+def of_test(tiny: Tiny, label: str) -> list[Question]:
     return list(all_questions(to_config(tiny.settings()), judged=True).by_label[label])
 
 
@@ -41,7 +41,7 @@ def test_every_method_that_reads_one_pass_is_written(finished: Tiny) -> None:
 def test_a_loaded_scorer_says_what_the_table_says(finished: Tiny, method: str) -> None:
     scorer = ConfidenceScorer.load(finished.output / "scorers" / "tiny_random" / "mc" / method, "cpu")
     rows = scored(finished, method)
-    found = scorer.score(tested(finished, "boats"))
+    found = scorer.score(of_test(finished, "boats"))
     assert len(found) == len(rows) == 18
     for one in found:
         assert one.p_correct == pytest.approx(rows.loc[one.question_id, "p_correct"], abs=1e-6)

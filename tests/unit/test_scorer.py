@@ -181,7 +181,7 @@ def test_a_method_that_learns_nothing(make_scorer: Callable[..., ConfidenceScore
 
 
 def test_a_method_that_takes_samples_is_no_scorer(make_scorer: Callable[..., ConfidenceScorer]) -> None:
-    own = make_scorer(method="self_consistency").settings
+    own = replace(make_scorer().settings, method="self_consistency")
     with pytest.raises(UserError, match="nothing but a question and its answer, but got `self_consistency`"):
         ConfidenceScorer(Untrained(METHODS["self_consistency"]), own)  # type: ignore[arg-type]
 
