@@ -5,7 +5,7 @@
         00000/ 00001/ …   shards; each appears whole, by a rename, or not at all
         .00000.json …     sizes and hashes of a shard's files, so that a resumed run can check it
         costs.0.jsonl …   seconds and tokens of each shard, by process (not part of the content)
-        manifest.json     written last: its presence means complete; sizes and hashes of every file
+        manifest.json     written last: its presence means complete; sizes and hashes of every file, and its own hash
 
 A stage that is killed leaves whole shards behind and goes on from there when the same command is run again.
 """
@@ -37,6 +37,9 @@ ROWS = "rows.parquet"
 TENSORS = "tensors.safetensors"
 BY_REASON = "by_reason"
 """Where a summary holds what is counted by reason: {"unknown": {"no accepted answer": 2}}."""
+
+_SUM = "blake2b"
+"""Where a manifest holds the hash of all else that stands in it."""
 
 # What only another disk, more room or other rights can mend; the last three mean that the disk knows no locks.
 _DISK_ERRORS = (
@@ -99,6 +102,9 @@ class Artifact:
         """
         try:
             manifest: dict[str, Any] = json.loads((self.folder / "manifest.json").read_text())
+            # Manifests of earlier versions have no sum of their own.
+            whole = manifest.pop(_SUM, None)
+            is_whole = whole is None or whole == digest(manifest)
             well_formed = (
                 isinstance(manifest["shards"], int)
                 and isinstance(manifest["summary"], dict)
@@ -111,6 +117,8 @@ class Artifact:
             raise self._broken("manifest.json", f"cannot be read ({type(error).__name__}: {error})") from error
         if not well_formed:
             raise self._broken("manifest.json", "holds values of another type than expected")
+        if not is_whole:
+            raise self._broken("manifest.json", "is not what was written (its hash differs)")
         manifest["summary"] = _renewed(manifest["summary"])
         return manifest
 
@@ -236,7 +244,8 @@ class Artifact:
         }
         with _disk_errors(self.folder):
             partial = self.folder / ".manifest.partial"
-            partial.write_text(_pretty(manifest))
+            plain = json.loads(_pretty(manifest))
+            partial.write_text(_pretty({**plain, _SUM: digest(plain)}))
             _sync(partial)
             partial.rename(self.folder / "manifest.json")
             _sync(self.folder)

@@ -422,6 +422,26 @@ def test_broken_manifest_is_named_with_the_way_out(artifact: Any, content: Any, 
         read(found)
 
 
+@pytest.mark.parametrize("part", ["summary", "shards", "key", "files"])
+def test_an_edited_manifest_is_refused(artifact: Any, part: str) -> None:
+    found = written(artifact)
+    path = found.folder / "manifest.json"
+    stored = json.loads(path.read_text())
+    stored[part] = {"summary": {"accuracy": 0.99}, "shards": 1, "key": "other", "files": {}}[part]
+    path.write_text(json.dumps(stored))
+    with pytest.raises(UserError, match=r"manifest\.json is not what was written .*rm -r"):
+        found.summary  # noqa: B018
+
+
+def test_a_manifest_of_an_earlier_version_is_read(artifact: Any) -> None:
+    found = written(artifact)
+    path = found.folder / "manifest.json"
+    stored = json.loads(path.read_text())
+    assert stored.pop("blake2b")
+    path.write_text(json.dumps(stored))
+    assert found.n_shards == 2
+
+
 def test_artifact_without_a_manifest_says_so(artifact: Any) -> None:
     with pytest.raises(UserError, match=r"manifest\.json cannot be read \(FileNotFoundError"):
         artifact.rows()
