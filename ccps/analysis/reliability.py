@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import binomtest
 
 from ccps.metrics import ReliabilityBins, ece, expected_ece_noise, reliability_bins
 
@@ -43,6 +42,8 @@ class Reliability:
 def reliability(rows: pd.DataFrame) -> Reliability:
     """Measure scored rows with columns p_correct and correct."""
     p, correct = rows["p_correct"].to_numpy(float), rows["correct"].to_numpy(bool)
+    from scipy.stats import binomtest  # takes a second
+
     bins = reliability_bins(p, correct, DIAGRAM_CONVENTION)
     full = bins.count > 0
     share, n = bins.accuracy[full], bins.count[full]

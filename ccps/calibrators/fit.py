@@ -8,10 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.special import expit
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.frozen import FrozenEstimator
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
 
 from ccps.calibrators.calibrator import Calibrator, Kind, LogitMap, StepMap, finite_logit
 from ccps.calibrators.intercept import fit_intercepts
@@ -94,6 +90,8 @@ def _platt(p: FloatArray, y: FloatArray) -> LogitMap:
 
 
 def _isotonic(p: FloatArray, y: FloatArray) -> StepMap:
+    from sklearn.isotonic import IsotonicRegression  # takes a second
+
     fitted = IsotonicRegression(y_min=0, y_max=1).fit(p, y)
     return StepMap(tuple(fitted.X_thresholds_.tolist()), tuple(fitted.y_thresholds_.tolist()))
 
@@ -112,6 +110,10 @@ FITS: dict[Kind, Callable[[FloatArray, FloatArray], LogitMap | StepMap]] = {
 
 def _scikit_learn(method: str, scores: FloatArray, y: FloatArray) -> Any:
     """Fit scikit-learn's calibrator of this name to scores `[n]`; returns the object that holds its parameters."""
+    from sklearn.calibration import CalibratedClassifierCV  # takes a second
+    from sklearn.frozen import FrozenEstimator
+    from sklearn.linear_model import LogisticRegression
+
     identity = LogisticRegression()
     identity.classes_, identity.coef_, identity.intercept_ = np.array([0.0, 1.0]), np.ones((1, 1)), np.zeros(1)
     # What is frozen is not fitted again, so that one fold may hold all rows on both sides.

@@ -96,9 +96,10 @@ def _repeats(questions: list[Question]) -> list[Question]:
     seen: set[object] = set()
     repeats = []
     for question in questions:
-        if not seen.isdisjoint(_asks(question)):
+        asks = _asks(question)
+        if not seen.isdisjoint(asks):
             repeats.append(question)
-        seen.update(_asks(question))
+        seen.update(asks)
     return repeats
 
 

@@ -1,7 +1,6 @@
 """Which questions of a benchmark are used: reproducible, nested samples and the removal of test questions."""
 
 import hashlib
-import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -136,26 +135,37 @@ def near_twins(train: Iterable[Question], test: Iterable[Question], n_words: int
         n_words: length of the runs of words that are compared; a shorter question counts as one run.
         share: a question is a near twin if at least this share of its runs stands in one and the same test question.
     """
-    where: dict[str, set[int]] = defaultdict(set)
+    runs_of = [(question.id, _runs(question.text, n_words)) for question in train]
+    # Tests are often many times as large as what is trained on, so that only runs of the latter are looked up.
+    where: dict[tuple[str, ...], list[int]] = {run: [] for _, runs in runs_of for run in runs}
     for index, question in enumerate(test):
-        for run in _runs(question.text, n_words):
-            where[run].add(index)
+        for run in _runs(question.text, n_words) & where.keys():
+            where[run].append(index)
     found = []
-    for question in train:
-        runs = _runs(question.text, n_words)
-        hits = Counter(index for run in runs for index in where.get(run, ()))
+    for name, runs in runs_of:
+        hits = Counter(index for run in runs for index in where[run])
         if hits and max(hits.values()) >= share * len(runs):
-            found.append(question.id)
+            found.append(name)
     return found
 
 
-def _runs(text: str, n_words: int) -> set[str]:
+def _runs(text: str, n_words: int) -> set[tuple[str, ...]]:
     words = normalise(text).split()
-    return {" ".join(words[start : start + n_words]) for start in range(max(1, len(words) - n_words + 1))}
+    return set(zip(*(words[start:] for start in range(n_words)), strict=False)) or {tuple(words)}
+
+
+class _Spaces(dict[int, int]):
+    """From character to character: white space and punctuation to a space, all others to themselves."""
+
+    def __missing__(self, code: int) -> int:
+        self[code] = ord(" ") if unicodedata.category(chr(code))[0] in "PZC" else code
+        return self[code]
+
+
+_SPACES = _Spaces()
 
 
 def normalise(text: str) -> str:
     """NFKC, casefold, runs of white space and punctuation to one space; signs such as + and < stay."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    plain = "".join(" " if unicodedata.category(char)[0] in "PZC" else char for char in folded)
-    return re.sub(r" +", " ", plain).strip() or folded
+    return " ".join(folded.translate(_SPACES).split()) or folded

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from ccps.data.thinking import SINGLE
 from ccps.faithful.modes import Mode, check_mode
@@ -140,7 +140,7 @@ def consistency(inconsistencies: npt.ArrayLike, *, level: float = 0.95) -> Consi
     if not n:
         return Consistency(math.nan, math.nan, math.nan, 0, len(given))
     confidence = 1.0 - float(known.mean())
-    z2 = float(norm.ppf((1 + level) / 2)) ** 2
+    z2 = float(ndtri((1 + level) / 2)) ** 2
     centre = (confidence + z2 / (2 * n)) / (1 + z2 / n)
     reach = math.sqrt(z2) / (1 + z2 / n) * math.sqrt(confidence * (1 - confidence) / n + z2 / (4 * n * n))
     return Consistency(confidence, max(centre - reach, 0.0), min(centre + reach, 1.0), n, len(given) - n)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from ccps.faithful.metrics import BINS, Metric, Strata, dataset_score
 from ccps.faithful.modes import Mode, check_same_length, read_scores
@@ -45,7 +45,7 @@ def stratified_interval(
     score = dataset_score(metric, f, c, bins=bins, mode=mode)
     faithful, confident = read_scores(f, "f", mode), read_scores(c, "c", mode)
     error = _standard_error(score.strata, faithful[~np.isnan(faithful + confident)])
-    reach = float(norm.ppf((1 + level) / 2)) * error
+    reach = float(ndtri((1 + level) / 2)) * error
     return Interval(score.value, score.value - reach, score.value + reach, 0)
 
 

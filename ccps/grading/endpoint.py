@@ -2,23 +2,21 @@
 
 import json
 import os
-from typing import Any
-
-import openai
+from typing import TYPE_CHECKING, Any
 
 from ccps.core.errors import UserError, expected
 from ccps.grading.cache import Reply
 from ccps.grading.price import endpoint
 from ccps.settings.grading import JudgeConfig
 
+if TYPE_CHECKING:
+    import openai  # takes a second, in the methods that need it: this module is imported with all graders
+
 _KEPT = "Every verdict so far is kept: the same command goes on from there."
 
 
 class _NotACompletion(Exception):  # noqa: N818
     """Says what came instead."""
-
-
-_GARBLED = (_NotACompletion, openai.APIResponseValidationError, json.JSONDecodeError)
 
 
 class Endpoint:
@@ -35,6 +33,8 @@ class Endpoint:
     """
 
     def __init__(self, config: JudgeConfig, top_p: float | None = None) -> None:
+        import openai
+
         self._config = config
         self._top_p = top_p
         self._place = f"the judge {config.model} at {endpoint(config.base_url or '')}"
@@ -49,17 +49,20 @@ class Endpoint:
         Raises:
             UserError: there is no reply, after all retries where there is hope and at once where there is none.
         """
+        import openai
+
+        garbled = (_NotACompletion, openai.APIResponseValidationError, json.JSONDecodeError)
         try:
             try:
                 return self._ask(messages)
-            except _GARBLED:
+            except garbled:
                 return self._ask(messages)
         # The cause is cut off on purpose: an exception of the transport may show the headers.
         except openai.APIStatusError as error:
             raise self._refused(error.status_code, str(error)) from None
         except openai.APIConnectionError as error:
             raise self._silent(error) from None
-        except _GARBLED as error:
+        except garbled as error:
             raise self._garbled(error) from None
 
     def close(self) -> None:
@@ -67,6 +70,8 @@ class Endpoint:
         self._client.close()
 
     def _ask(self, messages: list[dict[str, str]]) -> Reply:
+        import openai
+
         config = self._config
         completion = self._client.chat.completions.create(
             model=config.model or "",
@@ -102,7 +107,9 @@ class Endpoint:
         way_out = way_outs.get(status, "Check `judge.model`, `judge.temperature` and `judge.max_tokens`.")
         return expected(self._place, "willing to answer", got, f"{way_out} {_KEPT}")
 
-    def _silent(self, error: openai.APIConnectionError) -> UserError:
+    def _silent(self, error: "openai.APIConnectionError") -> UserError:
+        import openai
+
         late = isinstance(error, openai.APITimeoutError)
         got = f"silence for {self._config.timeout_s:g} s" if late else "no connection"
         way_out = f"{self._tries()} Check that it runs, `judge.base_url` and `judge.timeout_s`. {_KEPT}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from ccps.metrics.resampling import check_level
 
@@ -62,7 +62,7 @@ def agreement(first: Sequence[bool | None], second: Sequence[bool | None], level
     n = len(known)
     same = (both_right + both_wrong) / n if n else math.nan
     kappa, error, note = _kappa(both_right, only_first, only_second, both_wrong)
-    reach = float(norm.ppf((1 + level) / 2)) * error
+    reach = float(ndtri((1 + level) / 2)) * error
     return Agreement(
         n=n,
         unknown_first=sum(verdict is None for verdict in first),

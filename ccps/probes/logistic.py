@@ -8,21 +8,22 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import safetensors.numpy
 from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
 
 from ccps.core.errors import UserError, expected
 from ccps.core.stored import check_keys, read_json, write_json
 from ccps.probes.preprocess import Standardizer
 from ccps.probes.split import check_complete, check_labels
 from ccps.probes.stored import WAY_OUT
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression  # takes a second, where it is fitted
 
 FloatArray = NDArray[np.float64]
 
@@ -213,6 +214,8 @@ def _folds(
             "It takes two of each kind, one of them to be held out. Add questions that are harder or easier for this "
             "model."
         )
+    from sklearn.model_selection import StratifiedKFold
+
     splitter = StratifiedKFold(min(recipe.folds, fewest), shuffle=True, random_state=recipe.seed)
     return [np.isin(codes, held_out) for _, held_out in splitter.split(right, right)]
 
@@ -237,10 +240,12 @@ def _losses(
 
 
 def _fit(
-    rows: FloatArray, labels: NDArray[np.int64], strength: float, start: LogisticRegression | None = None
-) -> LogisticRegression:
+    rows: FloatArray, labels: NDArray[np.int64], strength: float, start: "LogisticRegression | None" = None
+) -> "LogisticRegression":
     """The minimum, looked for from another fit on; a convex loss has but one."""
     solver = "newton-cholesky" if rows.shape[1] <= NEWTON_COLUMNS else "lbfgs"
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression(C=strength, solver=solver, tol=TOLERANCE, max_iter=1000, warm_start=True)
     if start is not None:
         model.coef_, model.intercept_, model.classes_ = start.coef_, start.intercept_, start.classes_

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from ccps.core.errors import UserError, expected
 
@@ -70,6 +69,8 @@ def split_by_question(labels: NDArray[np.int64], question_ids: Sequence[object],
     codes = np.array([numbers.setdefault(question, len(numbers)) for question in question_ids])
     strata = (np.bincount(codes, weights=labels) >= 0.5 * np.bincount(codes)).astype(np.int64)
     _check_strata(strata, fraction)
+    from sklearn.model_selection import train_test_split  # takes a second
+
     train, validation = train_test_split(np.arange(len(strata)), test_size=fraction, stratify=strata, random_state=seed)
     split = Split(train=np.flatnonzero(np.isin(codes, train)), validation=np.flatnonzero(np.isin(codes, validation)))
     if len(np.unique(labels[split.train])) < 2:
@@ -109,6 +110,8 @@ def question_folds(
             "each kind. Add questions that are harder or easier for this model."
         )
     of_question = np.empty(len(strata), dtype=np.int64)
+    from sklearn.model_selection import StratifiedKFold  # takes a second
+
     splitter = StratifiedKFold(min(folds, fewest), shuffle=True, random_state=seed)
     for fold, (_, held_out) in enumerate(splitter.split(strata, strata)):
         of_question[held_out] = fold
