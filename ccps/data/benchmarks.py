@@ -1,5 +1,6 @@
 """From a benchmark's description to its questions."""
 
+import hashlib
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
@@ -89,7 +90,16 @@ def _told_apart(spec: BenchmarkSpec, questions: list[Question], left_out: Counte
     else:
         which = "either" if spec.twice_right == "either" else "only the one that the data name"
         _count(noted, f"have the right option at two letters, of which {which} is accepted", twice)
+    if spec.half is not None:
+        wanted = [one for one in questions if in_first_half(one.text) == (spec.half == "first")]
+        left_out["in the other half, `half`"] += len(questions) - len(wanted)
+        questions = wanted
     return Loaded(questions, left_out, noted)
+
+
+def in_first_half(text: str) -> bool:
+    """Whether a question is in the first half of its benchmark: the words alone say so, in whatever order they stand."""
+    return hashlib.blake2b(_alike(text).encode(), digest_size=1).digest()[0] < 128
 
 
 def _repeats(questions: list[Question]) -> list[Question]:

