@@ -98,7 +98,7 @@ def _told_apart(spec: BenchmarkSpec, questions: list[Question], left_out: Counte
 
 
 def in_first_half(text: str) -> bool:
-    """Whether a question is in the first half of its benchmark: the words alone say so, in whatever order they stand."""
+    """Whether a question is in the first half of its benchmark: its words alone say so, not its place."""
     return hashlib.blake2b(_alike(text).encode(), digest_size=1).digest()[0] < 128
 
 

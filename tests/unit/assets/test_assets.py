@@ -94,7 +94,7 @@ def test_every_asset_has_a_wheel_list() -> None:
     assert lists == set(ASSETS)
 
 
-def test_what_comes_under_terms_of_use_is_fetched_by_name_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_comes_under_terms_is_fetched_by_name_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fetched: list[str] = []
     monkeypatch.setattr(assets, "fetch", lambda name: fetched.append(name) or tmp_path)
     assert main([]) == 0
