@@ -53,7 +53,8 @@ def average(
     if method not in means:
         return Estimate()
     value = means[method].reindex(index_of(settings)).mean(skipna=False)
-    return resamples.estimate(float(value), resamples.mean(settings, method, metric))
+    behind = [(setting, method) for setting in settings]
+    return resamples.estimate(float(value), resamples.mean(settings, method, metric), behind)
 
 
 def gap(
@@ -86,14 +87,16 @@ def gap(
     others = means[[method for method in means if method in rivals]]
     if reference not in means or others.isna().all(axis=1).any():
         return Estimate()
-    values, drawn = [], []
+    values, drawn, compared = [], [], []
     for setting, rival in zip(settings, _best(others, metric), strict=True):
         row = means.loc[setting]
         values.append(_gap(np.array([row[reference]]), np.array([row[rival]]), scale))
         a, b = (resamples.of(setting, method, metric) for method in (reference, str(rival)))
         drawn.append(None if a is None or b is None else _gap(a, b, scale))
+        compared += [(setting, reference), (setting, str(rival))]
     known = [part for part in drawn if part is not None]
-    return resamples.estimate(float(np.mean(values)), np.mean(known, axis=0) if len(known) == len(drawn) else None)
+    mean = np.mean(known, axis=0) if len(known) == len(drawn) else None
+    return resamples.estimate(float(np.mean(values)), mean, compared)
 
 
 def _best(means: pd.DataFrame, metric: str) -> "pd.Series[str]":
@@ -120,7 +123,7 @@ def average_results(data: ReportData, resamples: Resamples) -> pd.DataFrame:
         for metric in CONTEST:
             found = average(means[metric], resamples, metric, method, settings)
             reason = "" if found.known else "it has no value in every setting"
-            rows.append((*average_setting(data), _formats(data), method, None, metric, *found, reason))
+            rows.append((*average_setting(data), _formats(data), method, None, metric, *found[:4], reason))
     return pd.DataFrame(rows, columns=[*RESULT_COLUMNS, "reason"])
 
 

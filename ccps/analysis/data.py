@@ -11,6 +11,7 @@ from ccps.analysis.claims import ClaimSet
 from ccps.analysis.records import Audit, Example, Fact, Importance, LeftOutMethod, Setting, check_columns, empty
 from ccps.core.errors import expected
 from ccps.metrics import CONVENTIONS, METRICS
+from ccps.metrics.aggregates import Aggregate
 
 RESULT_COLUMNS = (
     "model",
@@ -25,7 +26,19 @@ RESULT_COLUMNS = (
     "n",
 )
 SCORE_COLUMNS = ("question_id", "subject", "model", "benchmark", "method", "seed", "p_correct", "correct")
-DIFFERENCE_COLUMNS = ("model", "benchmark", "metric", "method", "other", "value", "ci_low", "ci_high")
+DIFFERENCE_COLUMNS = (
+    "model",
+    "benchmark",
+    "metric",
+    "method",
+    "other",
+    "value",
+    "ci_low",
+    "ci_high",
+    "error",
+    "detectable",
+    "reservation",
+)
 COST_COLUMNS = ("stage", "seconds", "tokens", "bytes", "peak_memory", "n", "reused")
 METHOD_COST_COLUMNS = (
     "model",
@@ -91,7 +104,8 @@ class ReportData:
         own_method: method that is the model's own probability of its answer, or None when not run.
         method_labels: names to show instead of method ids.
         convention: metric convention of `results`, a name in `ccps.metrics.CONVENTIONS`.
-        aggregate: "macro" (mean over subjects) or "pooled" (over all questions).
+        aggregates: "macro" (mean over subjects) or "pooled" (over all questions) for each benchmark of `results`; macro
+            where it is not among them.
         mode: the named modes in use ("prompt strict, grader substring").
         level: level of all intervals.
         results_other: further conventions, `RESULT_COLUMNS` and `convention`.
@@ -137,7 +151,7 @@ class ReportData:
     own_method: str | None = None
     method_labels: Mapping[str, str] = field(default_factory=dict)
     convention: str = "ct"
-    aggregate: str = "macro"
+    aggregates: Mapping[str, Aggregate] = field(default_factory=dict)
     mode: str = "parity"
     level: float = 0.95
     results_other: pd.DataFrame = field(default_factory=lambda: empty((*RESULT_COLUMNS, "convention")))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import NormalDist
 
 import pandas as pd
 
@@ -10,6 +11,9 @@ from ccps.analysis.data import DIFFERENCE_COLUMNS, ReportData
 from ccps.analysis.records import Estimate, Setting
 from ccps.analysis.resamples import Resamples
 from ccps.metrics import CONTEST
+
+POWER = 0.8
+"""Probability with which a difference is to be shown."""
 
 
 def paired_differences(data: ReportData, resamples: Resamples) -> pd.DataFrame:
@@ -26,7 +30,7 @@ def paired_differences(data: ReportData, resamples: Resamples) -> pd.DataFrame:
     """
     means, scored = _means(data), set(data.results[["model", "benchmark", "method"]].itertuples(index=False, name=None))
     rows = [
-        (*setting, metric, data.reference, other, *found[:3])
+        (*setting, metric, data.reference, other, *_cells(found, data.level))
         for setting in data.settings
         for other in data.methods
         if {(*setting, data.reference), (*setting, other)} <= scored
@@ -39,7 +43,7 @@ def average_differences(data: ReportData, resamples: Resamples) -> pd.DataFrame:
     """The same of the averages over all settings; no row where there is one setting only."""
     means, settings = _means(data), data.settings
     rows = [
-        (*average_setting(data), metric, data.reference, other, *found[:3])
+        (*average_setting(data), metric, data.reference, other, *_cells(found, data.level))
         for other in (data.methods if len(settings) > 1 and data.reference in data.methods else ())
         for metric, found in _differences(data, resamples, means, settings, other)
     ]
@@ -66,4 +70,26 @@ def _differences(
             here = table.reindex(index_of(settings))
             value = float((here[data.reference] - here[other]).mean(skipna=False))
         a, b = (resamples.mean(settings, method, metric) for method in (data.reference, other))
-        yield metric, resamples.estimate(value, None if a is None or b is None else a - b)
+        compared = [(setting, method) for setting in settings for method in (data.reference, other)]
+        yield metric, resamples.estimate(value, None if a is None or b is None else a - b, compared)
+
+
+def _cells(found: Estimate, level: float) -> tuple[float | str, ...]:
+    return (*found[:3], found.error, detectable(found, level), found.reservation)
+
+
+def detectable(found: Estimate, level: float) -> float:
+    """The smallest difference that as many questions would show four times in five (a power of 80 %).
+
+    That is (z of the level + z of the power) standard errors of the paired difference, 2.80 of them at 95 %: a true
+    difference of this size has an interval that excludes 0 with this probability (normal approximation).
+
+    Args:
+        found: a paired difference.
+        level: of its interval.
+
+    Returns:
+        NaN where no verdict may rest on the difference: its resamples do not tell its error either.
+    """
+    z = NormalDist().inv_cdf
+    return math.nan if found.reservation else (z((1 + level) / 2) + z(POWER)) * found.error

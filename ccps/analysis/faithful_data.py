@@ -132,7 +132,7 @@ def _measured(rows: pd.DataFrame) -> Estimate:
     if rows.empty:
         return Estimate()
     ends = pd.to_numeric(rows.iloc[0][["value", "ci_low", "ci_high", "n"]], errors="coerce")
-    return Estimate(*(float(end) for end in ends))
+    return Estimate(float(ends["value"]), float(ends["ci_low"]), float(ends["ci_high"]), float(ends["n"]))
 
 
 @dataclass(frozen=True)

@@ -61,12 +61,18 @@ class Findings:
         return summarise(data.results, data.reference, data.controls, self.resamples, told) if told else ()
 
     @cached_property
+    def differences(self) -> pd.DataFrame:
+        """Every paired difference, those of the average first, columns `DIFFERENCE_COLUMNS`."""
+        tables = [difference(self.data, self.resamples) for difference in (average_differences, paired_differences)]
+        return pd.concat([table for table in tables if not table.empty] or tables[:1], ignore_index=True)
+
+    @cached_property
     def verdict(self) -> ExperimentVerdict:
         """The conclusion, and every paired difference, those of the average first."""
         data = self.data
-        found = decide(paired_differences(data, self.resamples), data.reference, data.label, data.controls)
-        mean_differences = average_differences(data, self.resamples)
-        return ExperimentVerdict(found.conclusion, (*compare(mean_differences), *found.comparisons))
+        averaged = self.differences["model"] == averages.average_setting(data).model
+        found = decide(self.differences[~averaged], data.reference, data.label, data.controls)
+        return ExperimentVerdict(found.conclusion, (*compare(self.differences[averaged]), *found.comparisons))
 
     @cached_property
     def headlines(self) -> tuple[averages.Headline, ...]:

@@ -22,6 +22,7 @@ class ClaimVerdict(StrEnum):
 
     MATCH = "match"
     DIFFERS = "differs"
+    NONE = "no verdict"
     NOT_MEASURED = "not measured"
     UNKNOWN = "unknown"
 
@@ -85,6 +86,8 @@ def judge_claim(claim: Claim, source: str, got: Estimate, reason: str = "") -> L
         return LedgerEntry(claim, source, value, low, high, ClaimVerdict.UNKNOWN, "no published value")
     if value is None:
         return LedgerEntry(claim, source, None, None, None, ClaimVerdict.NOT_MEASURED, reason)
+    if got.reservation:
+        return LedgerEntry(claim, source, value, low, high, ClaimVerdict.NONE, got.reservation)
     near = abs(value - claim.value) <= claim.tolerance + 1e-12
     verdict = ClaimVerdict.MATCH if near else ClaimVerdict.DIFFERS
     return LedgerEntry(claim, source, value, low, high, verdict, "")
@@ -94,20 +97,35 @@ def ledger(data: ReportData, resamples: Resamples) -> tuple[LedgerEntry, ...]:
     """Compare all published figures with a run.
 
     A figure is compared only when the run covers all models and benchmarks that it is averaged over, and over these
-    alone; an ECE only when the run has measured it under the convention of the publication.
+    alone; an ECE only when the run has measured it under the convention of the publication. Publications average over
+    subjects, so their figures are held against such means, whichever figures lead.
 
     Args:
         data: results, and the claims.
         resamples: of the headline convention.
     """
     ours = set(data.settings)
-    measured = {data.convention: (data.results, resamples)}
+    measured: dict[str, tuple[pd.DataFrame, Resamples]] = {}
     for claims in data.claims:
-        other = claims.convention
-        rows = data.results_other[data.results_other["convention"] == other]
-        if other not in measured and not rows.empty and any(ours.issuperset(one.settings) for one in claims.claims):
-            measured[other] = (rows, resample(data, other, by_subject(data.scores, other)))
+        if not any(ours.issuperset(one.settings) for one in claims.claims):
+            continue
+        for convention in dict.fromkeys((data.convention, claims.convention)):
+            rows = _means_over_subjects(data, convention)
+            if convention in measured or rows.empty:
+                continue
+            given = convention == data.convention and "pooled" not in data.aggregates.values()
+            drawn = resamples if given else resample(data, convention, by_subject(data.scores, convention), {})
+            measured[convention] = (rows, drawn)
     return tuple(_entry(claim, claims, data, ours, measured) for claims in data.claims for claim in claims.claims)
+
+
+def _means_over_subjects(data: ReportData, convention: str) -> pd.DataFrame:
+    """The results of a convention as means over subjects: those that lead, if they are such, and others'."""
+    other = data.results_other[data.results_other["convention"] == convention]
+    if convention != data.convention:
+        return other
+    leads = data.results["benchmark"].map(lambda name: data.aggregates.get(str(name), "macro") == "macro")
+    return pd.concat([part for part in (data.results[leads], other) if not part.empty] or [other])
 
 
 def _entry(

@@ -158,12 +158,12 @@ def _marked(
 
 
 def _differ(resamples: Resamples, setting: Setting, metric: str, first: str, second: str) -> bool:
-    """Whether the interval of the paired difference of two methods excludes 0."""
+    """Whether the interval of the paired difference of two methods excludes 0, and is one that may be relied on."""
     a, b = (resamples.of(setting, method, metric) for method in (first, second))
     if a is None or b is None:
         return False
-    low, high = resamples.ends(a - b)
-    return low > 0 or high < 0
+    found = resamples.estimate(0.0, a - b, [(setting, first), (setting, second)])
+    return not found.reservation and (found.low > 0 or found.high < 0)
 
 
 def _cell(rows: pd.DataFrame, metric: Metric) -> MetricCell:

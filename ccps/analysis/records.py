@@ -30,6 +30,10 @@ class Estimate(NamedTuple):
     """Upper end."""
     n: float = math.nan
     """What it rests on."""
+    reservation: str = ""
+    """Why no verdict may rest on it, in words; empty where one may."""
+    error: float = math.nan
+    """Its standard error."""
 
     @property
     def known(self) -> bool:

@@ -6,8 +6,8 @@ seed, method or benchmark is taken from here, so that no two of its tables can d
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,9 @@ import pandas as pd
 
 from ccps.analysis.data import ReportData
 from ccps.analysis.records import Estimate, Setting
+from ccps.analysis.support import Behind, behind, why_no_verdict
 from ccps.metrics import METRICS, is_constant
+from ccps.metrics.aggregates import Aggregate
 from ccps.metrics.conventions import find_convention
 from ccps.metrics.evaluate import metric_table
 from ccps.metrics.inputs import batch_sizes
@@ -32,14 +34,15 @@ class Drawing:
         resamples: how often.
         seed: of the draws.
         level: of the intervals.
-        aggregate: "macro" (mean over subjects) or "pooled" (over all questions).
+        aggregates: "macro" (mean over subjects) or "pooled" (over all questions) of each benchmark; macro where it
+            is not among them.
         ranks_constants: whether a seed whose P(correct) is a constant counts as one that ranks at random.
     """
 
     resamples: int
     seed: int
     level: float
-    aggregate: str = "macro"
+    aggregates: Mapping[str, Aggregate] = field(default_factory=dict)
     ranks_constants: bool = False
 
     def times(self, stream: str, n: int) -> Floats:
@@ -57,10 +60,12 @@ class Resamples:
             means over the drawn seeds, of the metrics of an order over those among them that are no constant; NaN where
             undefined.
         level: level of intervals.
+        behind: the answers that each rests on.
     """
 
     drawn: Mapping[tuple[Setting, str], Floats]
     level: float
+    behind: Mapping[tuple[Setting, str], Behind] = field(default_factory=dict)
 
     def of(self, setting: Setting, method: str, metric: str) -> Floats | None:
         """One metric in every resample, `[resamples]`; None where the method has no score."""
@@ -81,15 +86,31 @@ class Resamples:
             for method in methods
             if all((setting, method) in self.drawn for setting in settings)
         }
-        return Resamples({**self.drawn, **means}, self.level)
+        fewest = {
+            (average, method): min((self.behind[setting, method] for setting in settings), key=min)
+            for _, method in means
+            if all((setting, method) in self.behind for setting in settings)
+        }
+        return Resamples({**self.drawn, **means}, self.level, {**self.behind, **fewest})
 
     def ends(self, values: Floats | None) -> tuple[float, float]:
         """The percentile interval of a statistic over the resamples that define it; NaN where none does."""
         return (np.nan, np.nan) if values is None else percentile_ends(values, self.level)
 
-    def estimate(self, value: float, drawn: Floats | None) -> Estimate:
-        """A value with its interval; without a value there is none."""
-        return Estimate(value) if np.isnan(value) else Estimate(value, *self.ends(drawn))
+    def estimate(self, value: float, drawn: Floats | None, compared: Iterable[tuple[Setting, str]] = ()) -> Estimate:
+        """A value with its interval and standard error, and why no verdict may rest on it; without a value, neither.
+
+        Args:
+            value: of the statistic.
+            drawn: the same in every resample, `[resamples]`.
+            compared: the settings and methods that it is made of.
+        """
+        if np.isnan(value) or drawn is None:
+            return Estimate(value)
+        defined = drawn[~np.isnan(drawn)]
+        error = float(defined.std(ddof=1)) if len(defined) > 1 else np.nan
+        why = why_no_verdict(self.behind, list(compared), drawn)
+        return Estimate(value, *self.ends(drawn), reservation=why, error=error)
 
 
 def by_subject(scores: pd.DataFrame, convention: str, *, ranks_constants: bool = False) -> pd.DataFrame:
@@ -115,16 +136,20 @@ def by_subject(scores: pd.DataFrame, convention: str, *, ranks_constants: bool =
     return pd.DataFrame(rows, columns=[*keys, *METRICS])
 
 
-def resample(data: ReportData, convention: str, measured: pd.DataFrame) -> Resamples:
+def resample(
+    data: ReportData, convention: str, measured: pd.DataFrame, aggregates: Mapping[str, Aggregate] | None = None
+) -> Resamples:
     """The resamples of a report, see `draw`.
 
     Args:
         data: scores, how metrics are aggregated, how often to draw and with which seed.
         convention: how the ECE is measured.
         measured: the table of `by_subject` under this convention.
+        aggregates: of each benchmark, where not those that lead.
     """
     formats = dict(data.results[["benchmark", "format"]].itertuples(index=False, name=None))
-    drawing = Drawing(data.resamples, data.resampling_seed, data.level, data.aggregate)
+    chosen = data.aggregates if aggregates is None else aggregates
+    drawing = Drawing(data.resamples, data.resampling_seed, data.level, chosen)
     return draw(data.scores, formats, convention, measured, drawing)
 
 
@@ -153,7 +178,7 @@ def draw(
         if len(units) < 2:
             continue
         times = drawing.times(f"questions of {benchmark}", len(units))
-        pooled = unit == "question_id" or drawing.aggregate == "pooled"
+        pooled = unit == "question_id" or drawing.aggregates.get(str(benchmark)) == "pooled"
         table = rows if pooled else measured[measured["benchmark"] == benchmark]
         for (model, method), here in table.groupby(["model", "method"], sort=False):
             seeds = [
@@ -165,7 +190,7 @@ def draw(
             stream = f"seeds of {method}, {model}, {formats.get(str(benchmark), '')}"
             shares = drawing.times(stream, len(seeds)) / len(seeds)
             drawn[Setting(str(model), str(benchmark)), str(method)] = _over_seeds(shares, np.stack(seeds))
-    return Resamples(drawn, drawing.level)
+    return Resamples(drawn, drawing.level, behind(scores))
 
 
 def _over_seeds(shares: Floats, values: Floats) -> Floats:

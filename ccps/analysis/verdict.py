@@ -21,6 +21,7 @@ class Standing(StrEnum):
     BETTER = "better"
     WORSE = "worse"
     LEVEL = "not distinguishable"
+    NONE = "no verdict"
     MISSING = "not measured"
 
 
@@ -38,12 +39,18 @@ class PairedDifference:
     low: float
     high: float
     standing: Standing
+    reservation: str = ""
+    """Why there is no verdict."""
+    detectable: float = math.nan
+    """The smallest difference that so many questions would show with a power of 80 %."""
 
     @property
     def text(self) -> str:
-        """The difference in percentage points with its interval."""
+        """The difference in percentage points with its interval, or why that says nothing."""
         if self.standing is Standing.MISSING:
             return signed_points(math.nan)
+        if self.standing is Standing.NONE:
+            return f"{signed_points(self.value)} ({self.reservation})"
         return f"{signed_points(self.value)} [{signed_points(self.low)}, {signed_points(self.high)}]"
 
     @property
@@ -65,10 +72,15 @@ class ExperimentVerdict:
     comparisons: tuple[PairedDifference, ...]
 
 
-def standing(metric: str, low: float, high: float) -> Standing:
-    """Read the interval of a difference reference − other: better, worse, or 0 within it."""
+def standing(metric: str, low: float, high: float, reservation: str = "") -> Standing:
+    """Read the interval of a difference reference − other: better, worse, or 0 within it.
+
+    With a reservation (`ccps.analysis.support`) it is none of these, whatever the interval.
+    """
     if math.isnan(low) or math.isnan(high):
         return Standing.MISSING
+    if reservation:
+        return Standing.NONE
     if low <= 0 <= high:
         return Standing.LEVEL
     return Standing.BETTER if (high < 0) == CONTEST[metric].lower_is_better else Standing.WORSE
@@ -76,7 +88,7 @@ def standing(metric: str, low: float, high: float) -> Standing:
 
 def compare(differences: pd.DataFrame) -> tuple[PairedDifference, ...]:
     """Judge every row of a table of paired differences (columns `DIFFERENCE_COLUMNS`)."""
-    columns = ["model", "benchmark", "metric", "other", "value", "ci_low", "ci_high"]
+    columns = ["model", "benchmark", "metric", "other", "value", "ci_low", "ci_high", "reservation", "detectable"]
     return tuple(
         PairedDifference(
             Setting(str(model), str(benchmark)),
@@ -85,9 +97,13 @@ def compare(differences: pd.DataFrame) -> tuple[PairedDifference, ...]:
             float(value),
             float(low),
             float(high),
-            standing(str(metric), float(low), float(high)),
+            standing(str(metric), float(low), float(high), why),
+            why,
+            float(detectable),
         )
-        for model, benchmark, metric, other, value, low, high in differences[columns].itertuples(index=False)
+        for model, benchmark, metric, other, value, low, high, why, detectable in differences[columns].itertuples(
+            index=False
+        )
     )
 
 
@@ -120,7 +136,7 @@ def decide(
 
 def _overall(comparisons: Sequence[PairedDifference]) -> Standing:
     found = {comparison.standing for comparison in comparisons}
-    for standing_ in (Standing.WORSE, Standing.MISSING, Standing.LEVEL):
+    for standing_ in (Standing.WORSE, Standing.MISSING, Standing.NONE, Standing.LEVEL):
         if standing_ in found:
             return standing_
     return Standing.BETTER
@@ -159,9 +175,20 @@ def _conclusion_of_one(comparisons: Sequence[PairedDifference], name: str, label
         clauses.append(f"worse than {_beaters(comparisons, worse, label)}")
     if level:
         clauses.append(f"not distinguishable from {any_} on {_labels(level)}")
+    if groups[Standing.NONE]:
+        why = _reservation(comparisons, groups[Standing.NONE])
+        if len(groups[Standing.NONE]) == len(CONTEST):
+            return f"No verdict on whether {name} is better than {each}: {why}."
+        clauses.append(f"without a verdict on {_labels(groups[Standing.NONE])} ({why})")
     if groups[Standing.MISSING]:
         clauses.append(f"not compared with {each} on {_labels(groups[Standing.MISSING])}")
     return f"{_opening(bool(better), bool(worse), name)} is {'; '.join(clauses)}."
+
+
+def _reservation(comparisons: Sequence[PairedDifference], metrics: Sequence[str]) -> str:
+    """Why these metrics have no verdict, each reason once."""
+    whys = [one.reservation for one in comparisons if one.metric in metrics and one.standing is Standing.NONE]
+    return "; ".join(dict.fromkeys(whys))
 
 
 def _no_winner(name: str, only_other: str | None) -> str:
@@ -202,7 +229,7 @@ def _has(comparisons: Sequence[PairedDifference], other: str, metric: str) -> bo
 
 def _conclusion_of_many(comparisons: Sequence[PairedDifference], settings: Sequence[Setting], name: str) -> str:
     groups = [_by_standing([c for c in comparisons if c.setting == setting]) for setting in settings]
-    better, worse, level, missing = (sum(len(group[kind]) for group in groups) for kind in Standing)
+    better, worse, level, none, missing = (sum(len(group[kind]) for group in groups) for kind in Standing)
     total = len(settings) * len(CONTEST)
     if better == total:
         opening = f"{name} wins: it"
@@ -215,4 +242,6 @@ def _conclusion_of_many(comparisons: Sequence[PairedDifference], settings: Seque
         f"({len(CONTEST)} metrics on {len(settings)} pairs of model and benchmark), "
         f"worse than at least one in {worse}, and neither in {level}"
     )
+    if none:
+        text += f"; in {none} there is no verdict ({_reservation(comparisons, list(CONTEST))})"
     return f"{text}; {missing} could not be compared." if missing else f"{text}."

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from ccps.metrics.aggregates import Aggregate
 from ccps.metrics.conventions import Convention, find_convention
 from ccps.metrics.evaluate import evaluate, metric_table
 from ccps.metrics.inputs import (
@@ -28,7 +29,6 @@ from ccps.metrics.inputs import (
 from ccps.metrics.registry import METRICS, Metric
 from ccps.metrics.resampling import Interval, check_level, counted, drawn_places, percentile_ends
 
-Aggregate = Literal["macro", "pooled"]
 Scheme = Literal["clusters", "two_stage"]
 
 

@@ -9,7 +9,15 @@ from ccps.core.fields import LARGEST_SEED, setting
 class EvaluationConfig:
     """How confidences are judged."""
 
-    convention: str = setting("ct", "which calibration error is the headline; the others stand beside it in the report")
+    convention: str = setting(
+        "p_correct", "which calibration error is the headline; the others stand beside it in the report"
+    )
+    aggregate: str = setting(
+        "auto",
+        "which figures lead: pooled, over all questions of a benchmark; macro, means over its subjects; auto, pooled "
+        "where half of the subjects have fewer than 30 questions, and macro where they have more",
+        one_of=("auto", "pooled", "macro"),
+    )
     resamples: int = setting(1000, "bootstrap resamples, clustered by subject", at_least=1, at_most=10_000_000)
     level: float = setting(0.95, "of the intervals", above=0, below=1)
     seed: int = setting(23, "of the resampling", at_least=0, at_most=LARGEST_SEED)

@@ -1,5 +1,6 @@
 """A small hand-made experiment: two methods, two subjects, two seeds of the reference."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -45,7 +46,7 @@ def _scores() -> pd.DataFrame:
 
 
 def differences_frame(*rows: tuple[str, str, float, float, float]) -> pd.DataFrame:
-    full = [(MODEL, BENCHMARK, metric, "ccps", other, *ends) for metric, other, *ends in rows]
+    full = [(MODEL, BENCHMARK, metric, "ccps", other, *ends, math.nan, math.nan, "") for metric, other, *ends in rows]
     return pd.DataFrame(full, columns=DIFFERENCE_COLUMNS)
 
 

@@ -53,6 +53,8 @@ def _table(found: Findings, setting: Setting) -> Table:
 def _cell(one: PairedDifference | None) -> Cell:
     if one is None or one.standing is Standing.MISSING:
         return Cell(signed_points(math.nan), word=Standing.MISSING.value, kind="missing")
+    if one.standing is Standing.NONE:
+        return Cell(signed_points(one.value), f"({one.reservation})", word=one.standing.value, kind="missing")
     return Cell(
         signed_points(one.value),
         f"[{signed_points(one.low)}, {signed_points(one.high)}]",

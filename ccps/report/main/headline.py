@@ -22,7 +22,7 @@ def headline_section(found: Findings) -> Section | None:
         (
             METRICS[one.metric].label,
             scaled(one.measured.value, one.scale),
-            scaled_interval(one.measured.low, one.measured.high, one.scale),
+            one.measured.reservation or scaled_interval(one.measured.low, one.measured.high, one.scale),
             listed([data.label(method) for method in strongest(data, one.metric)]),
         )
         for one in found.headlines
@@ -35,7 +35,12 @@ def headline_lines(found: Sequence[Headline], reference: str) -> list[str]:
     """The run's own headline differences for a console."""
     return [
         f"{METRICS[one.metric].label} of {reference} against the strongest other method: "
-        f"{scaled(one.measured.value, one.scale)} "
-        f"{scaled_interval(one.measured.low, one.measured.high, one.scale)}".rstrip()
+        f"{scaled(one.measured.value, one.scale)} {_behind(one)}".rstrip()
         for one in found
     ]
+
+
+def _behind(one: Headline) -> str:
+    """The interval, or why it says nothing."""
+    why = one.measured.reservation
+    return f"({why})" if why else scaled_interval(one.measured.low, one.measured.high, one.scale)

@@ -5,12 +5,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from ccps.analysis.ledger import ClaimVerdict, LedgerEntry
-from ccps.core.text import DASH, count
+from ccps.core.text import DASH, count, listed
 from ccps.report.kit.files import write_text
 from ccps.report.kit.section import Section
 from ccps.report.kit.table import Table
+
+_HELD_AGAINST = (ClaimVerdict.MATCH, ClaimVerdict.DIFFERS, ClaimVerdict.NONE)
+_WORDS = (
+    "A published figure is compared where this run covers exactly what it is an average over. A match lies within "
+    "the tolerance that conf/claims sets; unknown are figures that a publication holds but that are not known here."
+)
 
 
 def ledger_lines(entries: Sequence[LedgerEntry]) -> list[str]:
@@ -34,30 +43,50 @@ def ledger_lines(entries: Sequence[LedgerEntry]) -> list[str]:
 
 
 def ledger_section(entries: Sequence[LedgerEntry]) -> Section | None:
-    """The ledger as tables: counts of each set, and the figures that are listed; None where nothing was published."""
+    """Tables of what is held against this run: counts of each set, and the figures that are listed.
+
+    Sets of which nothing is comparable are one line. None where nothing was published.
+    """
     if not entries:
         return None
-    words = [
-        "A published figure is compared where this run covers exactly what it is an average over. A match lies within "
-        "the tolerance that conf/claims sets; unknown are figures that a publication holds but that are not known here."
-    ]
+    sets = _by_set(entries)
+    comparable = [name for name, rows in sets.items() if any(entry.verdict in _HELD_AGAINST for entry in rows)]
+    held = [entry for entry in entries if entry.set_name in comparable]
+    rest = [f"{name} ({rows[0].source})" for name, rows in sets.items() if name not in comparable]
+    words = [_WORDS] if held else []
+    if rest:
+        words.append(
+            f"Nothing in this run can be held against the published figures of {listed(rest)}: they are of other "
+            "models, benchmarks, methods or conventions, or not known. tables/claims.csv lists each with its reason."
+        )
+    tables = _tables(held) if held else []
+    notes = [f"{name}: {reason}." for name in comparable for reason in _reasons(sets[name])]
+    noted = ((entry.set_name, entry.claim.note) for entry in held if entry.listed and entry.claim.note)
+    notes += [f"{name}: {note}" for name, note in dict.fromkeys(noted)]
+    return Section("published", "Published figures", words, tables, notes)
+
+
+def _tables(entries: Sequence[LedgerEntry]) -> list[Table]:
+    shown_verdicts = [verdict for verdict in ClaimVerdict if _tally(entries)[verdict] or verdict in _HELD_AGAINST]
     counts = [
-        (f"{name}: {rows[0].source}", count(len(rows)), *(count(_tally(rows)[verdict]) for verdict in ClaimVerdict))
+        (f"{name}: {rows[0].source}", count(len(rows)), *(count(_tally(rows)[verdict]) for verdict in shown_verdicts))
         for name, rows in _by_set(entries).items()
     ]
-    tables = [Table("", ("Publication", "Figures", *(verdict.value.capitalize() for verdict in ClaimVerdict)), counts)]
+    head = ("Publication", "Figures", *(verdict.value.capitalize() for verdict in shown_verdicts))
+    tables = [Table("", head, counts)]
     shown = [
-        (f"{entry.claim.quantity} ({entry.set_name})", *entry.texts, entry.verdict.value)
+        (f"{entry.claim.quantity} ({entry.set_name})", *entry.texts, _verdict_words(entry))
         for entry in entries
         if entry.listed
     ]
     if shown:
-        head = ("Quantity", "Published", "Measured here", "Interval", "Verdict")
-        tables.append(Table("", head, shown, "lrrrl"))
-    notes = [f"{name}: {reason}." for name, rows in _by_set(entries).items() for reason in _reasons(rows)]
-    noted = ((entry.set_name, entry.claim.note) for entry in entries if entry.listed and entry.claim.note)
-    notes += [f"{name}: {note}" for name, note in dict.fromkeys(noted)]
-    return Section("published", "Published figures", words, tables, notes)
+        columns = ("Quantity", "Published", "Measured here", "Interval", "Verdict")
+        tables.append(Table("", columns, shown, "lrrrl"))
+    return tables
+
+
+def _verdict_words(entry: LedgerEntry) -> str:
+    return f"{entry.verdict.value} ({entry.reason})" if entry.verdict is ClaimVerdict.NONE else entry.verdict.value
 
 
 def _by_set(entries: Sequence[LedgerEntry]) -> Mapping[str, list[LedgerEntry]]:
@@ -84,6 +113,18 @@ def _reasons(entries: Sequence[LedgerEntry]) -> list[str]:
 
 def write_claims(entries: Sequence[LedgerEntry], path: Path) -> Path:
     """Write the ledger as a JSON list, a figure a line; a missing number is null."""
+    rows = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in _rows(entries)]
+    text = "[\n" + ",\n".join(rows) + "\n]\n" if rows else "[]\n"
+    return write_text(path, text)
+
+
+def claims_table(entries: Sequence[LedgerEntry]) -> pd.DataFrame:
+    """The ledger as a table, a figure a row; models and benchmarks are joined by commas."""
+    rows = [row | {name: ", ".join(row[name]) for name in ("models", "benchmarks")} for row in _rows(entries)]
+    return pd.DataFrame(rows)
+
+
+def _rows(entries: Sequence[LedgerEntry]) -> list[dict[str, Any]]:
     rows = []
     for entry in entries:
         claim = asdict(entry.claim)
@@ -98,6 +139,5 @@ def write_claims(entries: Sequence[LedgerEntry], path: Path) -> Path:
             "source": entry.source,
             **claim,
         }
-        rows.append(json.dumps(row, ensure_ascii=False, allow_nan=False))
-    text = "[\n" + ",\n".join(rows) + "\n]\n" if rows else "[]\n"
-    return write_text(path, text)
+        rows.append(row)
+    return rows

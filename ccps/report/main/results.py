@@ -1,10 +1,13 @@
 """The main tables: every metric of every method."""
 
+import pandas as pd
+
 from ccps.analysis.data import ReportData
 from ccps.analysis.findings import Findings
 from ccps.analysis.main_table import MainTable, MethodRow, MetricCell
-from ccps.core.text import DASH, interval, level_words, percent
+from ccps.core.text import DASH, interval, level_words, listed, percent
 from ccps.metrics import CONSTANT
+from ccps.metrics.aggregates import FEWEST_PER_SUBJECT, Aggregate, questions_per_subject
 from ccps.report.kit.section import Section
 from ccps.report.kit.table import Cell, Row, Table
 
@@ -66,12 +69,33 @@ def _seeds(row: MethodRow, kind: str) -> Row:
     return Row([f"{row.seeds} seeds, lowest–highest", *ranges, ""], f"{kind} spread".strip())
 
 
+def aggregate_words(data: ReportData) -> str:
+    """Which figures lead, pooled or means over subjects, and why."""
+    found: dict[str, list[str]] = {}
+    for benchmark, rows in data.scores.drop_duplicates(["benchmark", "question_id"]).groupby("benchmark", sort=False):
+        how = data.aggregates.get(str(benchmark), "macro")
+        found.setdefault(_aggregated(how, rows["subject"]), []).append(str(benchmark))
+    parts = [f"on {listed(names)} they are {words}" for words, names in found.items()]
+    return f"Which figures lead: {'; '.join(parts)}. The other kind stands in results.csv, by the column aggregate."
+
+
+def _aggregated(how: Aggregate, subjects: "pd.Series[str]") -> str:
+    size, n_subjects = questions_per_subject(subjects), subjects.nunique()
+    words = "over all questions at once" if how == "pooled" else "means over subjects"
+    if n_subjects == 1:
+        return f"{words}, as there is one subject" if how == "pooled" else f"{words}, of which there is one"
+    noisy = size < FEWEST_PER_SUBJECT
+    if how == "pooled" and noisy:
+        return f"{words}, as of {size:g} questions a subject a mean over subjects is mostly noise"
+    asked = noisy or how == "pooled"
+    return f"{words} ({size:g} questions a subject{', and so it was asked for' if asked else ''})"
+
+
 def _note(data: ReportData) -> str:
     """Units, intervals, convention, seeds and what bold means."""
-    how = "means over subjects" if data.aggregate == "macro" else "over all questions at once"
     about = data.convention_note(data.convention)
     return (
-        f"Percent, {how}; in brackets {level_words(data.level)} intervals. Mode {data.mode}; "
+        f"Percent; in brackets {level_words(data.level)} intervals. {aggregate_words(data)} Mode {data.mode}; "
         f"ECE by convention {data.convention}{f' ({about})' if about else ''}. "
         "Where a method is trained with several seeds, the value is their mean, the interval covers the seeds as well "
         "as the questions, and the line below gives the lowest and highest seed. "

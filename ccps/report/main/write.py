@@ -15,6 +15,7 @@ from ccps.analysis.data import (
 )
 from ccps.analysis.findings import Findings
 from ccps.analysis.records import DROP_COLUMNS, SHAP_COLUMNS, SHARED_COLUMNS, TRANSFER_COLUMNS
+from ccps.metrics.aggregates import Aggregate, variant
 from ccps.report.kit.files import new_folders, write_costs, write_csv, write_run, write_text
 from ccps.report.kit.job import PageHead, write_pages
 from ccps.report.kit.section import latex_file
@@ -32,7 +33,7 @@ from ccps.report.main.importance import importance_section
 from ccps.report.main.job import MAIN
 from ccps.report.main.left_out import counts_section, left_out_section
 from ccps.report.main.method_cost import method_cost_section
-from ccps.report.main.published import ledger_lines, ledger_section, write_claims
+from ccps.report.main.published import claims_table, ledger_lines, ledger_section, write_claims
 from ccps.report.main.reliability import reliability_section
 from ccps.report.main.results import results_section
 from ccps.report.main.subjects import subjects_section
@@ -83,12 +84,14 @@ def write_report(data: ReportData, folder: Path) -> list[Path]:
     pages = MAIN.pages(found, head(found), in_full=len(data.settings) <= _SETTINGS_IN_FULL)
     lines = [*headline_lines(found.headlines, data.reference), *ledger_lines(found.entries)]
     return [
-        write_results(data.results, tables / "results.csv"),
+        write_results(both_aggregates(data), tables / "results.csv", extra=["aggregate"]),
         write_results(data.results_other, tables / "other_conventions.csv", extra=["convention"]),
         write_csv(found.subjects, tables / "per_subject.csv"),
+        write_csv(found.differences, tables / "differences.csv"),
         write_text(tables / "main.md", results_section(found).markdown(heading=False) + "\n"),
         write_text(tables / "main.tex", latex_file([results_section(found)], joined=True)),
         write_text(tables / "other_conventions.md", other_conventions(found)),
+        *([write_csv(claims_table(found.entries), tables / "claims.csv")] if found.entries else []),
         *_write_measured(found, tables),
         *_write_disagreements(data, tables),
         write_claims(found.entries, folder / "claims.json"),
@@ -103,6 +106,16 @@ def head(found: Findings) -> PageHead:
     """What stands above the sections."""
     data = found.data
     return PageHead(data.title, found.verdict.conclusion, data.question, {fact.name: fact.text for fact in data.facts})
+
+
+def both_aggregates(data: ReportData) -> pd.DataFrame:
+    """The results of the headline convention: those that lead, then the other kind, told apart by `aggregate`."""
+    led = [data.aggregates.get(str(name), "macro") for name in data.results["benchmark"]]
+    leading = data.results.assign(aggregate=led)
+    kinds: dict[str, Aggregate] = {variant(data.convention, how): how for how in ("macro", "pooled")}
+    other = data.results_other[data.results_other["convention"].isin(list(kinds))]
+    other = other.assign(aggregate=other["convention"].map(kinds))
+    return pd.concat([leading, other], ignore_index=True) if len(other) else leading
 
 
 def write_results(results: pd.DataFrame, path: Path, extra: Sequence[str] = ()) -> Path:

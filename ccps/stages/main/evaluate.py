@@ -11,6 +11,7 @@ import torch
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.errors import expected
 from ccps.metrics import CONSTANT, CONTEST, CONVENTIONS, METRICS, bootstrap, evaluate, is_constant
+from ccps.metrics.aggregates import Aggregate, leading_aggregate, variant
 from ccps.pipeline.stage import Stage, Work
 from ccps.settings.evaluation import EvaluationConfig
 
@@ -39,9 +40,10 @@ class _Item(NamedTuple):
 
 
 class EvaluateStage(Stage):
-    """Rows of method, seed, convention, metric, value, interval, n, and why a value is missing.
+    """Rows of method, seed, convention, metric, value, interval, n, whether they lead, and why a value is missing.
 
-    Metrics are averaged over subjects (the paper's way); rows named `pooled …` are over all questions.
+    Each convention has figures averaged over subjects (the paper's way), and over all questions (`pooled …`). Of the
+    headline convention those lead that `evaluation.aggregate` asks for, or subjects of this size bear.
     Metrics that methods are not compared by are the same under every convention and stand under the headline one alone.
     Resamples draw whole subjects, or questions where the benchmark has one subject only. The interval of a row is that
     of one seed; what compares seeds, methods or benchmarks is resampled jointly by the report. Where all P(correct) are
@@ -49,7 +51,7 @@ class EvaluateStage(Stage):
     """
 
     name = "evaluate"
-    version = 4
+    version = 5
     unit = "scores"
 
     def __init__(self, scored: Sequence[MethodScores], grades: Artifact, label: str, config: EvaluationConfig) -> None:
@@ -70,6 +72,7 @@ class EvaluateStage(Stage):
             "scores": [[item.method, item.scores] for item in self.scored],
             "grades": self.grades,
             "convention": self.config.convention,
+            "aggregate": self.config.aggregate,
             "metrics": list(METRICS),
             "resamples": self.config.resamples,
             "level": self.config.level,
@@ -79,6 +82,7 @@ class EvaluateStage(Stage):
     def prepare(self, device: torch.device) -> None:
         """Read all scores, in the order of the question ids."""
         grades = self.grades.rows().select(["question_id", "subject"]).to_pandas()
+        self.leading = leading_of(self.grades, self.config)
         self.items = []
         for item in self.scored:
             rows = item.scores.rows().to_pandas().sort_values("question_id")
@@ -113,25 +117,21 @@ class EvaluateStage(Stage):
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Headline AUROC and ECE of each method, for the one line of the stage."""
         rows = artifact.written_rows().to_pandas()
-        headline = rows[rows["convention"] == self.config.convention]
+        headline = rows[rows["leads"]]
         means = headline[headline["metric"].isin(["ece", "auroc"])].groupby(["method", "metric"], sort=False)["value"]
         return {
             f"{method} {metric}": "undefined" if math.isnan(value) else float(value)
             for (method, metric), value in means.mean().items()
         }
 
-    def _variants(self) -> list[tuple[str, str, str]]:
-        """Name, convention and aggregate of everything that is reported; the headline first."""
+    def _variants(self) -> list[tuple[str, Aggregate]]:
+        """Convention and aggregate of everything that is reported; the headline's come first."""
         headline = self.config.convention
-        others = [name for name in CONVENTIONS if name != headline]
-        return [
-            (headline, headline, "macro"),
-            *((name, name, "macro") for name in others),
-            (f"pooled {headline}", headline, "pooled"),
-            *((f"pooled {name}", name, "pooled") for name in others),
-        ]
+        names = [headline, *(name for name in CONVENTIONS if name != headline)]
+        aggregates: tuple[Aggregate, ...] = ("macro", "pooled")
+        return [(name, aggregate) for aggregate in aggregates for name in names]
 
-    def _results(self, item: _Item, name: str, convention: str, aggregate: str) -> list[dict[str, Any]]:
+    def _results(self, item: _Item, convention: str, aggregate: Aggregate) -> list[dict[str, Any]]:
         metrics = METRICS if convention == self.config.convention else CONTEST
         table = item.table
         p, correct, subjects = table["p_correct"], table["correct"], table["subject"]
@@ -152,7 +152,8 @@ class EvaluateStage(Stage):
             {
                 "method": item.method,
                 "seed": item.seed,
-                "convention": name,
+                "convention": variant(convention, aggregate),
+                "leads": convention == self.config.convention and aggregate == self.leading,
                 "metric": metric,
                 "value": measured[metric] if known[metric] else math.nan,
                 "ci_low": intervals[metric].low if known[metric] else math.nan,
@@ -172,3 +173,9 @@ def _drawn(table: pd.DataFrame, aggregate: str) -> dict[str, Any]:
     if table["subject"].nunique() > 1:
         return {"groups": table["subject"], "aggregate": aggregate}
     return {"groups": table["question_id"], "aggregate": "pooled"}
+
+
+def leading_of(grades: Artifact, config: EvaluationConfig) -> Aggregate:
+    """Whether the figures of graded answers that lead are pooled, or means over subjects."""
+    subjects = grades.rows().select(["subject"]).to_pandas()["subject"]
+    return leading_aggregate(config.aggregate, subjects.astype(str))

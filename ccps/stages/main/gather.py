@@ -1,6 +1,6 @@
 """From artifacts to the tables of the report."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,11 @@ from ccps.analysis.data import AGREEMENT_COLUMNS, CURVE_COLUMNS, DISAGREEMENT_CO
 from ccps.analysis.records import SHARED_COLUMNS, Audit, Example, Importance
 from ccps.data.records import Question
 from ccps.metrics import agreement
+from ccps.metrics.aggregates import Aggregate
 from ccps.pipeline.stage import total_cost
+from ccps.settings.evaluation import EvaluationConfig
 from ccps.stages.main.audit import IMPORTANCE, SHAP, TRANSFER
+from ccps.stages.main.evaluate import leading_of
 from ccps.stages.main.questions import Overlap
 from ccps.stages.main.runs import OWN, REFERENCE, ModelRun, Side, all_tests
 
@@ -19,18 +22,23 @@ _EXAMPLES_PER_KIND = 3
 _ACCEPTED_SHOWN = 3
 
 
-def results(runs: Sequence[ModelRun], keep: Callable[[str], bool]) -> pd.DataFrame:
-    """Evaluation rows of the conventions that `keep` accepts, with the reason where a value is missing."""
+def results(runs: Sequence[ModelRun], *, leading: bool) -> pd.DataFrame:
+    """Evaluation rows that lead, or all others, with the reason where a value is missing."""
     tables = []
     for run, test in all_tests(runs):
         rows = test.evaluation.rows().to_pandas()
-        rows = rows[rows["convention"].map(keep)].assign(
+        rows = rows[rows["leads"] == leading].assign(
             model=run.model, benchmark=test.side.label, format=test.side.format
         )
         undefined = rows["value"].isna() & (rows["reason"] == "")
         rows.loc[undefined, "reason"] = "undefined: all answers right, or all wrong, or none in a bin"
         tables.append(rows)
     return pd.concat(tables, ignore_index=True)
+
+
+def aggregates(runs: Sequence[ModelRun], config: EvaluationConfig) -> Mapping[str, Aggregate]:
+    """Whether the figures that lead are pooled or means over subjects, for each test benchmark."""
+    return {test.side.label: leading_of(test.side.labels, config) for _, test in all_tests(runs)}
 
 
 def scores(runs: Sequence[ModelRun]) -> pd.DataFrame:

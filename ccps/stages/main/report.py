@@ -10,6 +10,7 @@ from ccps.analysis.records import Fact, LeftOutMethod
 from ccps.grading import GRADERS
 from ccps.methods import METHODS, find_method
 from ccps.metrics import CONVENTIONS
+from ccps.metrics.aggregates import variant
 from ccps.pipeline.stage import Stage, Work
 from ccps.report.main.write import write_report
 from ccps.settings.experiment import Config
@@ -27,7 +28,7 @@ class ReportStage(Stage):
     """Writes tables, figures, `report.html`, `claims.json`, `costs.csv` and `run.json`."""
 
     name = "report"
-    version = 2
+    version = 3
     unit = "reports"
 
     def __init__(
@@ -78,8 +79,9 @@ class ReportStage(Stage):
                 "Does a small probe that reads how a language model's answer holds up under perturbation know when "
                 "the answer is right, and does it know better than the model's own probability does?"
             ),
-            results=gather.results(self.runs, lambda name: name == convention),
-            results_other=gather.results(self.runs, lambda name: name != convention),
+            results=gather.results(self.runs, leading=True),
+            results_other=gather.results(self.runs, leading=False),
+            aggregates=gather.aggregates(self.runs, self.config.evaluation),
             scores=gather.scores(self.runs),
             costs=gather.costs(self.runs, self.reused),
             counts=count_all(self.runs, self.questions, convention, self.config.grader),
@@ -192,6 +194,7 @@ def _left_out(chosen: Sequence[str]) -> list[LeftOutMethod]:
 def _convention_notes() -> dict[str, str]:
     notes = {name: convention.description for name, convention in CONVENTIONS.items()}
     pooled = {
-        f"pooled {name}": f"{text}; over all questions, not averaged over subjects" for name, text in notes.items()
+        variant(name, "pooled"): f"{text}; over all questions, not averaged over subjects"
+        for name, text in notes.items()
     }
     return notes | pooled

@@ -12,6 +12,8 @@ from ccps.core.errors import expected
 from ccps.metrics import CONTEST, evaluate
 from ccps.perturbation import Grid
 from ccps.pipeline.stage import Stage, Work
+from ccps.settings.evaluation import EvaluationConfig
+from ccps.stages.main.evaluate import leading_of
 
 _POINT = ["radius", "steps", "seed", "sample"]
 
@@ -19,12 +21,12 @@ _POINT = ["radius", "steps", "seed", "sample"]
 class SweepEvaluateStage(Stage):
     """Rows of radius, steps, seed, sample, metric, value and n, under the headline convention.
 
-    Tests are averaged over subjects, cross-validation is over all answers. Intervals are the report's, which draws
-    questions and seeds together.
+    Tests are averaged over subjects or pooled, as `evaluation.aggregate` says; cross-validation is over all answers.
+    Intervals are the report's, which draws questions and seeds together.
     """
 
     name = "sweep_evaluate"
-    version = 3
+    version = 4
     unit = "strengths"
 
     def __init__(
@@ -32,33 +34,35 @@ class SweepEvaluateStage(Stage):
         scores: Artifact,
         grades: Mapping[str, Artifact],
         label: str,
-        convention: str,
+        config: EvaluationConfig,
     ) -> None:
         super().__init__()
         self.scores = scores
         self.grades = dict(grades)
         self.label = label
-        self.convention = convention
+        self.config = config
 
     @property
     def title(self) -> str:
         """What is judged."""
-        return f"{self.label}, {self.convention}"
+        return f"{self.label}, {self.config.convention}"
 
     def inputs(self) -> Mapping[str, Any]:
         """Scores, subjects and settings."""
         return {
             "scores": self.scores,
             "grades": self.grades,
-            "convention": self.convention,
+            "convention": self.config.convention,
+            "aggregate": self.config.aggregate,
             "metrics": list(CONTEST),
         }
 
     def prepare(self, device: torch.device) -> None:
-        """Read scores and subjects; a training answer's subject plays no part."""
+        """Read scores and subjects; where figures are pooled, as those of training answers, all are one subject."""
         subjects = {
             sample: grades.rows().select(["question_id", "subject"]).to_pandas().set_index("question_id")["subject"]
             for sample, grades in self.grades.items()
+            if leading_of(grades, self.config) == "macro"
         }
         rows = self.scores.rows().to_pandas().astype({"sample": str, "question_id": str})
         rows["subject"] = ""
@@ -75,7 +79,7 @@ class SweepEvaluateStage(Stage):
         """Judge one probe, or one cross-validation, on one sample."""
         table = self.tables[content].sort_values("question_id")
         p, correct, subjects = table["p_correct"], table["correct"], table["subject"]
-        measured = evaluate(p, correct, self.convention, groups=subjects)
+        measured = evaluate(p, correct, self.config.convention, groups=subjects)
         rows = pd.DataFrame({"metric": list(CONTEST), "value": [measured[metric] for metric in CONTEST]})
         return rows.assign(n=measured.n, **{name: table[name].iloc[0] for name in _POINT})
 

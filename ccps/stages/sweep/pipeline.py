@@ -179,7 +179,7 @@ class _DirectionSweep:
         )
 
     def _judge(self, scores: Artifact) -> Artifact:
-        return self.job.add(SweepEvaluateStage(scores, self.labels, self.where, self.config.evaluation.convention))
+        return self.job.add(SweepEvaluateStage(scores, self.labels, self.where, self.config.evaluation))
 
 
 def _recipe(recipe: ProbeConfig, steps: int | None) -> ProbeConfig:

@@ -15,6 +15,7 @@ from ccps.perturbation import Grid
 from ccps.pipeline.costs import costs_by_stage
 from ccps.pipeline.stage import Stage, Work
 from ccps.report.sweep.write import write_sweep
+from ccps.stages.main.evaluate import leading_of
 from ccps.stages.main.runs import Count, ModelAnswers
 from ccps.stages.sweep.checks import Swept
 from ccps.stages.sweep.evaluate import best_point
@@ -142,7 +143,8 @@ class SweepReportStage(Stage):
         scores = pd.concat([_final_scores(form, run) for form, run in self._runs()], ignore_index=True)
         formats = {test.label: test.format for form in self.formats for test in form.tests}
         # A strength at which probes collapse is not to be judged by those that have not.
-        drawing = Drawing(settings.resamples, settings.seed, settings.level, ranks_constants=True)
+        aggregates = {test.label: leading_of(test.labels, settings) for form in self.formats for test in form.tests}
+        drawing = Drawing(settings.resamples, settings.seed, settings.level, aggregates, ranks_constants=True)
         measured = by_subject(scores, settings.convention, ranks_constants=True)
         return draw(scores, formats, settings.convention, measured, drawing)
 

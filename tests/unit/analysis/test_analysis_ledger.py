@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from answers import repeated
 
 from ccps.analysis.claims import Claim, ClaimSet
 from ccps.analysis.data import ReportData
@@ -18,7 +19,8 @@ from ccps.analysis.ledger import (
 )
 from ccps.analysis.records import Estimate
 from ccps.analysis.resamples import by_subject, resample
-from ccps.report.main.published import ledger_lines, ledger_section, write_claims
+from ccps.report.kit.table import Cell
+from ccps.report.main.published import claims_table, ledger_lines, ledger_section, write_claims
 
 Make = Callable[..., ReportData]
 MODEL, BENCHMARK = "lab/tiny_model", "MMLU-CHOICE"
@@ -44,8 +46,17 @@ def test_verdicts(value: float | None, got: float, verdict: ClaimVerdict) -> Non
     assert entry.got == (None if math.isnan(got) else got)
 
 
+def _scores(make_data: Make) -> pd.DataFrame:
+    """24 right and 24 wrong answers of two subjects. In one of them the other method has one wrong answer above the
+    right one of four, so that its AUROC is 2/3, and 1 else."""
+    scores = make_data().scores
+    scores.loc[(scores["method"] == "own") & (scores["question_id"] == "q5"), "p_correct"] = 0.6
+    return repeated(scores, 6)
+
+
 def _entries(make_data: Make, *claims: Claim, convention: str = "ct", **changes: Any) -> tuple[LedgerEntry, ...]:
     models, benchmarks = claims[0].models, claims[0].benchmarks
+    changes = {"scores": _scores(make_data)} | changes
     data = make_data(claims=[ClaimSet("s", "a paper", "", convention, models, benchmarks, claims)], **changes)
     return ledger(data, resample(data, data.convention, by_subject(data.scores, data.convention)))
 
@@ -53,11 +64,40 @@ def _entries(make_data: Make, *claims: Claim, convention: str = "ct", **changes:
 def test_gaps_and_values_are_measured_with_their_interval(make_data: Make) -> None:
     gap, value = _entries(make_data, GAP, VALUE)
     assert gap.got == pytest.approx(-0.015)
-    assert (gap.low, gap.high, gap.verdict) == (0.0, 0.0, ClaimVerdict.MATCH)
+    # One of the two subjects is drawn twice in a quarter of the resamples, the other in another.
+    assert (gap.low, gap.high) == pytest.approx((0.0, 1 / 3))
+    assert gap.verdict is ClaimVerdict.MATCH
     assert value.got == pytest.approx(0.75)
     assert (value.verdict, value.reason) == (ClaimVerdict.MATCH, "")
-    # Of the four answers of a subject each wrong one stands below each right one: AUROC is 1 in every resample.
-    assert (value.low, value.high) == (1.0, 1.0)
+    assert (value.low, value.high) == pytest.approx((2 / 3, 1.0))
+
+
+def test_no_verdict_rests_on_few_answers_or_on_a_point(make_data: Make) -> None:
+    few, same = make_data().scores, repeated(make_data().scores, 6)
+    (entry,) = _entries(make_data, GAP, scores=few)
+    assert (entry.verdict, entry.reason) == (ClaimVerdict.NONE, "too few: 4 right, 4 wrong")
+    assert entry.got == pytest.approx(-0.015)
+    # Each wrong answer stands below each right one by either method: AUROC is 1 in every resample.
+    (entry,) = _entries(make_data, GAP, scores=same)
+    assert (entry.low, entry.high, entry.verdict) == (0.0, 0.0, ClaimVerdict.NONE)
+    assert entry.reason == "one value in every resample"
+    section = ledger_section([entry])
+    assert section is not None
+    assert section.tables[1].lines[0].cells[-1] == Cell("no verdict (one value in every resample)")
+
+
+def test_sets_that_nothing_is_comparable_with_are_one_line(make_data: Make) -> None:
+    elsewhere = [replace(GAP, id=f"t/{place}", models=("big",)) for place in range(3)]
+    entries = [*_entries(make_data, GAP), *_entries(make_data, *elsewhere)]
+    section = ledger_section(entries)
+    assert section is not None
+    assert [row.cells[0] for row in section.tables[0].lines] == [Cell("s: a paper")]
+    assert len(section.words) == 2
+    assert section.words[1].startswith("Nothing in this run can be held against the published figures of t (a paper)")
+    assert len(claims_table(entries)) == 4
+    alone = ledger_section(entries[1:])
+    assert alone is not None
+    assert (len(alone.words), list(alone.tables), list(alone.notes)) == (1, [], [])
 
 
 def test_a_run_that_covers_more_is_compared_over_what_was_published(make_data: Make) -> None:
@@ -102,7 +142,8 @@ def test_written_ledger_holds_expected_got_interval_and_verdict(make_data: Make,
     rows = json.loads(write_claims(entries, tmp_path / "claims.json").read_text())
     assert [row["verdict"] for row in rows] == ["match", "match", "unknown"]
     assert (rows[1]["expected"], rows[1]["spread"], rows[1]["source"]) == (0.75, 0.1, "a paper")
-    assert (rows[1]["ci_low"], rows[1]["ci_high"], rows[1]["models"]) == (1.0, 1.0, [MODEL])
+    assert (rows[1]["ci_low"], rows[1]["ci_high"]) == pytest.approx((2 / 3, 1.0))
+    assert rows[1]["models"] == [MODEL]
     assert rows[2]["expected"] is None
     assert rows[2]["got"] == pytest.approx(0.75)
 

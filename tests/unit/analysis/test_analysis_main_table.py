@@ -21,7 +21,7 @@ def _bold(data: ReportData, drawn: dict[str, np.ndarray]) -> set[tuple[str, int]
 
 def test_bold_needs_a_difference_whose_interval_excludes_zero(make_data: Make) -> None:
     noise = np.linspace(-0.1, 0.1, 101)
-    assert _bold(make_data(), {"ccps": 0.1 + noise, "own": 0.2 + noise}) == {("ccps", 0)}  # paired
+    assert _bold(make_data(), {"ccps": 0.1 + noise, "own": 0.2 + 1.1 * noise}) == {("ccps", 0)}  # paired
     assert _bold(make_data(), {"ccps": 0.1 + noise, "own": 0.2 - noise}) == set()
     assert _bold(make_data(), {"ccps": 0.1 + noise, "own": 0.1 + noise}) == set()
     assert _bold(make_data(), {"ccps": 0.1 + noise}) == set()
@@ -33,13 +33,13 @@ def test_the_best_must_be_clear_of_every_other(make_data: Make) -> None:
     third = own.assign(method="third")
     results = pd.concat([data.results, third])
     noise = np.linspace(-0.1, 0.1, 101)
-    drawn = {"ccps": 0.1 + noise, "own": 0.2 + noise}
+    drawn = {"ccps": 0.1 + noise, "own": 0.2 + 1.1 * noise}
     assert _bold(make_data(results=results), {**drawn, "third": 0.1 - noise}) == set()
-    assert _bold(make_data(results=results), {**drawn, "third": 0.3 + noise}) == {("ccps", 0)}
+    assert _bold(make_data(results=results), {**drawn, "third": 0.3 + 1.1 * noise}) == {("ccps", 0)}
     # Whichever is best: the reference has no privilege.
     better = third.assign(value=third["value"].where(third["metric"] != "ece", 0.01))
     results = pd.concat([data.results, better])
-    assert _bold(make_data(results=results), {**drawn, "third": noise}) == {("third", 0)}
+    assert _bold(make_data(results=results), {**drawn, "third": 1.2 * noise}) == {("third", 0)}
 
 
 def test_one_method_has_no_best(make_data: Make) -> None:

@@ -9,6 +9,7 @@ from ccps.analysis.data import ReportData
 from ccps.analysis.records import Setting
 from ccps.analysis.resamples import Drawing, Resamples, by_subject, draw, resample
 from ccps.metrics import CONTEST, METRICS, bootstrap, evaluate
+from ccps.metrics.aggregates import Aggregate
 
 Make = Callable[..., ReportData]
 HERE = Setting("m", "b")
@@ -40,7 +41,7 @@ def test_intervals_are_those_of_a_bootstrap_of_one_method(
 ) -> None:
     p, correct = answers
     table = scores(p, correct, subjects, "own")
-    drawn = _drawn(make_data(scores=table, aggregate=aggregate, resamples=2000))
+    drawn = _drawn(make_data(scores=table, aggregates={"b": aggregate}, resamples=2000))
     groups, how = (table["subject"], aggregate) if subjects > 1 else (table["question_id"], "pooled")
     expected = bootstrap(p, correct, groups, "ct", seed=5, aggregate=how, n_resamples=2000)  # type: ignore[arg-type]
     # Two streams of draws: of further metrics, which take few values, so many are too few to agree so closely. Those
@@ -102,13 +103,13 @@ def test_what_is_undefined_or_was_not_scored_is_left_out(make_data: Make) -> Non
 @pytest.mark.parametrize("aggregate", ["macro", "pooled"])
 @pytest.mark.parametrize("ranks_constants", [True, False])
 def test_a_constant_ranks_at_random_only_where_that_is_asked_for(
-    answers: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]], aggregate: str, ranks_constants: bool
+    answers: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]], aggregate: Aggregate, ranks_constants: bool
 ) -> None:
     p, correct = answers
     # The rows of all methods have the same numbers, as those of joined tables may.
     table = pd.concat([scores(p, correct, 12, "own"), scores(np.full(240, 0.6), correct, 12, "dead")])
     measured = by_subject(table, "ct", ranks_constants=ranks_constants)
-    drawing = Drawing(20, 0, 0.95, aggregate, ranks_constants)
+    drawing = Drawing(20, 0, 0.95, {"b": aggregate}, ranks_constants)
     drawn = draw(table, {"b": "mc"}, "ct", measured, drawing)
     own, dead = (drawn.drawn[HERE, method] for method in ("own", "dead"))
     names = list(METRICS)

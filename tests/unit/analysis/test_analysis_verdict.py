@@ -129,3 +129,24 @@ def test_many_settings_are_counted(differences: Frame) -> None:
     )
     both = decide(pd.concat([won, won.assign(benchmark="MMLU-OE")]), "ccps", _label)
     assert both.conclusion.startswith("CCPS wins: it is better than every other method in 10 of 10 contests")
+
+
+def test_without_support_there_is_no_verdict(differences: Frame) -> None:
+    table = differences(*_rows("own", _everywhere(0.1)))
+    few = table.assign(reservation="too few: 3 right")
+    verdict = decide(few, "ccps", _label)
+    assert verdict.conclusion == "No verdict on whether CCPS is better than own probability: too few: 3 right."
+    assert {one.marked for one in verdict.comparisons} == {"+10.0 (too few: 3 right)", "−10.0 (too few: 3 right)"}
+    partly = table.assign(
+        reservation=["one value in every resample" if one == "auroc" else "" for one in table["metric"]]
+    )
+    assert decide(partly, "ccps", _label).conclusion == (
+        "CCPS is ahead in part: it is better than own probability on ECE, Brier, ACC and AUCPR; "
+        "without a verdict on AUROC (one value in every resample)."
+    )
+    both = decide(pd.concat([table, few.assign(benchmark="MMLU-OE")]), "ccps", _label)
+    assert both.conclusion == (
+        "CCPS is ahead in part: it is better than every other method in 5 of 10 contests (5 metrics on 2 pairs of "
+        "model and benchmark), worse than at least one in 0, and neither in 0; "
+        "in 5 there is no verdict (too few: 3 right)."
+    )

@@ -13,6 +13,7 @@ from ccps.metrics import CONSTANT
 from ccps.report.main.results import results_section
 
 Make = Callable[..., ReportData]
+BENCHMARK = "MMLU-CHOICE"
 
 
 def constant(data: ReportData, seeds: Sequence[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -29,12 +30,12 @@ def constant(data: ReportData, seeds: Sequence[int]) -> tuple[pd.DataFrame, pd.D
 def test_a_mean_is_over_the_seeds_that_live(make_data: Make, aggregate: str) -> None:
     whole = make_data()
     results, scores = constant(whole, [1])
-    found = Findings(make_data(results=results, scores=scores, aggregate=aggregate))
+    found = Findings(make_data(results=results, scores=scores, aggregates={BENCHMARK: aggregate}))
     alone = Findings(
         make_data(
             results=whole.results[whole.results["seed"] != 1],
             scores=whole.scores[whole.scores["seed"] != 1],
-            aggregate=aggregate,
+            aggregates={BENCHMARK: aggregate},
         )
     )
     setting = whole.settings[0]

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+from answers import repeated
 
 from ccps.analysis.data import COUNT_COLUMNS, ReportData
 from ccps.report.main.write import write_report
@@ -14,7 +15,7 @@ def test_markdown_report_holds_verdict_tables_and_figures(make_data: Callable[..
     more = [("Tokens", 12.375, "mean"), ("Of", "3 of 4", "")]
     counts = pd.concat([make_data().counts, pd.DataFrame(more, columns=COUNT_COLUMNS)])
     # The other method is sure of what is wrong, so that differences are clear.
-    scores = make_data().scores
+    scores = repeated(make_data().scores, 6)
     scores["p_correct"] = scores["p_correct"].where(scores["method"] == "ccps", 1 - scores["p_correct"])
     data = make_data(
         scores=scores,
@@ -26,7 +27,10 @@ def test_markdown_report_holds_verdict_tables_and_figures(make_data: Callable[..
     write_report(data, tmp_path)
     page = (tmp_path / "report.md").read_text(encoding="utf-8")
 
-    assert page.startswith("# A \\<tiny\\> run\n\n**CCPS wins: it is better than Own")
+    assert page.startswith("# A \\<tiny\\> run\n\n**CCPS is ahead in part: it is better than Own")
+    # It ranks every right answer of a subject first, and the other none, whatever is drawn.
+    assert "without a verdict on AUROC (one value in every resample)" in page
+    assert "| −1.5 (one value in every resample) |" in page
     assert (tmp_path / "tables" / "main.md").read_text(encoding="utf-8").strip() in page
     assert "| answer | 12.5 s | 8 | 1.56 s | 1,000 | 2.0 MB | 3.0 GB | yes |" in page
     assert "| Answers left out | 2 | No letter & no text. |" in page

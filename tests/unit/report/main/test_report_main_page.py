@@ -105,7 +105,7 @@ def test_page_is_accessible(written: Path) -> None:
 
 def test_page_opens_with_the_conclusion_and_escapes_names(written: Path) -> None:
     page = _read(written)
-    conclusion = "No winner: on none of the 5 metrics can CCPS be told from Own p_100%."
+    conclusion = "No verdict on whether CCPS is better than Own p_100%: too few: 4 right, 4 wrong."
     assert conclusion in page.text
     assert page.text.index(conclusion) < page.text.index("Results")
     for text in ("A <tiny> run", "No letter & no text.", "1 < 2 & 3?", "Accepted b Answer a Graded wrong"):
@@ -176,9 +176,11 @@ def test_optional_parts(make_data: Make, tmp_path: Path) -> None:
     other = make_data().results.assign(convention="equal_mass")
     page = _page(make_data(curves=curves, claims=claims, results_other=other), tmp_path)
     assert (tmp_path / "figures/training-m.png").is_file()
-    assert "x: a paper 1 0 0 1 0" in page.text
-    assert "ECE gap (x) −55 % – not measured" in page.text
-    assert "x: this run covers lab/tiny_model on MMLU-CHOICE, the publication big on b." in page.text
+    assert "Nothing in this run can be held against the published figures of x (a paper): they are" in page.text
+    assert "ECE gap (x)" not in page.text
+    (row,) = pd.read_csv(tmp_path / "tables/claims.csv").to_dict("records")
+    assert (row["id"], row["expected"], row["models"], row["verdict"]) == ("x/gap", -0.55, "big", "not measured")
+    assert row["reason"] == "this run covers lab/tiny_model on MMLU-CHOICE, the publication big on b"
     assert "P(correct), ten bins of equal count" in page.text
 
 

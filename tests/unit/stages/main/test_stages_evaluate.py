@@ -13,7 +13,7 @@ from ccps.settings.evaluation import EvaluationConfig
 from ccps.stages.main.evaluate import EvaluateStage, MethodScores
 
 SUBJECTS = ("algebra", "botany", "cookery")
-CONFIG = EvaluationConfig(resamples=20)
+CONFIG = EvaluationConfig(convention="ct", aggregate="macro", resamples=20)
 
 
 def artifact(root: Path, stage: str, table: pd.DataFrame) -> Artifact:
