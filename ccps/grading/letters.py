@@ -1,17 +1,24 @@
-"""Answers that are nothing but an option letter."""
+"""Answers that are nothing but an option letter, however it is spelt."""
 
 import re
 
 from ccps.data.records import Question
 
-# b, B, (b), b) and b. — and nothing else around it.
-LETTER = re.compile(r"\(([A-Za-z])\)|([A-Za-z])[).]?")
+SPELLINGS_VERSION = 2
+"""Raised when another text counts as a letter."""
+
+# b, B, (b), b), (b, b. and (b): — and nothing else around it.
+LETTER = re.compile(r"\(?([A-Za-z])[).:]{0,2}")
 
 
 def answer_letter(answer: str | None) -> str | None:
-    """The letter, lower-case, if the answer is nothing but a letter; else None."""
+    """The letter, lower-case, if the answer is nothing but a letter; else None.
+
+    A multiple-choice answer is one token, and tokenizers have tokens such as `(b`: that is b, what would close the
+    bracket being another token.
+    """
     match = LETTER.fullmatch((answer or "").strip())
-    return (match[1] or match[2]).lower() if match else None
+    return match[1].lower() if match else None
 
 
 def is_option_letter(answer: str | None, question: Question) -> bool:

@@ -25,9 +25,10 @@ class Substring(Comparison):
 
 @register
 class Letter(Comparison):
-    """Right if the answer is nothing but the accepted letter."""
+    """Right if the answer is nothing but the accepted letter, however it is spelt: see `answer_letter`."""
 
     name = "letter"
+    version = 2
     formats = frozenset({"mc"})
 
     def is_right(self, answer: str, question: Question) -> bool:

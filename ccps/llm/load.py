@@ -19,7 +19,7 @@ from ccps.llm.devices import device_faults, input_device, placement
 from ccps.llm.head import measure_head
 from ccps.llm.memory import OutOfMemory, attempt, is_out_of_memory, no_room
 from ccps.llm.quantise import RECIPES, check_full_precision, check_quantised, quantisation_faults
-from ccps.llm.random_model import random_model
+from ccps.llm.random_model import byte_tokenizer, random_model
 from ccps.llm.templates import TODAY, check_opens_answer, set_template
 from ccps.perturbation import Head
 from ccps.settings.model import ModelConfig
@@ -140,6 +140,27 @@ def load_model(files: ModelFiles, device: torch.device | str = "cpu") -> Languag
     if isinstance(loaded, OutOfMemory):
         raise no_room(files.name, loaded)
     return loaded
+
+
+def load_tokenizer(files: ModelFiles) -> Any:
+    """Load the tokenizer alone.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    from transformers import AutoTokenizer
+
+    if files.folder is None:
+        return byte_tokenizer()
+    try:
+        return AutoTokenizer.from_pretrained(str(files.folder), trust_remote_code=files.config.remote_code)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise expected(
+            f"the tokenizer in `{files.folder}`",
+            "one that transformers can read",
+            str(error),
+            "Point `location` at a whole checkpoint.",
+        ) from error
 
 
 def _load(files: ModelFiles, device: torch.device | str) -> LanguageModel:

@@ -126,6 +126,8 @@ class Described:
     place: ClassVar[int] = LAST
     """Where it stands in lists of all methods: those of lower number come first."""
     direction: ClassVar[Direction] = "gradient"
+    formats: ClassVar[frozenset[str]] = frozenset({"mc", "oe"})
+    """Of which questions it can score answers: multiple choice ("mc"), open-ended ("oe")."""
     needs: ClassVar[frozenset[str]] = frozenset()
     """What it reads of the evidence beyond features and texts, names in `ccps.needs.base.NEEDS`."""
     reads_features: ClassVar[bool] = False

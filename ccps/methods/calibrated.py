@@ -217,6 +217,7 @@ def calibrated(method: Method | TrainedMethod, kind: str, held_out: float = HELD
         source = f"{method.source}; {words} on training answers"
         version = 1000 + method.version
         direction = method.direction
+        formats = method.formats
         needs = method.needs
         training_needs = method.training_needs if isinstance(method, TrainedMethod) else frozenset()
         is_seeded = method.is_seeded if isinstance(method, TrainedMethod) else False

@@ -24,6 +24,7 @@ class SemanticEntropy(Method):
     label = "Semantic entropy"
     place = 130
     source = "1 − entropy of the meanings of k sampled answers / ln k"
+    version = 2
     needs = frozenset({"samples"})
     takes = "several times as long as answering, for open-ended questions"
 

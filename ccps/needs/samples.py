@@ -15,6 +15,7 @@ from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.settings import check
 from ccps.data.records import Question
 from ccps.engines import Deviation, Writer, deviation_cost, deviation_summary
+from ccps.grading.letters import SPELLINGS_VERSION
 from ccps.llm.checkpoint import fingerprint
 from ccps.llm.memory import in_parts
 from ccps.meaning.clusters import Entails, in_same_words
@@ -88,6 +89,7 @@ class SampleStage(AskingStage):
             "nli_model": fingerprint(self._nli_folder) if self._nli_folder else None,
             "max_batch_tokens": self.respondent.manner.max_batch_tokens,
             "shard_questions": self.respondent.shard_questions,
+            **({"spellings": SPELLINGS_VERSION} if self.is_choice else {}),
             **({} if self.is_choice else self.respondent.model.engine_inputs),
         }
 

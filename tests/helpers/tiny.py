@@ -79,7 +79,7 @@ class Tiny:
             "probe.mc.classifier.steps=4",
             "probe.mc.classifier.eval_every=2",
             "state_probe.max_epochs=2",
-            "method=[ccps,ccps_logistic,p_ik,saplma_m,p_true,lts,answer_probability,entropy,self_consistency,ccps_random,ccps_shuffled]",
+            "method=[ccps,ccps_logistic,p_ik,saplma_m,p_true,lts,answer_probability,option_probability,option_radius,entropy,self_consistency,ccps_random,ccps_shuffled]",
             "trainer=cpu",
             "logger=none",
             f"paths.artifacts={self.artifacts}",

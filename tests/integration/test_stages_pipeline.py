@@ -23,7 +23,7 @@ COLUMNS = ["model", "benchmark", "format", "method", "seed", "metric", "value", 
 NOT_CONTENT = ("costs.0.jsonl", ".lock")
 ONCE = ("ccps_logistic", "lts")
 TRAINED = ("ccps", "ccps_logistic", "p_ik", "saplma_m", "lts", "ccps_random", "ccps_shuffled")
-UNTRAINED = ("p_true", "answer_probability", "entropy", "self_consistency")
+UNTRAINED = ("p_true", "answer_probability", "option_probability", "option_radius", "entropy", "self_consistency")
 METRICS = [
     *["ece", "brier", "acc", "aucpr", "auroc", "log_loss", "aurc", "e_aurc", "prr", "prr50", "fpr95"],
     *["acc_at_50", "acc_at_80", "acc_at_90", "cov_at_5", "cov_at_10", "cov_at_20"],
@@ -113,7 +113,7 @@ def test_every_letter_is_an_option_of_its_question(finished: Tiny) -> None:
     assert len(rows) == 24 + 18
     assert set(rows["text"]) <= {"a", "b", "c"}
     assert rows["question_id"].is_unique
-    assert rows["is_letter"].all()
+    assert rows["text"].isin(list("abc")).all()
 
 
 def test_a_second_run_finds_everything_and_changes_no_byte(
@@ -124,8 +124,8 @@ def test_a_second_run_finds_everything_and_changes_no_byte(
     assert finished.run() == finished.output
     lines = capsys.readouterr().out.splitlines()
     stages = [line for line in lines if " · " in line and not line.startswith(("questions", "output"))]
-    # answers, samples, grades, features, trainings, scores, evaluation, audit, report
-    assert len(stages) == 2 + 1 + 4 + 4 + len(TRAINED) + len(TRAINED + UNTRAINED) + 1 + 1 + 1
+    # answers, options and their radii, samples, grades, features, trainings, scores, evaluation, audit, report
+    assert len(stages) == 2 + 2 + 1 + 4 + 4 + len(TRAINED) + len(TRAINED + UNTRAINED) + 1 + 1 + 1
     assert all(" · reused" in line for line in stages)
     assert contents(finished.artifacts) == artifacts
     assert contents(finished.output) == output

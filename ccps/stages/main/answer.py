@@ -15,7 +15,6 @@ from ccps.asking.interview import Answer, Interview, Manner
 from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.data.records import Question, asked_hash
 from ccps.engines import Deviation, deviation_cost, deviation_summary
-from ccps.grading import is_option_letter
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Stage, Work, in_shards
 from ccps.settings.answering import AnsweringConfig
@@ -27,7 +26,6 @@ _SCHEMA = pa.schema(
         ("prompt_ids", pa.list_(pa.int32())),
         ("answer_ids", pa.list_(pa.int32())),
         ("text", pa.string()),
-        ("is_letter", pa.bool_()),
         ("is_empty", pa.bool_()),
         ("is_cut", pa.bool_()),
     ]
@@ -150,15 +148,13 @@ class AnswerStage(Stage):
         return (0.0, 0) if follow_up is None else (follow_up.seconds, follow_up.tokens_read)
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
-        """Count the answers, and those that are empty, cut off, given with the data, or an option letter."""
+        """Count the answers, and those that are empty, cut off, or given with the data."""
         rows = artifact.written_rows()
         n = rows.num_rows
         lengths = [len(ids) for ids in rows["answer_ids"].to_pylist()]
-        letters = [is_letter for is_letter in rows["is_letter"].to_pylist() if is_letter is not None]
         return {
             "answers": n,
             "given": sum(question.given_answer is not None for question in self.questions),
-            **({"letter_rate": sum(letters) / len(letters)} if letters else {}),
             "empty": sum(rows["is_empty"].to_pylist()),
             "cut": sum(rows["is_cut"].to_pylist()),
             "mean_answer_tokens": sum(lengths) / n,
@@ -180,13 +176,11 @@ class AnswerStage(Stage):
         return {"tokens_to_end_of_turn": 1 + follow_up.end, "tokens_after_answer": 1 + len(follow_up.tokens)}
 
     def _row(self, index: int, answer: Answer) -> dict[str, Any]:
-        question = self.questions[index]
         return {
-            "question_id": question.id,
+            "question_id": self.questions[index].id,
             "prompt_ids": self.interview.prompts[index],
             "answer_ids": answer.tokens,
             "text": answer.text,
-            "is_letter": is_option_letter(answer.text, question) if question.options else None,
             "is_empty": not answer.text,
             "is_cut": answer.is_cut,
         }

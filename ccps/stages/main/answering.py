@@ -46,11 +46,10 @@ class Answering:
         self.config = config
         self.model = model
         self.manner = manner_of(config.answering, config.model[model.name])
-        trained = [method for method in methods if isinstance(method, TrainedMethod)]
-        self.tested = {need for method in methods for need in method.reads()}
-        self.trained = {need for method in trained for need in method.reads(for_training=True)}
-        for need in sorted(self.tested | self.trained):
-            NEEDS.find(need)
+        self.methods = list(methods)
+        for method in methods:
+            for need in sorted(method.reads(for_training=True)):
+                NEEDS.find(need)
 
     def run(self) -> ModelAnswers:
         """Answer, grade and ask on."""
@@ -69,8 +68,8 @@ class Answering:
         respondent = Respondent(self.model, head, self.manner, self.config.answering.shard_questions)
         for need in NEEDS.values():
             for form, train in trains.items():
-                sides = [train] if need.name in self.trained else []
-                if need.name in self.tested:
+                sides = [train] if need.name in self._trained(form) else []
+                if need.name in self._tested(form):
                     sides += [test for test in tests.values() if test.format == form]
                 training = need.training(train, respondent, self.config) if sides else None
                 if training is not None:
@@ -81,10 +80,19 @@ class Answering:
                         needs[side.label][need.name] = self.job.add(stage)
         return ModelAnswers(self.model.name, head, trains, tests, needs, learnt)
 
+    def _tested(self, form: str) -> set[str]:
+        """What methods read of answers of a format to score them."""
+        return {need for method in self.methods if form in method.formats for need in method.reads()}
+
+    def _trained(self, form: str) -> set[str]:
+        """What methods that learn read of the training answers of a format."""
+        trained = [method for method in self.methods if isinstance(method, TrainedMethod) and form in method.formats]
+        return {need for method in trained for need in method.reads(for_training=True)}
+
     def _answer(self, label: str) -> Artifact:
         """The answers, with what methods need to have read after them; answers that hold more will do as well."""
         collected = [name for name, need in NEEDS.items() if need.is_collected]
-        wanted = [name for name in collected if name in self.tested]
+        wanted = [name for name in collected if name in self._tested(self.questions.by_label[label][0].format)]
         further = [name for name in collected if name not in wanted]
         stages = [
             self._answer_stage(label, [*wanted, *more])

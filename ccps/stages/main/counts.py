@@ -78,7 +78,7 @@ def _side_counts(model: str, side: Side, graders: Mapping[str, GraderConfig]) ->
     if answers["given"]:
         rows.append(Count(f"answers given with the data, {where}", answers["given"], "read, not generated"))
     if side.format == "mc":
-        other = round(answers["answers"] * (1 - answers["letter_rate"]))
+        other = round(answers["answers"] * (1 - side.labels.summary["letter_rate"]))
         rows.append(Count(f"answers that are not an option letter, {where}", other, "kept; graded like all others"))
     else:
         rows += [

@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
 from ccps.core.artifacts import ROWS, Artifact, with_reasons
 from ccps.data.records import Question, questions_hash
-from ccps.grading import Grader, Usage
+from ccps.grading import Grader, Usage, is_option_letter
+from ccps.grading.letters import SPELLINGS_VERSION
 from ccps.pipeline.stage import Stage, Work, total_cost
 
 _SCHEMA = pa.schema(
@@ -56,7 +58,12 @@ class GradeStage(Stage):
             "answers": self.answers,
             "questions": questions_hash(self.questions.values()),
             "grader": self.grader.settings(),
+            **({"spellings": SPELLINGS_VERSION} if self._is_choice else {}),
         }
+
+    @property
+    def _is_choice(self) -> bool:
+        return any(question.options for question in self.questions.values())
 
     def prepare(self, device: torch.device) -> None:
         """Read the answers."""
@@ -90,13 +97,21 @@ class GradeStage(Stage):
         return {"n": len(rows), "tokens": spent.prompt_tokens + spent.completion_tokens, **spent._asdict()}
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
-        """Accuracy of the language model, why answers are unknown, and what the judgements have taken."""
+        """Accuracy of the language model, why answers are unknown, and what the judgements have taken.
+
+        Of multiple choice also the share of answers that are nothing but an option's letter.
+        """
         rows = artifact.written_rows().to_pandas()
         known = rows.dropna(subset="correct")
         unknown = Counter(rows.loc[rows["correct"].isna(), "reason"])
         summary: dict[str, Any] = {"graded": len(rows)}
         if len(known):
             summary["accuracy"] = float(known["correct"].astype(bool).mean())
+        if self._is_choice:
+            pairs = zip(rows["text"], rows["question_id"], strict=True)
+            summary["letter_rate"] = float(
+                np.mean([is_option_letter(text, self.questions[name]) for text, name in pairs])
+            )
         summary["unknown"] = unknown
         if total_cost(artifact, "calls") + total_cost(artifact, "cached"):
             summary |= {name: total_cost(artifact, name) for name in Usage._fields}

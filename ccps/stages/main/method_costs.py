@@ -24,8 +24,8 @@ def method_costs(runs: Sequence[ModelRun], methods: Sequence[MethodConfig]) -> p
         by_name = {item.method: item for item in test.scored}
         for config in methods:
             method = find_method(config.name, config.calibrator)
-            scored = by_name[method.name]
-            if scored.scores.summary["scored"] >= LEAST_ANSWERS:
+            scored = by_name.get(method.name)
+            if scored is not None and scored.scores.summary["scored"] >= LEAST_ANSWERS:
                 costs = _per_question(test.side, method, scored) | _training(run, test.side.format, method)
                 rows.append({"model": run.model, "benchmark": test.side.label, "method": method.name, **costs})
     return pd.DataFrame(rows, columns=list(METHOD_COST_COLUMNS))

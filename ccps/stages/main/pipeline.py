@@ -122,13 +122,14 @@ class Pipeline:
         return {
             method.name: self.job.add(FitStage(method, train, head, model, settings, self.config.seeds[: config.seeds]))
             for method, config in zip(self.methods, self.config.method.values(), strict=True)
-            if isinstance(method, TrainedMethod)
+            if isinstance(method, TrainedMethod) and train.format in method.formats
         }
 
     def _scores(self, side: Side, model: str, head: Artifact, trained: Mapping[str, Artifact]) -> list[MethodScores]:
         return [
             MethodScores(method.name, self.job.add(ScoreStage(method, side, head, trained.get(method.name), model)))
             for method in self.methods
+            if side.format in method.formats
         ]
 
     def _judge(self, side: Side, scored: list[MethodScores], model: str) -> Tested:

@@ -8,7 +8,7 @@ from ccps.analysis.claims import parse_claims
 from ccps.analysis.data import ReportData
 from ccps.analysis.records import Fact, LeftOutMethod
 from ccps.grading import GRADERS
-from ccps.methods import METHODS, find_method
+from ccps.methods import METHODS, Method, TrainedMethod, find_method
 from ccps.metrics import CONVENTIONS
 from ccps.metrics.aggregates import variant
 from ccps.pipeline.stage import Stage, Work
@@ -94,7 +94,7 @@ class ReportStage(Stage):
             method_labels=labels,
             controls=[method.name for method in chosen if method.is_control],
             chance_control=CHANCE if CHANCE in methods else None,
-            left_out_methods=[*_left_out(methods), *self._silent(labels)],
+            left_out_methods=[*_left_out(methods), *self._of_one_format(chosen), *self._silent(labels)],
             method_costs=method_costs(self.runs, list(self.config.method.values())),
             audit=gather.audit(self.runs, self.questions.overlaps),
             importance=gather.importance(self.runs),
@@ -168,6 +168,18 @@ class ReportStage(Stage):
                 *(f"padding {probe.encoder.padding}" for probe in probes.values() if probe.encoder.kernels),
             ]
         )
+
+    def _of_one_format(self, chosen: Sequence[Method | TrainedMethod]) -> list[LeftOutMethod]:
+        """Every method that was run, and cannot score the answers to some of the tests."""
+        formats = {test.side.label: test.side.format for _, test in all_tests(self.runs)}
+        beyond = {
+            method.label: [name for name, form in formats.items() if form not in method.formats] for method in chosen
+        }
+        return [
+            LeftOutMethod(label, f"it is not for questions as those of {', '.join(names)}")
+            for label, names in beyond.items()
+            if names
+        ]
 
     def _silent(self, labels: Mapping[str, str]) -> list[LeftOutMethod]:
         """Every method that had too little to say of the answers to a test."""

@@ -7,6 +7,7 @@ from sklearn.metrics import roc_auc_score
 from ccps.methods import TrainingAnswers, TrainingSettings
 from ccps.methods.calibrated import calibrated
 from ccps.methods.ccps_logistic import CCPSLogistic, pooled
+from ccps.methods.middle_logistic import MiddleLogistic
 from ccps.perturbation import FEATURE_NAMES
 from ccps.probes.logistic import FittedLogistic, fit_logistic
 from ccps.probes.preprocess import EPSILON
@@ -95,3 +96,22 @@ def test_a_calibrator_on_top_is_fitted_once_too(
     fitted.save(tmp_path)
     assert method.load(tmp_path).p_correct(answers.evidence).tolist() == fitted.p_correct(answers.evidence).tolist()
     assert FittedLogistic.load(tmp_path / "method").training.train_rows == 64
+
+
+def test_the_middle_layer_is_read_from_its_need(
+    answers: TrainingAnswers, settings: TrainingSettings, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(2)
+    states = rng.normal(size=(80, 300)).astype(np.float32)
+    states[:, 7] += 6 * answers.correct
+    known = answers._replace(evidence=answers.evidence.having(pooled_states=states))
+    (fitted,) = MiddleLogistic().fit(known, settings, [0], SILENT)
+    p = fitted.p_correct(known.evidence)
+    assert p.tolist() == fit_logistic(states, answers.correct, answers.question_ids).predict(states).tolist()
+    assert roc_auc_score(answers.correct, p) > 0.95
+    fitted.save(tmp_path)
+    assert MiddleLogistic().load(tmp_path).p_correct(known.evidence).tolist() == p.tolist()
+    assert fitted.parameters == 301
+    assert (fitted.notes(known.evidence), fitted.curve().empty) == ({}, True)
+    with pytest.raises(ValueError, match="pooled_states"):
+        fitted.p_correct(answers.evidence)
