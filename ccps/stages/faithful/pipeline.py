@@ -14,7 +14,7 @@ from ccps.llm import find_model
 from ccps.pipeline.job import Job, asked_of
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.provenance import provenance
-from ccps.pipeline.publish import check_writable, copy_report, forget_others, printed
+from ccps.pipeline.publish import check_writable, printed, publish_report
 from ccps.pipeline.stage import Run, Stage, run_device
 from ccps.reasoning.decisiveness.base import SCORERS, decisiveness_inputs
 from ccps.reasoning.messages import ThinkTag
@@ -78,7 +78,7 @@ class FaithfulPipeline:
         self.job.run()
         if not self.job.asks(FaithReportStage):
             return None
-        ranks.on_first(lambda: forget_others(output, copy_report(report, output)))
+        ranks.on_first(lambda: publish_report(report, output))
         say("output", self.config.experiment, f"open {output / 'report.html'}", state="written")
         return output
 

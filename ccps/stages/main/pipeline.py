@@ -12,7 +12,7 @@ from ccps.needs.base import AnsweredQuestions
 from ccps.pipeline.job import Job, asked_of
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.provenance import provenance
-from ccps.pipeline.publish import check_writable, copy_report, forget_others, output_errors, printed
+from ccps.pipeline.publish import check_writable, copy_report, printed, publishing
 from ccps.pipeline.stage import Run
 from ccps.settings.experiment import STAGES, Config
 from ccps.stages.main.answering import Answering
@@ -67,12 +67,10 @@ class Pipeline:
         return output
 
     def _publish(self, report: Artifact, runs: list[ModelRun], output: Path) -> None:
-        files = copy_report(report, output)
-        for run in runs:
-            with output_errors(output):
-                chosen = list(self.config.method.values())
-                files += save_scorers(run, chosen, self.config, output / "scorers" / run.model)
-        forget_others(output, files)
+        with publishing(output) as folder:
+            copy_report(report, folder)
+            for run in runs:
+                save_scorers(run, list(self.config.method.values()), self.config, folder / "scorers" / run.model)
         show((output / "claims.txt").read_text(encoding="utf-8"))
         say("output", self.config.experiment, f"open {output / 'report.html'}", state="written")
 

@@ -1,9 +1,7 @@
 """The methods of an experiment as scorers that users load."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from ccps.core.artifacts import Artifact
 from ccps.core.console import say
@@ -25,32 +23,19 @@ def living_seeds(fitted: Artifact) -> list[int | None]:
     return [seed for seed in spreads(fitted) if seed not in dead]
 
 
-def save_scorers(run: ModelRun, methods: Sequence[MethodConfig], config: Config, folder: Path) -> list[Path]:
+def save_scorers(run: ModelRun, methods: Sequence[MethodConfig], config: Config, folder: Path) -> None:
     """Write every method that a scorer can compute, for each format into a folder of its own name.
 
     What was learnt is that of the first seed that is alive. Where the first seed gives one P for every answer, and
     where all do, so that nothing is written, a line says so. The folder of a format itself holds CCPS.
-
-    Returns:
-        All files.
     """
-    files: list[Path] = []
     for form, by_method in run.trained.items():
         for chosen in methods:
             scorer = _scorer(run, form, chosen, by_method, config)
             if scorer is not None:
                 name = find_method(chosen.name, chosen.calibrator).name
                 for own in [folder / form / name, *([folder / form] if name == REFERENCE else [])]:
-                    files += _save(scorer, own)
-    return files
-
-
-def _save(scorer: StoredScorer, folder: Path) -> list[Path]:
-    """Save into a folder that may hold other files; returns those of the scorer."""
-    with TemporaryDirectory() as place:
-        scorer.save(place)
-        shutil.copytree(place, folder, dirs_exist_ok=True)
-        return [folder / path.relative_to(place) for path in Path(place).rglob("*") if path.is_file()]
+                    scorer.save(own)
 
 
 def _scorer(

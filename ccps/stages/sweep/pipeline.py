@@ -11,7 +11,7 @@ from ccps.needs.base import AnsweredQuestions
 from ccps.perturbation import Direction, Grid
 from ccps.pipeline.job import Job, asked_of
 from ccps.pipeline.provenance import provenance
-from ccps.pipeline.publish import check_writable, copy_report, forget_others, printed
+from ccps.pipeline.publish import check_writable, printed, publish_report
 from ccps.pipeline.stage import Run
 from ccps.probes import ProbeConfig
 from ccps.settings.experiment import STAGES
@@ -63,7 +63,7 @@ def run_sweep(swept: Swept, settings: Mapping[str, Any], run: Run) -> Path:
     formats = [sweep.finals() for sweep in sweeps]
     report = job.add(SweepReportStage(formats, left_out, swept, printed(settings), provenance()))
     job.run()
-    run.ranks.on_first(lambda: forget_others(output, copy_report(report, output)))
+    run.ranks.on_first(lambda: publish_report(report, output))
     say("output", config.experiment, f"open {output / 'report.html'}", state="written")
     return output
 

@@ -72,7 +72,8 @@ def save(artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch) -> l
     config: Any = SimpleNamespace(
         seeds=[23, 24], model={"tiny": model}, perturbation=SimpleNamespace(radius=20.0, steps=5), answering=None
     )
-    return scorers.save_scorers(run, [MethodConfig("ccps")], config, folder)
+    scorers.save_scorers(run, [MethodConfig("ccps")], config, folder)
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def test_all_seeds_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
