@@ -42,6 +42,7 @@ def shap_importance(
     explained: int = 100,
     background: int = 25,
     permutations: int = 2,
+    looks: int | None = None,
     resamples: int = 1000,
     seed: int,
     level: float = 0.95,
@@ -57,13 +58,17 @@ def shap_importance(
         explained: answers that are explained, drawn without replacement; all if there are fewer.
         background: likewise for the background.
         permutations: as in `shap_values`.
+        looks: answers that the probe is shown, at most. Where the numbers above come to more, each explained answer is
+            held against fewer of the background, drawn for it alone: the estimate stays without bias, and what it
+            varies by more is small beside the draw of the explained answers. One of the background is the least.
         resamples: of the explained answers, for the interval.
         seed: of all that is drawn.
         level: probability that the interval is to hold.
 
     Returns:
         A row for each feature: feature, group (missing if none), shap (mean of |value|, a fraction), ci_low, ci_high,
-        n (explained answers). The interval covers the draw of these answers, not that of background and permutations.
+        n (explained answers), background (answers that each was held against), permutations. The interval covers the
+        draw of the explained answers, not that of background and permutations.
 
     Raises:
         UserError: a table does not fit the probe or its lengths, or holds no answer.
@@ -71,10 +76,13 @@ def shap_importance(
     """
     for name, number in (("explained", explained), ("background", background), ("resamples", resamples)):
         check_positive(name, number)
-    draws = np.random.SeedSequence(seed).generate_state(4).tolist()
+    draws = np.random.SeedSequence(seed).generate_state(5).tolist()
     shown = _drawn(_answers(probe, features, lengths), explained, draws[0])
     known = _drawn(_answers(probe, background_features, background_lengths), background, draws[1])
-    sizes = np.abs(shap_values(probe, shown, known, permutations=permutations, seed=draws[2]).values)
+    each = _affordable(looks, len(shown) * permutations * (2 * len(probe.feature_names) + 1), len(known))
+    drawing = np.random.SeedSequence(draws[4]).generate_state(len(shown)).tolist()
+    backgrounds = [known if each == len(known) else _drawn(known, each, one) for one in drawing]
+    sizes = np.abs(shap_values(probe, shown, backgrounds, permutations=permutations, seed=draws[2]).values)
     resampled = drawn_counts(np.random.default_rng(draws[3]), resamples, len(sizes)) @ sizes / len(sizes)
     ends = [percentile_ends(column, level) for column in resampled.T]
     groups = {column: group for group, columns in group_columns(probe.feature_names).items() for column in columns}
@@ -86,6 +94,8 @@ def shap_importance(
             "ci_low": [low for low, _ in ends],
             "ci_high": [high for _, high in ends],
             "n": len(sizes),
+            "background": each,
+            "permutations": permutations,
         }
     )
 
@@ -93,7 +103,7 @@ def shap_importance(
 def shap_values(
     probe: FittedProbe,
     answers: Sequence[FloatArray],
-    background: Sequence[FloatArray],
+    backgrounds: Sequence[Sequence[FloatArray]],
     *,
     permutations: int,
     seed: int,
@@ -114,7 +124,7 @@ def shap_values(
     Args:
         probe: what is examined.
         answers: `[tokens read, features]` of each, cleaned and not scaled.
-        background: likewise.
+        backgrounds: likewise, those that each answer is held against.
         permutations: how many, each read in both directions.
         seed: of the permutations.
 
@@ -124,7 +134,7 @@ def shap_values(
     check_positive("permutations", permutations)
     seeds = np.random.SeedSequence(seed).generate_state(len(answers)).tolist()
     found = []
-    for answer, one_seed in zip(answers, seeds, strict=True):
+    for answer, background, one_seed in zip(answers, backgrounds, seeds, strict=True):
         value = _value_of_sets(probe, answer, background)
         none, everything = value(np.array([[False], [True]]).repeat(len(probe.feature_names), axis=1))
         found.append((_shapley(value, len(probe.feature_names), permutations, one_seed), none, everything))
@@ -191,6 +201,11 @@ def _answers(probe: FittedProbe, features: ArrayLike, lengths: Sequence[int]) ->
     ends, read = np.cumsum(checked), tokens_read(probe, checked)
     starts = ends - (checked if probe.config.encoder.kernels else 1)
     return [rows[start : start + number] for start, number in zip(starts, read, strict=True)]
+
+
+def _affordable(looks: int | None, coalitions: int, background: int) -> int:
+    """How many of the background each explained answer is held against."""
+    return background if looks is None else min(background, max(1, looks // coalitions))
 
 
 def _drawn(answers: list[FloatArray], number: int, seed: int) -> list[FloatArray]:

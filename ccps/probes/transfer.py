@@ -1,6 +1,6 @@
-"""Whether a probe fitted to one kind of questions knows right from wrong on another."""
+"""Whether what is learnt from one kind of questions knows right from wrong on another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -43,29 +43,32 @@ class AnswerTable(NamedTuple):
         )
 
 
+Predict = Callable[[AnswerTable], FloatArray]
+"""P(correct) of each answer, `[answers]`."""
+
+Learn = Callable[[Sequence[AnswerTable]], Sequence[Sequence[Predict] | str]]
+"""Learns from each of several sets of answers alone, once from each seed; or says why one cannot be learnt from."""
+
+
 def transfer(
     sources: Mapping[str, AnswerTable],
     tests: Mapping[str, AnswerTable],
-    config: ProbeConfig,
-    seeds: Sequence[int],
+    learn: Learn,
     *,
-    radius: float,
     resamples: int = 1000,
     seed: int,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Fit probes to each source of training questions alone, and measure their AUROC on every other set of questions.
+    """Learn from each source of training questions alone, and measure the AUROC on every other set of questions.
 
-    On its own source a probe would be judged by what it has seen. There the questions are divided into two halves,
-    stratified by label, and each half is scored by the probe of the other; probabilities of both are ranked together.
-    These probes have learnt from half as many answers, which `train_n` shows.
+    On its own source it would be judged by what it has seen. There the questions are divided into two halves,
+    stratified by label, and each half is scored by what was learnt from the other; probabilities of both are ranked
+    together. These have learnt from half as many answers, which `train_n` shows.
 
     Args:
         sources: training answers by source.
-        tests: answers of each test benchmark, none of which is fitted to.
-        config: recipe of the probe (CCPS, arXiv 2505.21772).
-        seeds: a probe is fitted from each.
-        radius: largest perturbation radius of the features.
+        tests: answers of each test benchmark, none of which is learnt from.
+        learn: what is examined, `by_probes` for instance; it gets everything at once.
         resamples: of the questions, for the intervals.
         seed: of halves and resamples.
         level: probability that an interval is to hold.
@@ -73,16 +76,16 @@ def transfer(
     Returns:
         A row for each source and each set of questions, with the columns train, test, split (`train` or `test`: which
         kind of set), metric (`auroc`), value (a fraction, over all questions, mean over seeds), ci_low, ci_high, n
-        (answers measured on), train_n (answers that each probe was fitted to, validation included) and reason. The
+        (answers measured on), train_n (answers learnt from, validation included) and reason. The
         percentile interval covers the draw of the questions, not the training. What cannot be fitted or measured is
         NaN and its reason named; else the reason is missing.
 
     Raises:
-        UserError: the settings are out of range, or training diverges.
+        UserError: see `learn`.
         ValueError: `resamples` or `level` is out of range.
     """
     halves = {name: _halves(answers.correct, seed) for name, answers in sources.items()}
-    fitted = _fit(_parts(sources, halves), config, seeds, radius)
+    fitted = _fit(_parts(sources, halves), learn)
     sets = [("train", name, answers) for name, answers in sources.items()]
     sets += [("test", name, answers) for name, answers in tests.items()]
     rows = []
@@ -95,20 +98,46 @@ def transfer(
             if reason is not None:
                 numbers = (np.nan, np.nan, np.nan)
             elif itself:
-                p = _cross_fitted(answers, halves[source], *(part.probes for part in parts))
+                p = _cross_fitted(answers, halves[source], *(part.fits for part in parts))
                 numbers = _measured(p, answers.correct, resamples, seed, level)
             else:
-                p = _predicted(answers, parts[0].probes)
+                p = _predicted(answers, parts[0].fits)
                 numbers = _measured(p, answers.correct, resamples, seed, level)
             train_n = min(part.answers for part in parts)
             rows.append((source, test, split, "auroc", *numbers, len(answers.correct), train_n, reason))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-class _Part(NamedTuple):
-    """Probes of one part of a source, one for each seed, or why there are none."""
+def by_probes(config: ProbeConfig, seeds: Sequence[int], radius: float) -> Learn:
+    """The probe of CCPS (arXiv 2505.21772), from each seed; all of them are fitted as one stack.
 
-    probes: list[FittedProbe]
+    Args:
+        config: the recipe.
+        seeds: a probe is fitted from each.
+        radius: largest perturbation radius of the features.
+
+    Returns:
+        What raises a `UserError` if the settings are out of range, or training diverges.
+    """
+
+    def learn(tables: Sequence[AnswerTable]) -> list[list[Predict] | str]:
+        tasks = [_tasks(answers, seeds, radius) for answers in tables]
+        reasons = [_refusal(own, config) for own in tasks]
+        kept = [task for own, reason in zip(tasks, reasons, strict=True) if reason is None for task in own]
+        probes = iter(fit_probes(kept, config))
+        return [[_predict_by(next(probes)) for _ in seeds] if reason is None else reason for reason in reasons]
+
+    return learn
+
+
+def _predict_by(probe: FittedProbe) -> Predict:
+    return lambda answers: probe.predict(answers.features, answers.lengths.tolist())
+
+
+class _Part(NamedTuple):
+    """What was learnt from one part of a source, from each seed, or why nothing was."""
+
+    fits: Sequence[Predict]
     answers: int
     reason: str | None
 
@@ -126,20 +155,17 @@ def _parts(sources: Mapping[str, AnswerTable], halves: Mapping[str, NDArray[np.i
     return parts
 
 
-def _fit(
-    parts: Mapping[_Key, AnswerTable], config: ProbeConfig, seeds: Sequence[int], radius: float
-) -> dict[_Key, _Part]:
-    """Fit everything that can be fitted, all of it at once."""
-    tasks = {key: _tasks(answers, seeds, radius) for key, answers in parts.items()}
+def _fit(parts: Mapping[_Key, AnswerTable], learn: Learn) -> dict[_Key, _Part]:
+    """Learn from everything that there is enough of, all of it at once."""
     whole = {name: _why_not(answers) for (name, half), answers in parts.items() if half is None}
-    reasons = {key: whole[key[0]] or _refusal(tasks[key], config) for key in parts}
-    probes = iter(fit_probes([task for key in parts if reasons[key] is None for task in tasks[key]], config))
-    return {
-        key: _Part(
-            [next(probes) for _ in seeds] if reasons[key] is None else [], len(answers.question_ids), reasons[key]
-        )
-        for key, answers in parts.items()
-    }
+    enough = [key for key in parts if whole[key[0]] is None]
+    learnt = dict(zip(enough, learn([parts[key] for key in enough]), strict=True))
+    fitted = {}
+    for key, answers in parts.items():
+        found = learnt.get(key, whole[key[0]] or "")
+        reason = found if isinstance(found, str) else None
+        fitted[key] = _Part([] if isinstance(found, str) else found, len(answers.question_ids), reason)
+    return fitted
 
 
 def _tasks(answers: AnswerTable, seeds: Sequence[int], radius: float) -> list[ProbeTask]:
@@ -176,24 +202,24 @@ def _halves(correct: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
     return halves
 
 
-def _predicted(answers: AnswerTable, probes: Sequence[FittedProbe]) -> FloatArray:
-    """P(correct) by each probe, `[probes, answers]`."""
-    return np.array([probe.predict(answers.features, answers.lengths.tolist()) for probe in probes])
+def _predicted(answers: AnswerTable, fits: Sequence[Predict]) -> FloatArray:
+    """P(correct) from each seed, `[seeds, answers]`."""
+    return np.array([predict(answers) for predict in fits])
 
 
 def _cross_fitted(
-    answers: AnswerTable, halves: NDArray[np.int64], first: Sequence[FittedProbe], second: Sequence[FittedProbe]
+    answers: AnswerTable, halves: NDArray[np.int64], first: Sequence[Predict], second: Sequence[Predict]
 ) -> FloatArray:
-    """P(correct) by the probes of the other half, `[seeds, answers]`."""
+    """P(correct) by what was learnt from the other half, `[seeds, answers]`."""
     p = np.zeros((len(first), len(halves)))
-    for half, probes in ((0, second), (1, first)):
-        p[:, halves == half] = _predicted(answers.take(halves == half), probes)
+    for half, fits in ((0, second), (1, first)):
+        p[:, halves == half] = _predicted(answers.take(halves == half), fits)
     return p
 
 
 def _measured(
     p: FloatArray, correct: NDArray[np.bool_], resamples: int, seed: int, level: float
 ) -> tuple[float, float, float]:
-    """Mean AUROC of several probes, with its interval."""
+    """Mean AUROC over seeds, with its interval."""
     low, high = percentile_ends(resampled_auroc(p, correct, resamples, seed).mean(axis=0), level)
     return float(auroc(p, correct).mean()), low, high

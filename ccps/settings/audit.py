@@ -1,8 +1,18 @@
 """How the probe of CCPS is audited."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from ccps.core.fields import LARGEST_COUNT, setting
+
+
+class TransferBy(StrEnum):
+    """What is carried from source to source."""
+
+    logistic = "logistic"
+    """Logistic regression on the features (`ccps_logistic`): no seed, and fitted in a blink."""
+    probe = "probe"
+    """The probe of CCPS, trained three times for each source: takes longer than the probes themselves."""
 
 
 @dataclass
@@ -16,4 +26,14 @@ class AuditConfig:
     )
     permutations: int = setting(
         2, "orders in which features are taken away, for each answer", at_least=1, at_most=1_000_000
+    )
+    looks: int | None = setting(
+        None,
+        "answers that the probe is shown for Shapley values, at most; where the numbers above come to more, each "
+        "explained answer gets its own smaller draw of the background. Null means no limit",
+        at_least=1,
+        at_most=LARGEST_COUNT,
+    )
+    transfer: TransferBy = setting(
+        TransferBy.logistic, "what is trained on one source of questions and tested on all others"
     )

@@ -24,7 +24,7 @@ from ccps.report.kit.table import Table
 from ccps.report.main.job import MAIN, heading_of
 
 _TRANSFER_WORDS = (
-    "Transfer: a probe trained on the questions of one benchmark alone (row) and tested on another (column), in "
+    "Transfer: {} trained on the questions of one benchmark alone (row) and tested on another (column), in "
     "percent. Where both are the same, it is cross-validated, and tests no question that it was trained on."
 )
 
@@ -38,9 +38,15 @@ def audit_section(found: Findings) -> Section | None:
     if not words and not tables:
         return None
     if not data.audit.transfer.empty:
-        words.append(_TRANSFER_WORDS)
+        words.append(_TRANSFER_WORDS.format(_carried(data)))
     notes = [f"Missing, {listed(places)}: {reason}." for reason, places in missing_transfers(data).items()]
     return Section("audit", "Has the probe seen what it is tested on?", words, tables, notes, link="Leak audit")
+
+
+def _carried(data: ReportData) -> str:
+    """What was trained on one benchmark alone."""
+    names = data.audit.transfer.get("by")
+    return "a probe" if names is None else listed(list(names.unique()))
 
 
 def _shared_words(data: ReportData) -> list[str]:

@@ -35,7 +35,18 @@ def importance_section(found: Findings) -> Section | None:
     ]
     head = ("Probe", "Group of features", "Drop in AUROC, points", f"{level_words(found.data.level)} interval")
     tables = [Table("", head, rows, "ll")] if rows else []
-    return Section("importance", "What the probe listens to", _WORDS, tables, link="Features")
+    words = [*_WORDS, *_sampled(shap)]
+    return Section("importance", "What the probe listens to", words, tables, link="Features")
+
+
+def _sampled(shap: pd.DataFrame) -> Iterator[str]:
+    """What SHAP values were estimated from, of each probe."""
+    for (model, form), rows in shap.groupby(["model", "format"], sort=False) if "background" in shap else ():
+        one = rows.iloc[0]
+        yield (
+            f"SHAP values of {model} ({form}) are estimated from {one['n']} test answers, each against "
+            f"{one['background']} training answers, in {one['permutations']} orders of the features, both ways."
+        )
 
 
 @MAIN.figure("importance")

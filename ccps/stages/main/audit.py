@@ -11,13 +11,15 @@ import torch
 from omegaconf import OmegaConf
 
 from ccps.core.artifacts import Artifact, digest
-from ccps.methods import TrainedMethod, TrainingSettings, find_method
+from ccps.core.errors import UserError
+from ccps.methods import Evidence, TrainedMethod, TrainingAnswers, TrainingSettings, find_method
 from ccps.pipeline.stage import Stage, Work
 from ccps.probes import FittedProbe
 from ccps.probes.importance import grouped_permutation_importance
+from ccps.probes.reporting import SILENT
 from ccps.probes.shapley import shap_importance
-from ccps.probes.transfer import AnswerTable, transfer
-from ccps.settings.audit import AuditConfig
+from ccps.probes.transfer import AnswerTable, Learn, Predict, by_probes, transfer
+from ccps.settings.audit import AuditConfig, TransferBy
 from ccps.settings.evaluation import EvaluationConfig
 from ccps.stages.main.fit import seed_folder
 from ccps.stages.main.graded import graded_answers
@@ -25,6 +27,7 @@ from ccps.stages.main.runs import REFERENCE, Side
 
 IMPORTANCE, SHAP, TRANSFER = "importance", "shap", "transfer"
 PARTS = (IMPORTANCE, SHAP, TRANSFER)
+LOGISTIC = "ccps_logistic"
 
 
 class AuditStage(Stage):
@@ -32,10 +35,11 @@ class AuditStage(Stage):
 
     Writes `importance.parquet` (`grouped_permutation_importance`), `shap.parquet` (`shap_importance`, against training
     answers as background) and `transfer.parquet` (`transfer` from every source of training questions to every other
-    one and to every test).
+    one and to every test, of what `by` names).
     """
 
     name = "audit"
+    version = 2
     unit = "parts"
 
     def __init__(
@@ -79,6 +83,7 @@ class AuditStage(Stage):
             "sides": [[side.label, side.evidence(self.method), side.labels] for side in (self.train_side, *self.tests)],
             "sources": digest({question.id: question.source for question in self.train_side.questions}),
             **asdict(self.config),
+            "carried": [self._carried().name, self._carried().version],
             "resamples": self.evaluation.resamples,
             "level": self.evaluation.level,
             "resampling_seed": self.evaluation.seed,
@@ -102,10 +107,9 @@ class AuditStage(Stage):
             "seed": self.evaluation.seed,
         }
         if content == TRANSFER:
-            sources, radius = self._by_source(), self.settings.radius
-            # One seed: three probes for each source take their time already.
             with torch.enable_grad():  # the surrounding pass over the stage's work is a prediction
-                return transfer(sources, self.tested, self.settings.probe, [self.seed], radius=radius, **drawn)
+                found = transfer(self._by_source(), self.tested, self._learn(), **drawn)
+            return found.assign(by=self._carried().label)
         tests = self.tested.values()
         features = np.concatenate([answers.features for answers in tests])
         lengths = np.concatenate([answers.lengths for answers in tests]).tolist()
@@ -121,6 +125,7 @@ class AuditStage(Stage):
             explained=self.config.explained,
             background=self.config.background,
             permutations=self.config.permutations,
+            looks=self.config.looks,
             **drawn,
         )
 
@@ -149,11 +154,39 @@ class AuditStage(Stage):
         graded = graded_answers(side, self.method, self.head)
         return AnswerTable(graded.evidence.features, graded.evidence.lengths, graded.correct, graded.question_ids)
 
+    def _carried(self) -> TrainedMethod:
+        """What is trained on one source and tested on the others."""
+        if self.config.transfer == TransferBy.probe:
+            return self.method
+        method = find_method(LOGISTIC)
+        assert isinstance(method, TrainedMethod)
+        return method
+
+    def _learn(self) -> Learn:
+        if self.config.transfer == TransferBy.probe:
+            # One seed: three probes for each source take their time already.
+            return by_probes(self.settings.probe, [self.seed], self.settings.radius)
+        return lambda tables: [_learnt(self._carried(), table, self.settings) for table in tables]
+
     def _by_source(self) -> dict[str, AnswerTable]:
         """The training answers by the benchmark that their questions come from, in order of names."""
         source_of = {question.id: question.source for question in self.train_side.questions}
         sources = np.array([source_of[name] for name in self.known.question_ids])
         return {source: self.known.take(sources == source) for source in sorted(set(source_of.values()))}
+
+
+def _learnt(method: TrainedMethod, table: AnswerTable, settings: TrainingSettings) -> list[Predict] | str:
+    """What a method without a seed makes of answers of which it reads the features alone, or why it makes nothing."""
+    known = TrainingAnswers(_evidence(table), table.correct, table.question_ids)
+    try:
+        [fitted] = method.fit(known, settings, [0], SILENT)
+    except UserError as error:
+        return str(error)
+    return [lambda answers: fitted.p_correct(_evidence(answers))]
+
+
+def _evidence(table: AnswerTable) -> Evidence:
+    return Evidence(table.features, table.lengths, vocabulary=0)
 
 
 def read_table(folder: Path, part: str) -> pd.DataFrame:

@@ -232,7 +232,7 @@ def test_values_add_up_to_what_they_explain(padding: str) -> None:
     probe = sequence_probe(padding)
     answers = split(*table(3, seed=1, longest=6)[:2])
     background = split(*table(4, seed=2, longest=6)[:2])
-    found = shap_values(probe, answers, background, permutations=1, seed=0)
+    found = shap_values(probe, answers, [background] * len(answers), permutations=1, seed=0)
     np.testing.assert_allclose(found.predicted, p_of(probe, answers), atol=1e-6)
     for number, answer in enumerate(answers):
         places = [np.floor(np.arange(len(answer)) * len(rows) / len(answer)).astype(int) for rows in background]
@@ -252,7 +252,9 @@ def test_values_of_a_linear_function_are_known() -> None:
 
     rng = np.random.default_rng(0)
     answers, background = rng.normal(size=(5, 1, 4)), rng.normal(size=(6, 1, 4))
-    found = shap_values(probe_of(logit, names), list(answers), list(background), permutations=1, seed=0)
+    found = shap_values(
+        probe_of(logit, names), list(answers), [list(background)] * len(answers), permutations=1, seed=0
+    )
     wanted = weights.numpy() * (answers[:, 0] - background[:, 0].mean(axis=0))
     np.testing.assert_allclose(found.values, wanted, atol=1e-6)
 
@@ -271,7 +273,7 @@ def test_values_are_shapley_values_by_brute_force() -> None:
     for order in orders(range(4)):
         for place, feature in enumerate(order):
             wanted[feature] += (value(order[: place + 1]) - value(order[:place])) / factorial(4)
-    found = shap_values(probe, [answer], list(background), permutations=800, seed=0)
+    found = shap_values(probe, [answer], [list(background)], permutations=800, seed=0)
     np.testing.assert_allclose(found.values[0], wanted, atol=0.004)
 
 
@@ -324,3 +326,39 @@ def test_what_cannot_be_explained_is_refused() -> None:
     for wrong in ("explained", "background", "permutations", "resamples"):
         with pytest.raises(ValueError, match=f"`{wrong}` to be at least 1"):
             shap_importance(probe, features, [1, 1], features, [1, 1], seed=0, **{wrong: 0})
+
+
+def test_looks_are_counted_and_cut_by_the_background() -> None:
+    """Of a linear function, one answer of the background moves the values by w · (its distance from the mean)."""
+    seen: list[int] = []
+
+    def logit(inputs: Any) -> Any:
+        seen.append(len(inputs))
+        p = 0.5 + 0.05 * inputs[:, 0]
+        return p.log() - (1 - p).log()
+
+    rng = np.random.default_rng(0)
+    features, background = rng.normal(size=(8, 3)), rng.normal(size=(40, 3))
+    probe = probe_of(logit, ("original_entropy", "pei_value_token", "kl_div_perturbed_from_original_min"))
+    coalitions = 8 * 2 * (2 * 3 + 1)
+
+    def run(looks: int | None) -> Any:
+        seen.clear()
+        found = shap_importance(
+            probe, features, [1] * 8, background, [1] * 40, background=30, looks=looks, seed=0, resamples=10
+        )
+        return found, sum(seen)
+
+    whole, most = run(None)
+    assert whole["background"].eq(30).all()
+    few, fewer = run(coalitions * 6 + 5)
+    assert few["background"].eq(6).all()
+    # Beside the permutations each answer is read with all features and with none.
+    assert fewer <= coalitions * 6 + 8 * 2 * 6
+    assert most > 4 * fewer
+    assert run(1)[0]["background"].eq(1).all()
+    assert run(coalitions * 30)[0].equals(whole)
+    # Each answer has a draw of its own, so that the mean is near that of the whole background.
+    assert few["shap"][0] == pytest.approx(whole["shap"][0], rel=0.5)
+    assert few["shap"][0] != whole["shap"][0]
+    np.testing.assert_allclose(few["shap"][1:], 0, atol=1e-6)

@@ -7,10 +7,10 @@ from sklearn.metrics import roc_auc_score
 
 from ccps.core.errors import UserError
 from ccps.probes import ProbeConfig, fit_probe
-from ccps.probes.transfer import COLUMNS, AnswerTable, transfer
+from ccps.probes.transfer import COLUMNS, AnswerTable, by_probes, transfer
 from ccps.settings.probe import EncoderConfig, StageConfig
 
-ARGUMENTS: dict[str, Any] = {"radius": 20.0, "resamples": 50, "seed": 0}
+ARGUMENTS: dict[str, Any] = {"resamples": 50, "seed": 0}
 
 
 def answers(
@@ -33,7 +33,7 @@ def trained(config: ProbeConfig) -> Any:
 def test_every_source_is_measured_on_every_set(trained: Any) -> None:
     sources = {"a": answers(80, 0, "a"), "b": answers(60, 1, "b"), "mirrored": answers(70, 2, "m", sign=-1)}
     tests = {"a": answers(90, 3, "t")}
-    found = transfer(sources, tests, trained, [5, 6], **ARGUMENTS)
+    found = transfer(sources, tests, by_probes(trained, [5, 6], 20.0), **ARGUMENTS)
     assert tuple(found.columns) == COLUMNS
     wanted = [(source, test, "train") for source in sources for test in sources]
     wanted += [(source, "a", "test") for source in sources]
@@ -55,7 +55,7 @@ def test_every_source_is_measured_on_every_set(trained: Any) -> None:
 
 def test_values_are_those_of_probes_fitted_alone(config: ProbeConfig) -> None:
     source, test = answers(60, 0), answers(50, 1)
-    found = transfer({"a": source}, {"t": test}, config, [5, 6], **ARGUMENTS).set_index("test")
+    found = transfer({"a": source}, {"t": test}, by_probes(config, [5, 6], 20.0), **ARGUMENTS).set_index("test")
     probes = [
         fit_probe(source.features, source.correct, source.question_ids, config, seed, radius=20.0) for seed in (5, 6)
     ]
@@ -75,7 +75,9 @@ def test_on_its_own_questions_a_probe_is_not_judged_by_what_it_has_seen(trained:
         encoder=EncoderConfig(hidden=[], embed_dim=64),
         classifier=StageConfig(steps=200, learning_rate=1e-2, weight_decay=0.0, encoder_dropout=0.0),
     )
-    value = transfer({"a": noise}, {"itself": noise}, eager, [0], **ARGUMENTS).set_index("test")["value"]
+    value = transfer({"a": noise}, {"itself": noise}, by_probes(eager, [0], 20.0), **ARGUMENTS).set_index("test")[
+        "value"
+    ]
     assert value["itself"] > 0.85
     assert 0.35 < value["a"] < 0.65
 
@@ -88,7 +90,8 @@ def test_what_cannot_be_fitted_or_measured_is_missing_with_its_reason(trained: A
         "rare": answers(30, 3, "x", correct=False),
     }
     sources["rare"].correct[0] = True
-    found = transfer(sources, {"wrong": answers(25, 4, "w", correct=False)}, trained, [0], **ARGUMENTS)
+    tests = {"wrong": answers(25, 4, "w", correct=False)}
+    found = transfer(sources, tests, by_probes(trained, [0], 20.0), **ARGUMENTS)
     assert len(found) == 4 * 5
     missing = found[found["reason"].notna()]
     assert missing[["value", "ci_low", "ci_high"]].isna().all(axis=None)
@@ -105,7 +108,7 @@ def test_what_cannot_be_fitted_or_measured_is_missing_with_its_reason(trained: A
 def test_a_source_that_is_too_small_to_be_halved_is_fitted_all_the_same(trained: Any) -> None:
     small = answers(20, 0)
     assert 5 < small.correct.sum() < 15
-    found = transfer({"a": small}, {"t": answers(40, 1)}, trained, [0], **ARGUMENTS).set_index("test")
+    found = transfer({"a": small}, {"t": answers(40, 1)}, by_probes(trained, [0], 20.0), **ARGUMENTS).set_index("test")
     assert "too few" in found.loc["a", "reason"]
     assert np.isnan(found.loc["a", "value"])
     assert found["reason"].isna().tolist() == [False, True]
@@ -115,21 +118,21 @@ def test_a_source_that_is_too_small_to_be_halved_is_fitted_all_the_same(trained:
 def test_answers_of_many_tokens(trained: Any) -> None:
     encoder = EncoderConfig(hidden=[8], kernels=[3], max_tokens=4, embed_dim=4)
     sources = {name: answers(60, seed, name, longest=6) for seed, name in enumerate("ab")}
-    found = transfer(sources, {}, replace(trained, encoder=encoder), [0], **ARGUMENTS)
+    learn = by_probes(replace(trained, encoder=encoder), [0], 20.0)
+    found = transfer(sources, {}, learn, **ARGUMENTS)
     assert found["value"].gt(0.8).all()
 
 
 def test_the_same_seed_gives_the_same_table(config: ProbeConfig) -> None:
     sources = {"a": answers(40, 0, "a"), "b": answers(40, 1, "b")}
-    one, two = (transfer(sources, {}, config, [3], **ARGUMENTS) for _ in range(2))
+    one, two = (transfer(sources, {}, by_probes(config, [3], 20.0), **ARGUMENTS) for _ in range(2))
     assert one.equals(two)
 
 
 def test_a_recipe_that_cannot_be_is_refused(config: ProbeConfig) -> None:
+    learn = by_probes(replace(config, classifier=StageConfig(learning_rate=0.0)), [0], 20.0)
     with pytest.raises(UserError, match="learning_rate"):
-        transfer(
-            {"a": answers(40, 0)}, {}, replace(config, classifier=StageConfig(learning_rate=0.0)), [0], **ARGUMENTS
-        )
+        transfer({"a": answers(40, 0)}, {}, learn, **ARGUMENTS)
 
 
 def test_taking_answers_takes_their_tokens() -> None:

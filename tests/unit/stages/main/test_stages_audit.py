@@ -4,15 +4,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.data.records import Question
 from ccps.methods import TrainingSettings
 from ccps.perturbation import FEATURE_NAMES
 from ccps.pipeline.stage import Run, run_stage
-from ccps.probes import ProbeConfig, StateProbeConfig, fit_probe
+from ccps.probes import ProbeConfig, StateProbeConfig, fit_logistic, fit_probe
 from ccps.probes.importance import FEATURE_GROUPS
-from ccps.settings.audit import AuditConfig
+from ccps.settings.audit import AuditConfig, TransferBy
 from ccps.settings.evaluation import EvaluationConfig
 from ccps.settings.probe import StageConfig
 from ccps.stages.main.audit import PARTS, AuditStage, read_table
@@ -83,11 +84,13 @@ def fitted(root: Path) -> Artifact:
     return made
 
 
-def stage(root: Path, seed: int = SEED, evaluation: EvaluationConfig = EVALUATION) -> AuditStage:
+def stage(
+    root: Path, seed: int = SEED, evaluation: EvaluationConfig = EVALUATION, config: AuditConfig = AUDIT
+) -> AuditStage:
     train = side(root, "train_mc", {"arc": 41, "piqa": 31, "tiny": 6}, 1)
     tests = [side(root, "mmlu", {"mmlu": 51}, 2), side(root, "mmlu_pro", {"mmlu_pro": 26}, 3)]
     head = artifact(root, "head", pd.DataFrame({"a": [0]}))
-    return AuditStage(train, tests, head, fitted(root), "tiny", SETTINGS, seed, AUDIT, evaluation)
+    return AuditStage(train, tests, head, fitted(root), "tiny", SETTINGS, seed, config, evaluation)
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +128,34 @@ def test_every_source_is_moved_to_every_other_one_and_to_every_test(made: Artifa
     assert found.loc[("piqa", "mmlu_pro"), "n"] == 25
     assert found.loc[("arc", "mmlu"), "value"] > 0.8
     assert found.loc[("tiny", "mmlu"), "reason"] == "5 answers, fewer than 20"
+    assert found["by"].eq("Logistic on features").all()
+
+
+def test_what_is_moved_is_the_logistic_regression_or_the_probe(made: Artifact, tmp_path: Path) -> None:
+    train = side(tmp_path, "train_mc", {"arc": 41, "piqa": 31, "tiny": 6}, 1)
+    test = side(tmp_path, "mmlu", {"mmlu": 51}, 2)
+
+    def known(one: Side, source: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
+        rows = one.features["gradient"].rows().to_pandas()
+        grades = one.grades["letter"].rows().to_pandas()["correct"]
+        kept = (rows["question_id"].str.split("/").str[1] == source) & grades.notna()
+        return (
+            rows.loc[kept, list(FEATURE_NAMES)].to_numpy(),
+            grades[kept].astype(bool).to_numpy(),
+            list(rows["question_id"][kept]),
+        )
+
+    features, correct, ids = known(train, "arc")
+    new, truth, _ = known(test, "mmlu")
+    moved = table(made, "transfer").set_index(["train", "test"]).loc[("arc", "mmlu"), "value"]
+    assert moved == pytest.approx(roc_auc_score(truth, fit_logistic(features, correct, ids).predict(new)))
+
+    by_probe = run_stage(stage(tmp_path, config=replace(AUDIT, transfer=TransferBy.probe)), Run(tmp_path, "cpu"))
+    found = table(by_probe, "transfer").set_index(["train", "test"])
+    probe = fit_probe(features, correct, ids, PROBE, SEED, radius=20.0)
+    assert found.loc[("arc", "mmlu"), "value"] == pytest.approx(roc_auc_score(truth, probe.predict(new)), abs=1e-3)
+    assert found["by"].eq("CCPS").all()
+    assert found["reason"].isna().sum() == 2 * 4
 
 
 def test_the_summary_says_what_matters(made: Artifact) -> None:
