@@ -119,6 +119,10 @@ class ReportData:
         chance_control: the control that learnt from shuffled labels, whose AUROC ought to be that of chance; or None.
         resamples: how often subjects and seeds are drawn for the intervals of means and differences.
         resampling_seed: seed of these draws.
+        label_counts: numbers of test questions that are labelled, to test the others with.
+        label_draws: how often they are drawn.
+        untrained: the methods that need no training, of each format the strongest first; what a few labels make of the
+            others is compared with the first that was run.
         left_out_methods: methods that were not run, and why.
         method_costs: what each method needs by itself, columns `METHOD_COST_COLUMNS`, per question: `seconds` of
             answering, extraction and scoring; `shared`, the part of them that other methods of the run need as well;
@@ -165,6 +169,9 @@ class ReportData:
     chance_control: str | None = None
     resamples: int = 1000
     resampling_seed: int = 0
+    label_counts: Sequence[int] = ()
+    label_draws: int = 100
+    untrained: Mapping[str, Sequence[str]] = field(default_factory=dict)
     left_out_methods: Sequence[LeftOutMethod] = ()
     method_costs: pd.DataFrame = field(default_factory=lambda: empty(METHOD_COST_COLUMNS))
     audit: Audit = field(default_factory=Audit)
@@ -244,6 +251,11 @@ class ReportData:
     def rivals(self) -> tuple[str, ...]:
         """The methods that the reference is measured against: all others save the controls."""
         return tuple(method for method in self.methods if method not in (self.reference, *self.controls))
+
+    def untrained_of(self, benchmark: str) -> Sequence[str]:
+        """The methods that need no training, for the format of a benchmark."""
+        formats = self.results.loc[self.results["benchmark"] == benchmark, "format"]
+        return self.untrained.get(str(formats.iloc[0]), ()) if len(formats) else ()
 
     @property
     def settings(self) -> tuple[Setting, ...]:

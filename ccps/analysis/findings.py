@@ -8,6 +8,7 @@ import pandas as pd
 from ccps.analysis import averages
 from ccps.analysis.data import ReportData
 from ccps.analysis.differences import average_differences, paired_differences
+from ccps.analysis.few_labels import FewLabels, few_labels
 from ccps.analysis.ledger import LedgerEntry, ledger
 from ccps.analysis.main_table import MainTable, summarise
 from ccps.analysis.resamples import Resamples, by_subject, resample
@@ -88,6 +89,11 @@ class Findings:
     def subjects(self) -> pd.DataFrame:
         """Every method within each subject."""
         return per_subject(self.data, self.measured)
+
+    @cached_property
+    def few_labels(self) -> FewLabels:
+        """What a few labels of the test questions make of every method."""
+        return few_labels(self.data)
 
     @cached_property
     def other_conventions(self) -> dict[str, tuple[MainTable, ...]]:

@@ -24,7 +24,9 @@ _MOST_STEPS = 1000
 FloatArray = NDArray[np.float64]
 
 
-def fit_intercepts(log_odds: FloatArray, correct: FloatArray, variance: float = PRIOR_VARIANCE) -> FloatArray:
+def fit_intercepts(
+    log_odds: FloatArray, correct: FloatArray, counts: FloatArray | float = 1.0, variance: float = PRIOR_VARIANCE
+) -> FloatArray:
     """The number that is to be added to the log-odds, of many small sets of labelled answers at once.
 
     It maximises Σ log P(label | sigmoid(x + b)) − b²/2v, where its derivative Σ (y − sigmoid(x + b)) = b/v: the sum of
@@ -38,6 +40,7 @@ def fit_intercepts(log_odds: FloatArray, correct: FloatArray, variance: float = 
     Args:
         log_odds: of P(correct), `[..., labels]`, finite.
         correct: whether each answer is correct, 0 or 1, of the same shape.
+        counts: how often each label counts; of that shape, or one number for all.
         variance: of the prior.
 
     Returns:
@@ -46,8 +49,8 @@ def fit_intercepts(log_odds: FloatArray, correct: FloatArray, variance: float = 
     shift = np.zeros(log_odds.shape[:-1])
     for _ in range(_MOST_STEPS):
         p = expit(log_odds + shift[..., None])
-        slope = (correct - p).sum(axis=-1) - shift / variance
-        curvature = (p * (1 - p)).sum(axis=-1) + 1 / variance
+        slope = (counts * (correct - p)).sum(axis=-1) - shift / variance
+        curvature = (counts * p * (1 - p)).sum(axis=-1) + 1 / variance
         step = np.clip(slope / curvature, -LARGEST_STEP, LARGEST_STEP)
         shift = shift + step
         if np.abs(step).max(initial=0.0) <= PRECISION:

@@ -17,6 +17,9 @@ from ccps.probes import ProbeConfig, Reporting, StateProbeConfig
 from ccps.probes.curve import CurvePoint
 from ccps.settings.litcab import LitCabConfig
 
+ALL_SEEDS = -1
+"""In the place of a seed: what was learnt from all of them together."""
+
 
 class Base(NamedTuple):
     """A method that another is built on.

@@ -48,7 +48,10 @@ def weighted_average_precision(p: FloatArray, y: FloatArray, weights: FloatArray
 def counts_per_value(p: FloatArray, y: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Correct and wrong rows at each distinct value of ascending `p`, each `[resamples, values]`."""
     starts = np.flatnonzero(np.diff(p, prepend=-1.0))
-    return np.add.reduceat(weights * y, starts, axis=1), np.add.reduceat(weights * (1 - y), starts, axis=1)
+    right, wrong = weights * y, weights * (1 - y)
+    if len(starts) == len(p):  # nothing is tied, and a sum over single rows takes as long as one over many
+        return right, wrong
+    return np.add.reduceat(right, starts, axis=1), np.add.reduceat(wrong, starts, axis=1)
 
 
 register(

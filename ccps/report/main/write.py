@@ -13,6 +13,7 @@ from ccps.analysis.data import (
     RESULT_COLUMNS,
     ReportData,
 )
+from ccps.analysis.few_labels import FEW_LABELS_COLUMNS, FEW_LABELS_DIFFERENCE_COLUMNS
 from ccps.analysis.findings import Findings
 from ccps.analysis.records import DROP_COLUMNS, SHAP_COLUMNS, SHARED_COLUMNS, TRANSFER_COLUMNS
 from ccps.metrics.aggregates import Aggregate, variant
@@ -24,6 +25,7 @@ from ccps.report.main.conventions import convention_parts, conventions_section
 from ccps.report.main.coverage import coverage_section
 from ccps.report.main.differences import differences_section
 from ccps.report.main.examples import examples_section
+from ccps.report.main.few_labels import few_labels_section
 from ccps.report.main.further import further_section
 from ccps.report.main.glossary import glossary_section
 from ccps.report.main.graders import graders_section
@@ -48,6 +50,7 @@ MAIN.sections += [
     headline_section,
     differences_section,
     reliability_section,
+    few_labels_section,
     coverage_section,
     histograms_section,
     further_section,
@@ -149,6 +152,8 @@ def _write_measured(found: Findings, folder: Path) -> list[Path]:
         "importance": (data.importance.shap, SHAP_COLUMNS),
         "importance_groups": (data.importance.drops, DROP_COLUMNS),
         "agreement": (data.agreement, AGREEMENT_COLUMNS),
+        "few_labels": (found.few_labels.curves, FEW_LABELS_COLUMNS),
+        "few_labels_differences": (found.few_labels.differences, FEW_LABELS_DIFFERENCE_COLUMNS),
     }
     return [
         write_csv(table.loc[:, list(columns)], folder / f"{name}.csv")

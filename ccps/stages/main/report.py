@@ -19,7 +19,7 @@ from ccps.stages.main.counts import count_all
 from ccps.stages.main.evaluate import LEAST_ANSWERS
 from ccps.stages.main.method_costs import method_costs
 from ccps.stages.main.questions import AllQuestions
-from ccps.stages.main.runs import CHANCE, OWN, ModelRun, all_tests, reference_of
+from ccps.stages.main.runs import CHANCE, OWN, UNTRAINED, ModelRun, all_tests, reference_of
 
 FORMATS = {"mc": "multiple choice", "oe": "open-ended"}
 
@@ -100,6 +100,9 @@ class ReportStage(Stage):
             importance=gather.importance(self.runs),
             resamples=self.config.evaluation.resamples,
             resampling_seed=self.config.evaluation.seed,
+            label_counts=self.config.evaluation.label_counts,
+            label_draws=self.config.evaluation.label_draws,
+            untrained=UNTRAINED,
             convention=convention,
             convention_notes=_convention_notes(),
             mode=self._modes(),

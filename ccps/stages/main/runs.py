@@ -10,6 +10,8 @@ from ccps.needs.base import AnsweredQuestions
 from ccps.stages.main.evaluate import MethodScores
 
 REFERENCE, OWN, CHANCE = "ccps", "answer_probability", "ccps_shuffled"
+UNTRAINED = {"mc": ("option_probability", "answer_probability"), "oe": ("sequence_probability",)}
+"""What a trained method of each format has to be better than; the first of them that is run."""
 
 
 class Count(NamedTuple):

@@ -16,7 +16,7 @@ LOG_ODDS = st.one_of(st.floats(-36.8, 36.8), st.sampled_from([-36.8, 0.0, 36.8])
 
 
 def one(log_odds: Any, correct: Any, variance: float = PRIOR_VARIANCE) -> float:
-    return float(fit_intercepts(np.array(log_odds, float), np.array(correct, float), variance))
+    return float(fit_intercepts(np.array(log_odds, float), np.array(correct, float), variance=variance))
 
 
 def loss(b: float, x: np.ndarray, y: np.ndarray, variance: float) -> float:
@@ -92,6 +92,14 @@ def test_many_sets_at_once_are_each_as_alone() -> None:
     assert found.shape == (3, 50)
     assert found[1, 20] == pytest.approx(one(x[1, 20], y[1, 20]), abs=1e-10)
     assert found[2, 49] == pytest.approx(one(x[2, 49], y[2, 49]), abs=1e-10)
+
+
+def test_a_label_that_counts_twice_or_not_is_there_twice_or_not() -> None:
+    rng = np.random.default_rng(4)
+    x, y, counts = rng.normal(size=30), rng.integers(2, size=30).astype(float), rng.integers(3, size=30)
+    assert {0, 2} <= {*counts.tolist()}
+    repeated = one(np.repeat(x, counts), np.repeat(y, counts))
+    assert float(fit_intercepts(x, y, counts.astype(float))) == pytest.approx(repeated, abs=1e-10)
 
 
 def test_the_true_shift_is_found() -> None:
