@@ -112,16 +112,18 @@ class Samples(NamedTuple):
 
     Attributes:
         texts: `[answers][k]`, in the words of the first that means the same, the given answer being the very first.
-        log_probs: `[answers, k]`, log-probability of each sample under the model, summed over its tokens and the one
-            that ends the turn, in nats.
+        log_probs: `[answers, k]`, log-probability of each sample under the model, in nats: that of its one token if it
+            is an option, else summed over its tokens and the one that ends the turn, if it was not cut off.
+        lengths: `[answers, k]`, how many tokens that is.
     """
 
     texts: Sequence[Sequence[str]]
     log_probs: FloatArray
+    lengths: npt.NDArray[np.int64]
 
     def select(self, index: Index, lengths: Index) -> "Samples":
         """Those of some answers."""
-        return Samples([self.texts[number] for number in index], self.log_probs[index])
+        return Samples([self.texts[number] for number in index], self.log_probs[index], self.lengths[index])
 
 
 class AnswerStates(NamedTuple):

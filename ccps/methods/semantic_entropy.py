@@ -1,5 +1,6 @@
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -35,9 +36,10 @@ class SemanticEntropy(Method):
             ValueError: the evidence holds no samples.
         """
         drawn = evidence.read("samples").texts
-        return np.array([1.0 - _entropy(texts) / math.log(len(texts)) for texts in drawn]).clip(0.0, 1.0)
+        return np.array([1.0 - entropy_of_meanings(texts) / math.log(len(texts)) for texts in drawn]).clip(0.0, 1.0)
 
 
-def _entropy(texts: list[str]) -> float:
+def entropy_of_meanings(texts: Sequence[str]) -> float:
+    """Entropy, in nats, of the shares of the meanings among texts."""
     counts = Counter(map(meaning, texts))
-    return -sum(count / len(texts) * math.log(count / len(texts)) for count in counts.values())
+    return sum(-count / len(texts) * math.log(count / len(texts)) for count in counts.values())

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -27,6 +28,9 @@ from ccps.needs.stage import AskingStage
 from ccps.pipeline.stage import Stage, Work, in_shards
 from ccps.settings.experiment import Config
 from ccps.settings.samples import SamplesConfig
+
+SPELLINGS = "spellings"
+"""Among the inputs of the samples of multiple choice, and of no others."""
 
 _SCHEMA = pa.schema(
     [
@@ -89,7 +93,7 @@ class SampleStage(AskingStage):
             "nli_model": fingerprint(self._nli_folder) if self._nli_folder else None,
             "max_batch_tokens": self.respondent.manner.max_batch_tokens,
             "shard_questions": self.respondent.shard_questions,
-            **({"spellings": SPELLINGS_VERSION} if self.is_choice else {}),
+            **({SPELLINGS: SPELLINGS_VERSION} if self.is_choice else {}),
             **({} if self.is_choice else self.respondent.model.engine_inputs),
         }
 
@@ -201,8 +205,11 @@ class FurtherAnswers(Need):
 def read_samples(artifact: Artifact, question_ids: Sequence[str]) -> Samples:
     """The samples of some questions, in their order; texts in the words of the first that means the same."""
     rows = artifact.rows().to_pandas()
-    texts, logs = (
-        rows.pivot(index="question_id", columns="sample", values=column).loc[list(question_ids)]
-        for column in ("meaning", "log_prob")
+    # An option is one token, after which nothing was read; other answers are ended by a token of their own.
+    is_choice = SPELLINGS in artifact.inputs
+    rows["length"] = 1 if is_choice else rows["tokens"].map(len) + (~rows["is_cut"]).astype(np.int64)
+    texts, logs, lengths = (
+        rows.pivot(index="question_id", columns="sample", values=column).loc[list(question_ids)].to_numpy()
+        for column in ("meaning", "log_prob", "length")
     )
-    return Samples(texts.to_numpy().tolist(), logs.to_numpy())
+    return Samples(texts.tolist(), logs, lengths)

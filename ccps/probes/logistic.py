@@ -210,9 +210,9 @@ def _folds(
     fewest = int(min(right.sum(), (~right).sum())) if len(codes) else 0
     if fewest < 2:
         raise UserError(
-            f"A logistic regression cannot be fitted: of {len(right)} questions {int(right.sum())} are answered right. "
-            "It takes two of each kind, one of them to be held out. Add questions that are harder or easier for this "
-            "model."
+            f"A logistic regression cannot be fitted: of {len(right)} questions {int(right.sum())} have the label 1 "
+            "(answered right, if that is what it learns). It takes two of each kind, one of them to be held out. Add "
+            "questions that are harder or easier for this model."
         )
     from sklearn.model_selection import StratifiedKFold
 

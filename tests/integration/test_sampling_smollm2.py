@@ -77,7 +77,9 @@ def test_a_nucleus_of_one_token_gives_the_answer_itself_again(asked: Interview) 
         assert [one.tokens for one in drawn[index]] == [answer.tokens] * 3
         assert [one.is_cut for one in drawn[index]] == [answer.is_cut] * 3
     samples = Samples(
-        [[one.text for one in drawn[index]] for index in range(len(answers))], np.zeros((len(answers), 3))
+        [[one.text for one in drawn[index]] for index in range(len(answers))],
+        np.zeros((len(answers), 3)),
+        np.ones((len(answers), 3), np.int64),
     )
     evidence = Evidence(
         np.zeros((len(answers), len(FEATURE_NAMES)), np.float32),

@@ -32,7 +32,7 @@ def full_evidence(lengths: np.ndarray) -> Evidence:
         prompt_states=np.stack([number, number], axis=1).astype(np.float32),
         layer_states=np.tile(number[:, None, None], (1, 3, 2)).astype(np.float32),
         self_evaluation=np.stack([number, -number], axis=1).astype(np.float32),
-        samples=Samples([(f"sample of {n}",) for n in number], number[:, None].astype(np.float64)),
+        samples=Samples([(f"sample of {n}",) for n in number], number[:, None].astype(np.float64), number[:, None] + 1),
         verbalised=number / 100,
         nicknames=[f"nick {n}" for n in number],
         answer_states=states(tokens),

@@ -2,12 +2,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
+from sklearn.tree import DecisionTreeRegressor
 
+from ccps.core.errors import UserError
 from ccps.methods import TrainingAnswers, TrainingSettings
 from ccps.methods.calibrated import calibrated
 from ccps.methods.ccps_logistic import CCPSLogistic, pooled
+from ccps.methods.evidence import Samples
 from ccps.methods.middle_logistic import MiddleLogistic
+from ccps.methods.semantic_entropy_probe import SemanticEntropyProbe, best_split
 from ccps.perturbation import FEATURE_NAMES
 from ccps.probes.logistic import FittedLogistic, fit_logistic
 from ccps.probes.preprocess import EPSILON
@@ -115,3 +122,49 @@ def test_the_middle_layer_is_read_from_its_need(
     assert (fitted.notes(known.evidence), fitted.curve().empty) == ({}, True)
     with pytest.raises(ValueError, match="pooled_states"):
         fitted.p_correct(answers.evidence)
+
+
+def test_the_semantic_entropy_probe_learns_low_from_high_without_a_label(
+    answers: TrainingAnswers, settings: TrainingSettings, tmp_path: Path
+) -> None:
+    """The fifth number of a state in the upper middle layer says whether the samples agree."""
+    rng = np.random.default_rng(3)
+    agree = np.arange(80) % 4 < 3
+    layers = rng.normal(size=(80, 3, 20)).astype(np.float32)
+    layers[:, 1, 4] += 6 * agree
+    texts = [["x"] * 4 if same else ["x", "y", "z", "z"] for same in agree]
+    samples = Samples(texts, np.zeros((80, 4)), np.ones((80, 4), np.int64))
+    known = answers._replace(evidence=answers.evidence.having(layer_states=layers, samples=samples))
+    method = SemanticEntropyProbe()
+    (fitted,) = method.fit(known, settings, [0], SILENT)
+    p = fitted.p_correct(known.evidence)
+    assert roc_auc_score(agree, p) > 0.99
+    assert p.tolist() == fit_logistic(layers[:, 1], agree, answers.question_ids).predict(layers[:, 1]).tolist()
+    flipped = known._replace(correct=~known.correct)
+    assert method.fit(flipped, settings, [0], SILENT)[0].p_correct(known.evidence).tolist() == p.tolist()
+    fitted.save(tmp_path)
+    without = answers.evidence.having(layer_states=layers)
+    assert method.load(tmp_path).p_correct(without).tolist() == p.tolist()
+    assert method.reads() == {"layer_states"}
+    assert method.reads(for_training=True) == {"layer_states", "samples"}
+    same = Samples([["x"] * 4] * 80, np.zeros((80, 4)), np.ones((80, 4), np.int64))
+    with pytest.raises(UserError, match=r"low for some and high for others, but got 0 for all 80"):
+        method.fit(known._replace(evidence=known.evidence.having(samples=same)), settings, [0], SILENT)
+
+
+@settings_of_hypothesis(max_examples=50, deadline=None)
+@given(values=st.lists(st.sampled_from([0.0, 0.3, 0.5, 0.69, 1.1, 1.4]), min_size=2, max_size=20))
+def test_the_best_split_is_that_of_a_regression_tree(values: list[float]) -> None:
+    """A tree of depth one minimises the same sum of squares."""
+    if len(set(values)) < 2:
+        return
+    column = np.array(values)[:, None]
+    tree = DecisionTreeRegressor(max_depth=1).fit(column, values)
+
+    def loss(threshold: float) -> float:
+        low = column[:, 0] < threshold
+        return float(sum(((column[side] - column[side].mean()) ** 2).sum() for side in (low, ~low)))
+
+    found = best_split(values)
+    assert min(values) < found < max(values)
+    assert loss(found) == pytest.approx(loss(float(tree.tree_.threshold[0])), abs=1e-9)
