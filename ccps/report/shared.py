@@ -17,19 +17,12 @@ def cost_section(costs: pd.DataFrame, notes: tuple[str, ...] = ()) -> Section:
     """What every stage took.
 
     Args:
-        costs: columns stage, seconds, n, tokens, bytes and peak_memory, optionally `reused`.
+        costs: columns stage, seconds, n, tokens, bytes and peak_memory. What a run found ready made is no part of the
+            page, which is the same for the same artifacts.
         notes: small print below the table.
     """
     head = ["Stage", "Time", "Items", "Per item", "Tokens", "On disk", "Peak memory so far"]
-    with_reused = "reused" in costs
-    if with_reused:
-        head.append("Reused")
-        notes = (
-            "Reused: the stage was taken from an earlier run, and its cost is that of the run that made it.",
-            *notes,
-        )
-    rows = [[*_costs(row), *([("yes" if row["reused"] else "no")] if with_reused else [])] for row in _records(costs)]
-    table = Table("", head, rows, empty="No stage recorded its cost.")
+    table = Table("", head, [_costs(row) for row in _records(costs)], empty="No stage recorded its cost.")
     return Section("cost", "What it cost", tables=[table], notes=notes, link="Cost")
 
 

@@ -90,8 +90,9 @@ def write_run(run: Mapping[str, Any], path: Path) -> Path:
 
 
 def write_costs(costs: pd.DataFrame, path: Path) -> Path:
-    """Write stage, seconds, tokens, bytes and peak_memory (bytes) of every stage."""
-    table = costs.loc[:, ["stage", "seconds", "tokens", "bytes", "peak_memory"]].copy()
+    """Write stage, seconds, tokens, bytes, peak_memory (bytes) of every stage, and whether it was there (`reused`)."""
+    columns = ["stage", "seconds", "tokens", "bytes", "peak_memory", "reused"]
+    table = costs.loc[:, [name for name in columns if name in costs]].copy()
     for column in ("tokens", "bytes", "peak_memory"):
         table[column] = pd.to_numeric(table[column]).round().astype("Int64")
     return write_csv(table, path)
