@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Lock
 from typing import NamedTuple
 
@@ -92,7 +93,7 @@ def fit_probes(
 
     Split, scaler, initial weights, batches, pairs and dropout masks of a task come from its seed alone, and are drawn
     on the CPU also when a GPU computes. Weights are stacked `[probes, …]`, and one optimiser updates them all. Tables
-    may have different numbers of rows.
+    may have different numbers of rows; where the steps follow these, those with as many steps are a stack.
 
     On the CPU, convolutions gain nothing from being stacked: their arithmetic takes the time, not the calls. There
     each probe is a stack of its own, and as many are fitted at a time as torch has threads.
@@ -133,7 +134,8 @@ def _fit(
     size = (threads if apart else STACKED) if at_once is None else at_once
     if size < 1:
         raise ValueError(f"Expected `at_once` to be at least 1, but got {at_once}.")
-    advance = _Progress(len(tasks) * (config.contrastive.steps + config.classifier.steps), on_progress)
+    most = config.contrastive.steps + config.classifier.steps
+    advance = _Progress(len(tasks) * most, on_progress)
     probes: list[FittedProbe] = []
     for first in range(0, len(tasks), size):
         tables, networks = [], []
@@ -142,21 +144,54 @@ def _fit(
                 rows = task.features, task.labels, task.question_ids
                 tables.append(prepare(*rows, config, task.seed, task.radius, feature_names))
                 networks.append(build_network(config, len(feature_names)))
+        curves: list[list[CurvePoint]] = [[] for _ in tables]
         # Every probe has random sources of its own; this is for the one thread.
         with reproducibly(seed=0):
-            if apart:
-                curves = _train_apart(networks, tables, config, first if numbered else None, advance, threads)
-            else:
-                curves = train_stacked(networks, tables, config, device, first if numbered else None, advance)
+            for steps, places in _alike(config, tables).items():
+                fixed, tasks_here = _with_steps(config, steps), [first + place for place in places]
+                group = [networks[place] for place in places], [tables[place] for place in places], fixed
+                named = tasks_here if numbered else None
+                found = (
+                    _train_apart(*group, named, advance, threads)
+                    if apart
+                    else train_stacked(*group, device, named, advance)
+                )
+                for place, curve in zip(places, found, strict=True):
+                    curves[place] = curve
+                if sum(steps) < most:
+                    advance((most - sum(steps)) * len(places))  # updates that these do not need
         probes += [table.fitted(network, curve) for table, network, curve in zip(tables, networks, curves, strict=True)]
     return probes
+
+
+def _steps(config: ProbeConfig, table: PreparedTable) -> tuple[int, int]:
+    """Mini-batches of each stage for a table."""
+    rows = len(table.train.labels)
+    return config.contrastive.steps_for(rows), config.classifier.steps_for(rows)
+
+
+def _alike(config: ProbeConfig, tables: Sequence[PreparedTable]) -> dict[tuple[int, int], list[int]]:
+    """Which tables take as many mini-batches: those can be fitted as one stack."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for place, table in enumerate(tables):
+        groups.setdefault(_steps(config, table), []).append(place)
+    return groups
+
+
+def _with_steps(config: ProbeConfig, steps: tuple[int, int]) -> ProbeConfig:
+    contrastive, classifier = steps
+    return replace(
+        config,
+        contrastive=replace(config.contrastive, steps=contrastive),
+        classifier=replace(config.classifier, steps=classifier),
+    )
 
 
 def _train_apart(
     networks: Sequence[ProbeNetwork],
     tables: Sequence[PreparedTable],
     config: ProbeConfig,
-    first_task: int | None,
+    tasks: Sequence[int] | None,
     advance: Callable[[int], None],
     threads: int,
 ) -> list[list[CurvePoint]]:
@@ -164,8 +199,8 @@ def _train_apart(
 
     def train(number: int) -> list[CurvePoint]:
         here, cpu = slice(number, number + 1), torch.device("cpu")
-        task = None if first_task is None else first_task + number
-        return train_stacked(networks[here], tables[here], config, cpu, task, advance)[0]
+        named = None if tasks is None else tasks[here]
+        return train_stacked(networks[here], tables[here], config, cpu, named, advance)[0]
 
     # The number of torch's own threads is a thread's own affair.
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:

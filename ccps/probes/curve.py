@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch.loggers import Logger
 
 from ccps.core.errors import UserError, expected
+from ccps.settings.probe import Checkpoint
 
 
 class CurvePoint(NamedTuple):
@@ -29,6 +30,10 @@ class CurvePoint(NamedTuple):
         """What `checkpoint: best` goes by, higher = better: the accuracy, or minus the loss if there is none."""
         return -self.val_loss if self.val_accuracy is None else self.val_accuracy
 
+    def score_by(self, checkpoint: Checkpoint) -> float:
+        """What a checkpoint goes by, higher = better."""
+        return -self.val_loss if checkpoint is Checkpoint.lowest_loss else self.score
+
 
 def log_point(logger: Logger, prefix: str, point: CurvePoint) -> None:
     """Pass an evaluation to a logger, as `<prefix>/<stage>/<metric>`."""
@@ -36,16 +41,16 @@ def log_point(logger: Logger, prefix: str, point: CurvePoint) -> None:
     logger.log_metrics({f"{prefix}/{point.stage}/{name}": value for name, value in values.items()}, step=point.step)
 
 
-def check_best(points: Sequence[CurvePoint]) -> None:
+def check_best(points: Sequence[CurvePoint], checkpoint: Checkpoint = Checkpoint.best) -> None:
     """Refuse to choose the best of evaluations if none is finite.
 
     Raises:
         UserError: none is.
     """
-    if not any(math.isfinite(point.score) for point in points):
+    if not any(math.isfinite(point.score_by(checkpoint)) for point in points):
         raise expected(
             f"an evaluation of the {points[0].stage} stage",
-            "finite, for `checkpoint: best` to choose by",
+            f"finite, for `checkpoint: {checkpoint}` to choose by",
             f"none among {len(points)}",
             "Set `checkpoint` to `last`, or look for features out of all proportion.",
         )

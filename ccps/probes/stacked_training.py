@@ -67,7 +67,7 @@ def train_stacked(
     tables: Sequence[PreparedTable],
     config: ProbeConfig,
     device: torch.device,
-    first_task: int | None,
+    tasks: Sequence[int] | None,
     advance: Callable[[int], None],
 ) -> list[list[CurvePoint]]:
     """Run both stages on `networks`, which are of one shape, in place; they end in evaluation mode.
@@ -77,7 +77,7 @@ def train_stacked(
         tables: what they are fitted to.
         config: the recipe.
         device: where to compute.
-        first_task: number of the first probe in error messages; None to name none.
+        tasks: number of each probe in error messages; None to name none.
         advance: called after each evaluation with the updates made since the one before, over all networks.
 
     Returns:
@@ -89,7 +89,7 @@ def train_stacked(
     stacked = StackedNetworks(networks, device)
     data = _lay_out(tables, device)
     stages = (_contrastive(stacked, tables, data, config), _classifier(stacked, tables, data, config))
-    curves = [_run_stage(stage, data, config.checkpoint, first_task, advance) for stage in stages]
+    curves = [_run_stage(stage, data, config.checkpoint, tasks, advance) for stage in stages]
     stacked.copy_to(networks)
     for network in networks:
         network.eval()
@@ -172,11 +172,11 @@ def _move(examples: Examples, device: torch.device) -> Examples:
 
 
 def _run_stage(
-    stage: _Stage, data: _Data, checkpoint: Checkpoint, first_task: int | None, advance: Callable[[int], None]
+    stage: _Stage, data: _Data, checkpoint: Checkpoint, tasks: Sequence[int] | None, advance: Callable[[int], None]
 ) -> list[list[CurvePoint]]:
     settings = stage.settings
     optimizer = make_optimizer(settings, stage.weights.values())
-    best = _Best(stage.weights, len(data.first_row))
+    best = _Best(stage.weights, len(data.first_row), checkpoint)
     curves = [[point] for point in _evaluate(stage, 0, [None] * len(data.first_row))]
     best.update([points[-1] for points in curves])
     step = 0
@@ -189,11 +189,11 @@ def _run_stage(
             curve.append(point)
         advance(losses.numel())
     for probe in range(len(curves)):
-        with naming_task(None if first_task is None else first_task + probe):
+        with naming_task(None if tasks is None else tasks[probe]):
             check_finite(stage.name, (value[probe] for value in stage.weights.values()))
-            if checkpoint is Checkpoint.best:
-                check_best(curves[probe])
-    if checkpoint is Checkpoint.best:
+            if checkpoint is not Checkpoint.last:
+                check_best(curves[probe], checkpoint)
+    if checkpoint is not Checkpoint.last:
         best.restore()
     return curves
 
@@ -233,16 +233,18 @@ def _evaluate(stage: _Stage, step: int, train_losses: Sequence[float | None]) ->
 class _Best:
     """Copies of each probe's weights at its best evaluation: the highest score, of equals the first."""
 
-    def __init__(self, weights: Tensors, probes: int) -> None:
+    def __init__(self, weights: Tensors, probes: int, checkpoint: Checkpoint) -> None:
         self._live = weights
+        self._checkpoint = checkpoint
         self._best = {name: value.detach().clone() for name, value in weights.items()}
         self._scores = [float("-inf")] * probes
 
     def update(self, points: Sequence[CurvePoint]) -> None:
         """Copy the weights of the probes that have not been better before."""
         for probe, point in enumerate(points):
-            if point.score > self._scores[probe]:
-                self._scores[probe] = point.score
+            score = point.score_by(self._checkpoint)
+            if score > self._scores[probe]:
+                self._scores[probe] = score
                 for name, value in self._live.items():
                     self._best[name][probe] = value[probe].detach()
 

@@ -1,5 +1,6 @@
 """What a probe is made of and how it is fitted: `conf/probe/*.yaml`."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +18,9 @@ class Checkpoint(StrEnum):
     """Those after the last step. What the released code does in effect, though it means to keep the best."""
     best = "best"
     """Those with the lowest validation loss (contrastive) or the highest validation accuracy (classifier)."""
+    lowest_loss = "lowest_loss"
+    """Those with the lowest validation loss, in both stages. An accuracy is a count of questions, of a few dozen where
+    data are few, and it does not see how sure the probe is of them."""
 
 
 class NeverFlips(StrEnum):
@@ -106,8 +110,16 @@ class StageConfig:
 
     steps: int = setting(
         5000,
-        "mini-batches; 0 leaves the stage out and keeps the weights as they come",
+        "mini-batches, or the most of them where `passes` is set; 0 leaves the stage out and keeps the weights as they "
+        "come",
         at_least=0,
+        at_most=LARGEST_COUNT,
+    )
+    passes: float | None = setting(
+        None,
+        "how often training goes through the rows, rounded up to whole evaluations: the steps follow the data; null "
+        "for `steps` of them however many rows there are",
+        above=0,
         at_most=LARGEST_COUNT,
     )
     batch_size: int = setting(
@@ -130,6 +142,13 @@ class StageConfig:
         at_least=1,
         at_most=LARGEST_COUNT,
     )
+
+    def steps_for(self, rows: int) -> int:
+        """Mini-batches for so many training rows."""
+        if self.passes is None:
+            return self.steps
+        evaluations = math.ceil(self.passes * rows / (self.batch_size * self.eval_every))
+        return min(self.steps, evaluations * self.eval_every)
 
 
 @dataclass
@@ -155,11 +174,28 @@ class ProbeConfig:
         NeverFlips.strict,
         "what an infinite `epsilon_to_flip_token` becomes at evaluation; in training it is always the radius",
     )
+    average: bool = setting(
+        False,
+        "whether the probes of all seeds become one, whose logit is the mean of theirs; it is what is then reported and "
+        "given away",
+    )
+    refits: int = setting(
+        0,
+        "further seeds that a fit which has collapsed is tried from, where probes are averaged; one that stays so is "
+        "left out of the average",
+        at_least=0,
+        at_most=100,
+    )
     accelerator: Accelerator = setting(
         Accelerator.cpu,
         "where it is trained: one seed gives the same bytes on one kind of device, and a GPU gains nothing with "
         "networks so small",
     )
+
+    def cross_faults(self) -> Iterator[Fault]:
+        """What does not go together."""
+        if self.refits and not self.average:
+            yield fault("refits", "0 where probes are not averaged", self.refits, "set `average` to true")
 
 
 @dataclass

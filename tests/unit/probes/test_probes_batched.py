@@ -173,7 +173,7 @@ def test_a_stack_of_encoders_of_whole_answers_computes_each() -> None:
         for task in tasks:
             with reproducibly(task.seed):
                 networks.append(build_network(config, 75))
-        curves = train_stacked(networks, tables, config, torch.device("cpu"), 0, lambda updates: None)
+        curves = train_stacked(networks, tables, config, torch.device("cpu"), range(len(networks)), lambda updates: None)
     for table, network, curve, apart in zip(tables, networks, curves, fit_probes(tasks, config), strict=True):
         assert_equal_up_to_rounding(table.fitted(network, curve), apart)
 
@@ -214,7 +214,7 @@ def test_best_of_evaluations_that_are_not_finite_is_an_error(config: ProbeConfig
     table = replace(table, validation=table.validation._replace(inputs=table.validation.inputs * 1e30))
     message = r"Expected an evaluation of the contrastive stage to be finite.*but got none among 1\. Set `checkpoint`"
     with pytest.raises(UserError, match="Task 4: " + message):
-        train_stacked([build_network(config, 75)], [table], config, torch.device("cpu"), 4, lambda updates: None)
+        train_stacked([build_network(config, 75)], [table], config, torch.device("cpu"), [4], lambda updates: None)
 
 
 @settings(max_examples=5, deadline=None)
@@ -280,7 +280,7 @@ def test_a_probe_that_diverges_leaves_the_others_alone(tasks: list[ProbeTask], c
     tables[1] = replace(tables[1], train=tables[1].train._replace(inputs=tables[1].train.inputs * 1e30))
     networks = [build_network(config, 75) for _ in tables]
     with pytest.raises(UserError, match=r"^Task 6: Expected the contrastive stage to end with finite weights"):
-        train_stacked(networks, tables, config, torch.device("cpu"), 5, lambda updates: None)
+        train_stacked(networks, tables, config, torch.device("cpu"), range(5, 5 + len(networks)), lambda updates: None)
 
 
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="needs a machine without a GPU")
