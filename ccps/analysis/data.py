@@ -10,6 +10,7 @@ import pandas as pd
 from ccps.analysis.claims import ClaimSet
 from ccps.analysis.records import Audit, Example, Fact, Importance, LeftOutMethod, Setting, check_columns, empty
 from ccps.core.errors import expected
+from ccps.methods.base import ALL_SEEDS
 from ccps.metrics import CONVENTIONS, METRICS
 from ccps.metrics.aggregates import Aggregate
 
@@ -95,6 +96,7 @@ class ReportData:
         question: one or two sentences that say what the experiment asked.
         results: headline results, columns `RESULT_COLUMNS`; `seed` is missing where none is used.
             An optional column `reason` says why a value is missing.
+        single_seeds: results, likewise, of the seeds of which `results` have all together.
         scores: one row per question, method and seed, columns `SCORE_COLUMNS`; `correct` is boolean.
         costs: columns `COST_COLUMNS`; bytes and peak_memory in bytes.
         counts: whatever was dropped, skipped or is worth knowing, columns `COUNT_COLUMNS`.
@@ -158,6 +160,7 @@ class ReportData:
     aggregates: Mapping[str, Aggregate] = field(default_factory=dict)
     mode: str = "parity"
     level: float = 0.95
+    single_seeds: pd.DataFrame = field(default_factory=lambda: empty(RESULT_COLUMNS))
     results_other: pd.DataFrame = field(default_factory=lambda: empty((*RESULT_COLUMNS, "convention")))
     convention_notes: Mapping[str, str] = field(default_factory=dict)
     curves: pd.DataFrame = field(default_factory=lambda: empty(CURVE_COLUMNS))
@@ -180,6 +183,7 @@ class ReportData:
     def __post_init__(self) -> None:
         for name, columns in (
             ("results", RESULT_COLUMNS),
+            ("single_seeds", RESULT_COLUMNS),
             ("scores", SCORE_COLUMNS),
             ("costs", COST_COLUMNS),
             ("method_costs", METHOD_COST_COLUMNS),
@@ -262,6 +266,17 @@ class ReportData:
         """All pairs of model and benchmark in the order of `results`."""
         pairs = self.results[["model", "benchmark"]].drop_duplicates()
         return tuple(Setting(str(model), str(benchmark)) for model, benchmark in pairs.itertuples(index=False))
+
+
+def apart(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What is reported of a table with the columns model, benchmark, method and seed, and the single seeds behind it.
+
+    Where a method has rows of all seeds together (`ALL_SEEDS`), these are reported; else those of its seeds are.
+    """
+    whole = table["seed"] == ALL_SEEDS
+    has_whole = whole.groupby([table[name] for name in ("model", "benchmark", "method")]).transform("any")
+    single = (has_whole & ~whole).fillna(False).astype(bool)
+    return table[~single].reset_index(drop=True), table[single].reset_index(drop=True)
 
 
 def ordered_methods(results: pd.DataFrame, reference: str, controls: Collection[str] = ()) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ class Findings:
         with_average = drawn.with_average(averages.average_setting(data), data.settings)
         return (
             *summarise(self.means, data.reference, data.controls, with_average),
-            *summarise(data.results, data.reference, data.controls, drawn),
+            *summarise(data.results, data.reference, data.controls, drawn, single_seeds=data.single_seeds),
         )
 
     @cached_property

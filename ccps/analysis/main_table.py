@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from ccps.analysis.data import ordered_methods
-from ccps.analysis.records import Setting
+from ccps.analysis.data import RESULT_COLUMNS, ordered_methods
+from ccps.analysis.records import Setting, empty
 from ccps.analysis.resamples import Resamples
 from ccps.core.text import count_range
 from ccps.metrics import CONTEST, Metric
@@ -28,6 +28,7 @@ class MetricCell:
         bold: best of its column, and clearly so.
         reason: why the value is missing; empty when it is not.
         left_out: seeds that have no value, and that the mean leaves out.
+        behind: where the value is that of all seeds together, the values of the single ones.
     """
 
     value: float
@@ -37,11 +38,12 @@ class MetricCell:
     bold: bool
     reason: str
     left_out: int = 0
+    behind: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class MethodRow:
-    """One method; `cells` in the order of the table's `metrics`, `seeds` how many trainings are averaged (0 for none).
+    """One method; `cells` in the order of the table's `metrics`, `seeds` how many trainings are behind it (0: none).
 
     A `control` is not among those that are compared for the best.
     """
@@ -88,6 +90,7 @@ def summarise(
     controls: Collection[str] = (),
     resamples: Resamples | None = None,
     metrics: Mapping[str, Metric] = CONTEST,
+    single_seeds: pd.DataFrame | None = None,
 ) -> tuple[MainTable, ...]:
     """Average the results over seeds and mark the best of each column.
 
@@ -103,15 +106,22 @@ def summarise(
         resamples: where the intervals of means over several seeds and of differences come from; without it the ends of
             the former are means, and nothing is bold.
         metrics: the columns.
+        single_seeds: columns `RESULT_COLUMNS`, of the seeds of which `results` have all together.
     """
     methods = ordered_methods(results, reference, controls)
     tables = []
     for (model, benchmark), here in results.groupby(["model", "benchmark"], sort=False):
         setting = Setting(str(model), str(benchmark))
-        columns = []
+        behind, columns = _behind(single_seeds, setting), []
         for metric in metrics.values():
-            rows = here[here["metric"] == metric.name]
-            cells = {method: _cell(rows[rows["method"] == method], metric) for method in methods}
+            rows, single = here[here["metric"] == metric.name], behind[behind["metric"] == metric.name]
+            cells = {
+                method: replace(
+                    _cell(rows[rows["method"] == method], metric),
+                    behind=tuple(single.loc[single["method"] == method, "value"].dropna().astype(float)),
+                )
+                for method in methods
+            }
             if resamples is not None:
                 cells = _redrawn(cells, resamples, setting, metric)
                 cells = _marked(cells, resamples, setting, metric, controls) if metric.in_contest else cells
@@ -121,7 +131,7 @@ def summarise(
             MethodRow(
                 method,
                 tuple(column[method] for column in columns),
-                int(row_of[method]["seed"].nunique()),
+                int(behind.loc[behind["method"] == method, "seed"].nunique() or row_of[method]["seed"].nunique()),
                 count_range(row_of[method]["n"].tolist()),
                 method in controls,
             )
@@ -129,6 +139,12 @@ def summarise(
         )
         tables.append(MainTable(*setting, str(here["format"].iloc[0]), rows_, tuple(metrics.values())))
     return tuple(tables)
+
+
+def _behind(single_seeds: pd.DataFrame | None, setting: Setting) -> pd.DataFrame:
+    """Those of one setting; of an average over settings there are none."""
+    found = empty(RESULT_COLUMNS) if single_seeds is None else single_seeds
+    return found[(found["model"] == setting.model) & (found["benchmark"] == setting.benchmark)]
 
 
 def _redrawn(

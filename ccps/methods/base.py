@@ -20,6 +20,9 @@ from ccps.settings.litcab import LitCabConfig
 ALL_SEEDS = -1
 """In the place of a seed: what was learnt from all of them together."""
 
+ALL_SEEDS_IN_WORDS = "all"
+"""How a table writes it."""
+
 
 class Base(NamedTuple):
     """A method that another is built on.
@@ -71,12 +74,14 @@ class TrainingSettings(NamedTuple):
         state_probe: probes on hidden states.
         radius: largest perturbation radius.
         litcab: the layer of LitCab.
+        paper_probe: the probe of CCPS as in the paper, whatever `probe` is; None for what `probe` is.
     """
 
     probe: ProbeConfig
     state_probe: StateProbeConfig
     radius: float
     litcab: LitCabConfig = LitCabConfig()
+    paper_probe: ProbeConfig | None = None
 
 
 class Fitted(Protocol):
@@ -160,6 +165,10 @@ class TrainedMethod(Described, ABC):
     def recipe(self, settings: TrainingSettings) -> Any:
         """The part of the settings that decides the result, a dataclass."""
 
+    def averages(self, settings: TrainingSettings) -> bool:
+        """Whether `fit` makes one of all seeds as well, which is then what is reported and given away."""
+        return False
+
     training_needs: ClassVar[frozenset[str]] = frozenset()
     """Needs that it reads when it is fitted, and not when it scores."""
     is_seeded: ClassVar[bool] = True
@@ -175,7 +184,10 @@ class TrainedMethod(Described, ABC):
     def fit(
         self, answers: TrainingAnswers, settings: TrainingSettings, seeds: Sequence[int], reporting: Reporting
     ) -> list[Fitted]:
-        """Learn from answers, once for each seed; a method that is not seeded is given one, which it does not read."""
+        """Learn from answers, once for each seed; a method that is not seeded is given one, which it does not read.
+
+        Where the method `averages`, what stands for all seeds comes first.
+        """
 
     def fit_parts(
         self,
@@ -184,7 +196,7 @@ class TrainedMethod(Described, ABC):
         seeds: Sequence[int],
         reporting: Reporting,
     ) -> list[list[Fitted]]:
-        """Learn from each of several parts of the answers alone, once for each seed; by part, then seed."""
+        """Learn from each of several parts of the answers alone; by part, then as `fit`."""
         return [self.fit(part, settings, seeds, reporting) for part in parts]
 
     def out_of_fold(
@@ -195,7 +207,7 @@ class TrainedMethod(Described, ABC):
         seeds: Sequence[int],
         reporting: Reporting,
     ) -> FloatArray:
-        """P(correct) of each answer by fits to the other folds, `[seeds, answers]`.
+        """P(correct) of each answer by fits to the other folds, `[seeds, answers]`; as in `fit`, all seeds come first.
 
         Args:
             answers: all of them.
@@ -204,7 +216,7 @@ class TrainedMethod(Described, ABC):
             seeds: it is fitted from each.
             reporting: hears of the training.
         """
-        p = np.empty((len(seeds), len(folds)))
+        p = np.empty((len(seeds) + self.averages(settings), len(folds)))
         held = [np.flatnonzero(folds == fold) for fold in range(folds.max() + 1)]
         parts = [answers.select(np.flatnonzero(folds != fold)) for fold in range(len(held))]
         for own, fits in zip(held, self.fit_parts(parts, settings, seeds, reporting), strict=True):

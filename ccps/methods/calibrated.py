@@ -174,6 +174,10 @@ class Calibrated(TrainedMethod):
         found = self.method.fit_parts(known, settings, seeds, reporting)
         return [[self._calibrate(fitted, own) for fitted in fits] for fits, own in zip(found, held_out, strict=True)]
 
+    def averages(self, settings: TrainingSettings) -> bool:
+        """Whether the method does; what it makes of all seeds has a calibrator of its own then."""
+        return isinstance(self.method, TrainedMethod) and self.method.averages(settings)
+
     def load(self, folder: Path) -> Fitted:
         """Read method and calibrator."""
         method = Untrained(self.method) if isinstance(self.method, Method) else self.method.load(folder / METHOD)

@@ -9,14 +9,14 @@ import pandas as pd
 
 from ccps.methods.base import curve_table
 from ccps.methods.evidence import Evidence, FloatArray
-from ccps.probes import FittedProbe, FittedStateProbe
+from ccps.probes import FittedProbe, FittedStateProbe, ProbeEnsemble
 
 
 @dataclass(frozen=True)
 class FittedByProbe:
     """A probe as the pipeline uses it."""
 
-    probe: FittedProbe | FittedStateProbe
+    probe: FittedProbe | FittedStateProbe | ProbeEnsemble
     inputs: Callable[[Evidence], tuple[Any, ...]]
     """What the probe reads of the evidence."""
 

@@ -12,7 +12,7 @@ from ccps.methods.base import Fitted, Method
 from ccps.methods.calibrated import Untrained
 from ccps.methods.fitted import FittedByProbe
 from ccps.methods.registry import find_method
-from ccps.probes import ONE_P, FittedProbe, is_collapsed
+from ccps.probes import ONE_P, FittedProbe, ProbeEnsemble, is_collapsed
 from ccps.settings.model import ModelConfig
 
 _SETTINGS = "scorer.json"
@@ -58,13 +58,13 @@ class StoredScorer(NamedTuple):
     settings: ScorerSettings
 
     @property
-    def probe(self) -> FittedProbe:
-        """The probe of CCPS, for those who read it on something else than answers.
+    def probe(self) -> FittedProbe | ProbeEnsemble:
+        """The probe of CCPS, or those that are averaged, for those who read it on something else than answers.
 
         Raises:
             UserError: this is a scorer of another method.
         """
-        if isinstance(self.fitted, FittedByProbe) and isinstance(self.fitted.probe, FittedProbe):
+        if isinstance(self.fitted, FittedByProbe) and isinstance(self.fitted.probe, FittedProbe | ProbeEnsemble):
             return self.fitted.probe
         way_out = "Give the folder of a format itself (`…/scorers/<model>/oe`), which holds that of CCPS."
         raise expected("the scorer", "a probe of CCPS", f"one of `{self.settings.method}`", way_out)

@@ -2,6 +2,7 @@
 
 from ccps.probes.batched import ProbeTask, fit_probe, fit_probes
 from ccps.probes.collapse import LEAST_SPREAD, ONE_P, is_collapsed, spread
+from ccps.probes.ensemble import ProbeEnsemble, load_probe
 from ccps.probes.fitted import FittedProbe, TrainingRecord
 from ccps.probes.logistic import FittedLogistic, LogisticRecipe, fit_logistic
 from ccps.probes.reporting import Reporting
@@ -17,6 +18,7 @@ __all__ = [
     "FittedStateProbe",
     "LogisticRecipe",
     "ProbeConfig",
+    "ProbeEnsemble",
     "ProbeTask",
     "Reporting",
     "StateProbeConfig",
@@ -26,5 +28,6 @@ __all__ = [
     "fit_probes",
     "fit_state_probe",
     "is_collapsed",
+    "load_probe",
     "spread",
 ]

@@ -131,7 +131,7 @@ class FittedProbe:
         """
         path = folder / SETTINGS_FILE
         settings = read_settings(path, FORMAT_VERSION, ("feature_names", "radius", "config"), TrainingRecord)
-        settings["config"].pop("fitting", None)  # there was once a choice of trainers, with one result
+        _complete(settings["config"])
         config = read_config(settings["config"], ProbeConfig, path)
         names = tuple(settings["feature_names"])
         network = build_network(config, len(names))
@@ -154,6 +154,15 @@ class FittedProbe:
             network=network.eval(),
             training=TrainingRecord(**training, curve=curve),
         )
+
+
+def _complete(config: dict[str, Any]) -> None:
+    """Give the settings of a probe that was stored before there were some of them what it was fitted with."""
+    config.pop("fitting", None)  # there was once a choice of trainers, with one result
+    config.setdefault("average", False)
+    config.setdefault("refits", 0)
+    for stage in ("contrastive", "classifier"):
+        config[stage].setdefault("passes", None)
 
 
 def build_network(config: ProbeConfig, inputs: int) -> ProbeNetwork:

@@ -178,7 +178,8 @@ def _run_stage(
     optimizer = make_optimizer(settings, stage.weights.values())
     best = _Best(stage.weights, len(data.first_row), checkpoint)
     curves = [[point] for point in _evaluate(stage, 0, [None] * len(data.first_row))]
-    best.update([points[-1] for points in curves])
+    if checkpoint is not Checkpoint.lowest_loss or not settings.steps:  # which is one of a network that has learnt
+        best.update([points[-1] for points in curves])
     step = 0
     for block in in_blocks(stage.batches, settings.steps, settings.eval_every):
         losses = torch.stack([_update(stage, optimizer, data, batch) for batch in block])

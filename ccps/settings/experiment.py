@@ -76,6 +76,7 @@ class Config:
     )
     perturbation: PerturbationConfig = setting(PerturbationConfig)
     probe: ProbesConfig = setting(ProbesConfig)
+    paper_probe: ProbesConfig = setting(ProbesConfig)
     state_probe: StateProbeConfig = setting(StateProbeConfig)
     method: dict[str, MethodConfig] = setting({}, "confidence methods of the comparison", not_empty=True)
     samples: SamplesConfig = setting(SamplesConfig)

@@ -19,8 +19,8 @@ class Checkpoint(StrEnum):
     best = "best"
     """Those with the lowest validation loss (contrastive) or the highest validation accuracy (classifier)."""
     lowest_loss = "lowest_loss"
-    """Those with the lowest validation loss, in both stages. An accuracy is a count of questions, of a few dozen where
-    data are few, and it does not see how sure the probe is of them."""
+    """Those with the lowest validation loss after some training, in both stages. An accuracy counts questions, a few
+    dozen where data are few, and does not see how sure the probe is of them."""
 
 
 class NeverFlips(StrEnum):
@@ -176,8 +176,8 @@ class ProbeConfig:
     )
     average: bool = setting(
         False,
-        "whether the probes of all seeds become one, whose logit is the mean of theirs; it is what is then reported and "
-        "given away",
+        "whether the probes of all seeds become one, whose logit is the mean of theirs; it is what is then reported "
+        "and given away",
     )
     refits: int = setting(
         0,

@@ -4,6 +4,7 @@ import pandas as pd
 
 from ccps.analysis.findings import Findings
 from ccps.analysis.records import Setting
+from ccps.methods.base import ALL_SEEDS
 from ccps.report.kit.job import ReportJob
 
 MAIN: ReportJob[Findings] = ReportJob("ccps.report.main")
@@ -18,7 +19,11 @@ def seed_words(rows: pd.DataFrame) -> str:
     """Which seed is drawn and how many answers had no score, or nothing when neither needs saying."""
     seeds, missing = rows["seed"].dropna().unique(), int(rows["p_correct"].isna().sum())
     parts = [
-        f"Seed {seeds[0]:g}." if len(seeds) else "",
+        _named(int(seeds[0])) if len(seeds) else "",
         f"{missing:,} without a score left out." if missing else "",
     ]
     return " ".join(part for part in parts if part)
+
+
+def _named(seed: int) -> str:
+    return "All seeds together." if seed == ALL_SEEDS else f"Seed {seed}."

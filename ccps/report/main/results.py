@@ -41,7 +41,7 @@ def main_table(data: ReportData, table: MainTable) -> Table:
             rows.append(Row([CONTROLS], "group"))
         kind = "reference" if row.method == data.reference else ""
         rows.append(Row([data.label(row.method), *map(_cell, row.cells), row.n], kind))
-        if row.seeds > 1:
+        if row.seeds > 1 and any(len(_of_seeds(cell)) > 1 for cell in row.cells):
             rows.append(_seeds(row, kind))
     where = f"{table.model}, {table.benchmark}"
     notes = [
@@ -63,10 +63,16 @@ def _cell(cell: MetricCell) -> Cell:
 
 def _seeds(row: MethodRow, kind: str) -> Row:
     ranges = [
-        DASH if cell.reason else f"{percent(min(cell.seed_values))}–{percent(max(cell.seed_values))}"
+        DASH if cell.reason else f"{percent(min(_of_seeds(cell)))}–{percent(max(_of_seeds(cell)))}"
         for cell in row.cells
     ]
-    return Row([f"{row.seeds} seeds, lowest–highest", *ranges, ""], f"{kind} spread".strip())
+    single = "single of " if any(cell.behind for cell in row.cells) else ""
+    return Row([f"{single}{row.seeds} seeds, lowest–highest", *ranges, ""], f"{kind} spread".strip())
+
+
+def _of_seeds(cell: MetricCell) -> tuple[float, ...]:
+    """The values of single seeds, behind a value of all together or in a mean."""
+    return cell.behind or cell.seed_values
 
 
 def aggregate_words(data: ReportData) -> str:
@@ -98,6 +104,7 @@ def _note(data: ReportData) -> str:
         f"Percent; in brackets {level_words(data.level)} intervals. {aggregate_words(data)} Mode {data.mode}; "
         f"ECE by convention {data.convention}{f' ({about})' if about else ''}. "
         "Where a method is trained with several seeds, the value is their mean, the interval covers the seeds as well "
-        "as the questions, and the line below gives the lowest and highest seed. "
+        "as the questions, and the line below gives the lowest and highest seed. Where the probes of all seeds are "
+        "averaged into one (seed `all` in the CSV), the value and interval are that probe's. "
         "Bold: best of its column, and the interval of its paired difference to every other method excludes 0."
     )

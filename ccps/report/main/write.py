@@ -16,6 +16,7 @@ from ccps.analysis.data import (
 from ccps.analysis.few_labels import FEW_LABELS_COLUMNS, FEW_LABELS_DIFFERENCE_COLUMNS
 from ccps.analysis.findings import Findings
 from ccps.analysis.records import DROP_COLUMNS, SHAP_COLUMNS, SHARED_COLUMNS, TRANSFER_COLUMNS
+from ccps.methods.base import ALL_SEEDS, ALL_SEEDS_IN_WORDS
 from ccps.metrics.aggregates import Aggregate, variant
 from ccps.report.kit.files import new_folders, write_costs, write_csv, write_run, write_text
 from ccps.report.kit.job import PageHead, write_pages
@@ -113,8 +114,9 @@ def head(found: Findings) -> PageHead:
 
 def both_aggregates(data: ReportData) -> pd.DataFrame:
     """The results of the headline convention: those that lead, then the other kind, told apart by `aggregate`."""
-    led = [data.aggregates.get(str(name), "macro") for name in data.results["benchmark"]]
-    leading = data.results.assign(aggregate=led)
+    results = _with_single_seeds(data)
+    led = [data.aggregates.get(str(name), "macro") for name in results["benchmark"]]
+    leading = results.assign(aggregate=led)
     kinds: dict[str, Aggregate] = {variant(data.convention, how): how for how in ("macro", "pooled")}
     other = data.results_other[data.results_other["convention"].isin(list(kinds))]
     other = other.assign(aggregate=other["convention"].map(kinds))
@@ -124,6 +126,8 @@ def both_aggregates(data: ReportData) -> pd.DataFrame:
 def write_results(results: pd.DataFrame, path: Path, extra: Sequence[str] = ()) -> Path:
     """Write a long results table, its columns in the order of `RESULT_COLUMNS`, missing values empty.
 
+    In the place of a seed, `all` stands for what was made of all seeds together.
+
     Args:
         results: the table; values are fractions, `seed` is an integer or missing.
         path: file to write.
@@ -132,7 +136,14 @@ def write_results(results: pd.DataFrame, path: Path, extra: Sequence[str] = ()) 
     table = results.loc[:, [*RESULT_COLUMNS, *extra]].copy()
     for column in ("seed", "n"):
         table[column] = pd.to_numeric(table[column]).astype("Int64")
+    if (table["seed"] == ALL_SEEDS).any():
+        table["seed"] = table["seed"].astype(object).replace(ALL_SEEDS, ALL_SEEDS_IN_WORDS)
     return write_csv(table, path)
+
+
+def _with_single_seeds(data: ReportData) -> pd.DataFrame:
+    """What is reported, then the single seeds behind it."""
+    return data.results if data.single_seeds.empty else pd.concat([data.results, data.single_seeds], ignore_index=True)
 
 
 def other_conventions(found: Findings) -> str:

@@ -9,12 +9,12 @@ import pandas as pd
 from ccps.analysis.data import COUNT_COLUMNS
 from ccps.core.artifacts import Artifact
 from ccps.grading import GraderConfig, judging_cost
+from ccps.methods.base import ALL_SEEDS
 from ccps.probes import ONE_P
-from ccps.stages.main.fit import collapsed_seeds
+from ccps.stages.main.fit import REFITTED, collapsed_seeds, living_seeds
 from ccps.stages.main.questions import AllQuestions
 from ccps.stages.main.runs import REFERENCE, Count, ModelRun, Side, Tested
 from ccps.stages.main.score import SILENT
-from ccps.stages.main.scorers import living_seeds
 
 TRUNCATED = "longer than the probe reads: kept whole, but only their first tokens are read"
 
@@ -54,6 +54,7 @@ def _training_counts(where: str, fitted: Artifact) -> list[Count]:
         rows.append(Count(f"long training answers, {where}", truncated, TRUNCATED))
     if without := summary.get("left_out"):
         rows.append(Count(f"training answers left out, {where}", without, "no token with finite features"))
+    rows += [Count(f"collapsed fits, {where}", n, reason) for reason, n in fitted.reasons(REFITTED).items()]
     return rows
 
 
@@ -61,11 +62,12 @@ def _collapsed_counts(where: str, method: str, fitted: Artifact) -> list[Count]:
     dead = collapsed_seeds(fitted)
     if not dead:
         return []
-    named = [str(seed) for seed in dead if seed is not None]
+    named = ["all together" if seed == ALL_SEEDS else str(seed) for seed in dead if seed is not None]
     what = f"seed{'s' if len(named) > 1 else ''} {', '.join(named)}: {ONE_P}" if named else ONE_P
     if method == REFERENCE:
         alive = living_seeds(fitted)
-        what += f"; the scorer is that of seed {alive[0]}" if alive else "; no scorer is written"
+        scorer = "the average of the others" if ALL_SEEDS in alive else f"that of seed {alive[0]}" if alive else ""
+        what += f"; the scorer is {scorer}" if scorer else "; no scorer is written"
     return [Count(f"collapsed probes, {where}", len(dead), what)]
 
 

@@ -11,13 +11,14 @@ from omegaconf import OmegaConf
 
 from ccps.core.artifacts import ROWS, Artifact, with_reasons
 from ccps.methods import Fitted, TrainedMethod, TrainingAnswers, TrainingSettings
+from ccps.methods.base import ALL_SEEDS, ALL_SEEDS_IN_WORDS
 from ccps.pipeline.stage import Stage, Work
 from ccps.probes import ONE_P, Reporting, is_collapsed, spread
 from ccps.stages.main.graded import graded_answers
 from ccps.stages.main.runs import Side
 
 SPREADS = "spreads.json"
-COLLAPSED = "collapsed"
+COLLAPSED, REFITTED = "collapsed", "refitted"
 
 _NO_SEED = "null"
 """How JSON writes None where it is a name."""
@@ -33,13 +34,13 @@ class _Trained(NamedTuple):
 class FitStage(Stage):
     """Trains a method on the graded answers to the training questions, once from each seed, or once if it has none.
 
-    Writes the method's own files into a folder for each seed (`seed23`; `once` without seeds), the training curves as
-    rows, and how far P(correct) of each seed varies (`spreads.json`). A seed whose P hardly does has collapsed, which
+    Writes the method's own files into a folder for each seed (`seed23`; `once` without seeds), what it makes of all
+    seeds into one more (`all`), the training curves as rows, and how far P(correct) of each seed varies (`spreads.json`). A seed whose P hardly does has collapsed, which
     the line of the stage says.
     """
 
     name = "fit"
-    version = 4
+    version = 5
     unit = "methods"
 
     def __init__(
@@ -58,6 +59,8 @@ class FitStage(Stage):
         self.model = model
         self.settings = settings
         self.seeds: list[int | None] = list(seeds) if method.is_seeded else [None]
+        self.parts: list[int | None] = [*([ALL_SEEDS] if method.averages(settings) else []), *self.seeds]
+        """What is learnt: from all seeds together, and from each."""
 
     @property
     def title(self) -> str:
@@ -97,25 +100,25 @@ class FitStage(Stage):
     def save_shard(self, outputs: list[list[_Trained]], folder: Path) -> Mapping[str, float]:
         """Write what was learnt, and the training curves."""
         curves = []
-        for seed, (fitted, _) in zip(self.seeds, outputs[0], strict=True):
+        for seed, (fitted, _) in zip(self.parts, outputs[0], strict=True):
             own = folder / _folder(seed)
             own.mkdir(parents=True)
             fitted.save(own)
             curve = fitted.curve()
             curves.append(curve.assign(seed=pd.array([seed] * len(curve), dtype="Int64")))
         pd.concat(curves, ignore_index=True).to_parquet(folder / ROWS, index=False)
-        spreads = {seed: trained.spread for seed, trained in zip(self.seeds, outputs[0], strict=True)}
+        spreads = {seed: trained.spread for seed, trained in zip(self.parts, outputs[0], strict=True)}
         (folder / SPREADS).write_text(json.dumps(spreads, indent=2) + "\n")
         return {"n": outputs[0][0].fitted.summary()["train_rows"]}
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
-        """Numbers that are trained, rows used, and those dropped and why; of the first seed, the others are alike.
+        """Numbers that are trained, rows used, and those dropped and why; of the first part, the others are alike.
 
         And the seeds that have collapsed, each with what is wrong with it.
         """
         shard = artifact.shard_folder(0)
-        fitted = self.method.load(shard / _folder(self.seeds[0]))
-        dead = {f"{_who(seed)} gives {ONE_P}": 1 for seed in _collapsed(_read_spreads(shard / SPREADS))}
+        fitted = self.method.load(shard / _folder(self.parts[0]))
+        dead = {f"{_who(seed)} {ONE_P}": 1 for seed in _collapsed(_read_spreads(shard / SPREADS))}
         return with_reasons({"parameters": fitted.parameters, **fitted.summary(), COLLAPSED: dead})
 
 
@@ -127,6 +130,17 @@ def seed_folder(fitted: Artifact, seed: int | None) -> Path:
     start = f"{_folder(seed)}/"
     folders = {fitted.path(name).parent for name in fitted.files() if name.startswith(start)}
     return min(folders, key=lambda folder: len(folder.parts))
+
+
+def fitted_parts(fitted: Artifact) -> list[int | None]:
+    """What a complete fit artifact holds: the one of all seeds together (`ALL_SEEDS`) if there is one, then the seeds."""
+    return list(spreads(fitted))
+
+
+def living_seeds(fitted: Artifact) -> list[int | None]:
+    """The parts of a complete fit artifact that do not give one P for every answer; None where it has no seeds."""
+    dead = collapsed_seeds(fitted)
+    return [seed for seed in fitted_parts(fitted) if seed not in dead]
 
 
 def spreads(fitted: Artifact) -> dict[int | None, float]:
@@ -149,8 +163,8 @@ def _read_spreads(path: Path) -> dict[int | None, float]:
 
 
 def _folder(seed: int | None) -> str:
-    return "once" if seed is None else f"seed{seed}"
+    return {None: "once", ALL_SEEDS: ALL_SEEDS_IN_WORDS}.get(seed, f"seed{seed}")
 
 
 def _who(seed: int | None) -> str:
-    return "the fit" if seed is None else f"seed {seed}"
+    return {None: "the fit gives", ALL_SEEDS: "all seeds together give"}.get(seed, f"seed {seed} gives")

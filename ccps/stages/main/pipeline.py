@@ -111,7 +111,11 @@ class Pipeline:
         """How methods are trained on answers of a format."""
         config = self.config
         return TrainingSettings(
-            getattr(config.probe, form), config.state_probe, config.perturbation.radius, config.litcab
+            getattr(config.probe, form),
+            config.state_probe,
+            config.perturbation.radius,
+            config.litcab,
+            getattr(config.paper_probe, form),
         )
 
     def _train(self, model: str, train: Side, head: Artifact) -> dict[str, Artifact]:

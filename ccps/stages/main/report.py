@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ccps.analysis.claims import parse_claims
-from ccps.analysis.data import ReportData
+from ccps.analysis.data import ReportData, apart
 from ccps.analysis.records import Fact, LeftOutMethod
 from ccps.grading import GRADERS
 from ccps.methods import METHODS, Method, TrainedMethod, find_method
@@ -73,16 +73,18 @@ class ReportStage(Stage):
         chosen = [find_method(method.name, method.calibrator) for method in self.config.method.values()]
         methods = [method.name for method in chosen]
         labels = {method.name: method.label for method in [*METHODS.values(), *chosen]}
+        results, single_seeds = apart(gather.results(self.runs, leading=True))
         return ReportData(
             title=f"CCPS · {self.config.experiment}",
             question=(
                 "Does a small probe that reads how a language model's answer holds up under perturbation know when "
                 "the answer is right, and does it know better than the model's own probability does?"
             ),
-            results=gather.results(self.runs, leading=True),
-            results_other=gather.results(self.runs, leading=False),
+            results=results,
+            single_seeds=single_seeds,
+            results_other=apart(gather.results(self.runs, leading=False))[0],
             aggregates=gather.aggregates(self.runs, self.config.evaluation),
-            scores=gather.scores(self.runs),
+            scores=apart(gather.scores(self.runs))[0],
             costs=gather.costs(self.runs, self.reused),
             counts=count_all(self.runs, self.questions, convention, self.config.grader),
             agreement=gather.agreements(self.runs, self.config.evaluation.level),

@@ -10,7 +10,7 @@ import torch
 from ccps.core.artifacts import ROWS, Artifact, with_reasons
 from ccps.methods import Fitted, Method, TrainedMethod
 from ccps.pipeline.stage import Stage, Work
-from ccps.stages.main.fit import seed_folder
+from ccps.stages.main.fit import fitted_parts, seed_folder
 from ccps.stages.main.graded import graded_answers
 from ccps.stages.main.runs import Side
 
@@ -18,10 +18,13 @@ SILENT = "the method says nothing of them"
 
 
 class ScoreStage(Stage):
-    """Rows of question id, P(correct), `correct` and, if the method learns from seeds, seed; all questions for each."""
+    """Rows of question id, P(correct), `correct` and, if the method learns from seeds, seed; all questions for each.
+
+    What a method makes of all seeds together has `ALL_SEEDS` in the place of a seed.
+    """
 
     name = "score"
-    version = 3
+    version = 4
 
     def __init__(
         self, method: Method | TrainedMethod, side: Side, head: Artifact, trained: Artifact | None, model: str
@@ -54,7 +57,7 @@ class ScoreStage(Stage):
     def prepare(self, device: torch.device) -> None:
         """Read the evidence, and what the method has learnt."""
         self.answers = graded_answers(self.side, self.method, self.head)
-        self.seeds: list[int | None] = list(self.trained.inputs["seeds"]) if self.trained else [None]
+        self.seeds: list[int | None] = [*fitted_parts(self.trained)] if self.trained else [None]
 
     def _scorer(self, seed: int | None) -> Fitted | Method:
         """The method, or what it has learnt from a seed; one at a time, as it may be large."""

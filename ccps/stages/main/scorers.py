@@ -13,20 +13,14 @@ from ccps.probes import ONE_P
 from ccps.settings.experiment import Config
 from ccps.settings.method import MethodConfig
 from ccps.stages.main.answer import manner_of
-from ccps.stages.main.fit import collapsed_seeds, seed_folder, spreads
+from ccps.stages.main.fit import living_seeds, seed_folder, spreads
 from ccps.stages.main.runs import REFERENCE, ModelRun
-
-
-def living_seeds(fitted: Artifact) -> list[int | None]:
-    """The seeds of a complete fit artifact that do not give one P for every answer; None where it has none."""
-    dead = collapsed_seeds(fitted)
-    return [seed for seed in spreads(fitted) if seed not in dead]
 
 
 def save_scorers(run: ModelRun, methods: Sequence[MethodConfig], config: Config, folder: Path) -> None:
     """Write every method that a scorer can compute, for each format into a folder of its own name.
 
-    What was learnt is that of the first seed that is alive. Where the first seed gives one P for every answer, and
+    What was learnt is that of all seeds together, or of the first that is alive. Where the first seed gives one P for every answer, and
     where all do, so that nothing is written, a line says so. The folder of a format itself holds CCPS.
     """
     for form, by_method in run.trained.items():

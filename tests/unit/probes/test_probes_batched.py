@@ -173,7 +173,9 @@ def test_a_stack_of_encoders_of_whole_answers_computes_each() -> None:
         for task in tasks:
             with reproducibly(task.seed):
                 networks.append(build_network(config, 75))
-        curves = train_stacked(networks, tables, config, torch.device("cpu"), range(len(networks)), lambda updates: None)
+        curves = train_stacked(
+            networks, tables, config, torch.device("cpu"), range(len(networks)), lambda updates: None
+        )
     for table, network, curve, apart in zip(tables, networks, curves, fit_probes(tasks, config), strict=True):
         assert_equal_up_to_rounding(table.fitted(network, curve), apart)
 
