@@ -35,8 +35,8 @@ class FitStage(Stage):
     """Trains a method on the graded answers to the training questions, once from each seed, or once if it has none.
 
     Writes the method's own files into a folder for each seed (`seed23`; `once` without seeds), what it makes of all
-    seeds into one more (`all`), the training curves as rows, and how far P(correct) of each seed varies (`spreads.json`). A seed whose P hardly does has collapsed, which
-    the line of the stage says.
+    seeds into one more (`all`), the training curves as rows, and how far P(correct) of each varies (`spreads.json`). A
+    seed whose P hardly does has collapsed, which the line of the stage says.
     """
 
     name = "fit"
@@ -133,7 +133,7 @@ def seed_folder(fitted: Artifact, seed: int | None) -> Path:
 
 
 def fitted_parts(fitted: Artifact) -> list[int | None]:
-    """What a complete fit artifact holds: the one of all seeds together (`ALL_SEEDS`) if there is one, then the seeds."""
+    """What a complete fit artifact holds: that of all seeds together (`ALL_SEEDS`) if there is one, then the seeds."""
     return list(spreads(fitted))
 
 

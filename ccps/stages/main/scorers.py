@@ -20,8 +20,8 @@ from ccps.stages.main.runs import REFERENCE, ModelRun
 def save_scorers(run: ModelRun, methods: Sequence[MethodConfig], config: Config, folder: Path) -> None:
     """Write every method that a scorer can compute, for each format into a folder of its own name.
 
-    What was learnt is that of all seeds together, or of the first that is alive. Where the first seed gives one P for every answer, and
-    where all do, so that nothing is written, a line says so. The folder of a format itself holds CCPS.
+    What was learnt is that of all seeds together, or of the first that is alive. Where the first seed gives one P for
+    every answer, and where all do, so that nothing is written, a line says so. The folder of a format itself holds CCPS.
     """
     for form, by_method in run.trained.items():
         for chosen in methods:
