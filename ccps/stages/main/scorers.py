@@ -21,7 +21,7 @@ def save_scorers(run: ModelRun, methods: Sequence[MethodConfig], config: Config,
     """Write every method that a scorer can compute, for each format into a folder of its own name.
 
     What was learnt is that of all seeds together, or of the first that is alive. Where the first seed gives one P for
-    every answer, and where all do, so that nothing is written, a line says so. The folder of a format itself holds CCPS.
+    every answer, and where all do, so that nothing is written, a line says so. The folder of a format holds CCPS.
     """
     for form, by_method in run.trained.items():
         for chosen in methods:
