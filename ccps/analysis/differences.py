@@ -1,7 +1,7 @@
 """How far the reference method is ahead of each other one, in every setting and on average."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from statistics import NormalDist
 
 import pandas as pd
@@ -72,6 +72,23 @@ def _differences(
         a, b = (resamples.mean(settings, method, metric) for method in (data.reference, other))
         compared = [(setting, method) for setting in settings for method in (data.reference, other)]
         yield metric, resamples.estimate(value, None if a is None or b is None else a - b, compared)
+
+
+def detectable_ranges(
+    differences: pd.DataFrame, controls: Collection[str]
+) -> dict[Setting, dict[str, tuple[float, float]]]:
+    """The smallest and the largest of the detectable differences to other methods, by setting and metric, as fractions.
+
+    Args:
+        differences: columns `DIFFERENCE_COLUMNS`.
+        controls: methods to leave out.
+    """
+    known = differences[~differences["other"].isin(list(controls))].dropna(subset=["detectable"])
+    ranges: dict[Setting, dict[str, tuple[float, float]]] = {}
+    for (model, benchmark, metric), rows in known.groupby(["model", "benchmark", "metric"], sort=False):
+        found = rows["detectable"].astype(float)
+        ranges.setdefault(Setting(str(model), str(benchmark)), {})[str(metric)] = (found.min(), found.max())
+    return ranges
 
 
 def _cells(found: Estimate, level: float) -> tuple[float | str, ...]:

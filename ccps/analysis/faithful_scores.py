@@ -5,8 +5,11 @@ import re
 from enum import StrEnum
 from typing import NamedTuple
 
+import numpy as np
+
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
 from ccps.analysis.records import Estimate
+from ccps.analysis.support import FEWEST_OF_A_KIND, is_point
 
 HEADLINE = "cmfg_star"
 CONSTANT, RANDOM, DECISIVE = "best_constant", "permutation", "always_decisive"
@@ -24,6 +27,8 @@ class Excess(StrEnum):
     BELOW = "below"
     LEVEL = "not told apart from"
     NO_INTERVAL = "not told apart, for want of an interval, from"
+    TOO_FEW = "not told apart, from too few traces, from"
+    POINT = "not told apart, as every resample gives one value, from"
     MISSING = "not compared with"
 
 
@@ -54,11 +59,15 @@ def scored(data: FaithfulData) -> list[EstimatorScore]:
 
 
 def standing(excess: Estimate) -> Excess:
-    """Read the interval of an excess."""
+    """Read the interval of an excess, if enough traces stand behind it; whether those are right plays no part in it."""
     if not excess.known:
         return Excess.MISSING
     if math.isnan(excess.low) or math.isnan(excess.high):
         return Excess.NO_INTERVAL
+    if excess.n < FEWEST_OF_A_KIND:
+        return Excess.TOO_FEW
+    if is_point(np.array([excess.low, excess.high])):
+        return Excess.POINT
     return Excess.ABOVE if excess.low > 0 else Excess.BELOW if excess.high < 0 else Excess.LEVEL
 
 

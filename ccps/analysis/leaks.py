@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import pandas as pd
@@ -9,7 +10,9 @@ import pandas as pd
 from ccps.analysis.averages import setting_means
 from ccps.analysis.data import ReportData
 from ccps.analysis.records import Setting
-from ccps.analysis.resamples import Resamples
+from ccps.analysis.resamples import Resamples, by_subject, resample
+from ccps.metrics import is_constant
+from ccps.probes import LEAST_SPREAD
 
 CHANCE = 0.5
 LEAK_METRIC = "auroc"
@@ -23,12 +26,22 @@ class SharedQuestions(NamedTuple):
 
 
 class ChanceControl(NamedTuple):
-    """AUROC of the control that learnt from shuffled labels, in one setting; NaN where missing."""
+    """AUROC of the control that learnt from shuffled labels, in one setting; NaN where missing.
+
+    A fit that gives one P for every answer has learnt nothing because it is dead, which is no evidence against a leak:
+    such seeds are named and count neither in the value nor in the interval.
+    """
 
     setting: Setting
     value: float
     low: float
     high: float
+    seeds: int = 0
+    """Fits of the control, the dead ones included."""
+    dead: tuple[int, ...] = ()
+    """Seeds that give one P for every answer."""
+    reservation: str = ""
+    """Why nothing may be concluded from the interval; empty where something may."""
 
     @property
     def known(self) -> bool:
@@ -77,15 +90,28 @@ def chance_controls(data: ReportData, resamples: Resamples) -> list[ChanceContro
     control = data.chance_control
     if control is None or control not in data.methods:
         return []
-    means = setting_means(data.results, LEAK_METRIC)[control]
-    return [
-        ChanceControl(
-            setting,
-            float(means.get(setting, math.nan)),
-            *resamples.ends(resamples.of(setting, control, LEAK_METRIC)),
-        )
-        for setting in data.settings
-    ]
+    return [_chance_control(data, resamples, setting, control) for setting in data.settings]
+
+
+def _chance_control(data: ReportData, resamples: Resamples, setting: Setting, control: str) -> ChanceControl:
+    scores, results = data.scores, data.results
+    own = scores[(scores["model"] == setting.model) & (scores["benchmark"] == setting.benchmark)]
+    own = own[own["method"] == control].dropna(subset=["p_correct"])
+    by_seed = own.groupby("seed", dropna=False)["p_correct"]
+    spreads = by_seed.std(ddof=0)
+    dead = tuple(int(seed) for seed, spread in spreads.items() if not pd.isna(seed) and spread < LEAST_SPREAD)
+    mine = results[(results["method"] == control) & ~results["seed"].isin(dead)]
+    value = float(setting_means(mine, LEAK_METRIC)[control].get(setting, math.nan)) if len(mine) else math.nan
+    drawn = resamples.of(setting, control, LEAK_METRIC)
+    if dead and any(not is_constant(by_seed.get_group(seed)) for seed in dead):
+        drawn = _drawn_anew(data, own[~own["seed"].isin(dead)]).of(setting, control, LEAK_METRIC)
+    found = resamples.estimate(value, drawn, [(setting, control)])
+    return ChanceControl(setting, *found[:3], len(spreads), dead, found.reservation)
+
+
+def _drawn_anew(data: ReportData, scores: pd.DataFrame) -> Resamples:
+    """Resamples of some of the scores alone; those of a report leave out what is a constant to the last digits only."""
+    return resample(replace(data, scores=scores), data.convention, by_subject(scores, data.convention))
 
 
 def transfers(data: ReportData) -> Iterator[Transfer]:

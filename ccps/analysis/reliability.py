@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ccps.metrics import ReliabilityBins, ece, expected_ece_noise, reliability_bins
+from ccps.core.text import percent
+from ccps.metrics import ReliabilityBins, ece, expected_ece_noise, hardly_varies, reliability_bins
 
 # A diagram draws P(correct) itself, whatever the headline convention bins.
 DIAGRAM_CONVENTION = "p_correct"
@@ -28,6 +29,7 @@ class Reliability:
         high: upper ends.
         ece: expected calibration error, a fraction.
         noise: the error that a perfectly calibrated method would stay below 95 % of the time.
+        flat: that P(correct) hardly varies, in words; empty where it does.
     """
 
     bins: ReliabilityBins
@@ -37,6 +39,7 @@ class Reliability:
     high: Floats
     ece: float
     noise: float
+    flat: str
 
 
 def reliability(rows: pd.DataFrame) -> Reliability:
@@ -57,7 +60,16 @@ def reliability(rows: pd.DataFrame) -> Reliability:
         high=np.array([end.high for end in ends]),
         ece=ece(p, correct, DIAGRAM_CONVENTION),
         noise=noise,
+        flat=flat_words(p),
     )
+
+
+def flat_words(p_correct: Floats) -> str:
+    """That confidences `[n]` hardly vary, and where they lie; empty where they do vary."""
+    if not hardly_varies(p_correct):
+        return ""
+    low, high = percent(float(p_correct.min())), percent(float(p_correct.max()))
+    return f"P hardly varies: {low} %" if low == high else f"P hardly varies: {low}–{high} %"
 
 
 class Confidences(NamedTuple):

@@ -21,6 +21,7 @@ BEST_COLUMNS = (
     "ci_high",
     "n",
     "seeds",
+    "reservation",
 )
 CHOSEN, PAPER, ON_TEST = "chosen on training folds", "paper", "best on the test"
 """How the strength of a row in `best` came about; `ON_TEST` is hindsight and has no interval."""

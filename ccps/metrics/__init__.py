@@ -6,7 +6,7 @@ fraction in [0, 1].
 
 from ccps.metrics.agreement import Agreement, agreement
 from ccps.metrics.calibration import EceNoise, ReliabilityBins, ece, expected_ece_noise, reliability_bins
-from ccps.metrics.constant import CONSTANT, is_constant
+from ccps.metrics.constant import CONSTANT, hardly_varies, is_constant
 from ccps.metrics.conventions import CONVENTIONS, Convention
 from ccps.metrics.evaluate import Evaluation, evaluate
 from ccps.metrics.intervals import bootstrap
@@ -33,6 +33,7 @@ __all__ = [
     "ece",
     "evaluate",
     "expected_ece_noise",
+    "hardly_varies",
     "is_constant",
     "register",
     "reliability_bins",

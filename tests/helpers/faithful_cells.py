@@ -59,7 +59,11 @@ SCORES: dict[str, dict[str, tuple[float, float, float]]] = {
 
 
 def results(scores: dict[str, dict[str, tuple[float, float, float]]]) -> pd.DataFrame:
-    rows = [(name, metric, *ends, 2) for name, own in scores.items() for metric, ends in own.items()]
+    rows = [
+        (name, metric, *ends, 24 if metric.startswith("excess") else 2)
+        for name, own in scores.items()
+        for metric, ends in own.items()
+    ]
     return pd.DataFrame(rows, columns=list(MEASURE_COLUMNS))
 
 

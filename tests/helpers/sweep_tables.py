@@ -28,7 +28,7 @@ def _sweep() -> pd.DataFrame:
 def _best() -> pd.DataFrame:
     strengths = {CHOSEN: (5.0, 2, 0.2), PAPER: (20.0, 2, 0.25), ON_TEST: (1.0, 1, 0.1)}
     rows = [
-        ("m", "boats", "mc", "gradient", choice, radius, steps, metric, value, *_ends(choice, value), 40, 2)
+        ("m", "boats", "mc", "gradient", choice, radius, steps, metric, value, *_ends(choice, value), 40, 2, "")
         for choice, (radius, steps, value) in strengths.items()
         for metric in CONTEST
     ]

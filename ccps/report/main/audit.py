@@ -74,15 +74,21 @@ def _shared_table(data: ReportData) -> list[Table]:
 def _chance_words(data: ReportData, one: ChanceControl) -> str:
     """Whether the control that learnt from shuffled labels is where chance would put it."""
     head, name = heading_of(one.setting), data.label(str(data.chance_control))
+    dead = f"seed{'s' if len(one.dead) > 1 else ''} {listed([str(seed) for seed in one.dead])}"
+    if one.dead and len(one.dead) == one.seeds:
+        return f"{head}: {name} is a constant, one P for every answer, from every seed ({dead}): it shows nothing."
+    without = f" without {dead}, a constant," if one.dead else ""
     if not one.known:
-        return f"{head}: {name} has no AUROC with an interval."
+        return f"{head}: {name}{without} has no AUROC with an interval."
+    if one.reservation:
+        return f"{head}: {name}{without} reaches AUROC {percent(one.value)} %, but no verdict ({one.reservation})."
     verdict = (
         "its interval covers 50 %, as it should where nothing can be learnt"
         if one.covers_chance
         else "its interval does not cover 50 %, although nothing can be learnt from shuffled labels: look for a "
         "leak, or for too few seeds"
     )
-    return f"{head}: {name} reaches AUROC {percent(one.value)} % {interval(one.low, one.high)}; {verdict}."
+    return f"{head}: {name}{without} reaches AUROC {percent(one.value)} % {interval(one.low, one.high)}; {verdict}."
 
 
 def _matrix(one: Transfer) -> Table:

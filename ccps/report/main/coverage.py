@@ -7,6 +7,7 @@ from matplotlib.ticker import PercentFormatter
 from ccps.analysis.data import ReportData
 from ccps.analysis.findings import Findings
 from ccps.analysis.records import Setting
+from ccps.analysis.reliability import flat_words
 from ccps.analysis.shown import first_seed, main_methods
 from ccps.core.text import percent, slug
 from ccps.metrics import risk_coverage
@@ -51,7 +52,8 @@ def _risk_coverage(data: ReportData, setting: Setting) -> Picture:
         curve = risk_coverage(scored["p_correct"].to_numpy(float), scored["correct"].to_numpy(bool))
         shown = curve.coverage * len(scored) >= min(_FEWEST_ANSWERS, len(scored))
         highest = max(highest, float(curve.risk[shown].max()))
-        text = f"{data.label(method)} (area {percent(curve.aurc)} %)"
+        flat = flat_words(scored["p_correct"].to_numpy(float))
+        text = f"{data.label(method)} (area {percent(curve.aurc)} %{'; P hardly varies' if flat else ''})"
         axes.plot(
             curve.coverage[shown],
             curve.risk[shown],

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Sequence
 
+from ccps.analysis.differences import POWER, detectable_ranges
 from ccps.analysis.findings import Findings
 from ccps.analysis.records import Setting
 from ccps.analysis.verdict import MARKS, PairedDifference, Standing
-from ccps.core.text import level_words, signed_points
-from ccps.metrics import CONTEST
+from ccps.core.text import count, decimal, level_words, signed_points
+from ccps.metrics import CONTEST, METRICS
 from ccps.report.kit.section import Section
 from ccps.report.kit.table import Cell, Table
 from ccps.report.main.job import heading_of
@@ -29,11 +30,40 @@ def differences_section(found: Findings) -> Section | None:
     return Section(
         "differences",
         f"{name} against every other method",
-        [words],
+        [words, *power_words(found)],
         tables,
         link="Differences",
         folds_tables=has_many_rows(found),
     )
+
+
+def power_words(found: Findings) -> list[str]:
+    """Which differences this number of questions could have shown, in a sentence; none where there is no verdict."""
+    ranges = detectable_ranges(found.differences, found.data.controls)
+    if not ranges:
+        return []
+    parts = [
+        f"{_place(found, setting)} "
+        + ", ".join(f"{METRICS[metric].label} {_points(*ends)}" for metric, ends in by_metric.items())
+        for setting, by_metric in ranges.items()
+    ]
+    return [
+        f"So many questions show a true difference four times in five (a power of {POWER:.0%}) if it has at least so "
+        f"many percentage points, depending on the other method: {'; '.join(parts)}. What is smaller may be real and "
+        "unseen."
+    ]
+
+
+def _place(found: Findings, setting: Setting) -> str:
+    scores = found.data.scores
+    here = scores[(scores["model"] == setting.model) & (scores["benchmark"] == setting.benchmark)]
+    n = here["question_id"].nunique()
+    return f"{heading_of(setting)} ({count(n)} questions)" if n else heading_of(setting)
+
+
+def _points(low: float, high: float) -> str:
+    ends = [decimal(100 * end) for end in (low, high)]
+    return ends[0] if ends[0] == ends[1] else "–".join(ends)
 
 
 def _table(found: Findings, setting: Setting) -> Table:

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from ccps.analysis.data import ReportData
 from ccps.analysis.findings import Findings
 from ccps.analysis.records import Setting
-from ccps.analysis.reliability import reliability
+from ccps.analysis.reliability import Reliability, reliability
 from ccps.core.text import percent
 from ccps.report.kit.figure import Picture
 from ccps.report.kit.section import Section
@@ -49,7 +49,8 @@ def _diagram(data: ReportData, setting: Setting, panel: Panel) -> Picture:
     top.errorbar(x, y, yerr=bars, color=colour, marker="o", markersize=4.5, linewidth=1.5, elinewidth=1)
     top.set(ylabel="answers that were right")
     top.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    title_left(top, data.label(method), f"ECE {error} %, chance alone up to {noise} %")
+    flat = f"{measured.flat}; " if measured.flat else ""
+    title_left(top, data.label(method), f"{flat}ECE {error} %, chance alone up to {noise} %")
     bottom.bar(bins.lower, bins.count, width=bins.upper - bins.lower, align="edge", color=colour, alpha=0.45)
     bottom.set(xlabel="P(correct)", ylabel="answers")
     bottom.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
@@ -57,11 +58,15 @@ def _diagram(data: ReportData, setting: Setting, panel: Panel) -> Picture:
     bottom.grid(visible=False, axis="x")
     alt = (
         f"Reliability diagram of {data.label(method)} on {heading_of(setting)}, {len(panel.rows):,} answers: "
-        f"ECE {error} % against {noise} % from chance alone. "
+        f"ECE {error} % against {noise} % from chance alone. {_flat_sentence(measured)}"
         + "; ".join(f"stated {percent(a, 0)} %, right {percent(b, 0)} %" for a, b in zip(x, y, strict=True))
         + "."
     )
     return finish(data, figure, "reliability", setting, panel, alt)
+
+
+def _flat_sentence(measured: Reliability) -> str:
+    return f"{measured.flat}, so that a point stands for all answers. " if measured.flat else ""
 
 
 def _diagonal(axes: Axes) -> None:
@@ -79,8 +84,10 @@ def _small_diagrams(data: ReportData, setting: Setting, panels: Sequence[Panel])
         axes.plot(measured.stated, measured.right, color=colour, marker="o", markersize=3.5)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        title_left(axes, data.label(method), f"ECE {error} %, by chance ≤ {percent(measured.noise)} %")
-        words.append(f"{data.label(method)} {error} %")
+        below = measured.flat or f"ECE {error} %, by chance ≤ {percent(measured.noise)} %"
+        title_left(axes, data.label(method), below)
+        flat = f" ({measured.flat})" if measured.flat else ""
+        words.append(f"{data.label(method)} {error} %{flat}")
     figure.supxlabel("P(correct)", fontsize=9, y=0.05 / figure.get_figheight(), va="bottom")
     figure.supylabel("answers that were right", fontsize=9)
     alt = f"Reliability diagrams of the other methods on {heading_of(setting)}, ECE: {', '.join(words)}."

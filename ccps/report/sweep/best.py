@@ -1,5 +1,7 @@
 """The best strengths: a table, and what it says in sentences."""
 
+from typing import Any
+
 import pandas as pd
 
 from ccps.analysis.sweep_choices import Choices, choices, strength_of
@@ -34,8 +36,10 @@ def _sentence(data: SweepData, found: Choices) -> str:
     )
 
 
-def _figure(row: "pd.Series[float]") -> str:
-    return f"{percent(row['value'])} % {interval(row['ci_low'], row['ci_high'])}".strip()
+def _figure(row: "pd.Series[Any]") -> str:
+    """The value with its interval, or with why that says nothing."""
+    words = f"({row['reservation']})" if row["reservation"] else interval(row["ci_low"], row["ci_high"])
+    return f"{percent(row['value'])} % {words}".strip()
 
 
 def _rows(data: SweepData) -> list[list[str]]:

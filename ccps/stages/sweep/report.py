@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ccps.analysis.records import Setting
+from ccps.analysis.records import Estimate, Setting
 from ccps.analysis.resamples import Drawing, Resamples, by_subject, draw
 from ccps.analysis.sweep_data import BEST_COLUMNS, CHOSEN, ON_TEST, PAPER, SWEEP_COLUMNS, Strength, SweepData
 from ccps.core.artifacts import Artifact
@@ -207,7 +207,9 @@ def _best_rows(
             # Hindsight is the best of many, and has no interval.
             method = None if choice == ON_TEST else _method(run, Strength(*point))
             estimates = [
-                resamples.estimate(row.value, None if method is None else resamples.of(setting, method, row.metric))
+                Estimate(row.value)
+                if method is None
+                else resamples.estimate(row.value, resamples.of(setting, method, row.metric), [(setting, method)])
                 for row in means.itertuples(index=False)
             ]
             tables.append(
@@ -221,6 +223,7 @@ def _best_rows(
                     steps=point.steps,
                     ci_low=[estimate.low for estimate in estimates],
                     ci_high=[estimate.high for estimate in estimates],
+                    reservation=[estimate.reservation for estimate in estimates],
                     seeds=here["seed"].nunique(),
                 )
             )

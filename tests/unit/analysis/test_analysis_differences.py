@@ -7,14 +7,17 @@ import brute_force
 import numpy as np
 import pandas as pd
 import pytest
+from answers import repeated
 
 from ccps.analysis.averages import average_results, average_setting, headlines
 from ccps.analysis.data import DIFFERENCE_COLUMNS, ReportData
-from ccps.analysis.differences import average_differences, paired_differences
+from ccps.analysis.differences import average_differences, detectable, detectable_ranges, paired_differences
+from ccps.analysis.findings import Findings
 from ccps.analysis.main_table import summarise
-from ccps.analysis.records import Setting
+from ccps.analysis.records import Estimate, Setting
 from ccps.analysis.resamples import Resamples, by_subject, resample
 from ccps.metrics import CONTEST, evaluate
+from ccps.report.main.differences import power_words
 
 Make = Callable[..., ReportData]
 
@@ -169,3 +172,43 @@ def test_without_the_reference_there_is_nothing_to_compare(
     assert paired_differences(make_data(**others), resamples).empty
     assert average_differences(make_data(**others), resamples).empty
     assert resamples.mean([Setting("m", "nowhere")], "ccps", "ece") is None
+
+
+def test_what_could_have_been_shown_is_as_large_as_its_power_needs() -> None:
+    """A true difference of that size has a lower end above 0 in four of five samples."""
+    error, level = 0.013, 0.95
+    least = detectable(Estimate(0.0, -0.1, 0.1, error=error), level)
+    assert least / error == pytest.approx(2.8016, abs=1e-3)
+    measured = np.random.default_rng(0).normal(least, error, 100_000)
+    assert np.mean(measured - 1.959964 * error > 0) == pytest.approx(0.8, abs=0.005)
+    assert np.isnan(detectable(Estimate(0.0, 0.0, 0.0, error=0.0, reservation="too few: 3 right"), level))
+
+
+def test_differences_hold_their_error_and_the_page_says_what_could_be_shown(
+    data: ReportData, resamples: Resamples, make_data: Make
+) -> None:
+    table = _indexed(paired_differences(data, resamples))
+    ours, theirs = (resamples.of(Setting("m", "boats"), method, "auroc") for method in ("ccps", "own"))
+    assert ours is not None
+    assert theirs is not None
+    row = table.loc[("boats", "own", "auroc")]
+    assert row["error"] == pytest.approx(np.std(ours - theirs, ddof=1))
+    # 40 answers have fewer than 20 wrong ones, so nothing could be shown; three times as many do.
+    assert row["reservation"].startswith("too few: ")
+    assert np.isnan(row["detectable"])
+    enough = make_data(
+        results=data.results,
+        scores=repeated(data.scores, 3),
+        resamples=RESAMPLES,
+        resampling_seed=SEED,
+        controls=["lone"],
+    )
+    found = Findings(enough)
+    ranges = detectable_ranges(found.differences, enough.controls)
+    assert list(ranges) == [average_setting(enough), Setting("m", "boats"), Setting("m", "birds")]
+    errors = found.differences.query("benchmark == 'boats' and metric == 'auroc' and other != 'lone'")["error"]
+    assert ranges[Setting("m", "boats")]["auroc"] == pytest.approx(
+        (2.8016 * errors.min(), 2.8016 * errors.max()), rel=1e-3
+    )
+    (words,) = power_words(found)
+    assert "m · boats (120 questions) ECE " in words

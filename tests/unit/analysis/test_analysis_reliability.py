@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from ccps.analysis.reliability import by_truth, reliability
+from ccps.analysis.reliability import by_truth, flat_words, reliability
 
 ROWS = pd.DataFrame({"p_correct": [0.95, 0.92, 0.98, 0.91, 0.15], "correct": [True, True, False, True, False]})
 
@@ -24,3 +24,9 @@ def test_confidence_is_told_apart_by_what_came_of_it() -> None:
     assert right.median == pytest.approx(0.92)
     assert (wrong.correct, wrong.values.tolist()) == (False, [0.98, 0.15])
     assert np.isnan(by_truth(ROWS[ROWS["correct"]])[1].median)
+
+
+def test_confidence_that_hardly_varies_is_said_in_words() -> None:
+    assert reliability(ROWS).flat == ""
+    assert flat_words(np.array([0.612, 0.634, 0.62])) == "P hardly varies: 61.2–63.4 %"
+    assert flat_words(np.array([0.6, 0.6])) == "P hardly varies: 60.0 %"

@@ -10,6 +10,9 @@ from ccps.analysis.averages import setting_means
 from ccps.analysis.data import ReportData
 from ccps.analysis.findings import Findings
 from ccps.metrics import CONSTANT
+from ccps.report.kit.figure import Picture
+from ccps.report.main.coverage import risk_coverages
+from ccps.report.main.reliability import reliability_diagrams
 from ccps.report.main.results import results_section
 
 Make = Callable[..., ReportData]
@@ -69,3 +72,18 @@ def test_where_all_seeds_are_dead_the_cells_say_so(make_data: Make) -> None:
     assert "50.0" not in line
     assert f"AUROC of CCPS is missing: {CONSTANT}." in text
     assert found.subjects["auroc_ccps"].isna().all()
+
+
+def test_a_flat_method_is_named_in_words_on_figures(make_data: Make) -> None:
+    scores = make_data().scores
+    flat = scores["method"] == "own"
+    scores.loc[flat, "p_correct"] = 0.61 + np.arange(flat.sum()) / 1000
+    found = Findings(make_data(scores=scores))
+    one, other = list(reliability_diagrams(found))
+    assert isinstance(one, Picture)
+    assert isinstance(other, Picture)
+    assert "hardly" not in one.alt
+    assert "P hardly varies: 61.0–61.7 %, so that a point stands for all answers. stated 61 %" in other.alt
+    (curves,) = risk_coverages(found)
+    assert isinstance(curves, Picture)
+    assert curves.alt.count("P hardly varies") == 1
