@@ -108,7 +108,9 @@ class Fitted(Protocol):
 
 
 def curve_table(points: Sequence[CurvePoint]) -> pd.DataFrame:
-    """Evaluations during training as rows: columns stage, step, loss, accuracy."""
+    """Evaluations during training as rows: columns stage, step, loss, accuracy; none where there are no steps."""
+    if not points:
+        return no_curve()
     table = pd.DataFrame(point._asdict() for point in points)
     return table.rename(columns={"val_loss": "loss", "val_accuracy": "accuracy"})
 

@@ -18,6 +18,7 @@ from scipy.special import expit
 
 from ccps.core.errors import UserError, expected
 from ccps.core.stored import check_keys, read_json, write_json
+from ccps.probes.curve import CurvePoint
 from ccps.probes.preprocess import Standardizer
 from ccps.probes.split import check_complete, check_labels
 from ccps.probes.stored import WAY_OUT
@@ -75,6 +76,11 @@ class LogisticRecord:
     """scikit-learn's C, that of the lowest loss."""
     losses: tuple[StrengthLoss, ...]
     """Of every strength that was tried, from the smallest on."""
+
+    @property
+    def curve(self) -> tuple[CurvePoint, ...]:
+        """There is none: the minimum is found, not approached."""
+        return ()
 
     def summary(self) -> dict[str, Any]:
         """Rows used, and the strength."""

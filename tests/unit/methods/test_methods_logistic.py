@@ -11,13 +11,16 @@ from sklearn.tree import DecisionTreeRegressor
 from ccps.core.errors import UserError
 from ccps.methods import TrainingAnswers, TrainingSettings
 from ccps.methods.calibrated import calibrated
-from ccps.methods.ccps_logistic import CCPSLogistic, pooled
+from ccps.methods.ccps_bicr import CCPSBICR
+from ccps.methods.ccps_logistic import CCPSLogistic
 from ccps.methods.evidence import Samples
 from ccps.methods.middle_logistic import MiddleLogistic
+from ccps.methods.pooled_features import pooled
 from ccps.methods.semantic_entropy_probe import SemanticEntropyProbe, best_split
 from ccps.perturbation import FEATURE_NAMES
 from ccps.probes.logistic import FittedLogistic, fit_logistic
 from ccps.probes.preprocess import EPSILON
+from ccps.probes.ranked import RankedRecipe, fit_ranked
 from ccps.probes.reporting import SILENT
 
 FLIP = FEATURE_NAMES.index(EPSILON)
@@ -168,3 +171,19 @@ def test_the_best_split_is_that_of_a_regression_tree(values: list[float]) -> Non
     found = best_split(values)
     assert min(values) < found < max(values)
     assert loss(found) == pytest.approx(loss(float(tree.tree_.threshold[0])), abs=1e-9)
+
+
+def test_the_loss_of_bicr_on_features(answers: TrainingAnswers, settings: TrainingSettings, tmp_path: Path) -> None:
+    method = CCPSBICR()
+    one, other = method.fit(answers, settings, [1, 2], SILENT)
+    p = one.p_correct(answers.evidence)
+    assert roc_auc_score(answers.correct, p) > 0.95
+    assert p.tolist() != other.p_correct(answers.evidence).tolist()
+    plain = fit_ranked(answers.evidence.features, answers.correct, answers.question_ids, RankedRecipe(), 1)
+    assert p.tolist() == plain.predict(answers.evidence.features).tolist()
+    one.save(tmp_path)
+    loaded = method.load(tmp_path)
+    assert loaded.p_correct(answers.evidence).tolist() == p.tolist()
+    assert loaded.summary() == one.summary()
+    assert {"stage", "step", "loss", "accuracy"} <= set(one.curve().columns)
+    assert one.notes(answers.evidence) == {}
