@@ -56,6 +56,12 @@ def by_radius(rows: pd.DataFrame, direction: str, metric: str) -> "pd.Series[flo
     return line.groupby("radius")["value"].mean()
 
 
+def collapsed_radii(rows: pd.DataFrame, direction: str) -> list[float]:
+    """Where along one direction a probe gives one P for every answer."""
+    dead = rows[(rows["direction"] == direction) & rows["collapsed"].astype(bool)]
+    return sorted(dead["radius"].unique().tolist())
+
+
 def grid_means(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Means over seeds of one metric, by steps (rows) and radius (columns)."""
     here = rows[rows["metric"] == metric]

@@ -6,7 +6,18 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-SWEEP_COLUMNS = ("model", "benchmark", "format", "direction", "radius", "steps", "seed", "metric", "value")
+SWEEP_COLUMNS = (
+    "model",
+    "benchmark",
+    "format",
+    "direction",
+    "radius",
+    "steps",
+    "seed",
+    "metric",
+    "value",
+    "collapsed",
+)
 BEST_COLUMNS = (
     "model",
     "benchmark",
@@ -22,7 +33,28 @@ BEST_COLUMNS = (
     "n",
     "seeds",
     "reservation",
+    "collapsed",
 )
+RADIUS_COLUMNS = (
+    "model",
+    "format",
+    "direction",
+    "radius",
+    "radius_low",
+    "radius_high",
+    "steps",
+    "benchmark",
+    "n",
+    "value",
+    "ci_low",
+    "ci_high",
+    "paper",
+    "lost",
+    "lost_low",
+    "lost_high",
+    "reservation",
+)
+CHANCE_COLUMNS = ("model", "source", "side", "format", "n", "right", "guessing", "p_value", "used")
 CHOSEN, PAPER, ON_TEST = "chosen on training folds", "paper", "best on the test"
 """How the strength of a row in `best` came about; `ON_TEST` is hindsight and has no interval."""
 
@@ -58,10 +90,14 @@ class SweepData:
     Attributes:
         title: of the page.
         sweep: columns `SWEEP_COLUMNS`; the benchmark `cross-validation` is the training side.
-        best: columns `BEST_COLUMNS`, means over seeds.
+        best: columns `BEST_COLUMNS`, means over seeds, of which `collapsed` give one P for every answer.
+        radii: columns `RADIUS_COLUMNS`, by the metric of the choice; `lost` is how much worse the paper's strength is,
+            and `reservation` why nothing can be said of that.
+        chance: columns `CHANCE_COLUMNS`, a row for each model, source and side.
         flips: columns model, benchmark, question_id, flip_radius, correct; one row per answer, its first token to flip.
         paper: the strength of the paper, or of the experiment.
         choose_by: metric by which strengths were chosen.
+        chance_level: p-value from which a source was left out; None if none was.
         folds: of the training questions.
         level: of the intervals.
         convention: of the calibration error.
@@ -73,9 +109,12 @@ class SweepData:
     title: str
     sweep: pd.DataFrame
     best: pd.DataFrame
+    radii: pd.DataFrame
+    chance: pd.DataFrame
     flips: pd.DataFrame
     paper: Strength
     choose_by: str
+    chance_level: float | None
     folds: int
     level: float
     convention: str

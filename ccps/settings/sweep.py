@@ -42,6 +42,15 @@ class SweepConfig:
         at_least=2,
         at_most=1000,
     )
+    at_chance: str = setting(
+        "leave_out",
+        "what becomes of sources on which a model is at chance, by its answers to their training questions (to the "
+        "test where there are none): `leave_out` says which and sweeps without them, `keep` sweeps all",
+        one_of=("leave_out", "keep"),
+    )
+    chance_level: float = setting(
+        0.01, "a model is above chance where guessing would do as well with less probability", above=0, below=1
+    )
     choose_by: str = setting("brier", "metric by which the best strength is chosen")
     seeds: list[int] = setting(
         [23], "of the probes on the grid", at_least=0, at_most=LARGEST_SEED, different=True, not_empty=True

@@ -26,7 +26,7 @@ from ccps.perturbation import FEATURE_NAMES, Head, flip_radius, stability_featur
 from ccps.pipeline.job import Job
 from ccps.pipeline.model import HEAD
 from ccps.pipeline.stage import Run, run_stage
-from ccps.probes import fit_probe
+from ccps.probes import FittedProbe, fit_probe
 from ccps.stages.main.runs import ModelAnswers
 from ccps.stages.sweep.checks import Swept, to_sweep
 from ccps.stages.sweep.evaluate import best_point
@@ -212,25 +212,61 @@ def test_the_choice_is_made_on_the_training_side_alone(
 def test_best_point_knows_which_way_is_better() -> None:
     rows = pd.DataFrame(
         [
-            (radius, 5, seed, "boats", metric, value + (0.01 if seed else 0))
+            (radius, 5, seed, "boats", metric, value + (0.01 if seed else 0), False)
             for radius, value in ((1.0, 0.3), (2.0, 0.2), (4.0, 0.2), (8.0, float("nan")))
             for seed in (0, 1)
             for metric in ("brier", "auroc")
         ],
-        columns=["radius", "steps", "seed", "sample", "metric", "value"],
+        columns=["radius", "steps", "seed", "sample", "metric", "value", "collapsed"],
     )
     assert best_point(rows, "boats", "brier") == (2.0, 5)
     assert best_point(rows, "boats", "auroc") == (1.0, 5)
     with pytest.raises(UserError, match="Expected `ece` to be defined"):
-        best_point(rows, "boats", "ece")
+        best_point(rows.assign(metric="ece", value=float("nan")), "boats", "ece")
+
+
+def test_a_strength_with_a_collapsed_probe_is_no_best_one() -> None:
+    rows = pd.DataFrame(
+        [(1.0, 5, 23, 0.1, False), (1.0, 5, 24, 0.1, True), (2.0, 5, 23, 0.2, False), (2.0, 5, 24, 0.2, False)],
+        columns=["radius", "steps", "seed", "value", "collapsed"],
+    ).assign(sample="boats", metric="brier")
+    assert best_point(rows, "boats", "brier") == (2.0, 5)
+    with pytest.raises(UserError, match="at every strength one gives one P for every answer"):
+        best_point(rows.assign(collapsed=True), "boats", "brier")
+
+
+def test_a_fit_that_collapses_is_counted_and_said_in_log_table_and_page(
+    sides: ModelAnswers, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At radius 100 the probes say the same of every answer."""
+    fitted = FittedProbe.predict
+
+    def predict(probe: FittedProbe, features: Any, lengths: Any = None) -> Any:
+        p = fitted(probe, features, lengths)
+        return np.full_like(p, 0.4) if probe.radius == 100 else p
+
+    monkeypatch.setattr(FittedProbe, "predict", predict)
+    swept = to_sweep(settings("sweep.mc.directions=[gradient]", "sweep.mc.training_steps=3"))
+    found = sweep_format(swept, sides, root)
+    out = capsys.readouterr().out
+    assert "one P for every answer" in out
+    (run,) = found.directions
+    assert run.chosen.radius != 100
+    stage = SweepReportStage([found], [], [], swept, {"seeds": [23]}, {"commit": None})
+    folder = run_stage(stage, Run(root, "cpu")).folder / "00000"
+    table = pd.read_csv(folder / "tables" / "sweep.csv")
+    assert set(table.loc[table["collapsed"], "radius"]) == {100.0}
+    assert set(table.loc[table["radius"] == 100, "collapsed"]) == {True}
+    # Two numbers of steps, one seed, two folds and the whole.
+    assert "collapsed probes, invented, mc, gradient, on the grid: 6 of" in (folder / "report.html").read_text()
 
 
 def test_the_report_holds_all_that_is_promised(done: Any, swept: Any, sides: ModelAnswers, root: Path) -> None:
-    stage = SweepReportStage([done], [], swept, {"seeds": [23]}, {"commit": None})
+    stage = SweepReportStage([done], [], [], swept, {"seeds": [23]}, {"commit": None})
     folder = run_stage(stage, Run(root, "cpu")).folder / "00000"
     table = pd.read_csv(folder / "tables" / "sweep.csv")
     assert list(table.columns) == [
-        "model", "benchmark", "format", "direction", "radius", "steps", "seed", "metric", "value"
+        "model", "benchmark", "format", "direction", "radius", "steps", "seed", "metric", "value", "collapsed"
     ]  # fmt: skip
     points = all_points(swept.sweep.mc, swept.experiment.perturbation)
     assert len(table) == 2 * 2 * 5 * len(points)  # directions, samples, metrics
@@ -262,7 +298,7 @@ def test_intervals_of_the_best_strengths_are_those_of_a_bootstrap_by_hand(
     done: Any, swept: Swept, root: Path, metric: str
 ) -> None:
     """Two seeds of each probe: questions and seeds are drawn together, where ends were once averaged over seeds."""
-    stage = SweepReportStage([done], [], swept, {"seeds": [23]}, {"commit": None})
+    stage = SweepReportStage([done], [], [], swept, {"seeds": [23]}, {"commit": None})
     best = pd.read_csv(run_stage(stage, Run(root, "cpu")).folder / "00000" / "tables" / "best.csv")
     subjects = done.tests[0].labels.rows().to_pandas().set_index("question_id")["subject"]
     for run in done.directions:

@@ -16,7 +16,7 @@ def best_section(data: SweepData) -> Section:
     """Place, direction, choice, strength, and the metrics with intervals."""
     head = ["Setting", "Direction", "Strength", "Point", *(metric.heading for metric in CONTEST.values())]
     table = Table("", head, _rows(data), "llll")
-    return Section("best", "Best strengths", [], [table], [_explained(data)], points=sentences(data)[1:])
+    return Section("best", "Best strengths", [], [table], [_explained(data)], points=sentences(data))
 
 
 def sentences(data: SweepData) -> list[str]:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 import pandas as pd
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from ccps.analysis.sweep_choices import by_radius
+from ccps.analysis.sweep_choices import by_radius, collapsed_radii
 from ccps.analysis.sweep_data import Place, SweepData
 from ccps.core.text import percent, slug
 from ccps.metrics import CONTEST, Metric
+from ccps.probes.collapse import ONE_P
 from ccps.report.kit.figure import Picture, picture
 from ccps.report.kit.section import Section
 from ccps.report.kit.style import SOFT, method_styles, new_figure, title_left
@@ -43,6 +44,8 @@ def _curves(data: SweepData, place: Place) -> Picture:
             axes.plot(means.index, means, color=style.colour, linestyle=style.dashes, marker=".", label=direction)
             if data.paper.radius in means.index:
                 axes.plot(data.paper.radius, means[data.paper.radius], "o", mfc="white", mec=style.colour, ms=6)
+            dead = collapsed_radii(rows, direction)
+            axes.plot(dead, means.reindex(dead), "x", color=style.colour, ms=7)
         axes.axvline(data.paper.radius, color=SOFT, linewidth=0.8, linestyle=(0, (2, 2)))
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -58,6 +61,8 @@ def _curves(data: SweepData, place: Place) -> Picture:
     caption = (
         f"{data.paper.steps} steps to each radius. Ringed, on the dotted line: {data.paper.words}. Means over seeds."
     )
+    if rows["collapsed"].any():
+        caption += f" Crossed: {ONE_P}, the probe has collapsed."
     alt = f"Metrics against the radius on {place.heading}: " + "; ".join(
         _extremes(rows, direction, CONTEST["auroc"]) for direction in styles
     )

@@ -12,6 +12,7 @@ from ccps.core.errors import expected
 from ccps.metrics import CONTEST, evaluate
 from ccps.perturbation import Grid
 from ccps.pipeline.stage import Stage, Work
+from ccps.probes import is_collapsed
 from ccps.settings.evaluation import EvaluationConfig
 from ccps.stages.main.evaluate import leading_of
 
@@ -19,14 +20,16 @@ _POINT = ["radius", "steps", "seed", "sample"]
 
 
 class SweepEvaluateStage(Stage):
-    """Rows of radius, steps, seed, sample, metric, value and n, under the headline convention.
+    """Rows of radius, steps, seed, sample, metric, value, n and collapsed, under the headline convention.
+
+    `collapsed` says whether a probe behind the row gives one P for every answer.
 
     Tests are averaged over subjects or pooled, as `evaluation.aggregate` says; cross-validation is over all answers.
     Intervals are the report's, which draws questions and seeds together.
     """
 
     name = "sweep_evaluate"
-    version = 4
+    version = 5
     unit = "strengths"
 
     def __init__(
@@ -81,12 +84,13 @@ class SweepEvaluateStage(Stage):
         p, correct, subjects = table["p_correct"], table["correct"], table["subject"]
         measured = evaluate(p, correct, self.config.convention, groups=subjects)
         rows = pd.DataFrame({"metric": list(CONTEST), "value": [measured[metric] for metric in CONTEST]})
-        return rows.assign(n=measured.n, **{name: table[name].iloc[0] for name in _POINT})
+        dead = is_collapsed(float(table["spread"].min()))
+        return rows.assign(n=measured.n, collapsed=dead, **{name: table[name].iloc[0] for name in _POINT})
 
     def save_shard(self, outputs: list[pd.DataFrame], folder: Path) -> Mapping[str, float]:
         """Write all rows."""
         rows = pd.concat(outputs, ignore_index=True)
-        rows[[*_POINT, "metric", "value", "n"]].to_parquet(folder / ROWS, index=False)
+        rows[[*_POINT, "metric", "value", "n", "collapsed"]].to_parquet(folder / ROWS, index=False)
         return {"n": len(outputs)}
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
@@ -98,16 +102,26 @@ class SweepEvaluateStage(Stage):
 def best_point(rows: pd.DataFrame, sample: str, metric: str) -> Grid:
     """The strength with the best mean over seeds of a metric on a sample; of equals the weakest.
 
+    One with a probe that gives one P for every answer is no best one, whatever its figures.
+
     Args:
         rows: those of `SweepEvaluateStage`.
         sample: `cross-validation`, or a benchmark.
         metric: which one; whether lower is better is its own affair.
 
     Raises:
-        UserError: the metric is undefined at every strength.
+        UserError: the metric is undefined at every strength, or every probe has collapsed.
     """
     here = rows[(rows["sample"] == sample) & (rows["metric"] == metric)]
-    means = here.groupby(["radius", "steps"], sort=True)["value"].mean().dropna()
+    dead = here.groupby(["radius", "steps"], sort=True)["collapsed"].any()
+    if dead.all():
+        raise expected(
+            "the probes of the sweep",
+            f"some whose P(correct) varies at every seed and fold, to choose among on {sample}",
+            "none: at every strength one gives one P for every answer",
+            "Ask more questions, or choose another recipe (group `probe`).",
+        )
+    means = here.groupby(["radius", "steps"], sort=True)["value"].mean()[~dead].dropna()
     if means.empty:
         raise expected(
             f"`{metric}`",

@@ -10,14 +10,15 @@ import pandas as pd
 import torch
 from omegaconf import OmegaConf
 
-from ccps.core.artifacts import ROWS, Artifact
+from ccps.core.artifacts import ROWS, Artifact, with_reasons
 from ccps.needs.base import AnsweredQuestions
 from ccps.perturbation import Grid
 from ccps.pipeline.stage import Stage, Work
-from ccps.probes import FittedProbe, ProbeConfig, ProbeTask, fit_probes
+from ccps.probes import ONE_P, FittedProbe, ProbeConfig, ProbeTask, fit_probes, is_collapsed, spread
 from ccps.stages.sweep.extract import SweepFeatures, read_sweep
 
 CROSS_VALIDATION = "cross-validation"
+COLLAPSED = "collapsed"
 _PROBES_PER_SHARD = 100
 _FOLD_SEED = 0
 
@@ -65,13 +66,15 @@ class _Job(NamedTuple):
 
 
 class SweepFitStage(Stage):
-    """Rows of radius, steps, seed, sample, question id, P(correct) and `correct`.
+    """Rows of radius, steps, seed, sample, question id, P(correct), `correct` and `spread`.
 
     The sample is a test benchmark, scored by a probe fitted to all training answers, or `cross-validation`: training
     answers, each scored by a probe that was fitted to the other folds. Folds are the same for all strengths and seeds.
+    `spread` is how far P(correct) varies over the answers that the probe was fitted to (`ccps.probes.spread`).
     """
 
     name = "sweep_fit"
+    version = 2
     unit = "probes"
     independent = True
 
@@ -106,6 +109,7 @@ class SweepFitStage(Stage):
         """Features, grades, strengths, recipe, seeds and folds."""
         return {
             "train": self.train_side.artifacts,
+            "sources": sorted({question.source for question in self.train_side.side.questions}),
             "tests": {label: test.artifacts for label, test in self.tests.items()},
             "points": [list(point) for point in self.chosen],
             "recipe": OmegaConf.to_container(OmegaConf.structured(self.recipe), enum_to_str=True),
@@ -146,7 +150,9 @@ class SweepFitStage(Stage):
         answers = {CROSS_VALIDATION: len(self.known.correct)} if self.folds else {}
         answers |= {label: len(known.correct) for label, known in self.known_tests.items()}
         probes = sum(work.size for shard in self.plan() for work in shard)
-        return {"probes": probes, **{f"answers ({label})": number for label, number in answers.items()}}
+        dead = {ONE_P: sum(is_collapsed(value) for value in _spreads(artifact.written_rows().to_pandas()))}
+        counts = {f"answers ({label})": number for label, number in answers.items()}
+        return with_reasons({"probes": probes, **counts, COLLAPSED: dead})
 
     def _task(self, job: _Job) -> ProbeTask:
         known, kept = self.known, self.fold_of != job.fold
@@ -160,6 +166,15 @@ class SweepFitStage(Stage):
         )
 
     def _scores(self, job: _Job, probe: FittedProbe) -> Iterator[pd.DataFrame]:
+        for table in self._scored_samples(job, probe):
+            yield table.assign(fold=-1 if job.fold is None else job.fold, spread=self._spread(job, probe))
+
+    def _spread(self, job: _Job, probe: FittedProbe) -> float:
+        kept = self.fold_of != job.fold
+        features = self.known.at(job.point)[self.known.answers_of(kept)]
+        return spread(probe.predict(features, self.known.lengths[kept].tolist()))
+
+    def _scored_samples(self, job: _Job, probe: FittedProbe) -> Iterator[pd.DataFrame]:
         if job.fold is None:
             for label, known in self.known_tests.items():
                 yield self._scored(job, probe, label, known, np.ones(len(known.correct), dtype=np.bool_))
@@ -184,6 +199,11 @@ class SweepFitStage(Stage):
         )
 
 
+def _spreads(rows: pd.DataFrame) -> "pd.Series[float]":
+    """How far P(correct) of each probe varies."""
+    return rows.groupby(["radius", "steps", "seed", "fold"])["spread"].first()
+
+
 def folds_of(correct: npt.NDArray[np.bool_], folds: int) -> npt.NDArray[np.int64]:
     """Deal answers out to folds at random, right and wrong ones alike; all to the first if there are no folds."""
     order = np.random.default_rng(_FOLD_SEED).permutation(len(correct))
@@ -194,9 +214,10 @@ def folds_of(correct: npt.NDArray[np.bool_], folds: int) -> npt.NDArray[np.int64
 
 
 def _read(swept: SweptSide) -> _Known:
-    """Join features and grades; answers without a token, or of unknown correctness, are none of them."""
+    """Join features and grades of the side's questions; answers without a token, or of unknown correctness, are out."""
     features = read_sweep(swept.features)
     graded = swept.side.labels.rows().select(["question_id", "correct"]).to_pandas()
+    graded = graded[graded["question_id"].isin([question.id for question in swept.side.questions])]
     correct = graded.dropna(subset="correct").set_index("question_id")["correct"].astype(bool)
     ids = pd.Series(features.question_ids)
     rows = np.flatnonzero(ids.isin(correct.index))

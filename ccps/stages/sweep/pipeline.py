@@ -24,7 +24,9 @@ from ccps.stages.sweep.evaluate import SweepEvaluateStage, best_point
 from ccps.stages.sweep.extract import FlipStage, SweepExtractStage
 from ccps.stages.sweep.fit import CROSS_VALIDATION, SweepFitStage, SweptSide
 from ccps.stages.sweep.points import all_points
-from ccps.stages.sweep.report import DirectionRun, SweepReportStage, SweptFormat
+from ccps.stages.sweep.report import SweepReportStage
+from ccps.stages.sweep.runs import DirectionRun, SweptFormat
+from ccps.stages.sweep.sources import chance_counts, nothing_above_chance, sources_of, without_chance
 
 _FLIPS: Direction = "gradient"
 _OWN = (FlipStage, SweepExtractStage, SweepFitStage, SweepEvaluateStage, SweepReportStage)
@@ -57,11 +59,19 @@ def run_sweep(swept: Swept, settings: Mapping[str, Any], run: Run) -> Path:
     job = Job(run, None if asked is None else [*asked, *(stage.name for stage in _OWN)])
     pipeline = Pipeline(config, settings, job)
     answers = [pipeline.answers(name, questions) for name in config.model]
+    job.run()
+    # On which sources a model is above chance is known from its answers alone.
+    level = swept.sweep.chance_level if swept.sweep.at_chance == "leave_out" else None
+    sources = [source for own in answers for source in sources_of(own, level)]
+    left_out += chance_counts(sources)
+    answers = [without_chance(own, [row for row in sources if row.model == own.model]) for own in answers]
+    if not any(own.trains for own in answers):
+        raise nothing_above_chance(sources)
     sweeps = [FormatSweep(swept, own, form, job) for own in answers for form in own.trains]
     job.run()
     # What comes now hangs on which strength is best.
     formats = [sweep.finals() for sweep in sweeps]
-    report = job.add(SweepReportStage(formats, left_out, swept, printed(settings), provenance()))
+    report = job.add(SweepReportStage(formats, sources, left_out, swept, printed(settings), provenance()))
     job.run()
     run.ranks.on_first(lambda: publish_report(report, output))
     say("output", config.experiment, f"open {output / 'report.html'}", state="written")

@@ -6,6 +6,7 @@ from sweep_tables import sweep_data
 
 from ccps.analysis.sweep_data import CHOSEN
 from ccps.report.sweep.best import sentences
+from ccps.report.sweep.radius import headline
 from ccps.report.sweep.write import write_sweep
 
 SENTENCE = (
@@ -31,11 +32,33 @@ def test_the_first_sentence_says_what_was_chosen_and_against_what() -> None:
     assert "which is the paper's own. With" in sentences(sweep_data(best=best))[0]
 
 
+def test_the_page_begins_with_the_best_radius_and_what_is_lost_at_the_papers() -> None:
+    assert headline(sweep_data()) == (
+        "Best radius along gradient: m (multiple choice) 5 [5, 20]. At the paper's 20, Brier is worse by 5.0 "
+        "[−1.0, 11.0] points at most (m on boats), and by more than chance in 0 of 1 cases."
+    )
+
+
+def test_sources_at_chance_are_left_out_by_name(written: Path) -> None:
+    text = (written / "report.md").read_text()
+    said = "m is above chance on trees (multiple choice), boats (multiple choice); at chance, and left out: stones"
+    assert f"{said} (multiple choice)." in text
+    assert "| m | stones, multiple choice | training | 60 | 26.7 % | 25.0 % | 0.43 | no |" in text
+
+
+def test_a_collapsed_probe_is_said_on_the_figure(tmp_path: Path) -> None:
+    sweep = sweep_data().sweep
+    sweep.loc[sweep["radius"] == 20.0, "collapsed"] = True
+    write_sweep(sweep_data(sweep=sweep), tmp_path)
+    assert "Crossed: one P for every answer, the probe has collapsed." in (tmp_path / "report.html").read_text()
+
+
 def test_every_file_is_named_and_the_same_each_time(written: Path, tmp_path: Path) -> None:
     paths = write_sweep(sweep_data(), tmp_path)
     assert sorted(paths) == sorted(path for path in tmp_path.rglob("*") if path.is_file())
     assert {str(path.relative_to(tmp_path)) for path in paths} == {
-        "tables/sweep.csv", "tables/best.csv", "figures/curves-m-boats.png", "figures/heat-m-boats-gradient.png",
+        "tables/radii.csv", "tables/chance.csv", "tables/sweep.csv", "tables/best.csv",
+        "figures/curves-m-boats.png", "figures/heat-m-boats-gradient.png",
         "figures/flips-m-boats.png", "costs.csv", "run.json", "report.html", "report.md",
     }  # fmt: skip
     for path in paths:
@@ -47,11 +70,12 @@ def test_page_and_markdown_hold_the_same_sections(written: Path) -> None:
     titles = re.findall(r"<h2>(.*?)</h2>", page)
     assert titles == re.findall("^## (.*)$", text, re.MULTILINE)
     assert titles == [
-        "Best strengths", "Metrics against the radius", "Radius and steps", "Where predictions give way",
+        "The best radius of each model", "Above chance, or not", "Best strengths",
+        "Metrics against the radius", "Radius and steps", "Where predictions give way",
         "What it cost", "How it was made",
     ]  # fmt: skip
     assert "<h1>A sweep_of &lt;strength&gt;</h1>" in page
-    assert text.startswith("# A sweep\\_of \\<strength\\>\n\n**m · boats, gradient: radius 5")
+    assert text.startswith("# A sweep\\_of \\<strength\\>\n\n**Best radius along gradient: m (multiple choice) 5 ")
     assert "left_out: 2 (no reason)" in page
     assert "- left\\_out: 2 (no reason)" in text
     assert re.findall(r"\(figures/(.*?)\)", text) == [
