@@ -34,7 +34,8 @@ from ccps.stages.sweep.extract import read_sweep
 from ccps.stages.sweep.fit import CROSS_VALIDATION, folds_of
 from ccps.stages.sweep.pipeline import FormatSweep, run_sweep
 from ccps.stages.sweep.points import all_points
-from ccps.stages.sweep.report import SweepReportStage, SweptFormat
+from ccps.stages.sweep.report import SweepReportStage
+from ccps.stages.sweep.runs import SweptFormat
 from experiments.launch import CONF, checked_overrides
 
 VOCABULARY, WIDTH = 120, 12

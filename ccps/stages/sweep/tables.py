@@ -155,7 +155,7 @@ def _lost(choice: Choice, setting: Setting, run: DirectionRun, paper: Strength, 
     drawn = None if own is None or usual is None else sign * (usual - own)
     compared = [(setting, method_of(run, Strength(*point))) for point in (run.chosen, paper)]
     found = choice.resamples.estimate(sign * difference, drawn, compared)
-    return found if run.chosen != paper else found._replace(reservation="the paper's own")
+    return found if tuple(run.chosen) != tuple(paper) else found._replace(reservation="the paper's own")
 
 
 def flip_rows(form: SweptFormat) -> pd.DataFrame:
