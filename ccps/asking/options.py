@@ -48,21 +48,32 @@ def score_options(
     tokenizer: Any, head: Head, questions: Sequence[Question], texts: Sequence[str], states: Tensor
 ) -> OptionScores:
     """Read the options' probabilities off the states `[answers, d]` that predicted the answers' first tokens."""
-    letters = max(questions, key=lambda question: len(question.options)).letters
-    spellings = letter_spellings(tokenizer, letters, len(head.weight))
-    log_probs = option_log_probs(states, head, spellings, _n_options(questions))
-    return OptionScores(log_probs.numpy(), _chosen(questions, texts).numpy())
+    return OptionScores(option_log_probs_of(tokenizer, head, questions, states), _chosen(questions, texts).numpy())
+
+
+def option_log_probs_of(
+    tokenizer: Any, head: Head, questions: Sequence[Question], states: Tensor
+) -> npt.NDArray[np.float64]:
+    """Log-probabilities among the options, `[questions, options]`, from states `[questions, d]` after the prompts."""
+    found = option_log_probs(states, head, _spellings(tokenizer, head, questions), _n_options(questions))
+    log_probs: npt.NDArray[np.float64] = found.numpy()
+    return log_probs
 
 
 def radii_of_options(
     tokenizer: Any, head: Head, questions: Sequence[Question], texts: Sequence[str], states: Tensor, token_ids: Tensor
 ) -> npt.NDArray[np.float64]:
     """The radii at which another option overtakes, `[answers]`, see `ccps.perturbation.options.option_radius`."""
-    letters = max(questions, key=lambda question: len(question.options)).letters
-    spellings = letter_spellings(tokenizer, letters, len(head.weight))
+    spellings = _spellings(tokenizer, head, questions)
     found = option_radius(states, head, token_ids, spellings, _n_options(questions), _chosen(questions, texts))
     radii: npt.NDArray[np.float64] = found.double().numpy()
     return radii
+
+
+def _spellings(tokenizer: Any, head: Head, questions: Sequence[Question]) -> list[list[int]]:
+    """Token ids of as many letters as any of the questions has options."""
+    letters = max(questions, key=lambda question: len(question.options)).letters
+    return letter_spellings(tokenizer, letters, len(head.weight))
 
 
 def _n_options(questions: Sequence[Question]) -> Tensor:
