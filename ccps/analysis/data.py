@@ -40,6 +40,7 @@ DIFFERENCE_COLUMNS = (
     "detectable",
     "reservation",
 )
+SHIFT_SCORE_COLUMNS = ("model", "format", "source", "method", "question_id", "p_correct", "correct")
 COST_COLUMNS = ("stage", "seconds", "tokens", "bytes", "peak_memory", "n", "reused")
 METHOD_COST_COLUMNS = (
     "model",
@@ -132,6 +133,7 @@ class ReportData:
             `training_seconds` the time of the training as a whole, for one seed. Missing where not measured.
         audit: what tells of leaks between training and test.
         importance: which features a probe listens to.
+        shifts: columns `SHIFT_SCORE_COLUMNS`; P(correct) of training answers by fits that have not seen their source.
         agreement: one row per setting and pair of graders, columns `AGREEMENT_COLUMNS`. `grader` made the labels used
             everywhere else, `other` judged the same answers; `benchmark` may also name the training questions. The
             four cells count the `n` answers that both have judged; `agreement` and `kappa` are fractions, missing
@@ -179,6 +181,7 @@ class ReportData:
     method_costs: pd.DataFrame = field(default_factory=lambda: empty(METHOD_COST_COLUMNS))
     audit: Audit = field(default_factory=Audit)
     importance: Importance = field(default_factory=Importance)
+    shifts: pd.DataFrame = field(default_factory=lambda: empty(SHIFT_SCORE_COLUMNS))
 
     def __post_init__(self) -> None:
         for name, columns in (
@@ -191,6 +194,7 @@ class ReportData:
             ("results_other", (*RESULT_COLUMNS, "convention")),
             ("curves", CURVE_COLUMNS),
             ("agreement", AGREEMENT_COLUMNS),
+            ("shifts", SHIFT_SCORE_COLUMNS),
             ("disagreements", DISAGREEMENT_COLUMNS),
         ):
             check_columns(name, getattr(self, name), columns)

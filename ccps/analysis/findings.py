@@ -12,6 +12,7 @@ from ccps.analysis.few_labels import FewLabels, few_labels
 from ccps.analysis.ledger import LedgerEntry, ledger
 from ccps.analysis.main_table import MainTable, summarise
 from ccps.analysis.resamples import Resamples, by_subject, resample
+from ccps.analysis.shifts import shifts
 from ccps.analysis.subjects import per_subject
 from ccps.analysis.verdict import ExperimentVerdict, compare, decide
 from ccps.metrics import METRICS
@@ -84,6 +85,11 @@ class Findings:
     def entries(self) -> tuple[LedgerEntry, ...]:
         """Every published figure beside what was measured."""
         return ledger(self.data, self.resamples)
+
+    @cached_property
+    def shifts(self) -> pd.DataFrame:
+        """Every method on every source of the training questions that was left out."""
+        return shifts(self.data)
 
     @cached_property
     def subjects(self) -> pd.DataFrame:

@@ -34,6 +34,9 @@ class AuditConfig:
         at_least=1,
         at_most=LARGEST_COUNT,
     )
+    shifts: bool = setting(
+        False, "whether each source of the training questions is left out in its turn, and methods tested on it"
+    )
     transfer: TransferBy = setting(
         TransferBy.logistic, "what is trained on one source of questions and tested on all others"
     )

@@ -36,6 +36,7 @@ STAGES = (
     "score",
     "evaluate",
     "audit",
+    "shifts",
     "report",
 )
 # A training benchmark of each format, to name in messages.

@@ -16,6 +16,7 @@ from ccps.analysis.data import (
 from ccps.analysis.few_labels import FEW_LABELS_COLUMNS, FEW_LABELS_DIFFERENCE_COLUMNS
 from ccps.analysis.findings import Findings
 from ccps.analysis.records import DROP_COLUMNS, SHAP_COLUMNS, SHARED_COLUMNS, TRANSFER_COLUMNS
+from ccps.analysis.shifts import SHIFT_COLUMNS
 from ccps.methods.base import ALL_SEEDS, ALL_SEEDS_IN_WORDS
 from ccps.metrics.aggregates import Aggregate, variant
 from ccps.report.kit.files import new_folders, write_costs, write_csv, write_run, write_text
@@ -39,6 +40,7 @@ from ccps.report.main.method_cost import method_cost_section
 from ccps.report.main.published import claims_table, ledger_lines, ledger_section, write_claims
 from ccps.report.main.reliability import reliability_section
 from ccps.report.main.results import results_section
+from ccps.report.main.shifts import shifts_section
 from ccps.report.main.subjects import subjects_section
 from ccps.report.main.training import training_section
 from ccps.report.shared import cost_section, making_section
@@ -63,6 +65,7 @@ MAIN.sections += [
     left_out_section,
     counts_section,
     audit_section,
+    shifts_section,
     conventions_section,
     examples_section,
     lambda found: ledger_section(found.entries),
@@ -160,6 +163,7 @@ def _write_measured(found: Findings, folder: Path) -> list[Path]:
         "method_costs": (data.method_costs, METHOD_COST_COLUMNS),
         "shared": (data.audit.shared, SHARED_COLUMNS),
         "transfer": (data.audit.transfer, TRANSFER_COLUMNS),
+        "shifts": (found.shifts, SHIFT_COLUMNS),
         "importance": (data.importance.shap, SHAP_COLUMNS),
         "importance_groups": (data.importance.drops, DROP_COLUMNS),
         "agreement": (data.agreement, AGREEMENT_COLUMNS),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from ccps.analysis.data import AGREEMENT_COLUMNS, CURVE_COLUMNS, DISAGREEMENT_COLUMNS
+from ccps.analysis.data import AGREEMENT_COLUMNS, CURVE_COLUMNS, DISAGREEMENT_COLUMNS, SHIFT_SCORE_COLUMNS
 from ccps.analysis.records import SHARED_COLUMNS, Audit, Example, Importance
 from ccps.data.records import Question
 from ccps.metrics import agreement
@@ -92,6 +92,16 @@ def audit(runs: Sequence[ModelRun], overlaps: Sequence[Overlap]) -> Audit:
     shared = pd.DataFrame([overlap[:3] for overlap in overlaps], columns=list(SHARED_COLUMNS))
     transfer = _of_audits(runs, TRANSFER)
     return Audit(shared) if transfer.empty else Audit(shared, transfer)
+
+
+def shifts(runs: Sequence[ModelRun]) -> pd.DataFrame:
+    """P(correct) of training answers by fits that have not seen their source."""
+    tables = [
+        artifact.rows().to_pandas().assign(model=run.model, format=form)
+        for run in runs
+        for form, artifact in run.shifts.items()
+    ]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(SHIFT_SCORE_COLUMNS))
 
 
 def importance(runs: Sequence[ModelRun]) -> Importance:

@@ -25,6 +25,7 @@ from ccps.stages.main.report import ReportStage
 from ccps.stages.main.runs import REFERENCE, ModelAnswers, ModelRun, Side, Tested
 from ccps.stages.main.score import ScoreStage
 from ccps.stages.main.scorers import save_scorers
+from ccps.stages.main.shifts import ShiftsStage
 
 
 class Pipeline:
@@ -95,7 +96,8 @@ class Pipeline:
             for form, train in trains.items()
             if REFERENCE in trained[form]
         }
-        return ModelRun(answers, trains, trained, tested, audits)
+        shifts = {form: self._shifts(train, answers) for form, train in trains.items() if self.config.audit.shifts}
+        return ModelRun(answers, trains, trained, tested, audits, shifts)
 
     def _side(self, answers: ModelAnswers, answered: AnsweredQuestions) -> Side:
         """Some of a model's answers with their features along every direction that a method reads."""
@@ -154,6 +156,11 @@ class Pipeline:
                 self.config.evaluation,
             )
         )
+
+    def _shifts(self, train: Side, answers: ModelAnswers) -> Artifact:
+        methods = [method for method in self.methods if train.format in method.formats]
+        settings = self.training_settings(train.format)
+        return self.job.add(ShiftsStage(methods, train, answers.head, answers.model, settings, self.config.seeds))
 
 
 def run_experiment(config: Config, settings: Mapping[str, Any], run: Run) -> Path | None:

@@ -100,6 +100,7 @@ class ReportStage(Stage):
             method_costs=method_costs(self.runs, list(self.config.method.values())),
             audit=gather.audit(self.runs, self.questions.overlaps),
             importance=gather.importance(self.runs),
+            shifts=gather.shifts(self.runs),
             resamples=self.config.evaluation.resamples,
             resampling_seed=self.config.evaluation.seed,
             label_counts=self.config.evaluation.label_counts,

@@ -89,6 +89,7 @@ class ModelRun(NamedTuple):
         trained: artifacts of the fit stage, by format and method.
         tested: by benchmark.
         audits: artifacts of the audit stage, by format.
+        shifts: artifacts of the shifts stage, by format.
     """
 
     answers: ModelAnswers
@@ -96,6 +97,7 @@ class ModelRun(NamedTuple):
     trained: Mapping[str, Mapping[str, Artifact]]
     tested: Sequence[Tested]
     audits: Mapping[str, Artifact]
+    shifts: Mapping[str, Artifact]
 
     @property
     def model(self) -> str:
@@ -122,8 +124,9 @@ class ModelRun(NamedTuple):
             for item in test.scored:
                 yield test.side.label, item.scores
             yield test.side.label, test.evaluation
-        for form, audit in self.audits.items():
-            yield train_label(form), audit
+        for part in (self.audits, self.shifts):
+            for form, artifact in part.items():
+                yield train_label(form), artifact
 
 
 def train_label(form: str) -> str:
