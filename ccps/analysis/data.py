@@ -55,6 +55,18 @@ METHOD_COST_COLUMNS = (
 )
 COUNT_COLUMNS = ("what", "number", "reason")
 CURVE_COLUMNS = ("model", "seed", "stage", "step", "loss", "accuracy")
+CHOICE_COLUMNS = (
+    "model",
+    "format",
+    "method",
+    "calibrator",
+    "brier",
+    "brier_low",
+    "brier_high",
+    "n",
+    "folds",
+    "chosen",
+)
 PAIR_COLUMNS = ("model", "benchmark", "grader", "other")
 AGREEMENT_COLUMNS = (
     "model",
@@ -119,6 +131,10 @@ class ReportData:
         claims: published figures to compare with.
         controls: methods that show what chance or a cut would give: they stand apart, are never the strongest other
             method and never bold.
+        unfitted: methods that learn nothing, controls not among them.
+        choice: what each model and format has to choose from, columns `CHOICE_COLUMNS`, the one row of each that was
+            `chosen` first to be told; the Brier score is that on training answers, out of fold. Empty where nothing
+            was chosen.
         chance_control: the control that learnt from shuffled labels, whose AUROC ought to be that of chance; or None.
         resamples: how often subjects and seeds are drawn for the intervals of means and differences.
         resampling_seed: seed of these draws.
@@ -171,6 +187,8 @@ class ReportData:
     examples: Sequence[Example] = ()
     claims: Sequence[ClaimSet] = ()
     controls: Sequence[str] = ()
+    unfitted: Sequence[str] = ()
+    choice: pd.DataFrame = field(default_factory=lambda: empty(CHOICE_COLUMNS))
     chance_control: str | None = None
     resamples: int = 1000
     resampling_seed: int = 0
@@ -190,6 +208,7 @@ class ReportData:
             ("scores", SCORE_COLUMNS),
             ("costs", COST_COLUMNS),
             ("method_costs", METHOD_COST_COLUMNS),
+            ("choice", CHOICE_COLUMNS),
             ("counts", COUNT_COLUMNS),
             ("results_other", (*RESULT_COLUMNS, "convention")),
             ("curves", CURVE_COLUMNS),

@@ -6,6 +6,7 @@ from functools import cached_property
 import pandas as pd
 
 from ccps.analysis import averages
+from ccps.analysis.answer import Answer, answers
 from ccps.analysis.data import ReportData
 from ccps.analysis.differences import average_differences, paired_differences
 from ccps.analysis.few_labels import FewLabels, few_labels
@@ -39,6 +40,11 @@ class Findings:
     def resamples(self) -> Resamples:
         """The one set of resamples that all intervals come from."""
         return self.given or resample(self.data, self.data.convention, self.measured)
+
+    @cached_property
+    def answers(self) -> tuple[Answer, ...]:
+        """Which confidence to use, for each model and format; empty where none was chosen."""
+        return answers(self.data)
 
     @cached_property
     def means(self) -> pd.DataFrame:

@@ -16,3 +16,4 @@ KAPPA = Term(
     "two who call as many answers right would by drawing lots.",
 )
 FORMATS = Term("mc, oe", "The format of a benchmark: multiple choice (mc) or open-ended questions (oe).")
+FORMAT_NAMES = {"mc": "multiple choice", "oe": "open-ended"}

@@ -40,7 +40,7 @@ _MARKDOWN = re.compile(
     r"|&(?=#?\w+;)"  # entities
     r"|^#(?=#{0,5}(?:\s|$))|(?:^|(?<=\s))#(?=#*$)"  # headings, and what closes one
     r"|^[-+](?=\s|$)|(?<=^\d)[.)](?=\s|$)|(?<=^\d\d)[.)](?=\s|$)|(?<=^\d\d\d)[.)](?=\s|$)"  # lists
-    r"|^-(?=--+$)|^=(?==*$)"  # rules, and lines below a heading
+    r"|^-(?=-+$)|^=(?==*$)"  # rules, and lines below a heading
 )
 
 

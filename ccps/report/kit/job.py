@@ -1,6 +1,6 @@
 """The report of one kind of job: its sections in order, its figures, and both pages made of them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +13,7 @@ from markupsafe import Markup
 from ccps.report.kit.escape import markdown_escape
 from ccps.report.kit.figure import Figure, Gap, Picture
 from ccps.report.kit.files import write_bytes, write_text
-from ccps.report.kit.section import Section, terms
+from ccps.report.kit.section import Section, facts
 from ccps.report.kit.style import STYLE
 from ccps.report.kit.templates import ROOM, render
 
@@ -47,11 +47,14 @@ class ReportJob(Generic[Data]):
         package: name of the package whose modules register its figures, and sections of their own.
         sections: what makes each section from the data, in order; None where there is nothing to say.
         figures: what is drawn; each stands in its section in this order.
+        opens: anchors of the sections that a reader sees at first, all others being folded; None folds only those that
+            fold themselves.
     """
 
     package: str = ""
     sections: list[Make[Data]] = field(default_factory=list)
     figures: list[Figure[Data]] = field(default_factory=list)
+    opens: Collection[str] | None = None
 
     def figure(self, section: str) -> Callable[[Draw[Data]], Draw[Data]]:
         """Register what draws a figure of a section."""
@@ -108,8 +111,15 @@ class ReportJob(Generic[Data]):
             sections[first] = replace(
                 sections[first], words=[*sections[first].words, _left_out(sum(left_out.values()))]
             )
+        if self.opens is not None:
+            sections = {
+                name: replace(part, folded="" if name in self.opens else part.folded or _contents(part, shown[name]))
+                for name, part in sections.items()
+            }
         everything = [one for own in pictures.values() for one in own]
-        return Pages(_page(head, sections, shown), _markdown(head, sections, shown), everything)
+        # Headings that are folded are a list of what there is, so links to them would only say it twice.
+        page = _page(head, sections, shown, linked=self.opens is None)
+        return Pages(page, _markdown(head, sections, shown), everything)
 
     def _load(self) -> None:
         """Import every module of the package, so that a new one need not be listed."""
@@ -133,15 +143,25 @@ class ReportJob(Generic[Data]):
         return drawn
 
 
+def _contents(section: Section, pictures: Sequence[Picture]) -> str:
+    """What is in a section that does not say so itself: "2 tables, 1 figure"."""
+    counts = (("table", len(section.tables)), ("figure", len(pictures)))
+    return ", ".join(f"{n} {what}{'s' if n > 1 else ''}" for what, n in counts if n) or "in words"
+
+
 def _left_out(n: int) -> str:
     if n == 1:
         return "1 figure of the other methods is not on this page; it lies in the folder figures/."
     return f"{n} figures of the other methods, here and below, are not on this page; they lie in the folder figures/."
 
 
-def _page(head: PageHead, sections: Mapping[str, Section], shown: Mapping[str, Sequence[Picture]]) -> str:
+def _page(
+    head: PageHead, sections: Mapping[str, Section], shown: Mapping[str, Sequence[Picture]], *, linked: bool
+) -> str:
     css = Markup((ROOM / "kit" / "style.css").read_text(encoding="utf-8"))
-    return str(render("kit/page.html.j2", head=head, css=css, sections=list(sections.values()), pictures=shown)) + "\n"
+    parts = [part.html(shown[anchor]) for anchor, part in sections.items()]
+    page = render("kit/page.html.j2", head=head, css=css, facts=facts, linked=linked, sections=sections, parts=parts)
+    return f"{page}\n"
 
 
 def _markdown(head: PageHead, sections: Mapping[str, Section], shown: Mapping[str, Sequence[Picture]]) -> str:
@@ -149,7 +169,7 @@ def _markdown(head: PageHead, sections: Mapping[str, Section], shown: Mapping[st
         f"# {markdown_escape(head.title)}",
         f"**{markdown_escape(head.conclusion)}**",
         markdown_escape(head.question),
-        terms(head.facts).markdown,
+        facts(head.facts).markdown,
         *(part.markdown(shown[anchor]) for anchor, part in sections.items()),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -39,6 +39,7 @@ STYLE: dict[Any, Any] = {
 
 # Okabe and Ito's palette, told apart with every common colour blindness; its yellow is too pale on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#444B53")
+REFERENCE_COLOUR = _COLOURS[0]
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1, 1.5)))
 
 

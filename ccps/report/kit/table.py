@@ -91,11 +91,11 @@ class Table:
         """
         return render("kit/table.html.j2", table=self, label=": ".join(part for part in (label, self.caption) if part))
 
-    def markdown(self) -> str:
-        """As Markdown, below its caption."""
+    def markdown(self, *, level: int = 3) -> str:
+        """As Markdown, below its caption as a heading of a level."""
         return "\n\n".join(
             [
-                *([f"### {markdown_escape(self.caption)}"] if self.caption else []),
+                *([f"{'#' * level} {markdown_escape(self.caption)}"] if self.caption else []),
                 self._markdown_grid() if self.rows else markdown_escape(self.empty),
                 *([bullets(self.notes)] if self.notes else []),
             ]

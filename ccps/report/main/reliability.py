@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ccps.analysis.data import ReportData
@@ -13,7 +15,7 @@ from ccps.analysis.reliability import Reliability, reliability
 from ccps.core.text import percent
 from ccps.report.kit.figure import Picture
 from ccps.report.kit.section import Section
-from ccps.report.kit.style import PANEL_SIZE, SOFT, method_styles, new_figure, title_left
+from ccps.report.kit.style import PANEL_SIZE, REFERENCE_COLOUR, SOFT, method_styles, new_figure, title_left
 from ccps.report.main.job import MAIN, heading_of
 from ccps.report.main.panels import Panel, finish, finish_small, grid, pictures
 
@@ -38,11 +40,18 @@ def reliability_diagrams(found: Findings) -> Iterator[Picture]:
 
 
 def _diagram(data: ReportData, setting: Setting, panel: Panel) -> Picture:
-    method, measured = panel.method, reliability(panel.rows)
+    label = data.label(panel.method)
+    figure, words = diagram(panel.rows, label, method_styles(data.methods)[panel.method].colour)
+    alt = f"Reliability diagram of {label} on {heading_of(setting)}, {len(panel.rows):,} answers: {words}"
+    return finish(data, figure, "reliability", setting, panel, alt)
+
+
+def diagram(rows: pd.DataFrame, title: str, colour: str = REFERENCE_COLOUR) -> tuple[Canvas, str]:
+    """A reliability diagram of scored rows (p_correct, correct), and what is to be seen in it."""
+    measured = reliability(rows)
     bins, (x, y) = measured.bins, (measured.stated, measured.right)
     bars = np.clip([y - measured.low, measured.high - y], 0, None)
     error, noise = percent(measured.ece), percent(measured.noise)
-    colour = method_styles(data.methods)[method].colour
     figure = new_figure(*PANEL_SIZE)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(4.2, 1))
     _diagonal(top)
@@ -50,19 +59,14 @@ def _diagram(data: ReportData, setting: Setting, panel: Panel) -> Picture:
     top.set(ylabel="answers that were right")
     top.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     flat = f"{measured.flat}; " if measured.flat else ""
-    title_left(top, data.label(method), f"{flat}ECE {error} %, chance alone up to {noise} %")
+    title_left(top, title, f"{flat}ECE {error} %, chance alone up to {noise} %")
     bottom.bar(bins.lower, bins.count, width=bins.upper - bins.lower, align="edge", color=colour, alpha=0.45)
     bottom.set(xlabel="P(correct)", ylabel="answers")
     bottom.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     bottom.yaxis.set_major_locator(MaxNLocator(2, integer=True))
     bottom.grid(visible=False, axis="x")
-    alt = (
-        f"Reliability diagram of {data.label(method)} on {heading_of(setting)}, {len(panel.rows):,} answers: "
-        f"ECE {error} % against {noise} % from chance alone. {_flat_sentence(measured)}"
-        + "; ".join(f"stated {percent(a, 0)} %, right {percent(b, 0)} %" for a, b in zip(x, y, strict=True))
-        + "."
-    )
-    return finish(data, figure, "reliability", setting, panel, alt)
+    points = "; ".join(f"stated {percent(a, 0)} %, right {percent(b, 0)} %" for a, b in zip(x, y, strict=True))
+    return figure, f"ECE {error} % against {noise} % from chance alone. {_flat_sentence(measured)}{points}."
 
 
 def _flat_sentence(measured: Reliability) -> str:

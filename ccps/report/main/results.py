@@ -24,6 +24,7 @@ def results_section(found: Findings) -> Section:
         "Results",
         tables=tables,
         notes=[_note(found.data)],
+        folded=found.verdict.conclusion,
         folds_tables=has_many_rows(found),
     )
 

@@ -22,6 +22,8 @@ from ccps.metrics.aggregates import Aggregate, variant
 from ccps.report.kit.files import new_folders, write_costs, write_csv, write_run, write_text
 from ccps.report.kit.job import PageHead, write_pages
 from ccps.report.kit.section import latex_file
+from ccps.report.main.answer import ANCHOR, answer_section, conclusion
+from ccps.report.main.asked import asked_section
 from ccps.report.main.audit import audit_section
 from ccps.report.main.conventions import convention_parts, conventions_section
 from ccps.report.main.coverage import coverage_section
@@ -47,8 +49,15 @@ from ccps.report.shared import cost_section, making_section
 
 # A page with all panels of more settings than this grows beyond what is comfortable to open or send.
 _SETTINGS_IN_FULL = 3
+_QUESTION = (
+    "Which confidence says best whether an answer is right, how good it is, and how to use it. Below, folded: all "
+    "methods compared, and whatever a reviewer asks for."
+)
 
+# What an author needs is folded below what a user needs.
+MAIN.opens = {ANCHOR}
 MAIN.sections += [
+    answer_section,
     results_section,
     headline_section,
     differences_section,
@@ -62,6 +71,7 @@ MAIN.sections += [
     importance_section,
     method_cost_section,
     lambda found: cost_section(found.data.costs),
+    asked_section,
     left_out_section,
     counts_section,
     audit_section,
@@ -111,8 +121,7 @@ def write_report(data: ReportData, folder: Path) -> list[Path]:
 
 def head(found: Findings) -> PageHead:
     """What stands above the sections."""
-    data = found.data
-    return PageHead(data.title, found.verdict.conclusion, data.question, {fact.name: fact.text for fact in data.facts})
+    return PageHead(found.data.title, conclusion(found), _QUESTION, {})
 
 
 def both_aggregates(data: ReportData) -> pd.DataFrame:

@@ -7,6 +7,8 @@ from typing import Any
 from ccps.analysis.claims import parse_claims
 from ccps.analysis.data import ReportData, apart
 from ccps.analysis.records import Fact, LeftOutMethod
+from ccps.analysis.terms import FORMAT_NAMES
+from ccps.core.text import listed, percent
 from ccps.grading import GRADERS
 from ccps.methods import METHODS, Method, TrainedMethod, find_method
 from ccps.metrics import CONVENTIONS
@@ -20,8 +22,6 @@ from ccps.stages.main.evaluate import LEAST_ANSWERS
 from ccps.stages.main.method_costs import method_costs
 from ccps.stages.main.questions import AllQuestions
 from ccps.stages.main.runs import CHANCE, OWN, UNTRAINED, ModelRun, all_tests, reference_of
-
-FORMATS = {"mc": "multiple choice", "oe": "open-ended"}
 
 
 class ReportStage(Stage):
@@ -95,6 +95,7 @@ class ReportStage(Stage):
             own_method=OWN if OWN in methods else None,
             method_labels=labels,
             controls=[method.name for method in chosen if method.is_control],
+            unfitted=[one.name for one in chosen if not isinstance(one, TrainedMethod) and not one.is_control],
             chance_control=CHANCE if CHANCE in methods else None,
             left_out_methods=[*_left_out(methods), *self._of_one_format(chosen), *self._silent(labels)],
             method_costs=method_costs(self.runs, list(self.config.method.values())),
@@ -123,24 +124,20 @@ class ReportStage(Stage):
     def _facts(self) -> list[Fact]:
         facts = [Fact("Language models", ", ".join(run.model for run in self.runs))]
         for form, questions in self.questions.trains.items():
-            n_sources = len({question.source for question in questions})
-            name = f"Training questions, {FORMATS[form]}"
-            facts.append(Fact(name, f"{len(questions):,} from {n_sources} benchmarks"))
+            sources = sorted({question.source for question in questions})
+            name = f"Training questions, {FORMAT_NAMES[form]}"
+            facts.append(Fact(name, f"{len(questions):,}, from {listed(sources)}"))
         for test in self.runs[0].tested:
-            subjects = len({question.subject for question in test.side.questions})
-            facts.append(
-                Fact(
-                    f"Test questions, {test.side.label}",
-                    f"{len(test.side.questions):,} of {subjects} subjects",
-                )
-            )
+            n_subjects = len({question.subject for question in test.side.questions})
+            subjects = f", of {n_subjects:,} subjects" if n_subjects > 1 else ""
+            facts.append(Fact(f"Test questions, {test.side.label}", f"{len(test.side.questions):,}{subjects}"))
         for run, test in all_tests(self.runs):
             accuracy, grader = float(test.side.labels.summary["accuracy"]), next(iter(test.side.grades))
-            right = f"{accuracy:.1%} of answers right, by the grader {grader}"
-            facts.append(Fact(f"{run.model} on {test.side.label}", right))
-        radius = f"radius {self.config.perturbation.radius:g} in {self.config.perturbation.steps} steps"
+            right = f"{percent(accuracy)} %, by the grader {grader}"
+            facts.append(Fact(f"Right answers, {run.model} on {test.side.label}", right))
+        radius = f"up to a radius of {self.config.perturbation.radius:g}, in {self.config.perturbation.steps} steps"
         facts.append(Fact("Perturbation", radius))
-        facts.append(Fact("What starts at random", f"is trained from each of {len(self.config.seeds)} seeds"))
+        facts.append(Fact("Seeds of what starts at random", listed([str(seed) for seed in self.config.seeds])))
         return facts
 
     def _run(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ccps.report.kit.figure import Gap, Picture, picture
 from ccps.report.kit.job import PageHead, ReportJob
 from ccps.report.kit.section import Section
 from ccps.report.kit.style import new_figure
+from ccps.report.kit.table import Table
 from ccps.report.main.job import MAIN
 from ccps.report.main.left_out import counts_section
 from ccps.report.main.write import write_report
@@ -67,9 +68,10 @@ def test_a_section_from_outside_stands_where_it_asked_to(
     page, markdown = (tmp_path / "report.html").read_text(), (tmp_path / "report.md").read_text()
     anchors = re.findall(r'<section id="(\w+)">', page)
     assert anchors.index("weather") == anchors.index("counts") + 1
-    assert '<a href="#weather">The weather</a>' in page
+    assert "<summary><h2>The weather</h2> <span>in words</span></summary>" in page
     assert "Fine, for A &lt;tiny&gt; run." in page
-    assert "## The weather\n\nFine, for A \\<tiny\\> run." in markdown
+    folded = "<details><summary>in words</summary>\n\nFine, for A \\<tiny\\> run.\n\n</details>"
+    assert f"## The weather\n\n{folded}" in markdown
 
 
 def test_why_a_figure_is_missing_is_a_note_of_its_section() -> None:
@@ -113,8 +115,41 @@ def test_the_page_opens_with_title_conclusion_question_and_facts() -> None:
     assert "<dt>Questions</dt><dd>8</dd>" in pages.html
 
 
-def test_folded_sections_and_tables_are_shown_in_markdown() -> None:
+def test_a_folded_section_shows_its_heading_and_what_is_in_it() -> None:
     part = Section("a", "A", ["Words."], folded="More & more", panels=True)
-    assert "<details><summary>More &amp; more</summary>" in part.html([_picture("one")])
-    assert '<div class="panels">' in part.html([_picture("one")])
-    assert part.markdown([_picture("one")]) == "## A\n\nWords.\n\n![A line called one.](figures/one.png)"
+    page = part.html([_picture("one")])
+    assert '<details class="part">\n<summary><h2>A</h2> <span>More &amp; more</span></summary>' in page
+    # A browser opens what an anchor is folded in, and not what the anchor stands on.
+    assert page.index("</summary>") < page.index('<section id="a">') < page.index('<div class="panels">')
+    assert part.markdown([_picture("one")]) == (
+        "## A\n\n<details><summary>More &amp; more</summary>\n\n"
+        "Words.\n\n![A line called one.](figures/one.png)\n\n</details>"
+    )
+    assert part.markdown(heading=False) == "Words."
+
+
+def test_a_job_folds_all_sections_but_those_that_it_opens() -> None:
+    table = Table("", ["a", "b"], [["1", "2"]])
+    sections = [
+        lambda _: Section("a", "A", ["First."], folded="never"),
+        lambda _: Section("b", "B", tables=[table, table]),
+        lambda _: Section("c", "C", folded="A brief."),
+    ]
+    job: ReportJob[int] = ReportJob("", sections, opens={"a"})
+    job.figure("b")(lambda _: [_picture("one")])
+    page = job.pages(0, HEAD)
+    assert re.findall("<h2>(.)</h2> <span>(.*?)</span>", page.html) == [("B", "2 tables, 1 figure"), ("C", "A brief.")]
+    assert "<nav" not in page.html
+    assert "## A\n\nFirst.\n\n## B\n\n<details><summary>2 tables, 1 figure</summary>\n\n" in page.markdown
+
+
+def test_a_figure_stands_in_the_part_whose_title_is_its_heading() -> None:
+    parts = [Section("t", "tiny", ["Of tiny."], [Table("T", ["a"], [["1"]])]), Section("u", "other", folded="brief")]
+    whole = Section("a", "A", ["All."], parts=parts)
+    page = whole.html([_picture("one")])
+    assert page.index("<h2>A</h2>") < page.index("All.") < page.index('<section id="t">') < page.index("<h3>tiny</h3>")
+    assert page.index("Of tiny.") < page.index("<img") < page.index("<summary><h3>other</h3> <span>brief</span>")
+    assert whole.markdown([_picture("one")]) == (
+        "## A\n\nAll.\n\n### tiny\n\nOf tiny.\n\n![A line called one.](figures/one.png)\n\n"
+        "#### T\n\n| a |\n| :-- |\n| 1 |\n\n### other\n\n<details><summary>brief</summary>\n\n\n\n</details>"
+    )

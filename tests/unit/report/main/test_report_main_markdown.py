@@ -27,7 +27,8 @@ def test_markdown_report_holds_verdict_tables_and_figures(make_data: Callable[..
     write_report(data, tmp_path)
     page = (tmp_path / "report.md").read_text(encoding="utf-8")
 
-    assert page.startswith("# A \\<tiny\\> run\n\n**CCPS is ahead in part: it is better than Own")
+    assert page.startswith("# A \\<tiny\\> run\n\n**No confidence was chosen in this run.**")
+    assert "## Results\n\n<details><summary>CCPS is ahead in part: it is better than Own" in page
     # It ranks every right answer of a subject first, and the other none, whatever is drawn.
     assert "without a verdict on AUROC (one value in every resample)" in page
     assert "| −1.5 (one value in every resample) |" in page

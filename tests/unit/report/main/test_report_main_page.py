@@ -103,11 +103,11 @@ def test_page_is_accessible(written: Path) -> None:
     assert {str(link["href"])[1:] for link in page.of("a")} <= ids
 
 
-def test_page_opens_with_the_conclusion_and_escapes_names(written: Path) -> None:
+def test_page_says_first_that_nothing_was_chosen_then_who_wins_and_escapes_names(written: Path) -> None:
     page = _read(written)
-    conclusion = "No verdict on whether CCPS is better than Own p_100%: too few: 4 right, 4 wrong."
-    assert conclusion in page.text
-    assert page.text.index(conclusion) < page.text.index("Results")
+    nothing = page.text.index("No confidence was chosen in this run.")
+    conclusion = "Results No verdict on whether CCPS is better than Own p_100%: too few: 4 right, 4 wrong."
+    assert nothing < page.text.index("This run chose no confidence to use.") < page.text.index(conclusion)
     for text in ("A <tiny> run", "No letter & no text.", "1 < 2 & 3?", "Accepted b Answer a Graded wrong"):
         assert text in page.text
     assert "12.5 s" in page.text

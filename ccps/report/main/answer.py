@@ -1,0 +1,230 @@
+"""What a user wants to know first: which confidence to use here, how good it is, and how to use it."""
+
+import math
+from collections.abc import Iterator
+
+from ccps.analysis.answer import Against, Answer, Kept, Tested
+from ccps.analysis.data import ReportData
+from ccps.analysis.findings import Findings
+from ccps.analysis.records import Estimate
+from ccps.analysis.terms import FORMAT_NAMES
+from ccps.analysis.verdict import Standing
+from ccps.core.text import DASH, count, decimal, interval, level_words, listed, percent, signed_points, slug
+from ccps.metrics import METRICS
+from ccps.report.kit.figure import Picture, picture
+from ccps.report.kit.section import Block, Section
+from ccps.report.kit.table import Cell, Row, Table
+from ccps.report.kit.templates import render
+from ccps.report.main.job import MAIN
+from ccps.report.main.reliability import diagram
+
+ANCHOR = "answer"
+# One model with both formats; what was chosen for others is folded.
+_OPEN = 2
+_NAMED = 2
+_NOTHING = (
+    "This run chose no confidence to use. Methods that learn are chosen among by the stage choose, on their training "
+    "answers. What each method measured stands below."
+)
+_EXAMPLES = {
+    "mc": '[{"text": "What is 7 × 8?", "options": ["54", "56", "63", "48"]}]',
+    "oe": '[{"text": "What is the capital of France?"}]',
+}
+_WORDS = "P is the probability that an answer is right. Chosen on training answers alone; no test took part in it."
+
+
+def conclusion(found: Findings) -> str:
+    """The answer in a sentence for each model and format."""
+    answers = found.answers
+    if not answers:
+        return "No confidence was chosen in this run."
+    if len(answers) > _NAMED:
+        return f"Which confidence to use, for {len(answers)} pairs of model and format, and how good each is."
+    return " ".join(_use(answer, first=not place) for place, answer in enumerate(answers))
+
+
+def _use(answer: Answer, *, first: bool) -> str:
+    data, form = answer.data, FORMAT_NAMES.get(answer.format, answer.format)
+    whose = f"answers of {answer.model}" if first else "answers"
+    text = f"For {form} {whose} use {data.label(answer.method)}"
+    if not answer.tests:
+        return f"{text}."
+    test = answer.tests[0]
+    auroc = next(one for one in test.against if one.metric == "auroc").own
+    return f"{text} (AUROC {percent(auroc.value)} % on {test.setting.benchmark})."
+
+
+def answer_section(found: Findings) -> Section:
+    """A part for each model and format; what stands further down is named where nothing was chosen."""
+    title = "Which confidence to use"
+    if not found.answers:
+        return Section(ANCHOR, title, [_NOTHING])
+    parts = [_part(answer, folded=place >= _OPEN) for place, answer in enumerate(found.answers)]
+    return Section(ANCHOR, title, [_WORDS], parts=parts)
+
+
+def _title(answer: Answer) -> str:
+    return f"{answer.model}, {FORMAT_NAMES.get(answer.format, answer.format)}: {answer.data.label(answer.method)}"
+
+
+def _part(answer: Answer, *, folded: bool) -> Section:
+    data, tests = answer.data, answer.tests
+    level = level_words(data.level)
+    notes = [
+        f"Over all questions at once, in percent; in brackets {level} intervals over subjects. ECE is of P itself, in "
+        "ten bins. The strongest method that needs no training is chosen by each metric on this very test, so the "
+        "difference leans its way."
+        if tests
+        else "No test of this format was run, or the method scored no answer of it.",
+        *(
+            f"{test.setting.benchmark}: {count(test.n_unscored)} answers have no P, and are left out."
+            for test in tests
+            if test.n_unscored
+        ),
+    ]
+    return Section(
+        f"{ANCHOR}-{slug(answer.model, answer.format)}",
+        _title(answer),
+        [_why(answer), *map(_verdict, [answer] * len(tests), tests)],
+        [_quality(answer), _thresholds(answer)] if tests else [],
+        notes,
+        folded=_brief(answer) if folded else "",
+        more=_how_to(answer),
+    )
+
+
+def _why(answer: Answer) -> str:
+    brier = f"{percent(answer.brier.value)} {interval(answer.brier.low, answer.brier.high)}".strip()
+    among = f"the lowest of {answer.candidates} methods" if answer.candidates > 1 else "no other was to choose from"
+    return (
+        f"Brier score {brier} on {count(answer.brier.n)} training answers, each scored by a fit without it "
+        f"({answer.folds} folds): {among}."
+    )
+
+
+def _verdict(answer: Answer, test: Tested) -> str:
+    """Whether it is better than what needs no training, in one honest sentence."""
+    name, n = test.setting.benchmark, len(test.rows)
+    where = f"On {name} ({count(n)} questions, {percent(test.rows['correct'].mean())} % of the answers right)"
+    if all(one.other is None for one in test.against):
+        return f"{where} no other method that needs no training was run to hold it against."
+    reservations = dict.fromkeys(one.reservation for one in test.against if one.reservation)
+    if len(test.metrics(Standing.NONE)) == len(test.against):
+        return f"{where} there is no verdict on whether it is better than without training: {'; '.join(reservations)}."
+    better, worse = test.metrics(Standing.BETTER), test.metrics(Standing.WORSE)
+    strongest = "the strongest method without training"
+    if not better and not worse and not test.metrics(Standing.NONE):
+        rival = _rivals(answer.data, test)
+        return (
+            f"{where} it is no better than {strongest} ({rival}): no difference is clear, by any of the three metrics."
+        )
+    clauses = [f"better than {strongest} by {_labels(better)}"] if better else []
+    if worse:
+        clauses.append(f"{'worse' if better else f'worse than {strongest}'} by {_labels(worse)}")
+    level, silent = test.metrics(Standing.LEVEL), test.metrics(Standing.NONE)
+    if level:
+        clauses.append(f"not clearly different by {_labels(level)}")
+    if silent:
+        clauses.append(f"without a verdict by {_labels(silent)} ({'; '.join(reservations)})")
+    opening = "it is" if better else "it is no better, but"
+    return f"{where} {opening} {', '.join(clauses)}."
+
+
+def _rivals(data: ReportData, test: Tested) -> str:
+    return listed(list(dict.fromkeys(data.label(one.other) for one in test.against if one.other)))
+
+
+def _labels(metrics: list[str]) -> str:
+    return listed([METRICS[metric].label for metric in metrics])
+
+
+def _brief(answer: Answer) -> str:
+    if not answer.tests:
+        return "no test of this format"
+    test = answer.tests[0]
+    return ", ".join(f"{METRICS[one.metric].label} {percent(one.own.value)} %" for one in test.against) + (
+        f" on {test.setting.benchmark}"
+    )
+
+
+def _quality(answer: Answer) -> Table:
+    rows: list[Row] = []
+    for test in answer.tests:
+        rows.append(Row([f"{test.setting.benchmark}, {count(len(test.rows))} questions"], "group"))
+        rows += [_against(answer.data, one) for one in test.against]
+    head = ("", answer.data.label(answer.method), "Strongest without training", "Difference")
+    return Table("How good it is", head, rows)
+
+
+def _against(data: ReportData, one: Against) -> Row:
+    metric = METRICS[one.metric]
+    if one.other is None:
+        return Row([metric.heading, _figure(one.own), DASH, DASH])
+    theirs = Cell(percent(one.theirs.value), f"{_ends(one.theirs)} {data.label(one.other)}".strip())
+    return Row([metric.heading, _figure(one.own), theirs, _difference(one)])
+
+
+def _figure(estimate: Estimate) -> Cell:
+    return Cell(percent(estimate.value), _ends(estimate)) if estimate.known else Cell("constant")
+
+
+def _ends(estimate: Estimate) -> str:
+    return interval(estimate.low, estimate.high)
+
+
+def _difference(one: Against) -> Cell:
+    words = {Standing.BETTER: "better", Standing.WORSE: "worse", Standing.LEVEL: "not clear"}
+    ends = one.difference.low, one.difference.high
+    below = f"[{', '.join(map(signed_points, ends))}]" if not any(map(math.isnan, ends)) else ""
+    word = words.get(one.standing, one.reservation or "no interval")
+    text = signed_points(one.difference.value)
+    return Cell(text, ", ".join(part for part in (below, word) if part), kind=one.standing.name.lower())
+
+
+def _thresholds(answer: Answer) -> Table:
+    rows: list[Row] = []
+    for test in answer.tests:
+        if len(answer.tests) > 1:
+            rows.append(Row([f"{test.setting.benchmark}, {count(len(test.rows))} questions"], "group"))
+        rows += map(_kept, test.kept)
+    head = ("P at least", "Answered", "Right, of those", "Answers")
+    where = f", {answer.tests[0].setting.benchmark}" if len(answer.tests) == 1 else ""
+    return Table(f"Answer only if P is at least …{where}", head, rows)
+
+
+def _kept(kept: Kept) -> Row:
+    what = "any" if kept.threshold == 0 else decimal(kept.threshold, 2).removesuffix("0")
+    right = _figure(kept.accuracy) if kept.n else Cell("none reaches it")
+    return Row([what, Cell(percent(kept.coverage.value), _ends(kept.coverage)), right, count(kept.n)])
+
+
+def _how_to(answer: Answer) -> Block:
+    """Where the scorer lies, and the lines that use it."""
+    path = f"scorers/{answer.model}/{answer.format}/best"
+    code = "\n".join(
+        [
+            "from ccps import ConfidenceScorer",
+            f'scorer = ConfidenceScorer.load("{path}")',
+            f"scorer.score({_EXAMPLES.get(answer.format, 'questions')})",
+        ]
+    )
+    words = "It lies beside this page, in"
+    html = render("main/use.html.j2", words=words, path=path, code=code)
+    return Block(html, f"{words} `{path}`:\n\n```python\n{code}\n```")
+
+
+@MAIN.figure(ANCHOR)
+def chosen_diagrams(found: Findings) -> Iterator[Picture]:
+    """The reliability of each chosen method, on the test of its format with most answers."""
+    for answer in found.answers:
+        if not answer.tests:
+            continue
+        test, label = answer.tests[0], answer.data.label(answer.method)
+        canvas, words = diagram(test.rows, label)
+        caption = (
+            f"{label} on {test.setting.benchmark}: of the answers given this P, this share was right. "
+            "Below the diagonal it is overconfident; the bars count the answers."
+        )
+        alt = f"Reliability diagram of {label} on {test.setting.benchmark}, {len(test.rows):,} answers: {words}"
+        name = f"chosen-{slug(answer.model, answer.format)}"
+        yield picture(canvas, _title(answer), name, caption, alt)
