@@ -119,10 +119,11 @@ def answers(data: ReportData) -> tuple[Answer, ...]:
     """What was chosen, for each model and format in the order of `data.choice`."""
     found = []
     for (model, form), rows in data.choice.groupby(["model", "format"], sort=False):
+        n_compared = int(rows["brier"].notna().sum())
         for row in rows[rows["chosen"].astype(bool)].itertuples(index=False):
             brier = Estimate(float(row.brier), float(row.brier_low), float(row.brier_high), float(row.n))
             method = _name(str(row.method), row.calibrator)
-            found.append(Answer(str(model), str(form), method, brier, int(row.folds), len(rows), data))
+            found.append(Answer(str(model), str(form), method, brier, int(row.folds), n_compared, data))
     return tuple(found)
 
 
