@@ -117,9 +117,8 @@ class ReportJob(Generic[Data]):
                 for name, part in sections.items()
             }
         everything = [one for own in pictures.values() for one in own]
-        # Headings that are folded are a list of what there is, so links to them would only say it twice.
-        page = _page(head, sections, shown, linked=self.opens is None)
-        return Pages(page, _markdown(head, sections, shown), everything)
+        n_before_links = 0 if self.opens is None else sum(not part.folded for part in sections.values())
+        return Pages(_page(head, sections, shown, n_before_links), _markdown(head, sections, shown), everything)
 
     def _load(self) -> None:
         """Import every module of the package, so that a new one need not be listed."""
@@ -156,11 +155,19 @@ def _left_out(n: int) -> str:
 
 
 def _page(
-    head: PageHead, sections: Mapping[str, Section], shown: Mapping[str, Sequence[Picture]], *, linked: bool
+    head: PageHead, sections: Mapping[str, Section], shown: Mapping[str, Sequence[Picture]], n_before_links: int
 ) -> str:
     css = Markup((ROOM / "kit" / "style.css").read_text(encoding="utf-8"))
-    parts = [part.html(shown[anchor]) for anchor, part in sections.items()]
-    page = render("kit/page.html.j2", head=head, css=css, facts=facts, linked=linked, sections=sections, parts=parts)
+    page = render(
+        "kit/page.html.j2",
+        head=head,
+        css=css,
+        facts=facts,
+        sections=sections,
+        parts=[part.html(shown[anchor]) for anchor, part in sections.items()],
+        # Links stand above what is folded: a click opens it.
+        n_before_links=n_before_links,
+    )
     return f"{page}\n"
 
 

@@ -68,6 +68,7 @@ def test_a_section_from_outside_stands_where_it_asked_to(
     page, markdown = (tmp_path / "report.html").read_text(), (tmp_path / "report.md").read_text()
     anchors = re.findall(r'<section id="(\w+)">', page)
     assert anchors.index("weather") == anchors.index("counts") + 1
+    assert '<a href="#weather">The weather</a>' in page
     assert "<summary><h2>The weather</h2> <span>in words</span></summary>" in page
     assert "Fine, for A &lt;tiny&gt; run." in page
     folded = "<details><summary>in words</summary>\n\nFine, for A \\<tiny\\> run.\n\n</details>"
@@ -139,7 +140,8 @@ def test_a_job_folds_all_sections_but_those_that_it_opens() -> None:
     job.figure("b")(lambda _: [_picture("one")])
     page = job.pages(0, HEAD)
     assert re.findall("<h2>(.)</h2> <span>(.*?)</span>", page.html) == [("B", "2 tables, 1 figure"), ("C", "A brief.")]
-    assert "<nav" not in page.html
+    # Links stand above what they open.
+    assert page.html.index('<section id="a">') < page.html.index('<a href="#b">B</a>') < page.html.index("<h2>B</h2>")
     assert "## A\n\nFirst.\n\n## B\n\n<details><summary>2 tables, 1 figure</summary>\n\n" in page.markdown
 
 
