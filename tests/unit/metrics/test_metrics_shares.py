@@ -26,7 +26,7 @@ def test_clusters_that_are_all_right_or_all_wrong_count_as_one_answer_each() -> 
     """Sixteen clusters of five: the variance between them is that of sixteen answers, by hand.
 
     var = 16/15 · Σ z², z = ±5/2 / 80, against 1/4 / 79 alone; the design effect is their ratio, 79/15, so that
-    80 answers count as 80 · 15/79, times the square of the ratio of Student's quantiles at 79 and at 15 degrees of freedom.
+    80 answers count as 80 · 15/79, times the square of the ratio of Student's quantiles at 79 and 15 degrees.
     """
     hits, clusters = np.repeat([True, False] * 8, 5), np.repeat(np.arange(16), 5)
     worth = 80 * 15 / 79 * (t.ppf(0.975, 79) / t.ppf(0.975, 15)) ** 2
