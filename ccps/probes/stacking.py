@@ -5,7 +5,7 @@ on matrices of some dozens of rows. A hundred probes laid side by side cost no m
 that without a line of the network being written anew:
 
 - `stack_module_state` turns a hundred weights `[out, in]` into one `[100, out, in]`;
-- `functional_call` runs a module with weights that are handed to it instead of its own;
+- `_holding` runs a module with weights that are handed to it instead of its own, as `functional_call` does;
 - `vmap` runs that over the first axis of weights and inputs, so that each matrix product becomes a batched one.
 
 The gradient needs no thought: no weight is in two networks, so the gradient of the sum of all losses holds that of each
@@ -16,13 +16,14 @@ draws would depend on its company. So every network draws its masks beforehand, 
 (`ccps.probes.streams`), and `GivenDropout` multiplies by what it is given.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import stack_module_state, vmap
 
 from ccps.probes.encoders import ProbeNetwork
 
@@ -86,11 +87,33 @@ def call_stacked(module: nn.Module, weights: Tensors, masks: Tensors, inputs: to
     """
 
     def call(weights: Tensors, masks: Tensors, inputs: torch.Tensor) -> torch.Tensor:
-        output: torch.Tensor = functional_call(module, (weights, masks), (inputs,))
+        with _holding(module, weights, masks):
+            output: torch.Tensor = module(inputs)
         return output
 
+    if len(inputs) == 1:  # a batch of one costs a third more than none
+        weights, masks = ({name: value[0] for name, value in some.items()} for some in (weights, masks))
+        return call(weights, masks, inputs[0])[None]
     outputs: torch.Tensor = vmap(call)(weights, masks, inputs)
     return outputs
+
+
+@contextmanager
+def _holding(module: nn.Module, weights: Tensors, masks: Tensors) -> Iterator[None]:
+    """Put tensors in the place of a module's own.
+
+    That is what `functional_call` does; but it looks for tied weights each time, which takes longer than the network.
+    """
+    places = [(module.get_submodule(name.rpartition(".")[0]), name) for name in (*weights, *masks)]
+    slots = [(owner._parameters if name in weights else owner._buffers, name) for owner, name in places]
+    own = [slot[name.rpartition(".")[2]] for slot, name in slots]
+    try:
+        for slot, name in slots:
+            slot[name.rpartition(".")[2]] = weights[name] if name in weights else masks[name]
+        yield
+    finally:
+        for (slot, name), value in zip(slots, own, strict=True):
+            slot[name.rpartition(".")[2]] = value
 
 
 def dropout_sites(module: nn.Module, inputs: torch.Tensor) -> list[DropoutSite]:
