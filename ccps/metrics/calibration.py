@@ -220,6 +220,7 @@ register(
         "rewards being calibrated and telling right from wrong.",
         measure=_weighted_brier,
         place=1,
+        by_convention=False,
     )
 )
 register(
@@ -232,5 +233,6 @@ register(
         "Not the accuracy of the language model.",
         measure=_weighted_accuracy,
         place=2,
+        by_convention=False,
     )
 )

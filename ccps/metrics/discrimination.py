@@ -64,6 +64,7 @@ register(
         measure=lambda p, y, weights, _: weighted_average_precision(p, y, weights),
         place=3,
         ranks=True,
+        by_convention=False,
     )
 )
 register(
@@ -76,5 +77,6 @@ register(
         measure=lambda p, y, weights, _: weighted_auroc(p, y, weights),
         place=4,
         ranks=True,
+        by_convention=False,
     )
 )

@@ -59,6 +59,7 @@ def evaluate(
     *,
     groups: npt.ArrayLike | Sequence[object] | None = None,
     nan_groups: NanGroups = "skip",
+    metrics: Mapping[str, Metric] = METRICS,
 ) -> Evaluation:
     """Measure the calibration and discrimination of confidences.
 
@@ -78,9 +79,10 @@ def evaluate(
         groups: subject of each row, `[n]`.
         nan_groups: `skip` leaves a group out of the metrics that are undefined in it; `propagate` makes such
             a metric NaN as a whole, as the released code does.
+        metrics: which ones.
 
     Returns:
-        Every metric, NaN where no group defines it, and the counts of what was left out. The result is
+        Every one of these metrics, NaN where no group defines it, and the counts of what was left out. The result is
         the same to the last bit in whatever order the rows come.
 
     Raises:
@@ -96,15 +98,15 @@ def evaluate(
     check_choice("nan_groups", nan_groups, get_args(NanGroups))
     p, y = checked_scores(p_correct, correct)
     members = [np.arange(len(p))] if groups is None else group_members(groups, len(p))
-    table = np.vstack([metric_table(p[rows], y[rows], np.ones((1, len(rows))), chosen) for rows in members])
+    table = np.vstack([metric_table(p[rows], y[rows], np.ones((1, len(rows))), chosen, metrics) for rows in members])
     confidence, _ = confidence_and_outcome(p, y, chosen)
     bins = assign_bins(confidence, np.ones((1, len(p))), chosen)
     return Evaluation(
-        measured={metric: _mean(column, nan_groups) for metric, column in zip(METRICS, table.T, strict=True)},
+        measured={metric: _mean(column, nan_groups) for metric, column in zip(metrics, table.T, strict=True)},
         convention=chosen,
         n=len(p),
         n_groups=len(members),
-        undefined=dict(zip(METRICS, np.isnan(table).sum(axis=0).tolist(), strict=True)),
+        undefined=dict(zip(metrics, np.isnan(table).sum(axis=0).tolist(), strict=True)),
         ece_dropped=int((bins == chosen.n_bins).sum()),
     )
 

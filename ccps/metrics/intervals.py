@@ -89,7 +89,7 @@ def bootstrap(
     p, y = checked_scores(p_correct, correct)
     chosen, members = find_convention(convention), _at_least_two(group_members(groups, len(y)))
     resampled = _resample(_in_order(p, y, members, chosen, metrics), aggregate, scheme, n_resamples, seed)
-    value = evaluate(p, y, chosen, groups=groups if aggregate == "macro" else None)
+    value = evaluate(p, y, chosen, groups=groups if aggregate == "macro" else None, metrics=metrics)
     return {
         metric: Interval(value[metric], *percentile_ends(column, level), int(np.isnan(column).sum()))
         for metric, column in zip(metrics, resampled.T, strict=True)
@@ -99,21 +99,24 @@ def bootstrap(
 def _resample(rows: _Rows, aggregate: Aggregate, scheme: Scheme, n_resamples: int, seed: int) -> FloatArray:
     """Every metric in every resample, `[resamples, metrics]`."""
     rng = np.random.default_rng(seed)
-    one_batch = _macro_batch if aggregate == "macro" else _pooled_batch
-    batches = [one_batch(rows, scheme, size, rng) for size in batch_sizes(n_resamples, len(rows.y))]
-    return np.concatenate(batches)
+    sizes = batch_sizes(n_resamples, len(rows.y))
+    if aggregate == "pooled":
+        return np.concatenate([_pooled_batch(rows, scheme, size, rng) for size in sizes])
+    if scheme == "two_stage":
+        return np.concatenate([_two_stage_batch(rows, size, rng) for size in sizes])
+    values = np.concatenate([rows.table(members, np.ones((1, len(members)))) for members in rows.members])
+    times = np.concatenate([_draw_counts(rng, size, len(rows.members)) for size in sizes])
+    return ratio(times @ np.nan_to_num(values), times @ ~np.isnan(values))
 
 
-def _macro_batch(rows: _Rows, scheme: Scheme, size: int, rng: np.random.Generator) -> FloatArray:
-    """Mean over the drawn subjects of each subject's own metrics."""
+def _two_stage_batch(rows: _Rows, size: int, rng: np.random.Generator) -> FloatArray:
+    """Mean over the drawn subjects of the metrics of the questions drawn within each."""
     times = _draw_counts(rng, size, len(rows.members))
     total = np.zeros((size, len(rows.metrics)))
     defined = np.zeros_like(total)
     for subject, members in enumerate(rows.members):
         resample_of_draw = np.repeat(np.arange(size), times[:, subject].astype(np.int64))
-        fixed = scheme == "clusters"
-        weights = np.ones((1, len(members))) if fixed else _draw_counts(rng, len(resample_of_draw), len(members))
-        values = np.broadcast_to(rows.table(members, weights), (len(resample_of_draw), len(rows.metrics)))
+        values = rows.table(members, _draw_counts(rng, len(resample_of_draw), len(members)))
         np.add.at(total, resample_of_draw, np.nan_to_num(values))
         np.add.at(defined, resample_of_draw, ~np.isnan(values))
     return ratio(total, defined)

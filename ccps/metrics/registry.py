@@ -36,6 +36,8 @@ class Metric:
     """Where it stands in tables."""
     ranks: bool = False
     """Whether only the order of confidences counts, so that a constant has no value."""
+    by_convention: bool = True
+    """Whether the convention makes a difference to it; if not, it is measured once for all of them."""
     in_contest: bool = True
     """Whether methods are compared by it: in main tables, verdicts, headlines and claims. Others are only told."""
 

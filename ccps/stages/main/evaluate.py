@@ -3,14 +3,25 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pandas as pd
 import torch
 
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.errors import expected
-from ccps.metrics import CONSTANT, CONTEST, CONVENTIONS, METRICS, bootstrap, evaluate, is_constant
+from ccps.metrics import (
+    CONSTANT,
+    CONTEST,
+    CONVENTIONS,
+    METRICS,
+    Evaluation,
+    Interval,
+    Metric,
+    bootstrap,
+    evaluate,
+    is_constant,
+)
 from ccps.metrics.aggregates import Aggregate, leading_aggregate, variant
 from ccps.pipeline.stage import Stage, Work
 from ccps.settings.evaluation import EvaluationConfig
@@ -37,6 +48,13 @@ class _Item(NamedTuple):
     method: str
     seed: int | None
     table: pd.DataFrame
+
+
+class _Measured(NamedTuple):
+    """Metrics under one convention, and their intervals."""
+
+    values: Evaluation
+    intervals: Mapping[str, Interval]
 
 
 class EvaluateStage(Stage):
@@ -106,7 +124,16 @@ class EvaluateStage(Stage):
 
     def step(self, content: int) -> list[dict[str, Any]]:
         """Judge one method."""
-        return [row for variant in self._variants() for row in self._results(self.items[content], *variant)]
+        item, headline = self.items[content], self.config.convention
+        rows = []
+        for aggregate in get_args(Aggregate):
+            first = self._measured(item, headline, aggregate, METRICS)
+            rows += self._rows(item, headline, aggregate, first)
+            for convention in (name for name in CONVENTIONS if name != headline):
+                differ = {name: metric for name, metric in CONTEST.items() if metric.by_convention}
+                own = self._measured(item, convention, aggregate, differ)
+                rows += self._rows(item, convention, aggregate, own, first)
+        return rows
 
     def save_shard(self, outputs: list[list[dict[str, Any]]], folder: Path) -> Mapping[str, float]:
         """Write the results."""
@@ -124,29 +151,29 @@ class EvaluateStage(Stage):
             for (method, metric), value in means.mean().items()
         }
 
-    def _variants(self) -> list[tuple[str, Aggregate]]:
-        """Convention and aggregate of everything that is reported; the headline's come first."""
-        headline = self.config.convention
-        names = [headline, *(name for name in CONVENTIONS if name != headline)]
-        aggregates: tuple[Aggregate, ...] = ("macro", "pooled")
-        return [(name, aggregate) for aggregate in aggregates for name in names]
-
-    def _results(self, item: _Item, convention: str, aggregate: Aggregate) -> list[dict[str, Any]]:
-        metrics = METRICS if convention == self.config.convention else CONTEST
-        table = item.table
-        p, correct, subjects = table["p_correct"], table["correct"], table["subject"]
-        measured = evaluate(p, correct, convention, groups=subjects if aggregate == "macro" else None)
+    def _measured(self, item: _Item, convention: str, aggregate: Aggregate, metrics: Mapping[str, Metric]) -> _Measured:
+        p, correct, subjects = (item.table[column] for column in ("p_correct", "correct", "subject"))
+        groups = subjects if aggregate == "macro" else None
+        measured = evaluate(p, correct, convention, groups=groups, metrics=metrics)
         intervals = bootstrap(
             p,
             correct,
-            **_drawn(table, aggregate),
+            **_drawn(item.table, aggregate),
             convention=convention,
             seed=self.config.seed,
             n_resamples=self.config.resamples,
             level=self.config.level,
             metrics=metrics,
         )
-        ranked = not is_constant(p)
+        return _Measured(measured, intervals)
+
+    def _rows(
+        self, item: _Item, convention: str, aggregate: Aggregate, own: _Measured, shared: _Measured | None = None
+    ) -> list[dict[str, Any]]:
+        """A row for each metric; those that the convention makes no difference to are `shared`."""
+        metrics = METRICS if shared is None else CONTEST
+        found = {metric: shared if shared and metric not in own.values else own for metric in metrics}
+        ranked = not is_constant(item.table["p_correct"])
         known = {metric: ranked or not METRICS[metric].ranks for metric in metrics}
         return [
             {
@@ -155,13 +182,13 @@ class EvaluateStage(Stage):
                 "convention": variant(convention, aggregate),
                 "leads": convention == self.config.convention and aggregate == self.leading,
                 "metric": metric,
-                "value": measured[metric] if known[metric] else math.nan,
-                "ci_low": intervals[metric].low if known[metric] else math.nan,
-                "ci_high": intervals[metric].high if known[metric] else math.nan,
-                "n": measured.n,
-                "undefined_groups": measured.undefined[metric],
-                "groups": measured.n_groups,
-                "ece_dropped": measured.ece_dropped,
+                "value": found[metric].values[metric] if known[metric] else math.nan,
+                "ci_low": found[metric].intervals[metric].low if known[metric] else math.nan,
+                "ci_high": found[metric].intervals[metric].high if known[metric] else math.nan,
+                "n": own.values.n,
+                "undefined_groups": found[metric].values.undefined[metric],
+                "groups": own.values.n_groups,
+                "ece_dropped": own.values.ece_dropped,
                 "reason": "" if known[metric] else CONSTANT,
             }
             for metric in metrics
