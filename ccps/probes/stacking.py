@@ -19,7 +19,7 @@ draws would depend on its company. So every network draws its masks beforehand, 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -105,15 +105,17 @@ def _holding(module: nn.Module, weights: Tensors, masks: Tensors) -> Iterator[No
     That is what `functional_call` does; but it looks for tied weights each time, which takes longer than the network.
     """
     places = [(module.get_submodule(name.rpartition(".")[0]), name) for name in (*weights, *masks)]
-    slots = [(owner._parameters if name in weights else owner._buffers, name) for owner, name in places]
-    own = [slot[name.rpartition(".")[2]] for slot, name in slots]
+    slots: list[tuple[dict[str, Any], str]] = [
+        (owner._parameters if name in weights else owner._buffers, name.rpartition(".")[2]) for owner, name in places
+    ]
+    own = [slot[name] for slot, name in slots]
     try:
-        for slot, name in slots:
-            slot[name.rpartition(".")[2]] = weights[name] if name in weights else masks[name]
+        for (slot, name), value in zip(slots, (*weights.values(), *masks.values()), strict=True):
+            slot[name] = value
         yield
     finally:
         for (slot, name), value in zip(slots, own, strict=True):
-            slot[name.rpartition(".")[2]] = value
+            slot[name] = value
 
 
 def dropout_sites(module: nn.Module, inputs: torch.Tensor) -> list[DropoutSite]:
