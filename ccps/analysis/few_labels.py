@@ -16,12 +16,12 @@ from ccps.analysis.data import ReportData
 from ccps.analysis.labelling import MOVED, RANKED, Answered, Labelling, Measured, labellings, less, measure
 from ccps.analysis.records import Setting
 from ccps.analysis.resamples import Drawing
-from ccps.methods.base import ALL_SEEDS
+from ccps.analysis.support import behind, why_no_verdict
 from ccps.metrics.resampling import percentile_ends
 
 COMPARED = (RANKED, "brier", "ece")
 FEW_LABELS_COLUMNS = ("model", "benchmark", "method", "k", "draws", "n", "metric", "value", "low", "high")
-FEW_LABELS_DIFFERENCE_COLUMNS = (*FEW_LABELS_COLUMNS[:3], "other", *FEW_LABELS_COLUMNS[3:])
+FEW_LABELS_DIFFERENCE_COLUMNS = (*FEW_LABELS_COLUMNS[:3], "other", *FEW_LABELS_COLUMNS[3:], "reservation")
 
 
 class Skipped(NamedTuple):
@@ -38,7 +38,7 @@ class FewLabels(NamedTuple):
     Attributes:
         curves: columns `FEW_LABELS_COLUMNS`, of the metrics that an intercept changes.
         differences: columns `FEW_LABELS_DIFFERENCE_COLUMNS`, method − other, of `COMPARED`, on the answers that both
-            score.
+            score; `reservation` says why nothing may be concluded from one (`ccps.analysis.support`), empty if it may.
         skipped: numbers of labels that would take more than half of the questions.
     """
 
@@ -56,7 +56,9 @@ def few_labels(data: ReportData) -> FewLabels:
     questions were labelled, which were asked, and the luck of the training.
     """
     curves, differences, skipped = list[Any](), list[Any](), list[Skipped]()
-    for benchmark, rows in data.scores.dropna(subset=["p_correct"]).groupby("benchmark", sort=False):
+    scores = data.scores.dropna(subset=["p_correct"])
+    known = behind(scores)
+    for benchmark, rows in scores.groupby("benchmark", sort=False):
         subjects = rows.drop_duplicates("question_id").set_index("question_id")["subject"].sort_index()
         counts = [k for k in data.label_counts if 2 * k <= len(subjects)]
         skipped += [Skipped(str(benchmark), k, len(subjects)) for k in data.label_counts if k not in counts]
@@ -70,7 +72,11 @@ def few_labels(data: ReportData) -> FewLabels:
                 found = {method: measure(answered, labelling) for method, answered in methods.items()}
                 curves += [(*setting, method, k, *row) for method in found for row in _rows(data, found[method], MOVED)]
                 for method, rival, apart in _ahead(data, setting, methods, found, labelling):
-                    differences += [(*setting, method, rival, k, *row) for row in _rows(data, apart, COMPARED)]
+                    compared = [(setting, method), (setting, rival)]
+                    differences += [
+                        (*setting, method, rival, k, *row, why_no_verdict(known, compared, apart.drawn[metric]))
+                        for metric, row in zip(COMPARED, _rows(data, apart, COMPARED), strict=True)
+                    ]
     return FewLabels(
         pd.DataFrame(curves, columns=list(FEW_LABELS_COLUMNS)),
         pd.DataFrame(differences, columns=list(FEW_LABELS_DIFFERENCE_COLUMNS)),
@@ -101,11 +107,10 @@ def _ahead(
 def _all_answered(
     data: ReportData, setting: Setting, rows: pd.DataFrame, questions: "pd.Index[Any]"
 ) -> Iterator[tuple[str, Answered]]:
-    """What every method says of the questions, in their order; its seeds averaged, where it has such an average."""
+    """What every method says of the questions, in their order."""
     drawing = Drawing(data.label_draws, data.resampling_seed, data.level)
     for method in data.methods:
         own = rows[rows["method"] == method]
-        own = own[own["seed"] == ALL_SEEDS] if (own["seed"] == ALL_SEEDS).any() else own
         if own.empty:
             continue
         by_seed = [part.set_index("question_id") for _, part in own.groupby("seed", dropna=False)]

@@ -11,7 +11,7 @@ from ccps.analysis.few_labels import COMPARED, FewLabels
 from ccps.analysis.findings import Findings
 from ccps.analysis.records import Setting
 from ccps.analysis.shown import at, main_methods
-from ccps.analysis.verdict import MARKS, standing
+from ccps.analysis.verdict import MARKS, Standing, standing
 from ccps.core.text import interval, level_words, listed, percent, signed_points, slug
 from ccps.metrics import METRICS
 from ccps.report.kit.figure import Picture, picture
@@ -116,7 +116,9 @@ def _difference(rows: pd.DataFrame, metric: str) -> Cell:
     if here.empty:
         return Cell("")
     one = here.iloc[0]
-    found = standing(metric, one["low"], one["high"])
+    found = standing(metric, one["low"], one["high"], one["reservation"])
+    if found is Standing.NONE:
+        return Cell(signed_points(one["value"]), f"({one['reservation']})", word=found.value, kind="missing")
     ends = f"[{signed_points(one['low'])}, {signed_points(one['high'])}]"
     return Cell(signed_points(one["value"]), ends, MARKS.get(found, ""), found.value, found.name.lower())
 

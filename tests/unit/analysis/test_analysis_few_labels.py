@@ -12,7 +12,7 @@ from ccps.analysis.few_labels import (
     Skipped,
     few_labels,
 )
-from ccps.methods.base import ALL_SEEDS
+from ccps.analysis.support import POINT
 
 Make = Callable[..., ReportData]
 N = 80
@@ -89,14 +89,21 @@ def test_rows_may_come_in_any_order(make_data: Make) -> None:
     np.testing.assert_allclose(one["value"], other["value"], rtol=1e-12)
 
 
-def test_an_average_of_seeds_is_the_method_where_there_is_one(make_data: Make) -> None:
+def test_the_mean_of_seeds_is_the_method(make_data: Make) -> None:
     single = [scores("ccps", shift, seed) for seed, shift in ((23, 1.0), (24, -0.4))]
-    whole = scores("ccps", 0.3, ALL_SEEDS)
-    averaged = few_labels(made(make_data, *single, whole)).curves
-    pd.testing.assert_frame_equal(averaged, few_labels(made(make_data, scores("ccps", 0.3))).curves)
     means = few_labels(made(make_data, *single)).curves
     alone = [few_labels(made(make_data, table)).curves["value"] for table in single]
     np.testing.assert_allclose(means["value"], (alone[0] + alone[1]) / 2, rtol=1e-12)
+
+
+def test_nothing_is_concluded_from_few_answers_of_a_kind_or_from_a_point(make_data: Make) -> None:
+    right = [scores(method, shift).assign(correct=np.arange(N) >= 5) for method, shift in (("ccps", 1.0), ("own", 0.5))]
+    found = few_labels(made(make_data, *right)).differences
+    assert (found["reservation"] == "too few: 5 wrong").all()
+    alike = few_labels(made(make_data, scores("ccps", 1.0), scores("own", 1.0))).differences
+    assert (alike["reservation"] == POINT).all()
+    apart = few_labels(made(make_data, scores("ccps", 1.0), scores("own", 0.5, noise=3))).differences
+    assert (apart["reservation"] == "").all()
 
 
 def test_differences_are_on_answers_that_both_score(make_data: Make) -> None:
