@@ -166,7 +166,11 @@ class ConfidenceScorer:
             lengths,
             len(self._head.weight),
             [answer.text for answer in answers],
-            {name: NEEDS[name].of_given(given) for name in sorted(self.method.reads())},
+            {
+                name: NEEDS[name].of_given(given)
+                for name in sorted(self.method.reads())
+                if self.settings.format in NEEDS[name].formats
+            },
         )
 
     def _truncated(self, evidence: Evidence) -> list[bool]:

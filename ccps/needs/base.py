@@ -114,6 +114,7 @@ class Need(ABC):
         is_collected: whether it is read after each answer, see `ccps.asking.follow_up`, so that the answer stage must
             know of it.
         is_tuned: whether the model itself learns from the training answers for it.
+        formats: of the questions that it can be had for.
         is_portable: whether `of_given` makes it, so that methods which read it can be taken along as scorers.
     """
 
@@ -122,6 +123,7 @@ class Need(ABC):
     stages: ClassVar[tuple[type[Stage], ...]] = ()
     is_collected: ClassVar[bool] = False
     is_tuned: ClassVar[bool] = False
+    formats: ClassVar[frozenset[str]] = frozenset({"mc", "oe"})
     is_portable: ClassVar[bool] = False
 
     def training(self, train: AnsweredQuestions, respondent: Respondent, config: Config) -> Stage | None:

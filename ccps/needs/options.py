@@ -15,7 +15,7 @@ from ccps.core.artifacts import ROWS, Artifact
 from ccps.grading.letters import SPELLINGS_VERSION
 from ccps.llm.load import load_tokenizer
 from ccps.needs.answers import all_empty, stored_answers
-from ccps.needs.base import AnsweredQuestions, Need, Respondent, Source, register
+from ccps.needs.base import AnsweredQuestions, Given, Need, Respondent, Source, register
 from ccps.needs.stage import AskingStage
 from ccps.perturbation import Head
 from ccps.pipeline.model import load_head
@@ -101,13 +101,15 @@ class OptionRadiusStage(OptionStage):
 class _OfOptions(Need):
     """A need of multiple choice alone."""
 
+    formats = frozenset({"mc"})
+    is_portable = True
     made_by: ClassVar[type[OptionStage]]
 
     def stage(
         self, answered: AnsweredQuestions, respondent: Respondent, config: Config, learnt: Artifact | None
     ) -> Stage | None:
         """Read it off the answers; there is nothing to read of open-ended ones."""
-        return self.made_by(answered, respondent) if answered.format == "mc" else None
+        return self.made_by(answered, respondent) if answered.format in self.formats else None
 
 
 @register
@@ -122,6 +124,11 @@ class ScoresOfOptions(_OfOptions):
     def read(self, source: Source, question_ids: Sequence[str]) -> OptionScores:
         """The scores."""
         return _scores(source.own.rows().to_pandas().set_index("question_id").loc[list(question_ids)])
+
+    def of_given(self, given: Given) -> OptionScores:
+        """The same."""
+        texts, states = [one.text for one in given.answers], _first_of_given(given)
+        return score_options(given.model.tokenizer, given.head, given.questions, texts, states)
 
 
 @register
@@ -139,10 +146,20 @@ class RadiusOfOptions(_OfOptions):
         radii: npt.NDArray[np.float64] = rows.loc[list(question_ids), "radius"].to_numpy(dtype=np.float64)
         return radii
 
+    def of_given(self, given: Given) -> npt.NDArray[np.float64]:
+        """The same."""
+        tokens = torch.tensor([one.tokens[0] for one in given.answers])
+        texts, states = [one.text for one in given.answers], _first_of_given(given)
+        return radii_of_options(given.model.tokenizer, given.head, given.questions, texts, states, tokens)
+
 
 def _scores(rows: pd.DataFrame) -> OptionScores:
     columns = [name for name in rows.columns if name.startswith(_MOST)]
     return OptionScores(rows[columns].to_numpy(dtype=np.float64), rows["chosen"].to_numpy(dtype=np.int64))
+
+
+def _first_of_given(given: Given) -> torch.Tensor:
+    return torch.stack([one.states[0] for one in given.answers]).float().cpu()
 
 
 def _first_states(stored: Sequence[Answered]) -> torch.Tensor:

@@ -33,6 +33,8 @@ STAGES = (
     "ask_tuned",
     "extract",
     "fit",
+    "out_of_fold",
+    "choose",
     "score",
     "evaluate",
     "audit",

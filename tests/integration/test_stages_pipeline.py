@@ -95,6 +95,8 @@ def test_costs_and_record_of_the_run(finished: Tiny) -> None:
         "extract",
         "sample",
         "fit",
+        "out_of_fold",
+        "choose",
         "score",
         "evaluate",
         "audit",

@@ -8,6 +8,7 @@ import pandas as pd
 from ccps.analysis import averages
 from ccps.analysis.data import (
     AGREEMENT_COLUMNS,
+    CHOICE_COLUMNS,
     DISAGREEMENT_COLUMNS,
     METHOD_COST_COLUMNS,
     RESULT_COLUMNS,
@@ -169,6 +170,7 @@ def _write_measured(found: Findings, folder: Path) -> list[Path]:
     data = found.data
     tables = {
         "averages": (averages.averages_table(data, found.means), averages.AVERAGE_COLUMNS),
+        "choice": (data.choice, CHOICE_COLUMNS),
         "method_costs": (data.method_costs, METHOD_COST_COLUMNS),
         "shared": (data.audit.shared, SHARED_COLUMNS),
         "transfer": (data.audit.transfer, TRANSFER_COLUMNS),

@@ -8,7 +8,7 @@ from ccps.core.artifacts import Artifact
 from ccps.core.errors import expected
 from ccps.grading import GRADERS, make_grader
 from ccps.methods import Method, TrainedMethod
-from ccps.needs.base import NEEDS, AnsweredQuestions, Respondent
+from ccps.needs.base import NEEDS, AnsweredQuestions, Respondent, is_portable
 from ccps.pipeline.job import Job
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import run_device
@@ -85,9 +85,13 @@ class Answering:
         return {need for method in self.methods if form in method.formats for need in method.reads()}
 
     def _trained(self, form: str) -> set[str]:
-        """What methods that learn read of the training answers of a format."""
-        trained = [method for method in self.methods if isinstance(method, TrainedMethod) and form in method.formats]
-        return {need for method in trained for need in method.reads(for_training=True)}
+        """What is read of training answers of a format: by methods that learn, and by those that get a calibrator."""
+        read = [
+            method
+            for method in self.methods
+            if form in method.formats and (isinstance(method, TrainedMethod) or is_portable(method))
+        ]
+        return {need for method in read for need in method.reads(for_training=True)}
 
     def _answer(self, label: str) -> Artifact:
         """The answers, with what methods need to have read after them; answers that hold more will do as well."""

@@ -1,7 +1,7 @@
 """Judge confidences: every metric with its interval under every convention."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -25,21 +25,10 @@ from ccps.metrics import (
 from ccps.metrics.aggregates import Aggregate, leading_aggregate, variant
 from ccps.pipeline.stage import Stage, Work
 from ccps.settings.evaluation import EvaluationConfig
+from ccps.stages.main.runs import MethodScores
 
 LEAST_ANSWERS = 2
 """Of fewer there is no interval; a method that scores fewer is left out."""
-
-
-class MethodScores(NamedTuple):
-    """The scores of one method.
-
-    Attributes:
-        method: its name.
-        scores: the score artifact, which holds all seeds.
-    """
-
-    method: str
-    scores: Artifact
 
 
 class _Item(NamedTuple):
@@ -97,18 +86,22 @@ class EvaluateStage(Stage):
             "seed": self.config.seed,
         }
 
+    def tables(self) -> Iterator[tuple[str, pd.DataFrame]]:
+        """The rows of scores that are judged, by method."""
+        for item in self.scored:
+            yield item.method, item.scores.rows().to_pandas()
+
     def prepare(self, device: torch.device) -> None:
         """Read all scores, in the order of the question ids."""
         grades = self.grades.rows().select(["question_id", "subject"]).to_pandas()
         self.leading = leading_of(self.grades, self.config)
         self.items = []
-        for item in self.scored:
-            rows = item.scores.rows().to_pandas().sort_values("question_id")
-            for seed, table in rows.groupby("seed", dropna=False):
+        for method, rows in self.tables():
+            for seed, table in rows.sort_values("question_id").groupby("seed", dropna=False):
                 merged = table.merge(grades, on="question_id", validate="one_to_one")
                 if len(merged) < LEAST_ANSWERS:
                     continue
-                self.items.append(_Item(item.method, None if pd.isna(seed) else int(seed), merged))
+                self.items.append(_Item(method, None if pd.isna(seed) else int(seed), merged))
 
         if not self.items:
             raise expected(

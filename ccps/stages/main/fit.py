@@ -10,8 +10,9 @@ import torch
 from omegaconf import OmegaConf
 
 from ccps.core.artifacts import ROWS, Artifact, with_reasons
-from ccps.methods import Fitted, TrainedMethod, TrainingAnswers, TrainingSettings
-from ccps.methods.base import ALL_SEEDS, ALL_SEEDS_IN_WORDS
+from ccps.methods import Fitted, Method, TrainedMethod, TrainingAnswers, TrainingSettings
+from ccps.methods.base import ALL_SEEDS, ALL_SEEDS_IN_WORDS, Base
+from ccps.methods.calibrated import Untrained
 from ccps.pipeline.stage import Stage, Work
 from ccps.probes import ONE_P, Reporting, is_collapsed, spread
 from ccps.stages.main.graded import graded_answers
@@ -22,6 +23,20 @@ COLLAPSED, REFITTED = "collapsed", "refitted"
 
 _NO_SEED = "null"
 """How JSON writes None where it is a name."""
+
+
+class BaseArtifacts(NamedTuple):
+    """A method that another is built on.
+
+    Attributes:
+        method: which.
+        fitted: of the fit stage; None if it learns nothing.
+        out_of_fold: of the out-of-fold stage; None if it learns nothing.
+    """
+
+    method: Method | TrainedMethod
+    fitted: Artifact | None = None
+    out_of_fold: Artifact | None = None
 
 
 class _Trained(NamedTuple):
@@ -51,6 +66,7 @@ class FitStage(Stage):
         model: str,
         settings: TrainingSettings,
         seeds: Sequence[int],
+        bases: Sequence[BaseArtifacts] = (),
     ) -> None:
         super().__init__()
         self.method = method
@@ -61,6 +77,7 @@ class FitStage(Stage):
         self.seeds: list[int | None] = list(seeds) if method.is_seeded else [None]
         self.parts: list[int | None] = [*([ALL_SEEDS] if method.averages(settings) else []), *self.seeds]
         """What is learnt: from all seeds together, and from each."""
+        self.bases = list(bases)
 
     @property
     def title(self) -> str:
@@ -69,15 +86,9 @@ class FitStage(Stage):
         return f"{self.model}, {self.train_side.format}, {self.method.name}, {often}"
 
     def inputs(self) -> Mapping[str, Any]:
-        """What the method reads, grades, recipe and seeds."""
-        recipe = self.method.recipe(self.settings)
-        return {
-            "method": [self.method.name, self.method.version],
-            "evidence": self.train_side.evidence(self.method, for_training=True),
-            "grades": self.train_side.labels,
-            "recipe": OmegaConf.to_container(OmegaConf.structured(recipe), enum_to_str=True),
-            "seeds": self.seeds,
-        }
+        """What the method reads, grades, recipe and seeds; and what it is built on, if anything."""
+        learning = learning_inputs(self.method, self.train_side, self.settings, self.bases)
+        return {**learning, "seeds": self.seeds}
 
     def reads(self) -> Sequence[Artifact]:
         """Features too, of a method that does not look at them: they say which answers have a token."""
@@ -89,8 +100,7 @@ class FitStage(Stage):
 
     def step(self, content: None) -> list[_Trained]:
         """Train."""
-        answers = graded_answers(self.train_side, self.method, self.head, for_training=True)
-        known = TrainingAnswers(answers.evidence, answers.correct, answers.question_ids)
+        known = training_answers(self.train_side, self.method, self.head, self.bases)
         prefix = f"fit/{self.model}/{self.train_side.format}/{self.method.name}"
         reporting = Reporting(self.trainer.logger, prefix, on_progress=self.progress_within)
         with torch.enable_grad():  # the surrounding pass over the stage's work is a prediction
@@ -120,6 +130,61 @@ class FitStage(Stage):
         fitted = self.method.load(shard / _folder(self.parts[0]))
         dead = {f"{_who(seed)} {ONE_P}": 1 for seed in _collapsed(_read_spreads(shard / SPREADS))}
         return with_reasons({"parameters": fitted.parameters, **fitted.summary(), COLLAPSED: dead})
+
+
+def learning_inputs(
+    method: TrainedMethod, train: Side, settings: TrainingSettings, bases: Sequence[BaseArtifacts]
+) -> dict[str, Any]:
+    """What decides what a method learns, but for seeds: the method, what it reads and is built on, grades, recipe."""
+    built_on = [[base.method.name, base.method.version, base.fitted, base.out_of_fold] for base in bases]
+    return {
+        "method": [method.name, method.version],
+        "evidence": train.evidence(method, for_training=True),
+        "grades": train.labels,
+        "recipe": OmegaConf.to_container(OmegaConf.structured(method.recipe(settings)), enum_to_str=True),
+        **({"bases": built_on} if bases else {}),
+    }
+
+
+def training_answers(
+    train: Side, method: Method | TrainedMethod, head: Artifact, bases: Sequence[BaseArtifacts] = ()
+) -> TrainingAnswers:
+    """What a method is trained on, with what those that it is built on say, unless they have collapsed."""
+    answers = graded_answers(train, method, head, for_training=True)
+    found = {}
+    for base in bases:
+        if isinstance(base.method, Method):
+            found[base.method.name] = Base(base.method.p_correct(answers.evidence), Untrained(base.method))
+            continue
+        assert base.fitted is not None
+        assert base.out_of_fold is not None
+        taken = taken_along(base.method, base.fitted)
+        if taken is not None:
+            rows = base.out_of_fold.rows().to_pandas().set_index("question_id")["p_correct"]
+            found[base.method.name] = Base(rows.reindex(answers.question_ids).to_numpy(), taken.fitted)
+    return TrainingAnswers(answers.evidence, answers.correct, answers.question_ids, found)
+
+
+class TakenAlong(NamedTuple):
+    """What is taken along of a complete fit artifact.
+
+    Attributes:
+        fitted: what was learnt.
+        seed: from which seed, or `ALL_SEEDS`; None where the method has none.
+        spread: standard deviation of P(correct) over the training answers.
+    """
+
+    fitted: Fitted
+    seed: int | None
+    spread: float
+
+
+def taken_along(method: TrainedMethod, fitted: Artifact) -> TakenAlong | None:
+    """What was learnt from all seeds together, or from the first that is alive; None where all have collapsed."""
+    alive = living_seeds(fitted)
+    if not alive:
+        return None
+    return TakenAlong(method.load(seed_folder(fitted, alive[0])), alive[0], spreads(fitted)[alive[0]])
 
 
 def seed_folder(fitted: Artifact, seed: int | None) -> Path:

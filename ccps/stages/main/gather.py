@@ -6,7 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from ccps.analysis.data import AGREEMENT_COLUMNS, CURVE_COLUMNS, DISAGREEMENT_COLUMNS, SHIFT_SCORE_COLUMNS
+from ccps.analysis.data import (
+    AGREEMENT_COLUMNS,
+    CHOICE_COLUMNS,
+    CURVE_COLUMNS,
+    DISAGREEMENT_COLUMNS,
+    SHIFT_SCORE_COLUMNS,
+)
 from ccps.analysis.records import SHARED_COLUMNS, Audit, Example, Importance
 from ccps.data.records import Question
 from ccps.metrics import agreement
@@ -14,6 +20,7 @@ from ccps.metrics.aggregates import Aggregate
 from ccps.pipeline.stage import total_cost
 from ccps.settings.evaluation import EvaluationConfig
 from ccps.stages.main.audit import IMPORTANCE, SHAP, TRANSFER
+from ccps.stages.main.choose import newly_scored
 from ccps.stages.main.evaluate import leading_of
 from ccps.stages.main.questions import Overlap
 from ccps.stages.main.runs import OWN, REFERENCE, ModelRun, Side, all_tests
@@ -26,7 +33,8 @@ def results(runs: Sequence[ModelRun], *, leading: bool) -> pd.DataFrame:
     """Evaluation rows that lead, or all others, with the reason where a value is missing."""
     tables = []
     for run, test in all_tests(runs):
-        rows = test.evaluation.rows().to_pandas()
+        parts = [part.rows().to_pandas() for part in test.evaluations]
+        rows = pd.concat([part for part in parts if len(part)], ignore_index=True)
         rows = rows[rows["leads"] == leading].assign(
             model=run.model, benchmark=test.side.label, format=test.side.format
         )
@@ -46,10 +54,19 @@ def scores(runs: Sequence[ModelRun]) -> pd.DataFrame:
     tables = []
     for run, test in all_tests(runs):
         subjects = test.side.labels.rows().select(["question_id", "subject"]).to_pandas()
-        for item in test.scored:
-            table = item.scores.rows().to_pandas().merge(subjects, on="question_id")
-            tables.append(table.assign(model=run.model, benchmark=test.side.label, method=item.method))
+        chosen = None if test.choice is None else newly_scored(test.scored, test.choice)
+        scored = [(item.method, item.scores.rows().to_pandas()) for item in test.scored]
+        for method, rows in [*scored, *([chosen] if chosen else [])]:
+            table = rows.merge(subjects, on="question_id")
+            tables.append(table.assign(model=run.model, benchmark=test.side.label, method=method))
     return pd.concat([table.astype({"seed": "Int64"}) for table in tables], ignore_index=True)
+
+
+def choice(runs: Sequence[ModelRun]) -> pd.DataFrame:
+    """Which confidence is best taken along, of every model and format."""
+    tables = [made.rows().to_pandas() for run in runs for made in run.choices.values()]
+    columns = list(CHOICE_COLUMNS)
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
 def costs(runs: Sequence[ModelRun], reused: Collection[Path]) -> pd.DataFrame:

@@ -62,6 +62,7 @@ def graded_answers(
         needs={
             need: NEEDS.find(need).read(Source(side.answers, head, side.needs.get(need)), ids)
             for need in sorted(method.reads(for_training=for_training))
+            if side.format in NEEDS.find(need).formats
         },
     )
     left_out = {reason: number for reason, number in left_out.items() if number}

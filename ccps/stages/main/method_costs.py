@@ -9,8 +9,8 @@ from ccps.methods import Method, TrainedMethod, find_method
 from ccps.needs.base import NEEDS
 from ccps.pipeline.stage import total_cost
 from ccps.settings.method import MethodConfig
-from ccps.stages.main.evaluate import LEAST_ANSWERS, MethodScores
-from ccps.stages.main.runs import ModelRun, Side, all_tests
+from ccps.stages.main.evaluate import LEAST_ANSWERS
+from ccps.stages.main.runs import MethodScores, ModelRun, Side, all_tests
 
 
 def method_costs(runs: Sequence[ModelRun], methods: Sequence[MethodConfig]) -> pd.DataFrame:

@@ -7,8 +7,8 @@ from typing import Any
 from ccps.core.artifacts import Artifact
 from ccps.core.console import say, show
 from ccps.llm import find_model
-from ccps.methods import TrainedMethod, TrainingSettings, find_method
-from ccps.needs.base import AnsweredQuestions
+from ccps.methods import METHODS, Method, TrainedMethod, TrainingSettings, find_method
+from ccps.needs.base import AnsweredQuestions, is_portable
 from ccps.pipeline.job import Job, asked_of
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.provenance import provenance
@@ -17,12 +17,15 @@ from ccps.pipeline.stage import Run
 from ccps.settings.experiment import STAGES, Config
 from ccps.stages.main.answering import Answering
 from ccps.stages.main.audit import AuditStage
-from ccps.stages.main.evaluate import EvaluateStage, MethodScores
+from ccps.stages.main.choose import ChooseStage, candidates_of
+from ccps.stages.main.evaluate import EvaluateStage
+from ccps.stages.main.evaluate_chosen import EvaluateChosenStage
 from ccps.stages.main.extract import ExtractStage
-from ccps.stages.main.fit import FitStage
+from ccps.stages.main.fit import BaseArtifacts, FitStage
+from ccps.stages.main.out_of_fold import OutOfFoldStage
 from ccps.stages.main.questions import AllQuestions, all_questions
 from ccps.stages.main.report import ReportStage
-from ccps.stages.main.runs import REFERENCE, ModelAnswers, ModelRun, Side, Tested
+from ccps.stages.main.runs import REFERENCE, MethodScores, ModelAnswers, ModelRun, Side, Tested
 from ccps.stages.main.score import ScoreStage
 from ccps.stages.main.scorers import save_scorers
 from ccps.stages.main.shifts import ShiftsStage
@@ -71,7 +74,7 @@ class Pipeline:
         with publishing(output) as folder:
             copy_report(report, folder)
             for run in runs:
-                save_scorers(run, list(self.config.method.values()), self.config, folder / "scorers" / run.model)
+                save_scorers(run, self.config, folder / "scorers" / run.model)
         show((output / "claims.txt").read_text(encoding="utf-8"))
         say("output", self.config.experiment, f"open {output / 'report.html'}", state="written")
 
@@ -88,16 +91,19 @@ class Pipeline:
         head = answers.head
         trains = {form: self._side(answers, one) for form, one in answers.trains.items()}
         tests = {label: self._side(answers, one) for label, one in answers.tests.items()}
-        trained = {form: self._train(name, side, head) for form, side in trains.items()}
+        learnt = {form: self._train(name, side, head) for form, side in trains.items()}
+        trained = {form: fitted for form, (fitted, _) in learnt.items()}
+        out_of_fold = {form: found for form, (_, found) in learnt.items()}
+        choices = self._choose(name, trains, head, trained, out_of_fold)
         scored = {label: self._scores(side, name, head, trained.get(side.format, {})) for label, side in tests.items()}
-        tested = [self._judge(side, scored[label], name) for label, side in tests.items()]
+        tested = [self._judge(side, scored[label], name, choices.get(side.format)) for label, side in tests.items()]
         audits = {
             form: self._audit(answers, train, list(tests.values()), trained[form])
             for form, train in trains.items()
-            if REFERENCE in trained[form]
+            if REFERENCE in {method.name for method in self.methods}
         }
         shifts = {form: self._shifts(train, answers) for form, train in trains.items() if self.config.audit.shifts}
-        return ModelRun(answers, trains, trained, tested, audits, shifts)
+        return ModelRun(answers, trains, trained, out_of_fold, choices, tested, audits, shifts)
 
     def _side(self, answers: ModelAnswers, answered: AnsweredQuestions) -> Side:
         """Some of a model's answers with their features along every direction that a method reads."""
@@ -120,14 +126,55 @@ class Pipeline:
             getattr(config.paper_probe, form),
         )
 
-    def _train(self, model: str, train: Side, head: Artifact) -> dict[str, Artifact]:
-        """Every trained method, from all seeds."""
-        settings = self.training_settings(train.format)
-        return {
-            method.name: self.job.add(FitStage(method, train, head, model, settings, self.config.seeds[: config.seeds]))
-            for method, config in zip(self.methods, self.config.method.values(), strict=True)
-            if isinstance(method, TrainedMethod) and train.format in method.formats
+    def _to_train(self, form: str) -> dict[TrainedMethod, Sequence[int]]:
+        """Every method that is trained on a format, with its seeds; those that others are built on before these."""
+        chosen = dict(zip(self.methods, self.config.method.values(), strict=True))
+        asked = {
+            method: self.config.seeds[: config.seeds]
+            for method, config in chosen.items()
+            if isinstance(method, TrainedMethod)
         }
+        below = _bases(*asked)
+        bases = {base: asked.get(base, self.config.seeds) for base in below if isinstance(base, TrainedMethod)}
+        return {method: seeds for method, seeds in {**bases, **asked}.items() if form in method.formats}
+
+    def _train(self, model: str, train: Side, head: Artifact) -> tuple[dict[str, Artifact], dict[str, Artifact]]:
+        """Every trained method, from all seeds; and those that can be taken along, out of fold."""
+        settings = self.training_settings(train.format)
+        fitted, out_of_fold = dict[str, Artifact](), dict[str, Artifact]()
+        for method, seeds in self._to_train(train.format).items():
+            bases = [
+                BaseArtifacts(base, fitted.get(base.name), out_of_fold.get(base.name))
+                for base in _bases(method)
+                if train.format in base.formats
+            ]
+            fitted[method.name] = self.job.add(FitStage(method, train, head, model, settings, seeds, bases))
+            if is_portable(method):
+                stage = OutOfFoldStage(method, train, head, model, settings, seeds, bases)
+                out_of_fold[method.name] = self.job.add(stage)
+        return fitted, out_of_fold
+
+    def _choose(
+        self,
+        model: str,
+        trains: Mapping[str, Side],
+        head: Artifact,
+        trained: Mapping[str, Mapping[str, Artifact]],
+        out_of_fold: Mapping[str, Mapping[str, Artifact]],
+    ) -> dict[str, Artifact]:
+        """The best of the methods that can be taken along, by format; nothing where there is none, or nobody asks."""
+        chosen = dict(zip(self.methods, self.config.method.values(), strict=True))
+        choices = {}
+        for form, train in trains.items():
+            portable = [config for method, config in chosen.items() if is_portable(method) and form in method.formats]
+            if not portable:
+                continue
+            candidates = candidates_of(portable, trained[form], out_of_fold[form])
+            settings = self.training_settings(form)
+            stage = ChooseStage(candidates, train, head, model, settings, self.config.evaluation)
+            if self.job.asks(ChooseStage) or stage.artifact(self.job.run_settings).complete:
+                choices[form] = self.job.add(stage)
+        return choices
 
     def _scores(self, side: Side, model: str, head: Artifact, trained: Mapping[str, Artifact]) -> list[MethodScores]:
         return [
@@ -136,9 +183,12 @@ class Pipeline:
             if side.format in method.formats
         ]
 
-    def _judge(self, side: Side, scored: list[MethodScores], model: str) -> Tested:
+    def _judge(self, side: Side, scored: list[MethodScores], model: str, choice: Artifact | None) -> Tested:
         where = f"{side.label}, {model}"
-        return Tested(side, scored, self.job.add(EvaluateStage(scored, side.labels, where, self.config.evaluation)))
+        rows = scored, side.labels, where, self.config.evaluation
+        evaluation = self.job.add(EvaluateStage(*rows))
+        chosen = self.job.add(EvaluateChosenStage(*rows, choice)) if choice else None
+        return Tested(side, scored, evaluation, choice, chosen)
 
     def _audit(
         self, answers: ModelAnswers, train: Side, tests: Sequence[Side], trained: Mapping[str, Artifact]
@@ -161,6 +211,11 @@ class Pipeline:
         methods = [method for method in self.methods if train.format in method.formats]
         settings = self.training_settings(train.format)
         return self.job.add(ShiftsStage(methods, train, answers.head, answers.model, settings, self.config.seeds))
+
+
+def _bases(*methods: TrainedMethod) -> list[Method | TrainedMethod]:
+    """What some methods are built on, each once."""
+    return [METHODS.find(name) for name in dict.fromkeys(name for method in methods for name in method.bases)]
 
 
 def run_experiment(config: Config, settings: Mapping[str, Any], run: Run) -> Path | None:

@@ -17,6 +17,7 @@ from ccps.pipeline.stage import Stage, Work
 from ccps.report.main.write import write_report
 from ccps.settings.experiment import Config
 from ccps.stages.main import gather
+from ccps.stages.main.choose import CALIBRATOR
 from ccps.stages.main.counts import count_all
 from ccps.stages.main.evaluate import LEAST_ANSWERS
 from ccps.stages.main.method_costs import method_costs
@@ -72,7 +73,8 @@ class ReportStage(Stage):
         convention = self.config.evaluation.convention
         chosen = [find_method(method.name, method.calibrator) for method in self.config.method.values()]
         methods = [method.name for method in chosen]
-        labels = {method.name: method.label for method in [*METHODS.values(), *chosen]}
+        taken_along = [find_method(one.name, CALIBRATOR) for one in self.config.method.values() if not one.calibrator]
+        labels = {method.name: method.label for method in [*METHODS.values(), *taken_along, *chosen]}
         results, single_seeds = apart(gather.results(self.runs, leading=True))
         return ReportData(
             title=f"CCPS · {self.config.experiment}",
@@ -112,6 +114,7 @@ class ReportStage(Stage):
             mode=self._modes(),
             level=self.config.evaluation.level,
             curves=gather.curves(self.runs),
+            choice=gather.choice(self.runs),
             examples=gather.examples(self.runs),
             claims=parse_claims(self.config.claims),
         )

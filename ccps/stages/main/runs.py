@@ -7,11 +7,22 @@ from typing import NamedTuple
 from ccps.core.artifacts import Artifact
 from ccps.methods import Method, TrainedMethod
 from ccps.needs.base import AnsweredQuestions
-from ccps.stages.main.evaluate import MethodScores
 
 REFERENCE, OWN, CHANCE = "ccps", "answer_probability", "ccps_shuffled"
 UNTRAINED = {"mc": ("option_probability", "answer_probability"), "oe": ("sequence_probability",)}
 """What a trained method of each format has to be better than; the first of them that is run."""
+
+
+class MethodScores(NamedTuple):
+    """The scores of one method.
+
+    Attributes:
+        method: its name.
+        scores: the score artifact, which holds all seeds.
+    """
+
+    method: str
+    scores: Artifact
 
 
 class Count(NamedTuple):
@@ -73,11 +84,26 @@ class ModelAnswers(NamedTuple):
 
 
 class Tested(NamedTuple):
-    """One model on one test benchmark."""
+    """One model on one test benchmark.
+
+    Attributes:
+        side: its answers.
+        scored: by each method.
+        evaluation: of these.
+        choice: artifact of the choose stage for this format; None where it was not asked for, or had no candidate.
+        chosen: evaluation of what was chosen, where it is none of the methods that were scored.
+    """
 
     side: Side
     scored: Sequence[MethodScores]
     evaluation: Artifact
+    choice: Artifact | None = None
+    chosen: Artifact | None = None
+
+    @property
+    def evaluations(self) -> list[Artifact]:
+        """Of all methods that the report has."""
+        return [self.evaluation, *([self.chosen] if self.chosen else [])]
 
 
 class ModelRun(NamedTuple):
@@ -86,7 +112,9 @@ class ModelRun(NamedTuple):
     Attributes:
         answers: what it answered.
         trains: training questions by format.
-        trained: artifacts of the fit stage, by format and method.
+        trained: artifacts of the fit stage, by format and method; those that a method is built on are among them.
+        out_of_fold: of the out-of-fold stage, likewise.
+        choices: of the choose stage, by format, if it was asked for or is there.
         tested: by benchmark.
         audits: artifacts of the audit stage, by format.
         shifts: artifacts of the shifts stage, by format.
@@ -95,6 +123,8 @@ class ModelRun(NamedTuple):
     answers: ModelAnswers
     trains: Mapping[str, Side]
     trained: Mapping[str, Mapping[str, Artifact]]
+    out_of_fold: Mapping[str, Mapping[str, Artifact]]
+    choices: Mapping[str, Artifact]
     tested: Sequence[Tested]
     audits: Mapping[str, Artifact]
     shifts: Mapping[str, Artifact]
@@ -117,13 +147,16 @@ class ModelRun(NamedTuple):
         for side in self.all_sides:
             for artifact in side.artifacts():
                 yield side.label, artifact
-        for form, by_method in self.trained.items():
+        for form, by_method in [*self.trained.items(), *self.out_of_fold.items()]:
             for fitted in by_method.values():
                 yield train_label(form), fitted
+        for form, choice in self.choices.items():
+            yield train_label(form), choice
         for test in self.tested:
             for item in test.scored:
                 yield test.side.label, item.scores
-            yield test.side.label, test.evaluation
+            for evaluation in test.evaluations:
+                yield test.side.label, evaluation
         for part in (self.audits, self.shifts):
             for form, artifact in part.items():
                 yield train_label(form), artifact

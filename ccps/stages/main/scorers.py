@@ -1,11 +1,10 @@
 """The methods of an experiment as scorers that users load."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-from ccps.core.artifacts import Artifact
 from ccps.core.console import say
-from ccps.methods import Fitted, Method, find_method
+from ccps.methods import Method, TrainedMethod, find_method
 from ccps.methods.calibrated import Untrained
 from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
 from ccps.needs.base import is_portable
@@ -13,47 +12,61 @@ from ccps.probes import ONE_P
 from ccps.settings.experiment import Config
 from ccps.settings.method import MethodConfig
 from ccps.stages.main.answer import manner_of
-from ccps.stages.main.fit import living_seeds, seed_folder, spreads
+from ccps.stages.main.choose import CALIBRATOR, chosen_of, fitted_here
+from ccps.stages.main.fit import spreads, taken_along
 from ccps.stages.main.runs import REFERENCE, ModelRun
 
+BEST = "best"
+"""The folder of the method that was chosen."""
 
-def save_scorers(run: ModelRun, methods: Sequence[MethodConfig], config: Config, folder: Path) -> None:
+
+def save_scorers(run: ModelRun, config: Config, folder: Path) -> None:
     """Write every method that a scorer can compute, for each format into a folder of its own name.
 
     What was learnt is that of all seeds together, or of the first that is alive. Where the first seed gives one P for
-    every answer, and where all do, so that nothing is written, a line says so. The folder of a format holds CCPS.
+    every answer, and where all do, so that nothing is written, a line says so. Methods that learn nothing are written
+    as they are and, with the calibrator that the choose stage has fitted, under a further name. The folder `best`
+    holds the one that was chosen, the folder of a format itself CCPS.
     """
-    for form, by_method in run.trained.items():
-        for chosen in methods:
-            scorer = _scorer(run, form, chosen, by_method, config)
-            if scorer is not None:
-                name = find_method(chosen.name, chosen.calibrator).name
-                for own in [folder / form / name, *([folder / form] if name == REFERENCE else [])]:
-                    scorer.save(own)
+    for form in run.trains:
+        scorers = dict(_scorers(run, form, config))
+        for name, scorer in scorers.items():
+            scorer.save(folder / form / name)
+        if REFERENCE in scorers:
+            scorers[REFERENCE].save(folder / form)
+        chosen = chosen_of(run.choices[form]) if form in run.choices else None
+        if chosen is not None:
+            scorers[chosen].save(folder / form / BEST)
 
 
-def _scorer(
-    run: ModelRun, form: str, chosen: MethodConfig, trained: Mapping[str, Artifact], config: Config
-) -> StoredScorer | None:
-    """A method with what it has learnt from answers of a format; None if no scorer can compute it, or all is dead."""
-    method = find_method(chosen.name, chosen.calibrator)
-    if not is_portable(method):
-        return None
-    learnt: Fitted
-    spread = None
-    if isinstance(method, Method):
-        learnt = Untrained(method)
-    else:
-        fitted = trained[method.name]
-        alive, first = living_seeds(fitted), next(iter(spreads(fitted)))
-        where = f"{run.model}, {form}, {method.name}"
-        if not alive:
+def _scorers(run: ModelRun, form: str, config: Config) -> Iterator[tuple[str, StoredScorer]]:
+    """Every method that can be taken along with what it has learnt from answers of a format, by name."""
+    for chosen in config.method.values():
+        method = find_method(chosen.name, chosen.calibrator)
+        if not is_portable(method) or form not in method.formats:
+            continue
+        if isinstance(method, Method):
+            yield method.name, StoredScorer(Untrained(method), _settings(run, form, config, chosen))
+            calibrated = find_method(method.name, CALIBRATOR)
+            made = fitted_here(run.choices[form], calibrated.name) if form in run.choices else None
+            if made is not None and isinstance(calibrated, TrainedMethod):
+                settings = _settings(run, form, config, MethodConfig(chosen.name, CALIBRATOR))
+                yield calibrated.name, StoredScorer(calibrated.load(made), settings)
+            continue
+        fitted, where = run.trained[form][method.name], f"{run.model}, {form}, {method.name}"
+        taken, first = taken_along(method, fitted), next(iter(spreads(fitted)))
+        if taken is None:
             say("scorer", where, f"every seed gives {ONE_P}", state="not written")
-            return None
-        if alive[0] != first:
-            say("scorer", where, f"seed {first} gives {ONE_P}", state=f"that of seed {alive[0]}")
-        learnt, spread = method.load(seed_folder(fitted, alive[0])), spreads(fitted)[alive[0]]
-    settings = ScorerSettings(
+            continue
+        if taken.seed != first:
+            say("scorer", where, f"seed {first} gives {ONE_P}", state=f"that of seed {taken.seed}")
+        yield method.name, StoredScorer(taken.fitted, _settings(run, form, config, chosen, taken.spread))
+
+
+def _settings(
+    run: ModelRun, form: str, config: Config, chosen: MethodConfig, spread: float | None = None
+) -> ScorerSettings:
+    return ScorerSettings(
         model_name=run.model,
         model=config.model[run.model],
         fingerprint=run.trains[form].answers.inputs["model"],
@@ -65,4 +78,3 @@ def _scorer(
         calibrator=chosen.calibrator,
         spread=spread,
     )
-    return StoredScorer(learnt, settings)

@@ -111,7 +111,8 @@ class ShiftsStage(Stage):
             return known, method.p_correct(known.evidence)
         if method.bases:
             # Whoever is tested out of fold reads what its bases say, and no fit of theirs to all answers.
-            told = {name: self._tell(METHODS.find(name))[1] for name in method.bases}
+            bases = [METHODS.find(name) for name in method.bases]
+            told = {base.name: self._tell(base)[1] for base in bases if self.train_side.format in base.formats}
             known = known._replace(bases={name: Base(p, cast("Fitted", None)) for name, p in told.items()})
         folds = _folds(self._sources(known), known.correct)
         tested = folds >= 0

@@ -1,11 +1,14 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from sklearn.model_selection import train_test_split
 
 from ccps.core.errors import UserError
-from ccps.probes.split import check_labels, split_by_question
+from ccps.probes.split import check_labels, question_folds, split_by_question
 
 
 @given(st.lists(st.integers(1, 4), min_size=40, max_size=80), st.integers(0, 1000))
@@ -85,3 +88,26 @@ def test_labels_are_zero_or_one_and_complete() -> None:
         check_labels([1, 2], 2)
     with pytest.raises(UserError, match="Expected `labels` to be 3 values"):
         check_labels([1, 0], 3)
+
+
+@given(
+    labels=arrays(np.int64, st.integers(8, 60), elements=st.integers(0, 1)),
+    folds=st.integers(2, 6),
+    seed=st.integers(0, 3),
+)
+def test_folds_keep_questions_whole_and_both_labels_in_each(labels: Any, folds: int, seed: int) -> None:
+    ids = [f"q{number // 2}" for number in range(len(labels))]
+    question = np.arange(len(labels)) // 2
+    right = np.bincount(question, weights=labels) >= 0.5 * np.bincount(question)
+    fewest = min(right.sum(), (~right).sum())
+    if fewest < 2:
+        with pytest.raises(UserError, match="takes two of each kind"):
+            question_folds(labels, ids, folds, seed)
+        return
+    found = question_folds(labels, ids, folds, seed)
+    assert found.tolist() == question_folds(labels, ids, folds, seed).tolist()
+    assert set(found) == set(range(min(folds, fewest)))
+    for number in range(question.max() + 1):
+        assert len(set(found[question == number])) == 1
+    for fold in set(found):
+        assert set(right[question[found == fold]]) == {False, True}

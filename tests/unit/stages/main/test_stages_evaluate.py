@@ -10,7 +10,8 @@ from ccps.core.artifacts import ROWS, Artifact
 from ccps.metrics import CONTEST, CONVENTIONS, METRICS, evaluate
 from ccps.pipeline.stage import Run, run_stage
 from ccps.settings.evaluation import EvaluationConfig
-from ccps.stages.main.evaluate import EvaluateStage, MethodScores
+from ccps.stages.main.evaluate import EvaluateStage
+from ccps.stages.main.runs import MethodScores
 
 SUBJECTS = ("algebra", "botany", "cookery")
 CONFIG = EvaluationConfig(convention="ct", aggregate="macro", resamples=20)

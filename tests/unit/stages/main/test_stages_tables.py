@@ -28,7 +28,8 @@ from ccps.pipeline.stage import Run, run_stage
 from ccps.report.main.job import MAIN
 from ccps.report.main.write import write_report
 from ccps.settings.evaluation import EvaluationConfig
-from ccps.stages.main.evaluate import EvaluateStage, MethodScores
+from ccps.stages.main.evaluate import EvaluateStage
+from ccps.stages.main.runs import MethodScores
 
 FILES = Path(__file__).parents[3] / "data_files" / "report"
 FORMATS = {"boats": "mc", "birds": "oe"}

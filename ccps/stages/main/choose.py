@@ -1,0 +1,251 @@
+"""Choose the confidence that is best taken along, on training answers alone."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ccps.analysis.data import CHOICE_COLUMNS
+from ccps.calibrators import Calibrator
+from ccps.core.artifacts import ROWS, Artifact, with_reasons
+from ccps.core.errors import UserError
+from ccps.methods import Fitted, Method, TrainedMethod, TrainingSettings, find_method
+from ccps.metrics.inputs import FloatArray
+from ccps.metrics.resampling import drawn_counts, percentile_ends
+from ccps.pipeline.stage import Stage, Work
+from ccps.probes import ONE_P, is_collapsed, spread
+from ccps.probes.reporting import SILENT
+from ccps.probes.split import question_folds
+from ccps.settings.evaluation import EvaluationConfig
+from ccps.settings.method import MethodConfig
+from ccps.stages.main.fit import living_seeds, training_answers
+from ccps.stages.main.out_of_fold import FOLD_SEED, FOLDS, REFUSED
+from ccps.stages.main.runs import MethodScores, Side
+
+CALIBRATOR = "platt"
+"""What a method that learns nothing gets where it is taken along: its raw score is no probability."""
+
+NOT_COMPARED = "not compared"
+WHY_NOT = "why_not"
+
+
+class Candidate(NamedTuple):
+    """A method that a scorer can compute.
+
+    Attributes:
+        config: which, with the calibrator that it is taken along with.
+        fitted: of the fit stage; None for a method that learns nothing and gets its calibrator here.
+        out_of_fold: of the out-of-fold stage; None likewise.
+    """
+
+    config: MethodConfig
+    fitted: Artifact | None = None
+    out_of_fold: Artifact | None = None
+
+    @property
+    def method(self) -> Method | TrainedMethod:
+        """With its calibrator."""
+        return find_method(self.config.name, self.config.calibrator)
+
+
+class _Judged(NamedTuple):
+    """P(correct) of a candidate for training answers that it has not learnt from, or why there is none.
+
+    Attributes:
+        name: of the candidate's method.
+        calibrator: its kind, or an empty text.
+        rows: columns question_id, fold, correct and p_correct.
+        why_not: why it is not compared.
+        calibrated: the method with a calibrator that was fitted here to all training answers.
+    """
+
+    name: str
+    calibrator: str
+    rows: pd.DataFrame
+    why_not: str = ""
+    calibrated: Fitted | None = None
+
+
+class ChooseStage(Stage):
+    """Rows of `CHOICE_COLUMNS`: the out-of-fold Brier score of every candidate, and which one is the least.
+
+    Nothing here looks at a test. Methods that learn are judged by fits without each fold of the training questions;
+    those that learn nothing get Platt's map, fitted likewise without the fold. The candidate with the smallest mean is
+    chosen, of equal ones the first of the configuration: any other rule gives away Brier score on average. One that
+    is silent about some answer, or has collapsed, is not compared. Beside the rows lies, for each method that learns
+    nothing, its calibrator fitted to all training answers, in a folder of the name of both.
+    """
+
+    name = "choose"
+    unit = "methods"
+
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        train: Side,
+        head: Artifact,
+        model: str,
+        settings: TrainingSettings,
+        config: EvaluationConfig,
+    ) -> None:
+        super().__init__()
+        self.candidates = list(candidates)
+        self.train_side = train
+        self.head = head
+        self.model = model
+        self.settings = settings
+        self.config = config
+
+    @property
+    def title(self) -> str:
+        """For which model and format."""
+        return f"{self.model}, {self.train_side.format}"
+
+    def inputs(self) -> Mapping[str, Any]:
+        """What each candidate has learnt and said out of fold; grades, folds and resampling."""
+        return {
+            "candidates": [
+                [
+                    one.method.name,
+                    one.method.version,
+                    one.fitted,
+                    one.out_of_fold,
+                    self.train_side.evidence(one.method, for_training=True),
+                ]
+                for one in self.candidates
+            ],
+            "grades": self.train_side.labels,
+            "folds": [FOLDS, FOLD_SEED],
+            "resamples": self.config.resamples,
+            "level": self.config.level,
+            "seed": self.config.seed,
+        }
+
+    def reads(self) -> Sequence[Artifact]:
+        """Features too, of methods that do not look at them: they say which answers have a token."""
+        return [*super().reads(), *(self.train_side.features[one.method.direction] for one in self.candidates)]
+
+    def plan(self) -> Sequence[Sequence[Work]]:
+        """A step for each candidate; all in one shard."""
+        return [[Work(number) for number in range(len(self.candidates))]]
+
+    def step(self, content: int) -> _Judged:
+        """Judge one candidate."""
+        one = self.candidates[content]
+        name, calibrator = one.method.name, one.config.calibrator or ""
+        if one.fitted is None or one.out_of_fold is None:
+            return self._calibrate(one.method, calibrator)
+        rows = one.out_of_fold.rows().to_pandas()
+        if not living_seeds(one.fitted):
+            return _Judged(name, calibrator, rows, ONE_P)
+        return _Judged(name, calibrator, rows, one.out_of_fold.summary.get(REFUSED, ""))
+
+    def _calibrate(self, method: Method | TrainedMethod, calibrator: str) -> _Judged:
+        assert isinstance(method, TrainedMethod)
+        known = training_answers(self.train_side, method, self.head)
+        rows = pd.DataFrame({"question_id": known.question_ids, "fold": -1, "correct": known.correct})
+        try:
+            folds = question_folds(known.correct.astype(np.int64), known.question_ids, FOLDS, FOLD_SEED)
+            p = method.out_of_fold(known, folds, self.settings, [0], SILENT)[0]
+            (calibrated,) = method.fit(known, self.settings, [0], SILENT)
+        except UserError as error:
+            return _Judged(method.name, calibrator, rows.assign(p_correct=np.nan), str(error))
+        why_not = ONE_P if is_collapsed(spread(calibrated.p_correct(known.evidence))) else ""
+        return _Judged(method.name, calibrator, rows.assign(fold=folds, p_correct=p), why_not, calibrated)
+
+    def save_shard(self, outputs: list[_Judged], folder: Path) -> Mapping[str, float]:
+        """Write the comparison, and the calibrators that were fitted here."""
+        for one in outputs:
+            if one.calibrated is not None:
+                one.calibrated.save(folder / one.name)
+        table = compare(outputs, self.config).assign(model=self.model, format=self.train_side.format)
+        table[[*CHOICE_COLUMNS, WHY_NOT]].to_parquet(folder / ROWS, index=False)
+        return {"n": len(table)}
+
+    def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
+        """The one that is chosen, and why others were not compared."""
+        rows = artifact.written_rows().to_pandas()
+        reasons = {f"{row.method}: {row.why_not}": 1 for row in rows.itertuples() if row.why_not}
+        best = rows[rows["chosen"]]
+        found = {"chosen": best["method"].item(), "brier": best["brier"].item()} if len(best) else {"chosen": "none"}
+        return with_reasons({"candidates": len(rows), **found, NOT_COMPARED: reasons})
+
+
+def compare(judged: Sequence[_Judged], config: EvaluationConfig) -> pd.DataFrame:
+    """Mean squared error of each candidate with its percentile interval over the questions, and which is the least."""
+    most = max(int(np.isfinite(one.rows["p_correct"]).sum()) for one in judged)
+    records = []
+    for one in judged:
+        known = one.rows.dropna(subset="p_correct").sort_values("question_id")
+        silent = "" if len(known) == most else f"it says nothing of {most - len(known)} answers"
+        why_not = one.why_not or silent
+        errors = ((known["p_correct"] - known["correct"]) ** 2).to_numpy()
+        brier, low, high = _mean(errors, config) if not why_not else (np.nan, np.nan, np.nan)
+        folds = int(known["fold"].max() + 1) if len(known) else 0
+        records.append((one.name, one.calibrator, brier, low, high, len(known), folds, why_not))
+    columns = ["method", "calibrator", "brier", "brier_low", "brier_high", "n", "folds", WHY_NOT]
+    table = pd.DataFrame(records, columns=columns)
+    chosen: npt.NDArray[np.bool_] = np.zeros(len(table), dtype=np.bool_)
+    if table["brier"].notna().any():
+        chosen[int(np.nanargmin(table["brier"].to_numpy(dtype=np.float64)))] = True
+    return table.assign(chosen=chosen)
+
+
+def _mean(errors: FloatArray, config: EvaluationConfig) -> tuple[float, float, float]:
+    weights = drawn_counts(np.random.default_rng(config.seed), config.resamples, len(errors))
+    return float(errors.mean()), *percentile_ends(weights @ errors / len(errors), config.level)
+
+
+def candidates_of(
+    methods: Sequence[MethodConfig], trained: Mapping[str, Artifact], out_of_fold: Mapping[str, Artifact]
+) -> list[Candidate]:
+    """The candidates among the methods of a run, which a scorer can compute.
+
+    Args:
+        methods: of the run.
+        trained: artifacts of the fit stage, by method.
+        out_of_fold: of the out-of-fold stage, by method.
+    """
+    names = {find_method(one.name, one.calibrator).name for one in methods}
+    found = []
+    for config in methods:
+        method = find_method(config.name, config.calibrator)
+        if isinstance(method, TrainedMethod):
+            found.append(Candidate(config, trained[method.name], out_of_fold[method.name]))
+        elif find_method(config.name, CALIBRATOR).name not in names:
+            found.append(Candidate(MethodConfig(config.name, CALIBRATOR)))
+    return found
+
+
+def chosen_of(choice: Artifact) -> str | None:
+    """Name of the method that a complete choose artifact has chosen; None where nothing could be compared."""
+    rows = choice.rows().to_pandas()
+    best = rows.loc[rows["chosen"], "method"]
+    return str(best.item()) if len(best) else None
+
+
+def newly_scored(scored: Sequence[MethodScores], choice: Artifact) -> tuple[str, pd.DataFrame] | None:
+    """What was chosen with its scores, if it is none of the methods that were scored, but one of them calibrated.
+
+    Args:
+        scored: of complete score artifacts.
+        choice: a complete choose artifact.
+    """
+    scores = {item.method: item.scores for item in scored}
+    name = chosen_of(choice)
+    folder = None if name is None or name in scores else fitted_here(choice, name)
+    if name is None or folder is None:
+        return None
+    rows = scores[name.removesuffix(f"_{CALIBRATOR}")].rows().to_pandas()
+    if rows.empty:
+        return None
+    return name, rows.assign(p_correct=Calibrator.load(folder).predict(rows["p_correct"]))
+
+
+def fitted_here(choice: Artifact, name: str) -> Path | None:
+    """The folder of a method whose calibrator was fitted by the choose stage; None if it was not."""
+    folders = {choice.path(file).parent for file in choice.files() if file.startswith(f"{name}/")}
+    return min(folders, key=lambda folder: len(folder.parts)) if folders else None
