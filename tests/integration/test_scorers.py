@@ -18,9 +18,12 @@ from ccps.probes import LogisticRecipe
 from ccps.stages.main.checks import to_config
 from ccps.stages.main.questions import all_questions
 
-PORTABLE = ["ccps", "stack", "stack_full", "p_ik", "saplma_m", "p_true", "lts", "answer_probability", "entropy"]
+PORTABLE = [
+    *["ccps", "ccps_logistic", "middle_logistic", "stack", "stack_full", "p_ik", "saplma_m", "p_true", "lts"],
+    *["answer_probability", "entropy", "option_probability", "option_radius"],
+]
 OTHERS = ["self_consistency", "ccps_shuffled"]
-UNTRAINED = ["p_true", "answer_probability", "entropy"]
+UNTRAINED = ["p_true", "answer_probability", "entropy", "option_probability", "option_radius"]
 
 
 @pytest.fixture(scope="module")

@@ -67,12 +67,17 @@ def save(artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch) -> l
     run: Any = SimpleNamespace(
         model="tiny",
         trained={"mc": {"ccps": artifact}},
+        choices={},
         trains={"mc": SimpleNamespace(answers=SimpleNamespace(inputs={"model": "fingerprint"}))},
     )
     config: Any = SimpleNamespace(
-        seeds=[23, 24], model={"tiny": model}, perturbation=SimpleNamespace(radius=20.0, steps=5), answering=None
+        method={"ccps": MethodConfig("ccps")},
+        seeds=[23, 24],
+        model={"tiny": model},
+        perturbation=SimpleNamespace(radius=20.0, steps=5),
+        answering=None,
     )
-    scorers.save_scorers(run, [MethodConfig("ccps")], config, folder)
+    scorers.save_scorers(run, config, folder)
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
