@@ -26,9 +26,9 @@ REFUSED = "cannot be fitted to a part of the answers"
 class OutOfFoldStage(Stage):
     """Rows of question id, fold, P(correct) by a fit to the other folds, and `correct`: one for each training answer.
 
-    The method is fitted as it is taken along: from all seeds if these are averaged, else from the first. Folds are made
-    of whole questions, stratified by whether they were answered right, and the same for all methods. Where a fold leaves
-    too little to learn from, P is missing in all rows, and the line of the stage says why.
+    The method is fitted as it is taken along: from all seeds if these are averaged, else from the first. Folds are
+    made of whole questions, stratified by whether they were answered right, and the same for all methods. Where a fold
+    leaves too little to learn from, P is missing in all rows, and the line of the stage says why.
     """
 
     name = "out_of_fold"
