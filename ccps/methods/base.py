@@ -144,6 +144,8 @@ class Described:
     """Whether it reads the features."""
     is_control: ClassVar[bool] = False
     """Whether it shows what chance or a part of a method would give, and is not to be used."""
+    is_light: ClassVar[bool] = True
+    """Whether it is small enough to be fitted again without each fold, and to be taken along."""
     takes: ClassVar[str] = ""
     """What it takes that a small machine may not have, in words, for a report that says why it was left out."""
 

@@ -227,6 +227,7 @@ def calibrated(method: Method | TrainedMethod, kind: str, held_out: float = HELD
         is_seeded = method.is_seeded if isinstance(method, TrainedMethod) else False
         reads_features = method.reads_features
         is_control = method.is_control
+        is_light = method.is_light
         takes = method.takes
 
     return Wrapped(method, Kind(kind), held_out)

@@ -104,6 +104,7 @@ class LitCab(TrainedMethod):
     source = "probability of the answer under head and a trained linear layer (arXiv 2310.19208)"
     needs = frozenset({"answer_states"})
     training_needs = frozenset({"references"})
+    is_light = False
     takes = (
         "a layer as large as the head of the language model for each seed: an hour and a gigabyte at 1.5B parameters"
     )

@@ -166,5 +166,9 @@ def register(need: type[N]) -> type[N]:
 
 
 def is_portable(method: Method | TrainedMethod) -> bool:
-    """Whether a scorer can compute all that a method reads: from one pass over question and answer, nothing sampled."""
-    return not method.is_control and all(need in NEEDS and NEEDS[need].is_portable for need in method.reads())
+    """Whether a method can be taken along: it reads what one pass over question and answer gives, nothing sampled."""
+    return (
+        method.is_light
+        and not method.is_control
+        and all(need in NEEDS and NEEDS[need].is_portable for need in method.reads())
+    )
