@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ccps.calibrators import Calibrator, Kind, fit_calibrator
 from ccps.core.errors import expected
 from ccps.core.stored import read_json, write_json
 from ccps.methods.base import Fitted, Method, TrainedMethod, TrainingAnswers, TrainingSettings, no_curve
-from ccps.methods.evidence import Evidence, FloatArray
+from ccps.methods.evidence import Evidence, FloatArray, Index
 from ccps.probes import Reporting
 from ccps.probes.split import split_by_question
 
@@ -178,6 +179,27 @@ class Calibrated(TrainedMethod):
         """Whether the method does; what it makes of all seeds has a calibrator of its own then."""
         return isinstance(self.method, TrainedMethod) and self.method.averages(settings)
 
+    def out_of_fold(
+        self,
+        answers: TrainingAnswers,
+        folds: Index,
+        settings: TrainingSettings,
+        seeds: Sequence[int],
+        reporting: Reporting,
+    ) -> FloatArray:
+        """As of any method; what learns nothing is asked once, and only the calibrator fitted without each fold."""
+        if isinstance(self.method, TrainedMethod):
+            return super().out_of_fold(answers, folds, settings, seeds, reporting)
+        confidence = self.method.p_correct(answers.evidence)
+        p, known = np.full(len(folds), np.nan), np.isfinite(confidence)
+        self._check_known(known)
+        for fold in range(folds.max() + 1):
+            others, own = known & (folds != fold), known & (folds == fold)
+            calibrator = fit_calibrator(self.kind, confidence[others], answers.correct[others])
+            if own.any():
+                p[own] = calibrator.predict(confidence[own])
+        return np.tile(p, (len(seeds), 1))
+
     def load(self, folder: Path) -> Fitted:
         """Read method and calibrator."""
         method = Untrained(self.method) if isinstance(self.method, Method) else self.method.load(folder / METHOD)
@@ -188,6 +210,11 @@ class Calibrated(TrainedMethod):
     def _calibrate(self, fitted: Fitted, answers: TrainingAnswers) -> FittedCalibrated:
         confidence = fitted.p_correct(answers.evidence)
         known = np.isfinite(confidence)
+        self._check_known(known)
+        calibrator = fit_calibrator(self.kind, confidence[known], answers.correct[known])
+        return FittedCalibrated(fitted, calibrator, int(np.count_nonzero(~known)))
+
+    def _check_known(self, known: npt.NDArray[np.bool_]) -> None:
         if not known.any():
             raise expected(
                 f"P(correct) of `{self.method.name}`",
@@ -195,8 +222,6 @@ class Calibrated(TrainedMethod):
                 f"none for {len(known)}",
                 "Leave this method uncalibrated, or out.",
             )
-        calibrator = fit_calibrator(self.kind, confidence[known], answers.correct[known])
-        return FittedCalibrated(fitted, calibrator, int(np.count_nonzero(~known)))
 
 
 def calibrated(method: Method | TrainedMethod, kind: str, held_out: float = HELD_OUT) -> TrainedMethod:

@@ -153,7 +153,7 @@ class ChooseStage(Stage):
             (calibrated,) = method.fit(known, self.settings, [0], SILENT)
         except UserError as error:
             return _Judged(method.name, calibrator, rows.assign(p_correct=np.nan), str(error))
-        why_not = ONE_P if is_collapsed(spread(calibrated.p_correct(known.evidence))) else ""
+        why_not = ONE_P if is_collapsed(spread(p)) else ""
         return _Judged(method.name, calibrator, rows.assign(fold=folds, p_correct=p), why_not, calibrated)
 
     def save_shard(self, outputs: list[_Judged], folder: Path) -> Mapping[str, float]:

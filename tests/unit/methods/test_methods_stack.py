@@ -183,3 +183,14 @@ def test_parts_that_are_fitted_together_are_as_if_alone(
             (alone,) = method.fit(part, settings, [seed], SILENT)
             wanted = alone.p_correct(answers.evidence)
             np.testing.assert_allclose(fitted.p_correct(answers.evidence), wanted, atol=1e-5)
+
+
+def test_a_calibrator_out_of_fold_is_fitted_without_the_fold(
+    answers: TrainingAnswers, settings: TrainingSettings
+) -> None:
+    method = calibrated(METHODS["p_true"], "platt")
+    p = method.out_of_fold(answers, FOLDS, settings, [0], SILENT)[0]
+    for fold in range(5):
+        own, others = np.flatnonzero(fold == FOLDS), np.flatnonzero(fold != FOLDS)
+        (fitted,) = method.fit(answers.select(others), settings, [0], SILENT)
+        assert p[own].tolist() == fitted.p_correct(answers.evidence.select(own)).tolist()
