@@ -53,18 +53,6 @@ METHOD_COST_COLUMNS = (
     "bytes",
     "training_seconds",
 )
-CHOICE_COLUMNS = (
-    "model",
-    "format",
-    "method",
-    "calibrator",
-    "brier",
-    "brier_low",
-    "brier_high",
-    "n",
-    "folds",
-    "chosen",
-)
 COUNT_COLUMNS = ("what", "number", "reason")
 CURVE_COLUMNS = ("model", "seed", "stage", "step", "loss", "accuracy")
 CHOICE_COLUMNS = (
@@ -139,9 +127,6 @@ class ReportData:
         convention_notes: one sentence per convention that `ccps.metrics` does not know.
         curves: probe training curves, columns `CURVE_COLUMNS`; `accuracy` may be missing. An optional column `format`
             tells the probes of one model apart.
-        choice: how the methods that can be taken along do on training answers that they have not learnt from, and which
-            is chosen, columns `CHOICE_COLUMNS`; `calibrator` is empty where there is none, `brier` missing where a
-            method could not be compared.
         examples: questions shown in full.
         claims: published figures to compare with.
         controls: methods that show what chance or a cut would give: they stand apart, are never the strongest other
@@ -199,7 +184,6 @@ class ReportData:
     curves: pd.DataFrame = field(default_factory=lambda: empty(CURVE_COLUMNS))
     agreement: pd.DataFrame = field(default_factory=lambda: empty(AGREEMENT_COLUMNS))
     disagreements: pd.DataFrame = field(default_factory=lambda: empty(DISAGREEMENT_COLUMNS))
-    choice: pd.DataFrame = field(default_factory=lambda: empty(CHOICE_COLUMNS))
     examples: Sequence[Example] = ()
     claims: Sequence[ClaimSet] = ()
     controls: Sequence[str] = ()

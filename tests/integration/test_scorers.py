@@ -19,7 +19,7 @@ from ccps.stages.main.checks import to_config
 from ccps.stages.main.questions import all_questions
 
 PORTABLE = [
-    *["ccps", "ccps_logistic", "middle_logistic", "stack", "stack_full", "p_ik", "saplma_m", "p_true", "lts"],
+    *["ccps", "middle_logistic", "stack", "stack_full", "p_ik", "saplma_m", "p_true", "lts"],
     *["answer_probability", "entropy", "option_probability", "option_radius"],
 ]
 OTHERS = ["self_consistency", "ccps_shuffled"]
