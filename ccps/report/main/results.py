@@ -42,7 +42,7 @@ def main_table(data: ReportData, table: MainTable) -> Table:
             rows.append(Row([CONTROLS], "group"))
         kind = "reference" if row.method == data.reference else ""
         rows.append(Row([data.label(row.method), *map(_cell, row.cells), row.n], kind))
-        if row.seeds > 1 and any(len(_of_seeds(cell)) > 1 for cell in row.cells):
+        if row.seeds > 1:
             rows.append(_seeds(row, kind))
     where = f"{table.model}, {table.benchmark}"
     notes = [
@@ -63,17 +63,14 @@ def _cell(cell: MetricCell) -> Cell:
 
 
 def _seeds(row: MethodRow, kind: str) -> Row:
+    is_of_all = any(cell.behind for cell in row.cells)
+    values = [cell.behind if is_of_all else cell.seed_values for cell in row.cells]
     ranges = [
-        DASH if cell.reason else f"{percent(min(_of_seeds(cell)))}–{percent(max(_of_seeds(cell)))}"
-        for cell in row.cells
+        DASH if cell.reason or not own else f"{percent(min(own))}–{percent(max(own))}"
+        for cell, own in zip(row.cells, values, strict=True)
     ]
-    single = "single of " if any(cell.behind for cell in row.cells) else ""
-    return Row([f"{single}{row.seeds} seeds, lowest–highest", *ranges, ""], f"{kind} spread".strip())
-
-
-def _of_seeds(cell: MetricCell) -> tuple[float, ...]:
-    """The values of single seeds, behind a value of all together or in a mean."""
-    return cell.behind or cell.seed_values
+    words = f"single seeds of {row.seeds}" if is_of_all else f"{row.seeds} seeds"
+    return Row([f"{words}, lowest–highest", *ranges, ""], f"{kind} spread".strip())
 
 
 def aggregate_words(data: ReportData) -> str:

@@ -1,0 +1,1 @@
+"""The choice of a probe's recipe on training questions."""
