@@ -134,4 +134,5 @@ def _drawn(p: Sequence[FloatArray], folds: Sequence[Fold], answers: TrainingAnsw
         measured = [weighted_auroc(own[order], y[order], times[:, order]), times @ (own - y) ** 2 / len(y),
                     times @ loss / len(y)]  # fmt: skip
         by_source.setdefault(fold.source, []).append(np.stack(measured, axis=1))
-    return np.nanmean([np.mean(draws, axis=0) for draws in by_source.values()], axis=0)
+    means: FloatArray = np.nanmean([np.mean(draws, axis=0) for draws in by_source.values()], axis=0)
+    return means

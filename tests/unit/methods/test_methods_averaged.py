@@ -13,7 +13,7 @@ from ccps.probes import FittedProbe, ProbeConfig, ProbeEnsemble, ProbeTask, Stat
 from ccps.probes.reporting import SILENT
 from ccps.settings.probe import StageConfig
 
-STAGE = StageConfig(steps=20, eval_every=20, learning_rate=1e-2, weight_decay=0.0)
+STAGE = StageConfig(steps=20, eval_every=20, learning_rate=3e-3, weight_decay=0.0)
 RECIPE = ProbeConfig(contrastive=StageConfig(steps=0), classifier=STAGE, average=True, refits=2)
 SETTINGS = TrainingSettings(RECIPE, StateProbeConfig(), 20.0, paper_probe=replace(RECIPE, average=False, refits=0))
 
@@ -22,7 +22,7 @@ SETTINGS = TrainingSettings(RECIPE, StateProbeConfig(), 20.0, paper_probe=replac
 def answers() -> TrainingAnswers:
     rng = np.random.default_rng(0)
     correct = np.arange(60) % 3 == 0
-    features = (rng.normal(size=(60, 75)) + correct[:, None]).astype(np.float32)
+    features = (rng.normal(size=(60, 75)) + 0.2 * correct[:, None]).astype(np.float32)
     return TrainingAnswers(Evidence(features, np.ones(60, dtype=np.int64), 9), correct, [str(n) for n in range(60)])
 
 

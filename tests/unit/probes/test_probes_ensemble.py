@@ -9,14 +9,14 @@ from scipy.special import expit, logit
 from ccps.probes import FittedProbe, ProbeConfig, ProbeEnsemble, ProbeTask, fit_probes, load_probe
 from ccps.settings.probe import StageConfig
 
-SHORT = ProbeConfig(contrastive=StageConfig(steps=0), classifier=StageConfig(steps=20, learning_rate=1e-2))
+SHORT = ProbeConfig(contrastive=StageConfig(steps=0), classifier=StageConfig(steps=20, learning_rate=1e-3))
 
 
 @pytest.fixture(scope="module")
 def probes() -> list[FittedProbe]:
     rng = np.random.default_rng(0)
     correct = np.arange(60) % 3 == 0
-    features = rng.normal(size=(60, 75)) + correct[:, None]
+    features = rng.normal(size=(60, 75)) + 0.2 * correct[:, None]
     tasks = [ProbeTask(features, correct, [str(n) for n in range(60)], seed, 20.0) for seed in (1, 2, 3)]
     return fit_probes(tasks, SHORT)
 
