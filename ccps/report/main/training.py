@@ -25,6 +25,8 @@ def training_curves(found: Findings) -> Iterator[Picture]:
     """Loss, and accuracy where it was recorded, over the steps of each training stage; one line per seed."""
     curves = found.data.curves
     keys = ["model", "format"] if "format" in curves else ["model"]
+    # A stage that a recipe leaves out has one evaluation, before its first step.
+    curves = curves[curves.groupby([*keys, "stage"])["step"].transform("max") > 0]
     for key, rows in curves.groupby(keys, sort=False):
         yield _training(" · ".join(str(part) for part in key), rows)
 

@@ -193,11 +193,10 @@ class _DirectionSweep:
 
 
 def _recipe(recipe: ProbeConfig, steps: int | None) -> ProbeConfig:
-    """The probe's recipe with fewer mini-batches, if the sweep asks for that."""
+    """The probe's recipe with fewer mini-batches, if the sweep asks for that; a stage that is left out stays so."""
     if steps is None:
         return recipe
-    return replace(
-        recipe,
-        contrastive=replace(recipe.contrastive, steps=steps),
-        classifier=replace(recipe.classifier, steps=steps),
+    contrastive, classifier = (
+        replace(stage, steps=steps) if stage.steps else stage for stage in (recipe.contrastive, recipe.classifier)
     )
+    return replace(recipe, contrastive=contrastive, classifier=classifier)
