@@ -23,7 +23,8 @@ def cost_section(costs: pd.DataFrame, notes: tuple[str, ...] = ()) -> Section:
     """
     head = ["Stage", "Time", "Items", "Per item", "Tokens", "On disk", "Peak memory so far"]
     table = Table("", head, [_costs(row) for row in _records(costs)], empty="No stage recorded its cost.")
-    return Section("cost", "What it cost", tables=[table], notes=notes, link="Cost")
+    brief = f"{duration(float(costs['seconds'].sum()))} in all, by stage"
+    return Section("cost", "What it cost", tables=[table], notes=notes, link="Cost", folded=brief)
 
 
 def _records(costs: pd.DataFrame) -> list[dict[str, Any]]:
@@ -54,7 +55,8 @@ def making_section(run: Mapping[str, Any]) -> Section:
     for part in ("machine", "versions"):
         known = (run.get(part) or {}).items()
         lines.append(", ".join(f"{name} {value}" for name, value in known if value is not None))
-    return Section("making", "How it was made", more=Block(folded, bullets(line for line in lines if line)))
+    more = Block(folded, bullets(line for line in lines if line))
+    return Section("making", "How it was made", more=more, folded="commit, machine, versions and every setting")
 
 
 def _plain(value: object) -> str:

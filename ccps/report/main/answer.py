@@ -60,7 +60,14 @@ def answer_section(found: Findings) -> Section:
     if not found.answers:
         return Section(ANCHOR, title, [_NOTHING])
     parts = [_part(answer, folded=place >= _OPEN) for place, answer in enumerate(found.answers)]
-    return Section(ANCHOR, title, [_WORDS], parts=parts)
+    chosen = {(answer.model, answer.format) for answer in found.answers}
+    asked = found.data.choice[["model", "format"]].drop_duplicates().itertuples(index=False, name=None)
+    notes = [
+        f"{model}, {FORMAT_NAMES.get(form, form)}: nothing was chosen, as no method could be compared."
+        for model, form in asked
+        if (model, form) not in chosen
+    ]
+    return Section(ANCHOR, title, [_WORDS], notes=notes, parts=parts)
 
 
 def _title(answer: Answer) -> str:

@@ -24,9 +24,12 @@ def conventions_section(found: Findings) -> Section | None:
     if not parts:
         return None
     notes = [f"{part.title}: {note}" for part in parts for note in part.words]
+    brief = f"ECE by {len(found.other_conventions)} more definitions of bins and averages"
     more = Block(Markup("").join(fold(part.title, part.body()) for part in parts))
     title = "The same under other conventions"
-    return Section("conventions", title, [_WORDS], _tables(found), notes, link="Other conventions", more=more)
+    return Section(
+        "conventions", title, [_WORDS], _tables(found), notes, link="Other conventions", more=more, folded=brief
+    )
 
 
 def _tables(found: Findings) -> list[Table]:

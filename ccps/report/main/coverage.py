@@ -14,7 +14,7 @@ from ccps.metrics import risk_coverage
 from ccps.report.kit.figure import Picture, picture
 from ccps.report.kit.section import Section
 from ccps.report.kit.style import WIDE, method_styles, new_figure
-from ccps.report.main.job import MAIN, heading_of, seed_words
+from ccps.report.main.job import MAIN, best_words, heading_of, seed_words
 
 # The error rate of fewer answers than this swings too widely to be worth a line.
 _FEWEST_ANSWERS = 20
@@ -30,7 +30,8 @@ _WORDS = (
 
 def coverage_section(found: Findings) -> Section:
     """What the curves show."""
-    return Section("coverage", "How wrong are the surest answers?", [_WORDS], link="Risk and coverage")
+    title, brief = "How wrong are the surest answers?", f"curves of risk against coverage; {best_words(found, 'auroc')}"
+    return Section("coverage", title, [_WORDS], link="Risk and coverage", folded=brief)
 
 
 @MAIN.figure("coverage")

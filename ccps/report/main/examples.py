@@ -2,7 +2,7 @@
 
 from ccps.analysis.findings import Findings
 from ccps.analysis.records import Example
-from ccps.core.text import percent
+from ccps.core.text import listed, percent
 from ccps.report.kit.section import Block, Section
 from ccps.report.kit.templates import render
 
@@ -16,4 +16,5 @@ def examples_section(found: Findings) -> Section | None:
         return None
     reference = found.data.label(found.data.reference)
     html = render("main/examples.html.j2", groups=groups, reference=reference, percent=percent)
-    return Section("examples", "Examples", more=Block(html))
+    brief = f"in full: {listed([kind.lower() for kind in groups])} ({len(found.data.examples)})"
+    return Section("examples", "Examples", more=Block(html), folded=brief)

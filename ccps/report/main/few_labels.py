@@ -49,6 +49,7 @@ def few_labels_section(found: Findings) -> Section | None:
         [_table(data, measured, setting) for setting in data.settings],
         _notes(data, measured),
         link="Few labels",
+        folded=f"calibration with up to {int(measured.curves['k'].max())} labelled questions of the test",
     )
 
 

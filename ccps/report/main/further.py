@@ -15,4 +15,6 @@ def further_section(found: Findings) -> Section | None:
     tables = [main_table(found.data, table) for table in found.further]
     if not tables:
         return None
-    return Section("further", "Further metrics", [_WORDS], tables, folded="Further metrics of every method")
+    labels = [metric.label for metric in found.further[0].metrics]
+    brief = f"{len(labels)} metrics of every method, from {labels[0]} to {labels[-1]}"
+    return Section("further", "Further metrics", [_WORDS], tables, folded=brief)

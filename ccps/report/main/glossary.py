@@ -13,4 +13,5 @@ def glossary_section(found: Findings) -> Section:
         for metric in METRICS.values()
     }
     others = [FORMATS, *([] if found.data.agreement.empty else [KAPPA])]
-    return Section("glossary", "Glossary", more=terms(entries | {term.label: term.gloss for term in others}))
+    entries |= {term.label: term.gloss for term in others}
+    return Section("glossary", "Glossary", more=terms(entries), folded=f"{len(entries)} words of this page")

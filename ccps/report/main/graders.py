@@ -53,7 +53,11 @@ def graders_section(found: Findings) -> Section | None:
         render("main/disagreements.html.j2", shown=disagreements_shown(data, _SHOWN)),
         _markdown(disagreements_shown(data, _SHOWN_IN_MARKDOWN)),
     )
-    return Section("graders", "Do the graders agree?", [meaning], [table], _notes(rows), link="Graders", more=more)
+    least = data.agreement["agreement"].min()
+    brief = f"pairs of graders ({len(rows)}); they agree on {percent(float(least))} % of answers or more"
+    return Section(
+        "graders", "Do the graders agree?", [meaning], [table], _notes(rows), link="Graders", more=more, folded=brief
+    )
 
 
 def _row(row: Any) -> tuple[str, ...]:

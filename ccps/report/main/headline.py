@@ -9,6 +9,8 @@ from ccps.metrics import METRICS
 from ccps.report.kit.section import Section
 from ccps.report.kit.table import Table
 
+_IN_BRIEF = [METRICS[name].label for name in ("auroc", "ece")]
+
 
 def headline_section(found: Findings) -> Section | None:
     """The headline differences as a table; None where there are none."""
@@ -28,7 +30,8 @@ def headline_section(found: Findings) -> Section | None:
         for one in found.headlines
     ]
     title = f"{data.label(data.reference)} against the strongest other method"
-    return Section("headline", title, [words], [Table("", head, rows, "lrrl")], link="Headline")
+    first = "; ".join(" ".join(part for part in row[:3] if part) for row in rows if row[0] in _IN_BRIEF)
+    return Section("headline", title, [words], [Table("", head, rows, "lrrl")], link="Headline", folded=first)
 
 
 def headline_lines(found: Sequence[Headline], reference: str) -> list[str]:

@@ -15,7 +15,7 @@ from ccps.core.text import percent
 from ccps.report.kit.figure import Picture
 from ccps.report.kit.section import Section
 from ccps.report.kit.style import INK, PANEL_SIZE, method_styles, new_figure, title_left
-from ccps.report.main.job import MAIN, heading_of
+from ccps.report.main.job import MAIN, best_words, heading_of
 from ccps.report.main.panels import Panel, finish, finish_small, grid, pictures
 
 _WRONG = "#8b949d"
@@ -24,7 +24,8 @@ _WRONG = "#8b949d"
 def histograms_section(found: Findings) -> Section:
     """What the histograms show."""
     title = "How confidence is spread over right and wrong answers"
-    return Section("histograms", title, link="Confidence", panels=True)
+    brief = f"histograms; {best_words(found, 'brier')}"
+    return Section("histograms", title, link="Confidence", panels=True, folded=brief)
 
 
 @MAIN.figure("histograms")

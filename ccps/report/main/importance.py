@@ -36,7 +36,11 @@ def importance_section(found: Findings) -> Section | None:
     head = ("Probe", "Group of features", "Drop in AUROC, points", f"{level_words(found.data.level)} interval")
     tables = [Table("", head, rows, "ll")] if rows else []
     words = [*_WORDS, *_sampled(shap)]
-    return Section("importance", "What the probe listens to", words, tables, link="Features")
+    brief = f"{len(shap)} features and {len(rows)} groups"
+    if rows:
+        top = drops.loc[drops["drop"].idxmax()]
+        brief += f"; most is lost without {top['group']}, {percent(float(top['drop']))} points of AUROC"
+    return Section("importance", "What the probe listens to", words, tables, link="Features", folded=brief)
 
 
 def _sampled(shap: pd.DataFrame) -> Iterator[str]:

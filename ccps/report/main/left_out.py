@@ -14,7 +14,8 @@ def left_out_section(found: Findings) -> Section | None:
     rows = [(data.label(one.method), one.reason) for one in data.left_out_methods]
     words = [f"Not run: {listed([row[0] for row in rows])}."] if len(rows) > 1 else []
     table = Table("", ("Method", "Why it was not run"), rows, "ll")
-    return Section("left_out", "Methods that were left out", words, [table], link="Methods left out")
+    brief = f"{len(rows)} of them, and why"
+    return Section("left_out", "Methods that were left out", words, [table], link="Methods left out", folded=brief)
 
 
 def counts_section(found: Findings) -> Section:
@@ -23,4 +24,5 @@ def counts_section(found: Findings) -> Section:
         (str(row.what), plain_number(row.number), str(row.reason)) for row in found.data.counts.itertuples(index=False)
     ]
     table = Table("", ("What", "Number", "Why, and what it means"), rows, "lrl", empty="Nothing was counted.")
-    return Section("counts", "Counts, and what was left out", tables=[table], link="Left out")
+    brief = f"what was dropped, cut or is worth knowing ({len(rows)})"
+    return Section("counts", "Counts, and what was left out", tables=[table], link="Left out", folded=brief)

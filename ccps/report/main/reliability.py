@@ -16,7 +16,7 @@ from ccps.core.text import percent
 from ccps.report.kit.figure import Picture
 from ccps.report.kit.section import Section
 from ccps.report.kit.style import PANEL_SIZE, REFERENCE_COLOUR, SOFT, method_styles, new_figure, title_left
-from ccps.report.main.job import MAIN, heading_of
+from ccps.report.main.job import MAIN, best_words, heading_of
 from ccps.report.main.panels import Panel, finish, finish_small, grid, pictures
 
 _WORDS = (
@@ -30,7 +30,8 @@ _WORDS = (
 
 def reliability_section(found: Findings) -> Section:
     """What the diagrams show."""
-    return Section("reliability", "Does P(correct) mean what it says?", _WORDS, link="Reliability", panels=True)
+    title, brief = "Does P(correct) mean what it says?", f"reliability diagrams; {best_words(found, 'ece')}"
+    return Section("reliability", title, _WORDS, link="Reliability", panels=True, folded=brief)
 
 
 @MAIN.figure("reliability")

@@ -1,0 +1,114 @@
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import brier_score_loss, roc_auc_score
+
+from ccps.analysis.answer import THRESHOLDS, Answer, answers
+from ccps.analysis.data import CHOICE_COLUMNS, RESULT_COLUMNS, SCORE_COLUMNS, ReportData
+from ccps.analysis.verdict import Standing
+
+Make = Callable[..., ReportData]
+N, SUBJECTS = 240, 24
+
+
+def _chosen(**changes: Any) -> pd.DataFrame:
+    row = dict(zip(CHOICE_COLUMNS, ("m", "mc", "good", "", 0.2, 0.18, 0.22, 400, 5, True), strict=True)) | changes
+    others = [row | {"method": "own", "brier": 0.21, "chosen": False}, row | {"brier": math.nan, "chosen": False}]
+    return pd.DataFrame([row, *others], columns=list(CHOICE_COLUMNS))
+
+
+def _data(
+    make_data: Make, *, right: float = 0.5, seeds: tuple[int | None, ...] = (None,), **changes: Any
+) -> ReportData:
+    """`good` tells right from wrong; `own` and `noise`, untrained, hardly and not at all."""
+    rng = np.random.default_rng(1)
+    y, rows = rng.random(N) < right, []
+    strength = {"good": 0.35, "own": 0.1, "noise": 0.0}
+    for method, far in strength.items():
+        for seed in seeds if method == "good" else (None,):
+            p = np.clip(0.5 + far * np.where(y, 1, -1) + rng.normal(0, 0.15, N), 0.01, 0.99)
+            rows += [(f"q{i}", f"s{i % SUBJECTS}", "m", "b", method, seed, p[i], bool(y[i])) for i in range(N)]
+    results = [("m", "b", "mc", method, None, "auroc", 0.5, 0.4, 0.6, N) for method in strength]
+    fields: dict[str, Any] = {
+        "scores": pd.DataFrame(rows, columns=list(SCORE_COLUMNS)),
+        "results": pd.DataFrame(results, columns=list(RESULT_COLUMNS)),
+        "choice": _chosen(),
+        "unfitted": ["own", "noise"],
+        "resamples": 200,
+    }
+    return make_data(reference="good", method_labels={}, **(fields | changes))
+
+
+def _answer(data: ReportData) -> Answer:
+    (found,) = answers(data)
+    return found
+
+
+def test_figures_are_those_of_all_questions_at_once(make_data: Make) -> None:
+    data = _data(make_data)
+    found = _answer(data)
+    assert (found.method, found.folds, found.candidates, *found.brier[:3]) == ("good", 5, 2, 0.2, 0.18, 0.22)
+    (test,) = found.tests
+    own = data.scores[data.scores["method"] == "good"]
+    p, y = own["p_correct"].to_numpy(), own["correct"].to_numpy()
+    bins = np.minimum((p * 10).astype(int), 9)
+    ece = sum(abs(p[bins == k].sum() - y[bins == k].sum()) for k in range(10)) / N
+    by_hand = {"auroc": roc_auc_score(y, p), "ece": ece, "brier": brier_score_loss(y, p)}
+    for one in test.against:
+        assert one.own.value == pytest.approx(by_hand[one.metric])
+        assert one.own.low < one.own.high
+
+
+def test_the_rival_is_the_best_untrained_one_by_each_metric(make_data: Make) -> None:
+    data = _data(make_data)
+    (test,) = _answer(data).tests
+    for one, measure, best in zip(
+        [one for one in test.against if one.metric != "ece"], (roc_auc_score, brier_score_loss), (max, min), strict=True
+    ):
+        of = {name: data.scores[data.scores["method"] == name] for name in ("own", "noise")}
+        rivals = {name: measure(rows["correct"], rows["p_correct"]) for name, rows in of.items()}
+        wanted = best(rivals, key=lambda name: rivals[name])
+        assert (one.other, one.theirs.value) == (wanted, pytest.approx(rivals[wanted]))
+        assert one.difference.value == pytest.approx(one.own.value - rivals[wanted])
+        assert one.standing is Standing.BETTER
+
+
+def test_thresholds_count_what_they_keep(make_data: Make) -> None:
+    data = _data(make_data)
+    (test,) = _answer(data).tests
+    rows = data.scores[data.scores["method"] == "good"]
+    assert tuple(kept.threshold for kept in test.kept) == THRESHOLDS
+    for kept in test.kept:
+        above = rows[rows["p_correct"] >= kept.threshold]
+        assert kept.n == len(above)
+        assert kept.coverage.value == len(above) / N
+        assert kept.accuracy.value == pytest.approx(above["correct"].mean())
+        assert kept.accuracy.low <= kept.accuracy.value <= kept.accuracy.high
+    # That all answers are all of them is no estimate.
+    assert math.isnan(test.kept[0].coverage.low)
+
+
+def test_the_first_seed_is_what_is_taken_along(make_data: Make) -> None:
+    (test,) = _answer(_data(make_data, seeds=(23, 24))).tests
+    assert set(test.rows["seed"]) == {23}
+
+
+def test_few_right_answers_have_no_verdict(make_data: Make) -> None:
+    (test,) = _answer(_data(make_data, right=0.05)).tests
+    assert {one.standing for one in test.against} == {Standing.NONE}
+    assert all("too few" in one.reservation for one in test.against)
+
+
+@pytest.mark.parametrize("method", ["good", "good_platt"])
+def test_a_calibrator_is_part_of_the_name_once(make_data: Make, method: str) -> None:
+    found = _answer(_data(make_data, choice=_chosen(method=method, calibrator="platt")))
+    assert (found.method, found.tests) == ("good_platt", ())
+
+
+def test_nothing_chosen_is_no_answer(make_data: Make) -> None:
+    assert answers(_data(make_data, choice=_chosen(chosen=False))) == ()
+    assert answers(make_data()) == ()

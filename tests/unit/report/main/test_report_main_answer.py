@@ -1,0 +1,139 @@
+"""The first screen of the report: what it says, in which order, and how many words are open."""
+
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ccps.analysis.data import CHOICE_COLUMNS, RESULT_COLUMNS, SCORE_COLUMNS, ReportData
+from ccps.report.main.write import write_report
+
+Make = Callable[..., ReportData]
+METHODS = ["ccps", "own", *(f"m{place}" for place in range(12))]
+TESTS = {"mmlu": "mc", "mmlu_oe": "oe"}
+VALUES = {"ece": 0.1, "brier": 0.2, "acc": 0.7, "aucpr": 0.7, "auroc": 0.7}
+N = 120
+MOST_WORDS = 1500
+
+
+class OpenWords(HTMLParser):
+    """The words that a reader sees before anything is unfolded: of what is folded, its summary alone."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.folds: list[bool] = []
+        self.within = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "details":
+            self.folds.append("open" not in dict(attrs))
+        elif tag in ("style", "title", "summary"):
+            self.within = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "details":
+            self.folds.pop()
+        elif tag == self.within:
+            self.within = ""
+
+    def handle_data(self, data: str) -> None:
+        around = self.folds[:-1] if self.within == "summary" else self.folds
+        if self.within not in ("style", "title") and not any(around):
+            self.words += data.split()
+
+
+def small_run(make_data: Make, **changes: Any) -> ReportData:
+    """Two formats and fourteen methods; the chosen one is as good as the model's own probability."""
+    rng = np.random.default_rng(3)
+    scores: list[tuple[Any, ...]] = []
+    results: list[tuple[Any, ...]] = []
+    for test, form in TESTS.items():
+        y = rng.random(N) < 0.45
+        base = 0.45 + 0.15 * np.where(y, 1, -1) + rng.normal(0, 0.2, N)
+        for method in METHODS:
+            p = np.clip(base + rng.normal(0, 0.02, N), 0.01, 0.99)
+            scores += [(f"q{i}", f"s{i % 12}", "m", test, method, None, p[i], bool(y[i])) for i in range(N)]
+            results += [("m", test, form, method, None, name, value, value, value, N) for name, value in VALUES.items()]
+    choice = [
+        ("m", form, method, "", 0.2, 0.19, 0.21, 400, 5, method == "ccps")
+        for form in TESTS.values()
+        for method in METHODS
+    ]
+    fields: dict[str, Any] = {
+        "scores": pd.DataFrame(scores, columns=list(SCORE_COLUMNS)),
+        "results": pd.DataFrame(results, columns=list(RESULT_COLUMNS)),
+        "choice": pd.DataFrame(choice, columns=list(CHOICE_COLUMNS)),
+        "unfitted": ["own", *METHODS[-3:]],
+        "resamples": 100,
+    }
+    return make_data(**(fields | changes))
+
+
+@pytest.fixture(scope="module")
+def written(make_data: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    write_report(small_run(make_data), folder)
+    return folder
+
+
+def test_few_words_are_open_and_they_answer_in_order(written: Path) -> None:
+    words = OpenWords((written / "report.html").read_text(encoding="utf-8")).words
+    assert 300 < len(words) <= MOST_WORDS
+    text = " ".join(words)
+    order = [
+        "For multiple choice answers of m use CCPS (AUROC",
+        "m, multiple choice: CCPS",
+        "AUROC ↑",
+        "Answer only if P is at least …, mmlu",
+        "It lies beside this page, in scorers/m/mc/best",
+        'ConfidenceScorer.load("scorers/m/mc/best")',
+        "m, open-ended: CCPS",
+        "It lies beside this page, in scorers/m/oe/best",
+    ]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+
+
+def test_all_else_is_folded_under_words_of_its_own_and_anchors_lie_within(written: Path) -> None:
+    page = (written / "report.html").read_text(encoding="utf-8")
+    rest = page[page.index('<nav aria-label="Sections">') :]
+    head = r'<details class="part">\n<summary><h2>[^\n]+</h2> <span>[^\n]+</span></summary>\n<section id="(\w+)">'
+    folded = re.findall(head, rest)
+    assert folded == re.findall(r'<section id="(\w+)">', rest)
+    assert {"results", "differences", "cost", "making", "glossary"} <= set(folded)
+    assert "details::details-content { display: block;" in page.split("@media print")[1]
+
+
+def test_markdown_has_the_same_and_folds_the_rest(written: Path) -> None:
+    page = (written / "report.md").read_text(encoding="utf-8")
+    first = page[: page.index("## Results")]
+    assert "<details>" not in first
+    assert "![Reliability diagram of CCPS on mmlu, 120 answers: ECE" in first
+    order = ["| AUROC ↑ |", "#### Answer only if P is at least …, mmlu", "`scorers/m/mc/best`", "```python"]
+    assert [first.index(part) for part in order] == sorted(first.index(part) for part in order)
+    assert page.count("<details>") == page.count("</details>")
+    assert len(first.split()) < MOST_WORDS
+
+
+def test_it_says_when_it_is_no_better_than_what_needs_no_training(written: Path) -> None:
+    page = (written / "report.md").read_text(encoding="utf-8")
+    assert re.search(r"On mmlu \(120 questions, [\d.]+ % of the answers right\) it is no better", page)
+
+
+def test_further_models_are_folded_and_what_could_not_be_chosen_is_said(make_data: Make, tmp_path: Path) -> None:
+    choice = small_run(make_data).choice
+    more = [choice.assign(model=name) for name in ("m2", "m3")]
+    none = choice.assign(model="m4", chosen=False)
+    write_report(small_run(make_data, choice=pd.concat([choice, *more, none])), tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Which confidence to use, for 6 pairs of model and format" in page
+    assert len(re.findall(r"<summary><h3>m[23], .+?</h3> <span>no test of this format</span>", page)) == 4
+    assert "m4, open-ended: nothing was chosen, as no method could be compared." in page
+    assert len(OpenWords(page).words) <= MOST_WORDS
