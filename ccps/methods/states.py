@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ccps.methods.base import Fitted, TrainedMethod, TrainingAnswers, TrainingSettings
 from ccps.methods.evidence import Evidence
 from ccps.methods.fitted import FittedByProbe
-from ccps.probes import FittedStateProbe, Reporting, StateProbeConfig, fit_state_probe
+from ccps.probes import FittedStateProbe, Reporting, StateProbeConfig, fit_state_probes
 
 
 class StateMethod(TrainedMethod):
@@ -29,14 +29,12 @@ class StateMethod(TrainedMethod):
     def fit(
         self, answers: TrainingAnswers, settings: TrainingSettings, seeds: Sequence[int], reporting: Reporting
     ) -> list[Fitted]:
-        """Fit a probe to one state per answer, from each seed in turn."""
-        states, fitted = self.states(answers.evidence), list[Fitted]()
-        for seed in seeds:
-            own = reporting.for_seed(seed)
-            rows = states, answers.correct, answers.question_ids
-            fitted.append(self._wrap(fit_state_probe(*rows, settings.state_probe, seed, own)))
-            reporting.say(len(fitted), len(seeds))
-        return fitted
+        """Fit a probe to one state per answer, from each seed."""
+        rows = self.states(answers.evidence), answers.correct, answers.question_ids
+        probes = fit_state_probes(*rows, settings.state_probe, seeds, reporting.on_progress)
+        for seed, probe in zip(seeds, probes, strict=True):
+            reporting.for_seed(seed).log(probe.training.curve)
+        return [self._wrap(probe) for probe in probes]
 
     def load(self, folder: Path) -> Fitted:
         """Read the probe."""

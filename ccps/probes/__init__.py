@@ -6,7 +6,7 @@ from ccps.probes.ensemble import ProbeEnsemble, load_probe
 from ccps.probes.fitted import FittedProbe, TrainingRecord
 from ccps.probes.logistic import FittedLogistic, LogisticRecipe, fit_logistic
 from ccps.probes.reporting import Reporting
-from ccps.probes.state_probe import FittedStateProbe, fit_state_probe
+from ccps.probes.state_probe import FittedStateProbe, fit_state_probe, fit_state_probes
 from ccps.settings.probe import ProbeConfig
 from ccps.settings.state_probe import StateProbeConfig
 
@@ -27,6 +27,7 @@ __all__ = [
     "fit_probe",
     "fit_probes",
     "fit_state_probe",
+    "fit_state_probes",
     "is_collapsed",
     "load_probe",
     "spread",

@@ -9,16 +9,15 @@ from typing import NamedTuple
 import torch
 from numpy.typing import ArrayLike
 
-from ccps.core.errors import expected
 from ccps.core.settings import check
 from ccps.perturbation import FEATURE_NAMES
 from ccps.probes.curve import CurvePoint
 from ccps.probes.encoders import ProbeNetwork
 from ccps.probes.fitted import FittedProbe, build_network
-from ccps.probes.preparation import PreparedTable, prepare, reproducibly
+from ccps.probes.preparation import PreparedTable, prepare, reproducibly, training_device
 from ccps.probes.reporting import SILENT, Reporting
 from ccps.probes.stacked_training import naming_task, train_stacked
-from ccps.settings.probe import Accelerator, ProbeConfig
+from ccps.settings.probe import ProbeConfig
 
 STACKED = 100
 """Probes that are fitted as one stack, if nothing else is said."""
@@ -129,7 +128,7 @@ def _fit(
 ) -> list[FittedProbe]:
     """Fit one probe to each task; messages name the task at fault if tasks are `numbered`."""
     check(config, "probe")
-    device, threads = _device(config.accelerator), torch.get_num_threads()
+    device, threads = training_device(config.accelerator, "probe"), torch.get_num_threads()
     apart = bool(config.encoder.kernels) and device.type == "cpu"
     size = (threads if apart else STACKED) if at_once is None else at_once
     if size < 1:
@@ -221,10 +220,3 @@ class _Progress:
             self._done += updates
             if self._listener is not None:
                 self._listener(self._done, self._total)
-
-
-def _device(accelerator: Accelerator) -> torch.device:
-    found = torch.accelerator.current_accelerator(check_available=True)
-    if accelerator is Accelerator.gpu and found is None:
-        raise expected("`probe.accelerator`", "one that this machine has", accelerator, "Set it to `cpu` or `auto`.")
-    return torch.device("cpu") if found is None or accelerator is Accelerator.cpu else found

@@ -1,4 +1,4 @@
-"""A run of the optimiser by Lightning, for what is fitted one network at a time: probes on states, LitCab's layer."""
+"""A run of the optimiser by Lightning, for what is fitted one network at a time: LitCab's layer."""
 
 import math
 from collections.abc import Iterator, Sequence

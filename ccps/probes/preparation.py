@@ -17,7 +17,7 @@ from ccps.probes.pairs import Examples
 from ccps.probes.preprocess import Standardizer, clean_for_training
 from ccps.probes.sequences import count_truncated, group_by_question, rows_as_answers
 from ccps.probes.split import check_labels, split_by_question
-from ccps.settings.probe import ProbeConfig
+from ccps.settings.probe import Accelerator, ProbeConfig
 
 
 class Seeds(NamedTuple):
@@ -127,3 +127,15 @@ def reproducibly(seed: int) -> Iterator[None]:
             yield
         finally:
             torch.set_num_threads(threads)
+
+
+def training_device(accelerator: Accelerator, group: str) -> torch.device:
+    """Where a probe is trained, by the settings of a group.
+
+    Raises:
+        UserError: the accelerator is not there.
+    """
+    found = torch.accelerator.current_accelerator(check_available=True)
+    if accelerator is Accelerator.gpu and found is None:
+        raise expected(f"`{group}.accelerator`", "one that this machine has", accelerator, "Set it to `cpu` or `auto`.")
+    return torch.device("cpu") if found is None or accelerator is Accelerator.cpu else found

@@ -1,32 +1,29 @@
 """Probes that read one hidden state per answer as the probability that the answer is correct: P(IK) and SAPLMA."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import safetensors.torch
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
-from torch.nn import functional
 
-from ccps.core.errors import UserError, expected
-from ccps.core.quiet import quiet_lightning
+from ccps.core.errors import expected
 from ccps.core.settings import check
 from ccps.core.stored import write_json
 from ccps.probes.curve import CurvePoint
 from ccps.probes.encoders import build_encoder, count_parameters
-from ccps.probes.lightning_stage import VAL_LOSS, StageModule, run_stage
-from ccps.probes.pairs import Examples, row_batches
-from ccps.probes.preparation import reproducibly
+from ccps.probes.pairs import Examples
+from ccps.probes.preparation import reproducibly, training_device
 from ccps.probes.preprocess import Standardizer
 from ccps.probes.reporting import SILENT, Reporting
 from ccps.probes.split import check_labels, split_by_question
+from ccps.probes.state_training import StateFit, train_states
 from ccps.probes.stored import read_config, read_settings, read_tensors
-from ccps.settings.probe import EncoderConfig, StageConfig
+from ccps.settings.probe import EncoderConfig
 from ccps.settings.state_probe import StateProbeConfig
 
 FORMAT_VERSION = 2
@@ -142,39 +139,6 @@ class FittedStateProbe:
         return cls(config, width, scaler, network.eval(), StateTrainingRecord(**training, curve=curve))
 
 
-class StateModule(StageModule[Examples]):
-    """Binary cross-entropy on one logit per answer, right answers weighted, gradients clipped."""
-
-    def __init__(self, network: nn.Module, config: StageConfig, positive_weight: float, clip_norm: float) -> None:
-        super().__init__(network, config)
-        self.positive_weight = positive_weight
-        self.clip_norm = clip_norm
-
-    def loss(self, batch: Examples) -> torch.Tensor:
-        """Return the weighted cross-entropy of a batch.
-
-        Raises:
-            UserError: it is not finite.
-        """
-        logits = self.trained(batch.inputs).squeeze(1)
-        weight = logits.new_tensor(self.positive_weight)
-        loss = functional.binary_cross_entropy_with_logits(logits, batch.labels.to(logits), pos_weight=weight)
-        if not torch.isfinite(loss):
-            raise UserError(
-                f"Expected the loss of the state probe to be finite, but got {loss.item()}: training diverged. "
-                "Lower `state_probe.learning_rate`, or set `state_probe.standardise`."
-            )
-        return loss
-
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Clip here: Lightning's own clipping leaves modules alone that step their optimiser themselves."""
-        nn.utils.clip_grad_norm_(self.trained.parameters(), self.clip_norm)
-
-    def validation_step(self, batch: Examples, batch_idx: int) -> None:
-        """Hand the loss of the validation answers to the callbacks."""
-        self.log(VAL_LOSS, self.loss(batch), logger=False, batch_size=len(batch.labels))
-
-
 def fit_state_probe(
     states: ArrayLike,
     labels: ArrayLike,
@@ -203,70 +167,68 @@ def fit_state_probe(
         UserError: the settings are out of range, the states are not a finite table, labels or ids are missing, or
             the answers cannot be fitted (all right, all wrong, too few to stratify, training diverges).
     """
+    [probe] = fit_state_probes(states, labels, question_ids, config, [seed])
+    reporting.log(probe.training.curve)
+    return probe
+
+
+def fit_state_probes(
+    states: ArrayLike,
+    labels: ArrayLike,
+    question_ids: Sequence[object],
+    config: StateProbeConfig,
+    seeds: Sequence[int],
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[FittedStateProbe]:
+    """Fit a probe from each seed, with the result of `fit_state_probe`, as many at a time as torch has threads.
+
+    Args:
+        states: see `fit_state_probe`.
+        labels: likewise.
+        question_ids: likewise.
+        config: likewise.
+        seeds: a probe is fitted from each.
+        on_progress: called after each with the number of probes that are done, and of all.
+
+    Raises:
+        UserError: see `fit_state_probe`.
+    """
     check(config, "state_probe")
+    device = training_device(config.accelerator, "state_probe")
     values = _check_states(states)
     known = check_labels(labels, len(values))
     if len(question_ids) != len(values):
         count = f"{len(values)} identifiers"
         raise expected("`question_ids`", count, len(question_ids), "Name the question of every answer.")
-    split = split_by_question(known, question_ids, config.validation_fraction, seed)
-    scaler = Standardizer.fit(values[split.train].astype(np.float64)) if config.standardise else None
-    train, validation = (Examples(_to_inputs(values[side], scaler), torch.from_numpy(known[side])) for side in split)
-    right = int(known[split.train].sum())
-    positive_weight = (len(split.train) - right) / right
-    with reproducibly(seed):
-        network = _build_network(config, values.shape[1])
-    curve = _train(network, train, validation, config, positive_weight, seed, reporting)
+    fits, scalers = [], []
+    for seed in seeds:
+        split = split_by_question(known, question_ids, config.validation_fraction, seed)
+        scaler = Standardizer.fit(values[split.train].astype(np.float64)) if config.standardise else None
+        train, validation = (Examples(_to_inputs(values[one], scaler), torch.from_numpy(known[one])) for one in split)
+        right = int(known[split.train].sum())
+        with reproducibly(seed):
+            network = _build_network(config, values.shape[1])
+        fits.append(StateFit(network, train, validation, (len(split.train) - right) / right, seed))
+        scalers.append(scaler)
+    probes: list[FittedStateProbe] = []
+    for fit, scaler, curve in zip(fits, scalers, train_states(fits, config, device), strict=True):
+        probes.append(FittedStateProbe(config, values.shape[1], scaler, fit.network, _record(fit, curve)))
+        if on_progress is not None:
+            on_progress(len(probes), len(seeds))
+    return probes
+
+
+def _record(fit: StateFit, curve: tuple[CurvePoint, ...]) -> StateTrainingRecord:
     losses = [point.val_loss for point in curve]
-    return FittedStateProbe(
-        config=config,
-        width=values.shape[1],
-        scaler=scaler,
-        network=network,
-        training=StateTrainingRecord(
-            seed=seed,
-            train_rows=len(split.train),
-            validation_rows=len(split.validation),
-            positive_weight=positive_weight,
-            epochs=len(curve) - 1,
-            best_epoch=losses.index(min(losses)),
-            curve=curve,
-        ),
+    return StateTrainingRecord(
+        seed=fit.seed,
+        train_rows=len(fit.train.labels),
+        validation_rows=len(fit.validation.labels),
+        positive_weight=fit.positive_weight,
+        epochs=len(curve) - 1,
+        best_epoch=losses.index(min(losses)),
+        curve=curve,
     )
-
-
-def _train(
-    network: nn.Module,
-    train: Examples,
-    validation: Examples,
-    config: StateProbeConfig,
-    positive_weight: float,
-    seed: int,
-    reporting: Reporting,
-) -> tuple[CurvePoint, ...]:
-    row_seed, torch_seed = np.random.SeedSequence(seed).generate_state(2).tolist()
-    epoch = math.ceil(len(train.labels) / config.batch_size)
-    stage = StageConfig(
-        steps=config.max_epochs * epoch,
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay,
-        encoder_dropout=config.dropout,
-        eval_every=epoch,
-    )
-    stopping = EarlyStopping(VAL_LOSS, patience=config.patience)
-    with reproducibly(torch_seed), quiet_lightning():
-        curve = run_stage(
-            "state",
-            StateModule(network, stage, positive_weight, config.clip_norm),
-            row_batches(train, config.batch_size, row_seed),
-            validation,
-            config.accelerator,
-            reporting,
-            callbacks=[stopping],
-        )
-    network.cpu().eval()
-    return tuple(curve)
 
 
 def _check_states(states: ArrayLike) -> NDArray[np.float32]:
@@ -292,9 +254,11 @@ def _to_inputs(values: NDArray[np.float32], scaler: Standardizer | None) -> torc
     )
 
 
-def _build_network(config: StateProbeConfig, width: int) -> nn.Module:
+def _build_network(config: StateProbeConfig, width: int) -> nn.Sequential:
     encoder = EncoderConfig(hidden=config.hidden, embed_dim=1, activation=config.activation)
-    return build_encoder(encoder, width, config.dropout)
+    network = build_encoder(encoder, width, config.dropout)
+    assert isinstance(network, nn.Sequential)  # without kernels it is a perceptron
+    return network
 
 
 def _tensors(network: nn.Module, scaler: Standardizer | None) -> dict[str, torch.Tensor]:

@@ -1,14 +1,16 @@
-"""The fit of one probe written plainly, one network and one Lightning trainer: the oracle of the stacked fit.
+"""Fits of one probe written plainly, one network and one Lightning trainer: the oracles of the fits of many.
 
 Dropout is torch's own, the losses are means over a batch, and nothing is stacked, masked or filled up.
 """
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.callbacks import EarlyStopping
 from numpy.typing import NDArray
 from torch import nn
 
@@ -23,7 +25,9 @@ from ccps.probes.losses import pair_losses
 from ccps.probes.pairs import Examples, draw_pairs, pair_indices, row_batches
 from ccps.probes.preparation import derive_seeds, prepare, reproducibly
 from ccps.probes.reporting import SILENT
+from ccps.probes.state_training import StateFit
 from ccps.settings.probe import StageConfig
+from ccps.settings.state_probe import StateProbeConfig
 
 
 def fit_alone(task: ProbeTask, config: ProbeConfig) -> FittedProbe:
@@ -145,3 +149,52 @@ def set_dropout(module: nn.Module, probability: float) -> None:
     for layer in module.modules():
         if isinstance(layer, nn.Dropout):
             layer.p = probability
+
+
+class StateModule(StageModule[Examples]):
+    """A probe on states: binary cross-entropy on one logit per answer, right answers weighted, gradients clipped."""
+
+    def __init__(self, network: nn.Module, config: StageConfig, positive_weight: float, clip_norm: float) -> None:
+        super().__init__(network, config)
+        self.positive_weight = positive_weight
+        self.clip_norm = clip_norm
+
+    def loss(self, batch: Examples) -> torch.Tensor:
+        """Return the weighted cross-entropy of a batch."""
+        logits = self.trained(batch.inputs).squeeze(1)
+        weight = logits.new_tensor(self.positive_weight)
+        return F.binary_cross_entropy_with_logits(logits, batch.labels.to(logits), pos_weight=weight)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clip here: Lightning's own clipping leaves modules alone that step their optimiser themselves."""
+        nn.utils.clip_grad_norm_(self.trained.parameters(), self.clip_norm)
+
+    def validation_step(self, batch: Examples, batch_idx: int) -> None:
+        """Hand the loss of the validation answers to the callbacks."""
+        self.log(VAL_LOSS, self.loss(batch), logger=False, batch_size=len(batch.labels))
+
+
+def fit_state_alone(fit: StateFit, config: StateProbeConfig) -> tuple[CurvePoint, ...]:
+    """Train the network of a state probe in place; batches and dropout come from the seed."""
+    row_seed, torch_seed = np.random.SeedSequence(fit.seed).generate_state(2).tolist()
+    epoch = math.ceil(len(fit.train.labels) / config.batch_size)
+    stage = StageConfig(
+        steps=config.max_epochs * epoch,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        encoder_dropout=config.dropout,
+        eval_every=epoch,
+    )
+    with reproducibly(torch_seed), quiet_lightning():
+        curve = run_stage(
+            "state",
+            StateModule(fit.network, stage, fit.positive_weight, config.clip_norm),
+            row_batches(fit.train, config.batch_size, row_seed),
+            fit.validation,
+            config.accelerator,
+            SILENT,
+            callbacks=[EarlyStopping(VAL_LOSS, patience=config.patience)],
+        )
+    fit.network.cpu().eval()
+    return tuple(curve)

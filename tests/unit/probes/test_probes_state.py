@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.loggers.logger import DummyLogger
+from lightning_oracle import fit_state_alone
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from safetensors.torch import load_file, save_file
@@ -21,12 +22,8 @@ from ccps.core.settings import SettingsError, check
 from ccps.probes.pairs import Examples
 from ccps.probes.reporting import Reporting
 from ccps.probes.split import split_by_question
-from ccps.probes.state_probe import (
-    FittedStateProbe,
-    StateModule,
-    fit_state_probe,
-)
-from ccps.settings.probe import StageConfig
+from ccps.probes.state_probe import FittedStateProbe, fit_state_probe, fit_state_probes
+from ccps.probes.state_training import StateFit, weighted_loss
 from ccps.settings.state_probe import StateProbeConfig
 
 
@@ -111,12 +108,49 @@ def test_shuffled_labels_leave_chance(answers: Answers, config: StateProbeConfig
 
 
 def test_the_loss_weighs_right_answers_and_is_the_mean_over_the_batch() -> None:
-    network = nn.Linear(1, 1, bias=False)
-    network.weight.data.fill_(1.0)
-    batch = Examples(torch.tensor([[2.0], [-1.0], [0.5]]), torch.tensor([1, 1, 0]))
-    module = StateModule(network, StageConfig(), positive_weight=3.0, clip_norm=1.0)
+    logits, labels = torch.tensor([2.0, -1.0, 0.5]), torch.tensor([1, 1, 0])
     by_hand = (3 * math.log1p(math.exp(-2)) + 3 * math.log1p(math.exp(1)) + math.log1p(math.exp(0.5))) / 3
-    assert module.loss(batch).item() == pytest.approx(by_hand, rel=1e-6)
+    assert weighted_loss(logits, labels, 3.0).item() == pytest.approx(by_hand, rel=1e-6)
+
+
+@pytest.mark.parametrize("change", [{}, {"dropout": 0.0}, {"clip_norm": 0.01}, {"patience": 2, "learning_rate": 0.02}])
+def test_every_probe_is_the_one_that_lightning_fits_alone(answers: Answers, change: dict[str, Any]) -> None:
+    config = replace(StateProbeConfig(hidden=[16, 8], max_epochs=12), **change)
+    probes = fit_state_probes(answers.states, answers.labels, answers.questions, config, [3, 4, 5])
+    for probe, seed in zip(probes, (3, 4, 5), strict=True):
+        start = replace(config, max_epochs=1, learning_rate=1e-30)
+        network: Any = fit(answers, start, seed).network.train()  # as it is drawn
+        split = split_by_question(answers.labels, answers.questions, 0.1, seed)
+        train, held = (
+            Examples(torch.from_numpy(answers.states[side]), torch.from_numpy(answers.labels[side])) for side in split
+        )
+        curve = fit_state_alone(StateFit(network, train, held, probe.training.positive_weight, seed), config)
+        assert [point.step for point in probe.training.curve] == [point.step for point in curve]
+        for one, other in zip(probe.training.curve, curve, strict=True):
+            assert one.val_loss == pytest.approx(other.val_loss, abs=1e-5)
+            assert one.train_loss == (other.train_loss and pytest.approx(other.train_loss, abs=1e-5))
+        torch.testing.assert_close(probe.network.state_dict(), network.state_dict(), rtol=0, atol=1e-4)
+
+
+def test_company_and_threads_change_no_byte(answers: Answers, config: StateProbeConfig) -> None:
+    rows, before = (answers.states, answers.labels, answers.questions), torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            together = fit_state_probes(*rows, config, [3, 4, 5])
+            assert torch.get_num_threads() == threads
+            for seed, probe in zip((3, 4, 5), together, strict=True):
+                assert same(probe, fit(answers, config, seed))
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_progress_counts_probes(answers: Answers, config: StateProbeConfig) -> None:
+    heard: list[tuple[int, int]] = []
+    fit_state_probes(
+        answers.states, answers.labels, answers.questions, config, [3, 4], lambda *update: heard.append(update)
+    )
+    assert heard == [(1, 2), (2, 2)]
 
 
 def test_right_answers_weigh_wrong_over_right_of_the_training_rows(config: StateProbeConfig) -> None:
@@ -160,15 +194,6 @@ def test_p_correct_is_on_average_the_base_rate_once_the_weight_is_taken_back(rig
     # Only the log of the weight lies between the two, whatever the answer.
     log_weight = math.log(half.training.positive_weight)
     np.testing.assert_allclose(logit(half.predict(unseen.states)) - logit(said), log_weight, rtol=1e-9)
-
-
-def test_gradients_are_shortened_to_the_norm_and_short_ones_left_alone() -> None:
-    network = nn.Linear(2, 1, bias=False)
-    module = StateModule(network, StageConfig(), positive_weight=1.0, clip_norm=1.0)
-    for gradient, clipped in (([3.0, 4.0], [0.6, 0.8]), ([0.3, 0.4], [0.3, 0.4])):
-        network.weight.grad = torch.tensor([gradient])
-        module.on_before_optimizer_step(torch.optim.Adam(network.parameters()))
-        torch.testing.assert_close(network.weight.grad, torch.tensor([clipped]), rtol=1e-5, atol=0)
 
 
 def test_clipping_takes_part_in_training(answers: Answers, config: StateProbeConfig) -> None:
