@@ -156,7 +156,7 @@ def test_what_is_wanted_is_what_can_be_reached(job: Any) -> None:
         ("main", ["score"], [], ["answer", "grade", *OF_NEEDS, "extract", "fit"]),
         ("main", ["extract", "fit"], ["answer", "grade", "reference", "tune", "ask_tuned"], []),
         ("main", ["fit"], ["answer", "grade", "reference", "tune", "ask_tuned"], ["extract"]),
-        ("main", ["evaluate"], ["grade", "answer"], [*OF_NEEDS, "extract", "fit", "score"]),
+        ("main", ["evaluate"], ["grade", "answer"], [*OF_NEEDS, "extract", "fit", "out_of_fold", "choose", "score"]),
         ("main", ["audit"], ["answer", "grade", "extract", "fit"], []),
         ("main", ["ask_tuned"], ["answer"], ["grade", "tune"]),
         ("sweep", ["sweep_fit"], ["answer"], ["grade", "sweep_extract"]),

@@ -1,0 +1,74 @@
+"""The best confidence is the one with the smallest squared error on training answers, out of fold."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from ccps.settings.evaluation import EvaluationConfig
+from ccps.settings.method import MethodConfig
+from ccps.stages.main.choose import _Judged, candidates_of, compare
+
+CONFIG = EvaluationConfig(resamples=400)
+CORRECT = np.arange(60) % 3 > 0
+
+
+def judged(name: str, p: npt.NDArray[np.float64], why_not: str = "") -> _Judged:
+    n = len(p)
+    ids = [f"q{number}" for number in range(n)]
+    rows = pd.DataFrame({"question_id": ids, "fold": np.arange(n) % 5, "correct": CORRECT[:n], "p_correct": p})
+    return _Judged(name, "", rows, why_not)
+
+
+def test_brier_scores_by_hand_with_their_interval() -> None:
+    rng = np.random.default_rng(0)
+    p, base = rng.random(60), np.full(60, 2 / 3)
+    table = compare([judged("noise", p), judged("base rate", base)], CONFIG).set_index("method")
+    assert table.loc["noise", "brier"] == pytest.approx(((p - CORRECT) ** 2).mean())
+    assert table.loc["base rate", "brier"] == pytest.approx(2 / 9)
+    assert table["chosen"].to_dict() == {"noise": False, "base rate": True}
+    assert set(table["n"]) == {60}
+    assert set(table["folds"]) == {5}
+    errors = (base - CORRECT) ** 2
+    means = [errors[rng.integers(60, size=60)].mean() for _ in range(4000)]
+    low, high = np.quantile(means, [0.025, 0.975])
+    assert table.loc["base rate", "brier_low"] == pytest.approx(low, abs=0.01)
+    assert table.loc["base rate", "brier_high"] == pytest.approx(high, abs=0.01)
+
+
+@given(arrays(np.float64, (4, 60), elements=st.floats(0, 1)))
+def test_the_least_is_chosen_and_of_equal_ones_the_first(
+    p: npt.NDArray[np.float64],
+) -> None:
+    table = compare([judged(str(number), own) for number, own in enumerate(p)], EvaluationConfig(resamples=2))
+    scores = table["brier"].tolist()
+    assert table["chosen"].sum() == 1
+    assert table["chosen"].tolist().index(True) == scores.index(min(scores))
+
+
+def test_what_is_silent_or_dead_is_not_compared() -> None:
+    silent = CORRECT.astype(np.float64)
+    silent[7] = np.nan
+    rows = [
+        judged("silent", silent),
+        judged("dead", CORRECT.astype(np.float64), "one P for every answer"),
+        judged("fair", np.full(60, 0.5)),
+    ]
+    table = compare(rows, CONFIG).set_index("method")
+    assert table["chosen"].to_dict() == {"silent": False, "dead": False, "fair": True}
+    assert table["brier"].isna().to_dict() == {"silent": True, "dead": True, "fair": False}
+    assert table["why_not"].to_dict() == {
+        "silent": "it says nothing of 1 answers",
+        "dead": "one P for every answer",
+        "fair": "",
+    }
+    assert not compare(rows[1:2], CONFIG)["chosen"].any()
+
+
+def test_a_method_that_learns_nothing_gets_a_calibrator_unless_it_is_there_with_it() -> None:
+    alone = candidates_of([MethodConfig("entropy")], {}, {})
+    assert [one.method.name for one in alone] == ["entropy_platt"]
+    assert [one.config for one in alone] == [MethodConfig("entropy", "platt")]
