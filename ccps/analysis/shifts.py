@@ -9,7 +9,7 @@ import pandas as pd
 
 from ccps.analysis.data import ReportData
 from ccps.analysis.labelling import RANKED, Answered, Labelling, Measured, labellings, less, measure
-from ccps.analysis.support import Behind
+from ccps.analysis.support import POINT, Behind, is_point
 from ccps.analysis.verdict import Standing, standing
 from ccps.metrics.resampling import percentile_ends
 
@@ -89,8 +89,9 @@ def _rows(data: ReportData, one: Answered, other: Answered | None, labelling: La
         both = one.known & other.known
         apart = less(measure(one, labelling, both), measure(other, labelling, both))
     right = int(one.correct[one.known].sum())
-    why = Behind(right, int(one.known.sum()) - right).too_few
+    few = Behind(right, int(one.known.sum()) - right).too_few
     for metric in COMPARED:
+        why = few or (POINT if apart is not None and is_point(apart.drawn[metric]) else "")
         yield metric, round(found.n), *_ends(data, found, metric), _ends(data, apart, metric), why
 
 

@@ -149,11 +149,14 @@ class ShiftsStage(Stage):
 def is_cheap(method: AnyMethod, settings: TrainingSettings) -> bool:
     """Whether fitting a method once for each source takes seconds: it has no seed, or is one of all seeds together.
 
-    Controls are left out: a shift has nothing to say of them.
+    So must be what it is built on. Controls are left out: a shift has nothing to say of them.
     """
     if method.is_control:
         return False
-    return not isinstance(method, TrainedMethod) or not method.is_seeded or method.averages(settings)
+    if not isinstance(method, TrainedMethod):
+        return True
+    light = not method.is_seeded or method.averages(settings)
+    return light and all(is_cheap(METHODS.find(name), settings) for name in method.bases)
 
 
 def _bases(methods: Sequence[AnyMethod]) -> list[str]:

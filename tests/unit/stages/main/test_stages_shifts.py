@@ -9,6 +9,7 @@ import pytest
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.data.records import Question
 from ccps.methods import TrainingSettings, find_method
+from ccps.methods.stack import Stacked, logits
 from ccps.perturbation import FEATURE_NAMES
 from ccps.pipeline.stage import Run, run_stage
 from ccps.probes import ProbeConfig, StateProbeConfig, fit_logistic
@@ -84,3 +85,33 @@ def test_what_is_tested_was_fitted_to_all_other_sources(made: tuple[Side, pd.Dat
     assert own["p_correct"].to_numpy() == pytest.approx(by_hand.predict(table.loc[own.index].to_numpy()), abs=1e-6)
     # Its right answers lie the other way, which nobody told the fit.
     assert own.groupby("correct")["p_correct"].mean()[True] < own.groupby("correct")["p_correct"].mean()[False]
+
+
+class _OfTwo(Stacked):
+    """A stack of one method that learns and one that does not."""
+
+    name = "of_two"
+    label = "Of two"
+    source = "a test"
+    bases = ("ccps_logistic", "answer_probability")
+
+
+def test_a_stack_reads_what_its_bases_say_without_the_source(
+    made: tuple[Side, pd.DataFrame, Artifact], tmp_path: Path
+) -> None:
+    side, rows, _ = made
+    head = _artifact(tmp_path, "head", pd.DataFrame({"a": [0]}))
+    artifact = run_stage(ShiftsStage([_OfTwo()], side, head, "tiny", SETTINGS, [23]), Run(tmp_path, "cpu"))
+    found = artifact.rows().to_pandas().set_index("question_id")
+    told = rows.pivot(index="question_id", columns="method", values="p_correct")[list(_OfTwo.bases)]
+    own = found.index[found["source"] == "piqa"]
+    others = [name for name in found.index if name not in own]
+    correct = found["correct"].astype(bool)
+    # The answers of the source that is never left out have no such confidence of the first: its mean stands in.
+    missing = [name for name in side.labels.rows().to_pandas()["question_id"] if name.startswith("tiny/")]
+    assert told.index.intersection(missing).empty
+    by_hand = fit_logistic(
+        logits([told.loc[others, base].to_numpy() for base in _OfTwo.bases]), correct[others], others
+    )
+    wanted = by_hand.predict(logits([told.loc[own, base].to_numpy() for base in _OfTwo.bases]))
+    assert np.corrcoef(found.loc[own, "p_correct"], wanted)[0, 1] > 0.99
