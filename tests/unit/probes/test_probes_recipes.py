@@ -63,11 +63,19 @@ def test_no_probe_dies_under_the_recipe_for_the_data_there_are(stored: Stored) -
     assert min(spreads(probes, tasks)) > 5e-3
 
 
+def test_a_probe_that_dies_under_the_recipe_of_the_paper_is_found(stored: Stored) -> None:
+    tasks = [stored.task(200, seed) for seed in (23, 24)]
+    probes = fit_probes(tasks, recipe("mc"))
+    assert [is_dead(probe) for probe in probes] == [False, True]
+    assert [is_collapsed(found) for found in spreads(probes, tasks)] == [False, True]
+
+
 @pytest.mark.slow
 def test_all_probes_that_die_under_the_recipe_of_the_paper_are_found(stored: Stored) -> None:
     tasks = [stored.task(size, seed) for size in SIZES for seed in SEEDS]
     probes = fit_probes(tasks, recipe("mc"))
     dead = [is_dead(probe) for probe in probes]
+    assert any(dead)
     assert [is_collapsed(found) for found in spreads(probes, tasks)] == dead
 
 
