@@ -51,7 +51,9 @@ def _use(answer: Answer, *, first: bool) -> str:
         return f"{text}."
     test = answer.tests[0]
     auroc = next(one for one in test.against if one.metric == "auroc").own
-    return f"{text} (AUROC {percent(auroc.value)} % on {test.setting.benchmark})."
+    plain = any(one.other for one in test.against) and not test.metrics(Standing.BETTER)
+    honest = ", not clearly better than without training" if plain else ""
+    return f"{text} (AUROC {percent(auroc.value)} % on {test.setting.benchmark}{honest})."
 
 
 def answer_section(found: Findings) -> Section:

@@ -89,6 +89,7 @@ def test_few_words_are_open_and_they_answer_in_order(written: Path) -> None:
     text = " ".join(words)
     order = [
         "For multiple choice answers of m use CCPS (AUROC",
+        "on mmlu, not clearly better than without training).",
         "m, multiple choice: CCPS",
         "AUROC ↑",
         "Answer only if P is at least …, mmlu",
