@@ -43,7 +43,9 @@ LENGTHS = (1, 1, 2)
 
 
 def settings(*overrides: str) -> dict[str, Any]:
-    given = ["experiment=smoke", "sweep=smoke", "trainer=cpu", "logger=none", "evaluation.resamples=20", *overrides]
+    # Means over subjects, though these are small: pooled figures are the main job's tests' affair.
+    small = ["evaluation.resamples=20", "evaluation.aggregate=macro"]
+    given = ["experiment=smoke", "sweep=smoke", "trainer=cpu", "logger=none", *small, *overrides]
     checked = checked_overrides(given, "sweep", to_sweep)
     with initialize_config_dir(str(CONF), version_base=None):
         composed = OmegaConf.to_container(compose("sweep", overrides=checked), resolve=True)
