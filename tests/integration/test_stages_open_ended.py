@@ -9,7 +9,10 @@ import pytest
 from tiny import Tiny, benchmark
 from tiny_open_ended import counts, open_overrides, write_open_questions
 
+from ccps import ConfidenceScorer
+from ccps.stages.main.checks import to_config
 from ccps.stages.main.counts import TRUNCATED
+from ccps.stages.main.questions import all_questions
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,23 @@ def test_graders_are_compared_on_the_same_answers(judged: Tiny) -> None:
     assert row["only_other"] == int((right & ~label).sum())
     listed = pd.read_csv(judged.output / "tables" / "disagreements.csv")
     assert len(listed.query("benchmark == 'boats' and other == 'normalised'")) == row["only_grader"] + row["only_other"]
+
+
+def test_loaded_scorers_say_what_the_table_says(judged: Tiny, open_questions: Path) -> None:
+    config = to_config(judged.settings(*open_overrides(open_questions, "grader=[given,normalised,f1]")))
+    questions = list(all_questions(config, judged=True).by_label["boats"])
+    inputs = {path.parent: json.loads(path.read_text()) for path in (judged.artifacts / "score").glob("*/inputs.json")}
+    scorers = judged.output / "scorers" / "tiny_random" / "oe"
+    found = {path.name for path in scorers.iterdir() if (path / "scorer.json").exists()}
+    assert {"p_ik", "saplma_m", "p_true", "answer_probability", "entropy", "best"} <= found
+    for folder, made in inputs.items():
+        name = made["method"][0]
+        if name in found:
+            rows = pd.read_parquet(folder / "00000" / "rows.parquet")
+            rows = rows[rows["seed"].isna() | (rows["seed"] == rows["seed"].min())].set_index("question_id")
+            said = {one.question_id: one for one in ConfidenceScorer.load(scorers / name, "cpu").score(questions)}
+            for question, p in rows["p_correct"].items():
+                assert said[str(question)].p_correct == pytest.approx(p, abs=1e-6), name
 
 
 def test_a_second_run_changes_nothing(judged: Tiny, open_questions: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,3 +67,7 @@ class EvaluateChosenStage(EvaluateStage):
             return super().save_shard(outputs, folder)
         pd.DataFrame(columns=["method", "convention", "metric", "value"]).to_parquet(folder / ROWS, index=False)
         return {"n": 0}
+
+    def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
+        """As of all methods, if there is one."""
+        return super().summarise(artifact) if artifact.n_written_rows() else {}
