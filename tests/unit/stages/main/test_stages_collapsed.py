@@ -12,10 +12,11 @@ import pytest
 from ccps.asking.interview import Manner
 from ccps.core.artifacts import Artifact
 from ccps.methods import Evidence, Fitted, TrainingAnswers, TrainingSettings, find_method
+from ccps.methods.base import ALL_SEEDS
 from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
 from ccps.perturbation import FEATURE_NAMES
 from ccps.pipeline.stage import Run, run_stage
-from ccps.probes import ProbeConfig, Reporting, StateProbeConfig
+from ccps.probes import ProbeConfig, ProbeEnsemble, Reporting, StateProbeConfig
 from ccps.settings.method import MethodConfig
 from ccps.settings.model import ModelConfig
 from ccps.settings.probe import StageConfig
@@ -45,7 +46,9 @@ class SomeDie(CCPS):  # type: ignore[misc]
         return found
 
 
-def fitted(root: Path, living: Sequence[int], monkeypatch: pytest.MonkeyPatch) -> Artifact:
+def fitted(
+    root: Path, living: Sequence[int], monkeypatch: pytest.MonkeyPatch, settings: TrainingSettings = SETTINGS
+) -> Artifact:
     rng = np.random.default_rng(0)
     correct = np.arange(80) % 2 == 0
     features = rng.normal(size=(80, len(FEATURE_NAMES))).astype(np.float32)
@@ -56,7 +59,8 @@ def fitted(root: Path, living: Sequence[int], monkeypatch: pytest.MonkeyPatch) -
     side: Any = SimpleNamespace(
         format="mc", labels="grades", evidence=lambda *_, **__: {"living": list(living)}, features={"gradient": None}
     )
-    stage = FitStage(SomeDie(living), side, Artifact.at(root, "head", {}), "tiny", SETTINGS, [23, 24])
+    method = CCPS() if settings.probe.average else SomeDie(living)
+    stage = FitStage(method, side, Artifact.at(root, "head", {}), "tiny", settings, [23, 24])
     monkeypatch.setattr(stage, "reads", list)
     return run_stage(stage, Run(root, "cpu"))
 
@@ -95,6 +99,20 @@ def test_all_seeds_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     said = capsys.readouterr().out
     assert "one P for every answer" not in said
     assert "scorer" not in said
+
+
+def test_where_seeds_are_averaged_the_probe_of_all_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    living = StageConfig(steps=60, eval_every=20, learning_rate=1e-3)
+    averaging = ProbeConfig(contrastive=StageConfig(steps=0), classifier=living, average=True, refits=1)
+    artifact = fitted(tmp_path / "artifacts", [], monkeypatch, SETTINGS._replace(probe=averaging))
+    assert list(spreads(artifact)) == [ALL_SEEDS, 23, 24]
+    assert artifact.rows().to_pandas()["seed"].unique().tolist() == [23, 24]  # curves are those of single seeds
+    assert artifact.summary["averaged"] == 2
+    save(artifact, tmp_path / "scorers", monkeypatch)
+    stored = StoredScorer.load(tmp_path / "scorers" / "mc")
+    assert isinstance(stored.probe, ProbeEnsemble)
+    assert [probe.training.seed for probe in stored.probe.members] == [23, 24]
+    assert stored.settings.spread == spreads(artifact)[ALL_SEEDS]
 
 
 def test_a_dead_first_seed_is_said_and_the_next_is_exported(
