@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ccps.analysis.data import ReportData
 from ccps.analysis.few_labels import COMPARED, FewLabels
@@ -180,7 +180,8 @@ def _draw(axes: Axes, data: ReportData, rows: pd.DataFrame, named: Sequence[str]
         )
     axes.set_xticks(sorted(rows["k"].unique()))
     axes.set_ylim(bottom=0 if rows["metric"].eq("ece").all() else None)
-    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %", decimals=0))
+    axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
 
 
 def _in_words(rows: pd.DataFrame) -> str:
