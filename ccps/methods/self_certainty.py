@@ -10,6 +10,7 @@ from ccps.methods.registry import register
 from ccps.perturbation import Head
 
 _TOKENS_AT_ONCE = 128
+_ROWS_AT_ONCE = 4096
 
 _CUT = -60.0
 """Below this log-probabilities among the features may be cut (`ccps.perturbation.rays.LOWEST_EXPONENT`)."""
@@ -58,7 +59,9 @@ def divergences(states: Tensor, token_ids: Tensor, log_probs: Tensor, head: Head
     if head.softcap is not None:
         return _from_logits(states, head)
     wide = states.double()
-    mean_row, chosen = head.weight.mean(dim=0, dtype=torch.float64), head.weight[token_ids].double()
+    # The whole head in float64 would be four times its size.
+    sums = [rows.float().sum(dim=0).double() for rows in head.weight.split(_ROWS_AT_ONCE)]
+    mean_row, chosen = torch.stack(sums).sum(dim=0) / vocabulary, head.weight[token_ids].double()
     mean, logit = wide @ mean_row, (wide * chosen).sum(dim=1)
     if head.bias is not None:
         mean, logit = mean + head.bias.double().mean(), logit + head.bias[token_ids].double()

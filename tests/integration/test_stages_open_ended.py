@@ -45,6 +45,7 @@ def test_nothing_is_left_out_in_silence(judged: Tiny) -> None:
     assert found[f"empty answers, {where}"][0] == "1"
     assert found[f"answers not scored, {where}"][0] in ("1", "2")
     assert found[f"answers not graded by given, {where}"][0] == "2"
+    assert "it is not for questions as those of boats" in (judged.output / "report.md").read_text()
     long = [name for name, (_, reason) in found.items() if reason == TRUNCATED]
     assert f"long answers, {where}" in long  # bytes are tokens: the longest answer has 59
 
@@ -157,7 +158,11 @@ def test_both_formats_in_one_experiment(tiny: Tiny, open_questions: Path, questi
     table = pd.read_csv(tiny.output / "tables" / "results.csv")
     assert table.groupby("benchmark")["format"].unique().map(list).to_dict() == {"boats": ["mc"], "ships": ["oe"]}
     methods = table.groupby("benchmark")["method"].unique().map(set)
-    assert methods["boats"] == methods["ships"]
-    averages = pd.read_csv(tiny.output / "tables" / "averages.csv")
-    assert averages.query("metric == 'brier'")["n_settings"].eq(2).all()
+    of_options = {"option_probability", "option_radius"}
+    assert methods["boats"] == methods["ships"] | of_options
+    assert not methods["ships"] & of_options
+    averages = pd.read_csv(tiny.output / "tables" / "averages.csv").query("metric == 'brier'")
+    assert averages.set_index("method")["n_settings"].to_dict() == {
+        method: 1 if method in of_options else 2 for method in methods["boats"]
+    }
     assert sorted(path.name for path in (tiny.output / "scorers" / "tiny_random").iterdir()) == ["mc", "oe"]
