@@ -55,9 +55,9 @@ def power_words(found: Findings) -> list[str]:
         for setting, by_metric in ranges.items()
     ]
     return [
-        f"So many questions show a true difference four times in five (a power of {POWER:.0%}) if it has at least so "
-        f"many percentage points, depending on the other method: {'; '.join(parts)}. What is smaller may be real and "
-        "unseen."
+        "So many questions show a true difference four times in five (a power of "
+        f"{100 * POWER:.0f} %) if it has at least so many percentage points, depending on the other method: "
+        f"{'; '.join(parts)}. What is smaller may be real and unseen."
     ]
 
 
