@@ -52,7 +52,8 @@ def _use(answer: Answer, *, first: bool) -> str:
     test = answer.tests[0]
     auroc = next(one for one in test.against if one.metric == "auroc").own
     plain = any(one.other for one in test.against) and not test.metrics(Standing.BETTER)
-    honest = ", not clearly better than without training" if plain else ""
+    word = "worse" if test.metrics(Standing.WORSE) else "not clearly better"
+    honest = f", {word} than without training" if plain else ""
     return f"{text} (AUROC {percent(auroc.value)} % on {test.setting.benchmark}{honest})."
 
 
@@ -135,8 +136,7 @@ def _verdict(answer: Answer, test: Tested) -> str:
         clauses.append(f"not clearly different by {_labels(level)}")
     if silent:
         clauses.append(f"without a verdict by {_labels(silent)} ({'; '.join(reservations)})")
-    opening = "it is" if better else "it is no better, but"
-    return f"{where} {opening} {', '.join(clauses)}."
+    return f"{where} it is {'' if better or worse else 'no better: '}{', '.join(clauses)}."
 
 
 def _rivals(data: ReportData, test: Tested) -> str:

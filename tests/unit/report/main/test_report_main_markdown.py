@@ -33,7 +33,7 @@ def test_markdown_report_holds_verdict_tables_and_figures(make_data: Callable[..
     assert "without a verdict on AUROC (one value in every resample)" in page
     assert "| −1.5 (one value in every resample) |" in page
     assert (tmp_path / "tables" / "main.md").read_text(encoding="utf-8").strip() in page
-    assert "| answer | 12.5 s | 8 | 1.56 s | 1,000 | 2.0 MB | 3.0 GB | yes |" in page
+    assert "| answer | 12.5 s | 8 | 1.56 s | 1,000 | 2.0 MB | 3.0 GB |\n" in page
     assert "| Answers left out | 2 | No letter & no text. |" in page
     assert "| Tokens | 12.38 | mean |\n| Of | 3 of 4 |  |" in page
     assert "- Commit abc, seeds 0, 1\n- cores 2\n" in page

@@ -119,7 +119,8 @@ def test_results_csv_has_the_contract_columns(make_data: Make, tmp_path: Path) -
 
 def test_costs_csv_leaves_what_is_unknown_empty(make_data: Make, tmp_path: Path) -> None:
     text = write_costs(make_data().costs, tmp_path / "costs.csv").read_text()
-    assert text == ("stage,seconds,tokens,bytes,peak_memory\nanswer,12.5,1000,2000000,3000000000\nfit,1.25,,10,\n")
+    head = "stage,seconds,tokens,bytes,peak_memory,reused\n"
+    assert text == f"{head}answer,12.5,1000,2000000,3000000000,True\nfit,1.25,,10,,False\n"
 
 
 def test_other_conventions_name_each_convention_and_have_no_bold(make_data: Make) -> None:
