@@ -115,13 +115,6 @@ class StageConfig:
         at_least=0,
         at_most=LARGEST_COUNT,
     )
-    passes: float | None = setting(
-        None,
-        "how often training goes through the rows, rounded up to whole evaluations: the steps follow the data; null "
-        "for `steps` of them however many rows there are",
-        above=0,
-        at_most=LARGEST_COUNT,
-    )
     batch_size: int = setting(
         64, "rows (pairs in the contrastive stage) of a mini-batch", at_least=1, at_most=LARGEST_COUNT
     )
@@ -140,6 +133,13 @@ class StageConfig:
         500,
         "steps between two passes over the validation rows; step 0 and the last step are always evaluated",
         at_least=1,
+        at_most=LARGEST_COUNT,
+    )
+    passes: float | None = setting(
+        None,
+        "how often training goes through the rows, rounded up to whole evaluations: the steps follow the data; null "
+        "for `steps` of them however many rows there are",
+        above=0,
         at_most=LARGEST_COUNT,
     )
 

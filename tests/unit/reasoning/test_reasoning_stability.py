@@ -14,7 +14,7 @@ from ccps.llm import ModelConfig
 from ccps.methods.ccps import by_probe
 from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
 from ccps.perturbation import Head, flip_radius, stability_features
-from ccps.probes import FittedProbe, ProbeConfig, fit_probe
+from ccps.probes import FittedProbe, ProbeConfig, ProbeEnsemble, fit_probe
 from ccps.reasoning.answers import extract_answer
 from ccps.reasoning.stability import (
     answer_step,
@@ -39,7 +39,7 @@ def fitted(encoder: EncoderConfig) -> FittedProbe:
     return fit_probe(rng.normal(size=(120, 75)), answers % 2, answers.tolist(), config, 0, radius=RADIUS)
 
 
-def make_scorer(probe: FittedProbe, form: str = "oe") -> StoredScorer:
+def make_scorer(probe: FittedProbe | ProbeEnsemble, form: str = "oe") -> StoredScorer:
     settings = ScorerSettings(
         model_name="tiny",
         model=ModelConfig(),

@@ -131,7 +131,7 @@ def test_a_folded_section_shows_its_heading_and_what_is_in_it() -> None:
 
 def test_a_job_folds_all_sections_but_those_that_it_opens() -> None:
     table = Table("", ["a", "b"], [["1", "2"]])
-    sections = [
+    sections: list[Callable[[int], Section | None]] = [
         lambda _: Section("a", "A", ["First."], folded="never"),
         lambda _: Section("b", "B", tables=[table, table]),
         lambda _: Section("c", "C", folded="A brief."),

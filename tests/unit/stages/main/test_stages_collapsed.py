@@ -16,7 +16,7 @@ from ccps.methods.base import ALL_SEEDS
 from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
 from ccps.perturbation import FEATURE_NAMES
 from ccps.pipeline.stage import Run, run_stage
-from ccps.probes import ProbeConfig, ProbeEnsemble, Reporting, StateProbeConfig
+from ccps.probes import FittedProbe, ProbeConfig, ProbeEnsemble, Reporting, StateProbeConfig
 from ccps.settings.method import MethodConfig
 from ccps.settings.model import ModelConfig
 from ccps.settings.probe import StageConfig
@@ -94,6 +94,7 @@ def test_all_seeds_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     assert _collapsed_counts("here", "ccps", artifact) == []
     assert save(artifact, tmp_path / "scorers", monkeypatch)
     stored = StoredScorer.load(tmp_path / "scorers" / "mc")
+    assert isinstance(stored.probe, FittedProbe)
     assert stored.probe.training.seed == 23
     assert stored.settings.spread == spreads(artifact)[23]
     said = capsys.readouterr().out
@@ -130,7 +131,9 @@ def test_a_dead_first_seed_is_said_and_the_next_is_exported(
     )
     assert save(artifact, tmp_path / "scorers", monkeypatch)
     assert "seed 23 gives one P for every answer" in capsys.readouterr().out
-    assert StoredScorer.load(tmp_path / "scorers" / "mc").probe.training.seed == 24
+    probe = StoredScorer.load(tmp_path / "scorers" / "mc").probe
+    assert isinstance(probe, FittedProbe)
+    assert probe.training.seed == 24
 
 
 def test_nothing_is_exported_where_all_seeds_are_dead(
