@@ -91,9 +91,6 @@ def call_stacked(module: nn.Module, weights: Tensors, masks: Tensors, inputs: to
             output: torch.Tensor = module(inputs)
         return output
 
-    if len(inputs) == 1:  # a batch of one costs a third more than none
-        weights, masks = ({name: value[0] for name, value in some.items()} for some in (weights, masks))
-        return call(weights, masks, inputs[0])[None]
     outputs: torch.Tensor = vmap(call)(weights, masks, inputs)
     return outputs
 
