@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from ccps.analysis.averages import setting_means
@@ -103,7 +104,9 @@ def _chance_control(data: ReportData, resamples: Resamples, setting: Setting, co
     mine = results[(results["method"] == control) & ~results["seed"].isin(dead)]
     value = float(setting_means(mine, LEAK_METRIC)[control].get(setting, math.nan)) if len(mine) else math.nan
     drawn = resamples.of(setting, control, LEAK_METRIC)
-    if dead and any(not is_constant(by_seed.get_group(seed)) for seed in dead):
+    if dead and len(dead) == len(spreads):
+        drawn = np.full_like(drawn, np.nan)  # nothing is left to draw from
+    elif dead and any(not is_constant(by_seed.get_group(seed)) for seed in dead):
         drawn = _drawn_anew(data, own[~own["seed"].isin(dead)]).of(setting, control, LEAK_METRIC)
     found = resamples.estimate(value, drawn, [(setting, control)])
     return ChanceControl(setting, *found[:3], len(spreads), dead, found.reservation)

@@ -44,11 +44,10 @@ def of_test(tiny: Tiny, label: str) -> list[Question]:
 
 def scored(tiny: Tiny, method: str) -> "pd.Series[float]":
     """P(correct) in a method's score artifact, of the first seed, by question."""
-    (table,) = [
-        pd.read_parquet(path / "00000" / "rows.parquet")
-        for path in sorted((tiny.artifacts / "score").iterdir())
-        if json.loads((path / "inputs.json").read_text())["method"][0] == method
-    ]
+    made = [path.parent for path in (tiny.artifacts / "score").glob("*/inputs.json")]
+    own = [path for path in made if json.loads((path / "inputs.json").read_text())["method"][0] == method]
+    # Stacks need more of each answer than the first run has kept, so that there are answers of two runs.
+    table = pd.read_parquet(max(own, key=lambda path: (path / "inputs.json").stat().st_mtime) / "00000/rows.parquet")
     first = table[table["seed"].isna() | (table["seed"] == table["seed"].min())]
     return first.set_index("question_id")["p_correct"]
 
