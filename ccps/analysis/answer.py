@@ -31,7 +31,11 @@ THRESHOLDS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
 class Against(NamedTuple):
-    """One metric of the chosen method beside the untrained method that is best by it."""
+    """One metric of the chosen method beside the same of an untrained one.
+
+    That is the one which every format has for its strongest (`ReportData.untrained`): named beforehand, not found on
+    the test. Where it was not run, it is the one that is best by the metric on this test.
+    """
 
     metric: str
     own: Estimate
@@ -64,6 +68,8 @@ class Tested:
         n_unscored: answers that it has no P(correct) of.
         against: each metric of `TOLD`.
         kept: each threshold of `THRESHOLDS`.
+        is_found_on_test: whether the untrained method is the best on this test, by each metric, as none was named
+            beforehand.
     """
 
     setting: Setting
@@ -71,6 +77,7 @@ class Tested:
     n_unscored: int
     against: tuple[Against, ...]
     kept: tuple[Kept, ...]
+    is_found_on_test: bool
 
     def metrics(self, standing_: Standing) -> list[str]:
         """The metrics by which it stands thus to the best untrained method."""
@@ -143,9 +150,13 @@ def _tested(data: ReportData, setting: Setting, method: str) -> Tested | None:
     own = _Drawn(data, setting, method)
     others = [_Drawn(data, setting, name) for name in data.unfitted if name != method]
     others = [one for one in others if len(one.rows)]
+    named = [one for name in data.untrained_of(setting.benchmark) for one in others if one.method == name]
+    others = named[:1] or others
     against = tuple(_against(data, metric, own, others) for metric in TOLD)
     kept = tuple(_kept(rows, threshold, data.level) for threshold in THRESHOLDS)
-    return Tested(setting, rows, len(everything) - len(rows), against, kept)
+    return Tested(
+        setting, rows, len(everything) - len(rows), against, kept, is_found_on_test=not named and bool(others)
+    )
 
 
 @dataclass(frozen=True)
@@ -213,9 +224,9 @@ def _estimate(value: float, drawn: Floats | None, level: float) -> Estimate:
 
 
 def _against(data: ReportData, metric: str, own: _Drawn, others: Sequence[_Drawn]) -> Against:
-    """One metric beside the untrained method that is best by it.
+    """One metric beside the untrained method that is best by it, of those that are given.
 
-    The interval of the difference takes this choice as given, so it leans towards the untrained.
+    Where there are several, the interval of the difference takes the choice as given, so it leans towards the other.
     """
     known = [one for one in others if not np.isnan(one.values[metric])]
     mine = own.estimate(metric)

@@ -1,7 +1,9 @@
 """What a user wants to know first: which confidence to use here, how good it is, and how to use it."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
 
 from ccps.analysis.answer import Against, Answer, Kept, Tested
 from ccps.analysis.data import ReportData
@@ -22,6 +24,7 @@ ANCHOR = "answer"
 # One model with both formats; what was chosen for others is folded.
 _OPEN = 2
 _NAMED = 2
+_LABELS = 100
 _NOTHING = (
     "This run chose no confidence to use. Methods that learn are chosen among by the stage choose, on their training "
     "answers. What each method measured stands below."
@@ -62,7 +65,8 @@ def answer_section(found: Findings) -> Section:
     title = "Which confidence to use"
     if not found.answers:
         return Section(ANCHOR, title, [_NOTHING])
-    parts = [_part(answer, folded=place >= _OPEN) for place, answer in enumerate(found.answers)]
+    curves = found.few_labels.curves
+    parts = [_part(answer, curves, folded=place >= _OPEN) for place, answer in enumerate(found.answers)]
     chosen = {(answer.model, answer.format) for answer in found.answers}
     asked = found.data.choice[["model", "format"]].drop_duplicates().itertuples(index=False, name=None)
     notes = [
@@ -77,13 +81,12 @@ def _title(answer: Answer) -> str:
     return f"{answer.model}, {FORMAT_NAMES.get(answer.format, answer.format)}: {answer.data.label(answer.method)}"
 
 
-def _part(answer: Answer, *, folded: bool) -> Section:
+def _part(answer: Answer, curves: pd.DataFrame, *, folded: bool) -> Section:
     data, tests = answer.data, answer.tests
     level = level_words(data.level)
     notes = [
         f"Over all questions at once, in percent; in brackets {level} intervals over subjects. ECE is of P itself, in "
-        "ten bins. The strongest method that needs no training is chosen by each metric on this very test, so the "
-        "difference leans its way."
+        f"ten bins. {_which_rival(tests)}"
         if tests
         else "No test of this format was run, or the method scored no answer of it.",
         *(
@@ -95,12 +98,47 @@ def _part(answer: Answer, *, folded: bool) -> Section:
     return Section(
         f"{ANCHOR}-{slug(answer.model, answer.format)}",
         _title(answer),
-        [_why(answer), *map(_verdict, [answer] * len(tests), tests)],
+        [_why(answer), *map(_verdict, [answer] * len(tests), tests), *_with_labels(answer, curves)],
         [_quality(answer), _thresholds(answer)] if tests else [],
         notes,
         folded=_brief(answer) if folded else "",
         more=_how_to(answer),
     )
+
+
+def _which_rival(tests: Sequence[Tested]) -> str:
+    if any(test.is_found_on_test for test in tests):
+        return (
+            "The strongest method that needs no training is chosen by each metric on this very test, so the difference "
+            "leans its way."
+        )
+    return (
+        "What needs no training is named beforehand: for multiple choice the options' probability, else the answer's."
+    )
+
+
+def _with_labels(answer: Answer, curves: pd.DataFrame) -> Iterator[str]:
+    """What a few labels of the reader's own would do, for each test; P cannot know how many answers are right there."""
+    for test in answer.tests:
+        own = curves[
+            (curves["model"] == answer.model)
+            & (curves["benchmark"] == test.setting.benchmark)
+            & (curves["method"] == answer.method)
+            & (curves["k"] <= _LABELS)
+        ]
+        if own.empty or not own["k"].max():
+            continue
+        k = int(own["k"].max())
+        after = own[own["k"] == k].set_index("metric")
+        figures = [
+            f"{METRICS[metric].label} {percent(row['value'])} {interval(row['low'], row['high'])}".strip()
+            for metric in ("ece", "brier")
+            for row in [after.loc[metric]]
+        ]
+        yield (
+            f"P has learnt how many answers are right in training, not how many on {test.setting.benchmark}. With {k} "
+            f"of its questions labelled, and one number set by them (calibrator=intercept): {', '.join(figures)}."
+        )
 
 
 def _why(answer: Answer) -> str:
@@ -122,12 +160,10 @@ def _verdict(answer: Answer, test: Tested) -> str:
     if len(test.metrics(Standing.NONE)) == len(test.against):
         return f"{where} there is no verdict on whether it is better than without training: {'; '.join(reservations)}."
     better, worse = test.metrics(Standing.BETTER), test.metrics(Standing.WORSE)
-    strongest = "the strongest method without training"
+    rival = _rivals(answer.data, test)
+    strongest = f"the strongest method without training ({rival})" if test.is_found_on_test else rival
     if not better and not worse and not test.metrics(Standing.NONE):
-        rival = _rivals(answer.data, test)
-        return (
-            f"{where} it is no better than {strongest} ({rival}): no difference is clear, by any of the three metrics."
-        )
+        return f"{where} it is no better than {strongest}: no difference is clear, by any of the three metrics."
     clauses = [f"better than {strongest} by {_labels(better)}"] if better else []
     if worse:
         clauses.append(f"{'worse' if better else f'worse than {strongest}'} by {_labels(worse)}")
@@ -161,7 +197,7 @@ def _quality(answer: Answer) -> Table:
     for test in answer.tests:
         rows.append(Row([f"{test.setting.benchmark}, {count(len(test.rows))} questions"], "group"))
         rows += [_against(answer.data, one) for one in test.against]
-    head = ("", answer.data.label(answer.method), "Strongest without training", "Difference")
+    head = ("", answer.data.label(answer.method), "Without training", "Difference")
     return Table("How good it is", head, rows)
 
 

@@ -45,15 +45,24 @@ def main_table(data: ReportData, table: MainTable) -> Table:
         if row.seeds > 1:
             rows.append(_seeds(row, kind))
     where = f"{table.model}, {table.benchmark}"
-    notes = [
-        f"{where}: {metric} of {data.label(method)} is missing: {reason}." for method, metric, reason in table.missing()
-    ]
+    notes = [f"{where}: {line}" for line in _missing(data, table)]
     notes += [
         f"{where}: {metric} of {data.label(method)} is over {live} of {seeds} seeds; for the rest, {CONSTANT}."
         for method, metric, live, seeds in table.partial()
     ]
     caption = f"{table.model} · {table.benchmark} ({table.format})"
     return Table(caption, ["Method", *(metric.heading for metric in table.metrics), "n"], rows, notes=notes)
+
+
+def _missing(data: ReportData, table: MainTable) -> list[str]:
+    """A line for each method and reason, with all metrics that it lacks for it."""
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for method, metric, reason in table.missing():
+        lacking.setdefault((method, reason), []).append(metric)
+    return [
+        f"{listed(metrics)} of {data.label(method)} {'is' if len(metrics) == 1 else 'are'} missing: {reason}."
+        for (method, reason), metrics in lacking.items()
+    ]
 
 
 def _cell(cell: MetricCell) -> Cell:

@@ -113,3 +113,12 @@ def test_a_calibrator_is_part_of_the_name_once(make_data: Make, method: str) -> 
 def test_nothing_chosen_is_no_answer(make_data: Make) -> None:
     assert answers(_data(make_data, choice=_chosen(chosen=False))) == ()
     assert answers(make_data()) == ()
+
+
+def test_the_untrained_method_that_was_named_beforehand_is_the_one_held_against(make_data: Make) -> None:
+    (test,) = _answer(_data(make_data, untrained={"mc": ("absent", "noise", "own")})).tests
+    assert {one.other for one in test.against} == {"noise"}
+    assert not test.is_found_on_test
+    (found,) = _answer(_data(make_data, untrained={"mc": ("absent",)})).tests
+    assert found.is_found_on_test
+    assert {one.other for one in found.against} <= {"own", "noise"}

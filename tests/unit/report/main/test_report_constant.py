@@ -70,7 +70,7 @@ def test_where_all_seeds_are_dead_the_cells_say_so(make_data: Make) -> None:
     (line,) = [line for line in text.splitlines() if line.startswith(("| CCPS", "| **CCPS"))]
     assert line.count("constant") == 2
     assert "50.0" not in line
-    assert f"AUROC of CCPS is missing: {CONSTANT}." in text
+    assert f"AUCPR and AUROC of CCPS are missing: {CONSTANT}." in text
     assert found.subjects["auroc_ccps"].isna().all()
 
 

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 from ccps.analysis.data import CHOICE_COLUMNS, RESULT_COLUMNS, SCORE_COLUMNS, ReportData
+from ccps.analysis.findings import Findings
+from ccps.report.main.answer import answer_section
 from ccps.report.main.write import write_report
 
 Make = Callable[..., ReportData]
@@ -138,3 +140,17 @@ def test_further_models_are_folded_and_what_could_not_be_chosen_is_said(make_dat
     assert len(re.findall(r"<summary><h3>m[23], .+?</h3> <span>no test of this format</span>", page)) == 4
     assert "m4, open-ended: nothing was chosen, as no method could be compared." in page
     assert len(OpenWords(page).words) <= MOST_WORDS
+
+
+def test_the_first_screen_says_what_a_few_labels_would_do(make_data: Make) -> None:
+    found = Findings(small_run(make_data, label_counts=[0, 25, 50], label_draws=20))
+    (text,) = [line for line in answer_section(found).markdown().splitlines() if "not how many on mmlu." in line]
+    curves = found.few_labels.curves.query("benchmark == 'mmlu' and method == 'ccps' and k == 50").set_index("metric")
+    shown = [f"{100 * curves.loc[metric, 'value']:.1f}" for metric in ("ece", "brier")]
+    assert "With 50 of its questions labelled" in text
+    assert re.findall(r"(?:ECE|Brier) (\d+\.\d)", text) == shown
+
+
+def test_without_labels_nothing_is_said_of_them(make_data: Make) -> None:
+    found = Findings(small_run(make_data, label_counts=[0]))
+    assert "questions labelled" not in answer_section(found).markdown()
