@@ -26,6 +26,9 @@ from ccps.settings.tuning import TuningConfig
 STAGES = (
     "answer",
     "grade",
+    "options",
+    "option_radius",
+    "permute",
     "sample",
     "verbalise",
     "reference",

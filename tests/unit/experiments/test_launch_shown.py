@@ -61,7 +61,7 @@ def test_help_says_what_each_setting_means_with_its_value_and_range() -> None:
         "Largest distance from the original state (the paper's code: 20). A number above 0 and at most 1000000."
     )
     assert "  model.NAME.location=… (has to be given)" in lines
-    assert any(line.startswith("method [ccps, p_ik,") for line in lines)
+    assert any(line.startswith("method [ccps, ccps_logistic, stack,") for line in lines)
     assert lines[-1].startswith("See all settings:")
 
 

@@ -33,7 +33,10 @@ def test_every_method_is_found_by_its_name_and_says_what_it_is() -> None:
 
 
 def test_unknown_method_names_the_known_ones() -> None:
-    with pytest.raises(UserError, match=r"one of ccps, ccps_logistic, ccps_bicr, p_ik, .*, but got 'ccpz'"):
+    with pytest.raises(
+        UserError,
+        match=r"one of ccps, ccps_paper, stack, stack_full, ccps_logistic, ccps_bicr, p_ik, .*, but got 'ccpz'",
+    ):
         find_method("ccpz")
 
 

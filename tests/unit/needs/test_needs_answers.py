@@ -15,6 +15,7 @@ from ccps.needs.answers import stored_answers
 from ccps.needs.base import NEEDS, Source
 from ccps.perturbation import Head
 from ccps.pipeline.model import HEAD
+from ccps.settings.experiment import STAGES
 
 WIDTH = 2
 # Answers of two, no, one and three tokens; every number of a question's states is the number of the question.
@@ -95,7 +96,9 @@ def test_every_need_of_a_method_is_there_in_the_order_of_work() -> None:
     assert METHODS["litcab"].reads(for_training=True) == {"answer_states", "references"}
     assert isinstance(METHODS["litcab"], TrainedMethod)
     stages = [stage.name for need in NEEDS.values() for stage in need.stages]
-    assert list(dict.fromkeys(stages)) == ["sample", "verbalise", "reference", "tune", "ask_tuned"]
+    expected = ["options", "option_radius", "permute", "sample", "verbalise", "reference", "tune", "ask_tuned"]
+    assert list(dict.fromkeys(stages)) == expected
+    assert set(expected) <= set(STAGES)
     collected = {name for name, need in NEEDS.items() if need.is_collected}
     assert collected == {"layer_states", "pooled_states", "self_evaluation"}
     assert {name for name, need in NEEDS.items() if need.is_tuned} == {"instruction_tuned", "calibration_tuned"}
