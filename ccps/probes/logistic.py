@@ -15,6 +15,7 @@ import safetensors.numpy
 from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError
 from scipy.special import expit
+from threadpoolctl import threadpool_limits
 
 from ccps.core.errors import UserError, expected
 from ccps.core.stored import check_keys, read_json, write_json
@@ -177,10 +178,13 @@ def fit_logistic(
     folds = _folds(known, question_ids, recipe)
     scaler = Standardizer.fit(values)
     scaled = scaler.transform(values)
-    rows, basis = _span(scaled)
-    losses = tuple(_losses(rows, known, folds, sorted(recipe.strengths)))
-    strength = min(losses, key=lambda item: item.loss).strength
-    model = _fit(rows, known, strength)
+    # So small are the systems of equations that threads wait for each other longer than they work: one is faster, on a
+    # busy machine ten times.
+    with threadpool_limits(1):
+        rows, basis = _span(scaled)
+        losses = tuple(_losses(rows, known, folds, sorted(recipe.strengths)))
+        strength = min(losses, key=lambda item: item.loss).strength
+        model = _fit(rows, known, strength)
     weights = basis @ model.coef_[0] if basis is not None else model.coef_[0]
     return FittedLogistic(
         scaler=scaler,
