@@ -374,3 +374,42 @@ def test_an_experiment_is_swept_from_its_answers_on_and_found_again(tiny: Tiny) 
     run_sweep(to_sweep(swept_settings), swept_settings, run)
     assert {path: path.stat().st_mtime_ns for path in tiny.artifacts.rglob("*") if path.is_file()} == written
     assert (folder / "report.html").read_bytes() == page
+
+
+@pytest.mark.parametrize("at_chance", ["keep", "leave_out"])
+@pytest.mark.parametrize("stages", ["grade", "answer", "sweep_fit", "answer,extract"])
+def test_a_list_of_stages_without_answers_or_grades_is_refused_by_name(tiny: Tiny, at_chance: str, stages: str) -> None:
+    with pytest.raises(
+        SettingsError, match="expected `stages` to hold answer and grade, without which nothing is swept"
+    ):
+        settings(*tiny.overrides(f"stages=[{stages}]", f"sweep.at_chance={at_chance}")[1:])
+
+
+@pytest.mark.parametrize("at_chance", ["keep", "leave_out"])
+def test_what_a_list_of_stages_lacks_is_named_before_anything_runs(tiny: Tiny, at_chance: str) -> None:
+    given = [text for text in tiny.overrides()[1:] if not text.startswith("method=")]
+    lacking = settings(*given, "method=[ccps,ct]", "stages=[answer,grade,ask_tuned]", f"sweep.at_chance={at_chance}")
+    with pytest.raises(UserError, match=r"Expected the stage `tune` .* Add `tune` to `stages`"):
+        run_sweep(to_sweep(lacking), lacking, Run(tiny.artifacts, "cpu"))
+    assert not tiny.artifacts.exists()
+    assert not (tiny.output / "report.html").exists()
+
+
+def test_what_is_above_chance_is_swept_as_if_all_were_kept(tiny: Tiny) -> None:
+    """The same stages with the same keys, though only a run tells them; and a model at chance leaves none to run."""
+    run = Run(tiny.artifacts, "cpu")
+    given = [text for text in tiny.overrides()[1:] if not text.startswith("method=")]
+    small = [*given, "sweep.mc.directions=[gradient]", "sweep.mc.training_steps=4"]
+
+    def swept_with(*more: str) -> set[Path]:
+        chosen = settings(*small, *more)
+        run_sweep(to_sweep(chosen), chosen, run)
+        return {path for path in tiny.artifacts.glob("*/*") if path.parent.name != "sweep_report"}
+
+    with pytest.raises(UserError, match=r"got none \(tiny_random on boats, tiny_random on trees\)"):
+        swept_with("sweep.at_chance=leave_out", "sweep.chance_level=1e-9")
+    assert {path.name for path in tiny.artifacts.iterdir()} == {"answer", "grade", "head"}
+    # One right answer is hardly ever less than guessing gives.
+    left = swept_with("sweep.at_chance=leave_out", "sweep.chance_level=0.999999")
+    assert {path.parent.name for path in left} > {"sweep_flip", "sweep_extract", "sweep_fit", "sweep_evaluate"}
+    assert swept_with("sweep.at_chance=keep") == left

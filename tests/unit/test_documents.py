@@ -16,6 +16,7 @@ from ccps.settings.faithful.run import FaithfulConfig
 from ccps.settings.sweep import SweptConfig
 from experiments.benchmarks.settings import BenchConfig
 from experiments.launch import checked_overrides
+from experiments.probe_choice.settings import ProbesChoiceConfig
 
 ROOT = Path(__file__).parents[2]
 DOCS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -25,6 +26,7 @@ ENTRY_POINTS = {
     "reproduce": ("config", Config),
     "sweep": ("sweep", SweptConfig),
     "faithful": ("faithful", FaithfulConfig),
+    "probes": ("probes", ProbesChoiceConfig),
     "bench": ("bench", BenchConfig),
 }
 

@@ -26,7 +26,7 @@ from ccps.stages.sweep.fit import CROSS_VALIDATION, SweepFitStage, SweptSide
 from ccps.stages.sweep.points import all_points
 from ccps.stages.sweep.report import SweepReportStage
 from ccps.stages.sweep.runs import DirectionRun, SweptFormat
-from ccps.stages.sweep.sources import chance_counts, nothing_above_chance, sources_of, without_chance
+from ccps.stages.sweep.sources import above_chance, chance_counts, sources_of
 
 _FLIPS: Direction = "gradient"
 _OWN = (FlipStage, SweepExtractStage, SweepFitStage, SweepEvaluateStage, SweepReportStage)
@@ -58,17 +58,17 @@ def run_sweep(swept: Swept, settings: Mapping[str, Any], run: Run) -> Path:
     asked = asked_of(config.stages, STAGES)
     job = Job(run, None if asked is None else [*asked, *(stage.name for stage in _OWN)])
     pipeline = Pipeline(config, settings, job)
-    answers = [pipeline.answers(name, questions) for name in config.model]
-    job.run()
-    # On which sources a model is above chance is known from its answers alone.
-    level = swept.sweep.chance_level if swept.sweep.at_chance == "leave_out" else None
-    sources = [source for own in answers for source in sources_of(own, level)]
-    left_out += chance_counts(sources)
-    answers = [without_chance(own, [row for row in sources if row.model == own.model]) for own in answers]
-    if not any(own.trains for own in answers):
-        raise nothing_above_chance(sources)
+    graded = [pipeline.answers(name, questions) for name in config.model]
+    answers, level = graded, None
+    if swept.sweep.at_chance == "leave_out":
+        level = swept.sweep.chance_level
+        # On which sources a model is above chance hangs on its grades, and with it what is swept.
+        job.run()
+        answers = above_chance(graded, level)
     sweeps = [FormatSweep(swept, own, form, job) for own in answers for form in own.trains]
     job.run()
+    sources = [source for own in graded for source in sources_of(own, level)]
+    left_out += chance_counts(sources)
     # What comes now hangs on which strength is best.
     formats = [sweep.finals() for sweep in sweeps]
     report = job.add(SweepReportStage(formats, sources, left_out, swept, printed(settings), provenance()))

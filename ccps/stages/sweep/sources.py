@@ -78,6 +78,23 @@ def _measured(model: str, kind: str, side: AnsweredQuestions) -> Iterator[Source
         yield Source(model, source, kind, side.format, len(questions), right, rate, p_value, used=True)
 
 
+def above_chance(answers: Sequence[ModelAnswers], level: float) -> list[ModelAnswers]:
+    """What is left of the answers of each model without the sources on which it is at chance.
+
+    Args:
+        answers: graded.
+        level: see `sources_of`.
+
+    Raises:
+        UserError: nothing is left.
+    """
+    sources = {own.model: sources_of(own, level) for own in answers}
+    left = [without_chance(own, sources[own.model]) for own in answers]
+    if not any(own.trains for own in left):
+        raise nothing_above_chance([row for own in sources.values() for row in own])
+    return left
+
+
 def without_chance(answers: ModelAnswers, sources: Iterable[Source]) -> ModelAnswers:
     """The answers to questions of used sources; a format without such training questions, or such a test, is gone."""
     used = {(row.side, row.format, row.source) for row in sources if row.used}
