@@ -2,7 +2,7 @@
 
 python -m experiments.reproduce                         the embedded experiment
 python -m experiments.reproduce experiment=smoke        every stage in a few minutes
-python -m experiments.reproduce stages=[extract,fit]    a part of it
+python -m experiments.reproduce stages=[answer,grade]   a part of it
 """
 
 from typing import Any

@@ -16,6 +16,10 @@ from ccps.stages.main.pipeline import run_experiment
 from experiments.launch import CONF, checked_overrides
 
 SUBJECTS = ("botany", "cookery", "sailing")
+METHODS = (
+    *("ccps", "ccps_logistic", "p_ik", "saplma_m", "p_true", "lts", "answer_probability", "option_probability"),
+    *("option_radius", "entropy", "self_consistency", "ccps_random", "ccps_shuffled"),
+)
 
 
 def write_questions(path: Path, n: int, seed: int, subjects: Sequence[str] = SUBJECTS) -> Path:
@@ -79,7 +83,7 @@ class Tiny:
             "probe.mc.classifier.steps=4",
             "probe.mc.classifier.eval_every=2",
             "state_probe.max_epochs=2",
-            "method=[ccps,ccps_logistic,p_ik,saplma_m,p_true,lts,answer_probability,option_probability,option_radius,entropy,self_consistency,ccps_random,ccps_shuffled]",
+            f"method=[{','.join(METHODS)}]",
             "trainer=cpu",
             "logger=none",
             f"paths.artifacts={self.artifacts}",

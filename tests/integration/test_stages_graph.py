@@ -1,5 +1,6 @@
 """What the three jobs would do for a list of stages, known without running any of them."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -15,6 +16,7 @@ from ccps.core.artifacts import Artifact
 from ccps.pipeline.graph import Graph
 from ccps.pipeline.job import Job
 from ccps.pipeline.stage import Run, Stage
+from ccps.settings.experiment import STAGES
 from ccps.stages.faithful.checks import to_faithful
 from ccps.stages.faithful.pipeline import run_faithful
 from ccps.stages.main.checks import to_config
@@ -174,3 +176,36 @@ def test_a_list_of_stages_and_what_it_lacks(job: Any, asked: list[str], there: l
     stage_of = {node.key: node.stage for node in graph.nodes}
     found = graph.missing([*asked, "head"], lambda key: stage_of[key] in there)
     assert {node.stage for node in found} == set(missing)
+
+
+def lists_in_documents() -> Iterator[tuple[str, str]]:
+    """Every list of the main job's stages that users are told to ask for, with the file that does."""
+    root = CONF.parent
+    for path in [*root.glob("*.md"), *root.glob("docs/*.md"), *CONF.rglob("*.yaml"), *root.glob("experiments/*.py")]:
+        for found in re.findall(r"(?<![\w.])stages=\[([a-z_,]+)\]", path.read_text()):
+            if path.name != "CHANGELOG.md" and set(found.split(",")) <= set(STAGES):
+                yield path.relative_to(root).as_posix(), found
+
+
+def test_the_lists_that_documents_name_lack_nothing_with_the_default_methods(
+    tiny: Tiny, plan: Callable[..., Any]
+) -> None:
+    """Where whatever comes before the first of them is there."""
+    defaults = OmegaConf.to_container(OmegaConf.load(CONF / "config.yaml").defaults)
+    assert isinstance(defaults, list)
+    (methods,) = (one["method"] for one in defaults if isinstance(one, dict) and "method" in one)
+    settings = tiny.settings(f"method=[{','.join(methods)}]")
+    graph, _ = plan(run_experiment, to_config(settings), settings, Run(tiny.artifacts, "cpu"))
+    stage_of = {node.key: node.stage for node in graph.nodes}
+    named = dict.fromkeys(lists_in_documents())
+    assert {file for file, _ in named} >= {
+        "README.md",
+        "docs/cluster.md",
+        "conf/launcher/joblib.yaml",
+        "conf/config.yaml",
+    }
+    for file, text in named:
+        asked = text.split(",")
+        before = STAGES[: min(STAGES.index(stage) for stage in asked)]
+        missing = graph.missing([*asked, "head"], lambda key, before=before: stage_of[key] in before)
+        assert not {node.stage for node in missing}, file

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tiny import Tiny, benchmark
+from tiny import METHODS, Tiny, benchmark
 from tiny_open_ended import counts, open_overrides, write_open_questions
 
 from ccps import ConfidenceScorer
+from ccps.probes.collapse import LEAST_SPREAD
 from ccps.stages.main.checks import to_config
 from ccps.stages.main.counts import TRUNCATED
 from ccps.stages.main.questions import all_questions
@@ -88,8 +89,17 @@ def test_a_second_run_changes_nothing(judged: Tiny, open_questions: Path, capsys
     before = (judged.output / "report.html").read_bytes()
     judged.run(*open_overrides(open_questions, "grader=[given,normalised,f1]"))
     said = [line for line in capsys.readouterr().out.splitlines() if " · " in line]
-    lines = [line for line in said if not line.startswith(("questions", "output"))]
+    lines = [line for line in said if not line.startswith(("questions", "scorer", "output"))]
     assert all(" · reused" in line for line in lines)
+    # Scorers are written anew with the output; those of which every fit is dead are not, which is said each time.
+    spreads = {path: json.loads(path.read_text()) for path in (judged.artifacts / "fit").glob("*/0*/spreads.json")}
+    dead = {
+        json.loads((path.parents[1] / "inputs.json").read_text())["method"][0]
+        for path, by_seed in spreads.items()
+        if max(by_seed.values()) < LEAST_SPREAD
+    }
+    silent = {line.split(" · ")[0].split(", ")[-1] for line in said if " · not written" in line}
+    assert silent == dead - {"ccps_random", "ccps_shuffled"}  # controls are no scorers
     assert (judged.output / "report.html").read_bytes() == before
 
 
@@ -158,11 +168,16 @@ def test_both_formats_in_one_experiment(tiny: Tiny, open_questions: Path, questi
     table = pd.read_csv(tiny.output / "tables" / "results.csv")
     assert table.groupby("benchmark")["format"].unique().map(list).to_dict() == {"boats": ["mc"], "ships": ["oe"]}
     methods = table.groupby("benchmark")["method"].unique().map(set)
+    # Each format chooses for itself, and what it chooses may be one of the methods with a calibrator: a row of its own.
+    choices = pd.read_csv(tiny.output / "tables" / "choice.csv").dropna(subset="brier")
+    best = choices.loc[choices.groupby("format")["brier"].idxmin()].set_index("format")["method"]
     of_options = {"option_probability", "option_radius"}
-    assert methods["boats"] == methods["ships"] | of_options
-    assert not methods["ships"] & of_options
+    both = {*METHODS} - of_options
+    assert methods["boats"] == {*both, *of_options, best["mc"]}
+    assert methods["ships"] == {*both, best["oe"]}
     averages = pd.read_csv(tiny.output / "tables" / "averages.csv").query("metric == 'brier'")
     assert averages.set_index("method")["n_settings"].to_dict() == {
-        method: 1 if method in of_options else 2 for method in methods["boats"]
+        method: (method in methods["boats"]) + (method in methods["ships"])
+        for method in methods["boats"] | methods["ships"]
     }
     assert sorted(path.name for path in (tiny.output / "scorers" / "tiny_random").iterdir()) == ["mc", "oe"]

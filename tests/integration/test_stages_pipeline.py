@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from ccps.methods import METHODS
 from ccps.methods.calibrated import FittedCalibrated
 from ccps.metrics.registry import CONTEST
 
-COLUMNS = ["model", "benchmark", "format", "method", "seed", "metric", "value", "ci_low", "ci_high", "n"]
+COLUMNS = ["model", "benchmark", "format", "method", "seed", "metric", "value", "ci_low", "ci_high", "n", "aggregate"]
 NOT_CONTENT = ("costs.0.jsonl", ".lock")
 ONCE = ("ccps_logistic", "lts")
 TRAINED = ("ccps", "ccps_logistic", "p_ik", "saplma_m", "lts", "ccps_random", "ccps_shuffled")
 UNTRAINED = ("p_true", "answer_probability", "option_probability", "option_radius", "entropy", "self_consistency")
+TAKEN_ALONG = tuple(name for name in TRAINED if name not in ("ccps_random", "ccps_shuffled"))  # no controls
 METRICS = [
     *["ece", "brier", "acc", "aucpr", "auroc", "log_loss", "aurc", "e_aurc", "prr", "prr50", "fpr95"],
     *["acc_at_50", "acc_at_80", "acc_at_90", "cov_at_5", "cov_at_10", "cov_at_20"],
@@ -41,6 +43,13 @@ def contents(folder: Path, without: tuple[str, ...] = ()) -> dict[str, bytes]:
 def results(folder: Path) -> pd.DataFrame:
     table = pd.read_csv(folder / "tables" / "results.csv", keep_default_na=True)
     return table[table["aggregate"] == "pooled"]  # what leads where subjects are small
+
+
+def chosen(folder: Path) -> dict[str, str]:
+    """The method of the least error out of fold, by model; here all are tested on one format."""
+    choices = pd.read_csv(folder / "tables" / "choice.csv").dropna(subset="brier")
+    best = choices.loc[choices.groupby("model")["brier"].idxmin()]
+    return dict(zip(best["model"], best["method"], strict=True))
 
 
 def test_output_holds_all_that_is_promised(finished: Tiny) -> None:
@@ -68,10 +77,12 @@ def test_results_have_the_agreed_columns_and_rows(finished: Tiny) -> None:
     table = results(finished.output)
     assert list(table.columns) == COLUMNS
     rows = table.groupby("method")["metric"].apply(list)
-    assert set(rows.index) == {*TRAINED, *UNTRAINED}
+    best = chosen(finished.output)["tiny_random"]
+    assert best == "option_probability_platt"  # none of the methods, but one of them calibrated: a row of its own
+    assert set(rows.index) == {*TRAINED, *UNTRAINED, best}
     for method in TRAINED:
         assert rows[method] == METRICS * (1 if method in ONCE else 2)  # two seeds
-    for method in UNTRAINED:
+    for method in (*UNTRAINED, best):
         assert rows[method] == METRICS
     assert set(table["model"]) == {"tiny_random"}
     assert set(table["benchmark"]) == {"boats"}
@@ -92,7 +103,9 @@ def test_costs_and_record_of_the_run(finished: Tiny) -> None:
         "head",
         "answer",
         "grade",
-        "extract",
+        "options",
+        "option_radius",
+        "extract",  # of training answers, which nobody samples
         "sample",
         "fit",
         "out_of_fold",
@@ -125,9 +138,23 @@ def test_a_second_run_finds_everything_and_changes_no_byte(
     artifacts, output = contents(finished.artifacts), contents(finished.output)
     assert finished.run() == finished.output
     lines = capsys.readouterr().out.splitlines()
-    stages = [line for line in lines if " · " in line and not line.startswith(("questions", "output"))]
-    # answers, options and their radii, samples, grades, features, trainings, scores, evaluation, audit, report
-    assert len(stages) == 2 + 2 + 1 + 4 + 4 + len(TRAINED) + len(TRAINED + UNTRAINED) + 1 + 1 + 1
+    stages = [line for line in lines if " · " in line and not line.startswith(("questions", "scorer", "output"))]
+    expected = {
+        "answer": 2,  # training and test
+        "grade": 2 * 2,  # by two graders
+        "options": 2,  # of training answers too: calibrators are fitted to them
+        "option_radius": 2,
+        "sample": 1,  # self-consistency is not taken along, so nobody calibrates it
+        "extract": 2 * 2,  # along the gradient and along random directions
+        "fit": len(TRAINED),
+        "out_of_fold": len(TAKEN_ALONG),
+        "choose": 1,
+        "score": len(TRAINED + UNTRAINED),
+        "evaluate": 2,  # the methods, and what was chosen
+        "audit": 1,
+        "report": 1,
+    }
+    assert Counter(line.split()[0] for line in stages) == expected
     assert all(" · reused" in line for line in stages)
     assert contents(finished.artifacts) == artifacts
     assert contents(finished.output) == output
@@ -145,22 +172,28 @@ def test_the_lines_say_which_model_benchmark_and_method(finished: Tiny, capsys: 
 def test_offline_wandb_run_holds_what_the_files_hold(finished: Tiny) -> None:
     (file,) = finished.wandb.glob("wandb/offline-run-*/*.wandb")
     logged = history(file)
-    (evaluation,) = (finished.artifacts / "evaluate").glob("*/manifest.json")
-    summary = json.loads(evaluation.read_text())["summary"]
-    assert len(summary) == 2 * len(TRAINED + UNTRAINED)
-    for name, value in summary.items():
-        assert logged[f"evaluate/boats, tiny_random, ct/{name}"] == pytest.approx(value, rel=1e-12)
-    table = results(finished.output).query("metric == 'auroc' and method == 'entropy'")
-    assert logged["evaluate/boats, tiny_random, ct/entropy auroc"] == pytest.approx(table["value"].item(), abs=1e-9)
-    for name in ("answer", "grade", "extract", "fit", "score", "evaluate"):
+    manifests = list((finished.artifacts / "evaluate").glob("*/manifest.json"))
+    assert len(manifests) == 2
+    summaries = {path: json.loads(path.read_text())["summary"] for path in manifests}
+    evaluation, of_chosen = sorted(manifests, key=lambda path: -len(summaries[path]))
+    assert len(summaries[evaluation]) == 2 * len(TRAINED + UNTRAINED)
+    assert len(summaries[of_chosen]) == 2
+    titles = {evaluation: "boats, tiny_random, p_correct", of_chosen: "boats, tiny_random, p_correct, what was chosen"}
+    for path, title in titles.items():
+        for name, value in summaries[path].items():
+            assert logged[f"evaluate/{title}/{name}"] == pytest.approx(value, rel=1e-12)
+        rows = pd.read_parquet(path.parent / "00000" / "rows.parquet")
+        assert logged[f"evaluate/{title}/rows/nrows"] == len(rows)
+    table = results(finished.output).query("metric == 'auroc'").set_index("method")["value"]
+    best = chosen(finished.output)["tiny_random"]
+    for path, method in ((evaluation, "entropy"), (of_chosen, best)):
+        assert logged[f"evaluate/{titles[path]}/{method} auroc"] == pytest.approx(table[method].item(), abs=1e-9)
+    for name in ("answer", "grade", "options", "extract", "fit", "out_of_fold", "choose", "score", "evaluate"):
         assert any(key.startswith(f"{name}/") for key in logged)
     assert logged["fit/tiny_random/mc/ccps/seed23/classifier/val_loss"] > 0
-    assert logged["evaluate/boats, tiny_random, ct/rows/nrows"] == len(
-        pd.read_parquet(evaluation.parent / "00000" / "rows.parquet")
-    )
 
     kept = {record.artifact.name for record in records(file) if record.WhichOneof("record_type") == "artifact"}
-    assert f"evaluate-{evaluation.parent.name}" in kept
+    assert {f"evaluate-{path.parent.name}" for path in manifests} <= kept
     exits = [record.exit.exit_code for record in records(file) if record.WhichOneof("record_type") == "exit"]
     assert exits == [0]
 
@@ -179,10 +212,15 @@ def test_parts_give_what_the_whole_gives(
 
     assert command_line(*tiny.overrides("stages=[answer,grade]")) == 0
     assert sorted(path.name for path in tiny.artifacts.iterdir()) == ["answer", "grade", "head"]
-    tiny.run("stages=[sample,extract,fit,score,evaluate]")
+    assert command_line(*tiny.overrides("stages=[sample,extract,fit,score,evaluate]")) == 2
+    error = capsys.readouterr().err
+    assert "Add `options` and `option_radius` to `stages`" in error  # two methods score what these read
+    tiny.run("stages=[options,option_radius,sample,extract,fit,out_of_fold,choose,score,evaluate]")
     assert not tiny.output.exists()
     assert not tiny.wandb.exists()
-    for stage in ("answer", "grade", "head", "extract", "fit", "score", "evaluate"):
+    stages = {path.name for path in tiny.artifacts.iterdir()}
+    assert stages == {path.name for path in finished.artifacts.iterdir()} - {"audit", "report"}
+    for stage in stages:
         own, whole = (contents(place.artifacts / stage, without=NOT_CONTENT) for place in (tiny, finished))
         assert own == whole
 
@@ -231,15 +269,26 @@ def test_two_models_on_two_benchmarks_without_the_probe(tiny: Tiny, tmp_path: Pa
         ("second", "ships"),
     ]
     two = {"entropy", "answer_probability"}
-    assert set(table["method"]) == two
-    assert len(table) == 2 * 2 * 2 * len(METRICS)
-    own = table[(table["model"] == "tiny_random") & (table["benchmark"] == "boats")].set_index(["method", "metric"])
+    best = chosen(tiny.output)
+    assert set(best.values()) <= {f"{one}_platt" for one in two}  # alone they give no probability to choose by
+    for (model, _), rows in table.groupby(["model", "benchmark"]):
+        assert set(rows["method"]) == {*two, best[model]}
+        assert len(rows) == 3 * len(METRICS)
+        auroc = rows.query("metric == 'auroc'").set_index("method")["value"]
+        plain = auroc[best[model].removesuffix("_platt")]
+        assert auroc[best[model]] in (
+            plain,
+            pytest.approx(1 - plain),
+        )  # a line through the logit keeps or turns the order
+    mine = (table["model"] == "tiny_random") & (table["benchmark"] == "boats") & table["method"].isin(two)
+    own = table[mine].set_index(["method", "metric"])
     before = results(finished.output).set_index(["method", "metric"])
     pd.testing.assert_series_equal(own["value"], before["value"][own.index])
     first, other = (table[table["model"] == name]["value"].to_numpy() for name in ("tiny_random", "second"))
     assert (first != other).any()
     written = {path.parent.relative_to(tiny.output / "scorers") for path in tiny.output.rglob("scorer.json")}
-    assert written == {Path(model, "mc", one) for model in ("tiny_random", "second") for one in two}
+    saved = {*two, *(f"{one}_platt" for one in two), "best"}
+    assert written == {Path(model, "mc", one) for model in ("tiny_random", "second") for one in saved}
     assert len(list((tiny.artifacts / "head").iterdir())) == 2
 
 
@@ -286,7 +335,7 @@ def test_every_method_of_the_comparison_runs(tiny: Tiny) -> None:
     tiny.run(f"method=[{','.join(names)}]", "+method.second={name:ccps,calibrator:isotonic}")
     table = results(tiny.output)
     # The model is random: asked for a probability in words, it names none, and the report says so.
-    assert set(table["method"]) == {*names, "ccps_isotonic"} - {"verbalised"}
+    assert set(table["method"]) == {*names, "ccps_isotonic", chosen(tiny.output)["tiny_random"]} - {"verbalised"}
     report = (tiny.output / "report.md").read_text()
     assert "it scored no answer of tiny\\_random to boats" in report
     costs = pd.read_csv(tiny.output / "tables" / "method_costs.csv").set_index("method")
