@@ -62,14 +62,5 @@ def _both(probe: ProbeConfig, **changes: Any) -> ProbeConfig:
 
 
 def chosen_of(recipes: Mapping[str, Recipe], names: list[str] | None) -> dict[str, Recipe]:
-    """Those of some names, all without any.
-
-    Raises:
-        UserError: there is none of such a name.
-    """
-    from ccps.core.errors import expected
-
-    unknown = [name for name in names or [] if name not in recipes]
-    if unknown:
-        raise expected("`choice.recipes`", f"among {', '.join(recipes)}", ", ".join(unknown), "Correct the names.")
+    """Those of some names, all without any."""
     return {name: recipes[name] for name in (names or recipes)}

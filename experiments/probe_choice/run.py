@@ -1,6 +1,6 @@
 """Read the graded training answers of an experiment, compare recipes on them, write the tables."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 
 from ccps.core.console import say
+from ccps.core.errors import expected
 from ccps.core.text import interval, percent
+from ccps.data.records import Question
 from ccps.methods import TrainingAnswers, find_method
 from ccps.pipeline.job import Job
 from ccps.pipeline.stage import Run
 from ccps.settings.experiment import Config
 from ccps.stages.main.graded import graded_answers
 from ccps.stages.main.pipeline import Pipeline
-from ccps.stages.main.questions import all_questions
+from ccps.stages.main.questions import AllQuestions, all_questions
 from experiments.probe_choice.measure import Measured, fit_and_score, folds_of, table
 from experiments.probe_choice.recipes import all_recipes, chosen_of
 from experiments.probe_choice.settings import Choice
@@ -29,11 +31,14 @@ _FOLD_SEED = 0
 
 def compare_recipes(choice: Choice, settings: Mapping[str, Any], run: Run, output: Path) -> None:
     """Compare the recipes for every model and format; `probes.csv` and `probes.md` are written after each."""
+    questions = all_questions(choice.experiment, judged=False)
+    for form in choice.choice.formats:
+        _check_sources(form, questions.trains[form])
     output.mkdir(parents=True, exist_ok=True)
     found: list[pd.DataFrame] = []
     for model in choice.experiment.model:
         for form in choice.choice.formats:
-            answers, sources = training_answers(choice.experiment, settings, run, model, form)
+            answers, sources = training_answers(choice.experiment, settings, run, model, questions.trains[form])
             found.append(_compared(choice, model, form, answers, sources, settings))
             rows = pd.concat(found, ignore_index=True)
             rows.to_csv(output / TABLE, index=False, lineterminator="\n")
@@ -42,19 +47,27 @@ def compare_recipes(choice: Choice, settings: Mapping[str, Any], run: Run, outpu
 
 
 def training_answers(
-    config: Config, settings: Mapping[str, Any], run: Run, model: str, form: str
+    config: Config, settings: Mapping[str, Any], run: Run, model: str, asked: Sequence[Question]
 ) -> tuple[TrainingAnswers, np.ndarray[Any, np.dtype[np.str_]]]:
-    """The graded training answers of one model and format with their features, and the source of each."""
-    questions = all_questions(config, judged=False)
-    questions = questions._replace(trains={form: questions.trains[form]}, tests={})
+    """One model's graded answers to the training questions of one format with their features, the source of each."""
+    form = asked[0].format
+    questions = AllQuestions({form: asked}, {}, [], [])
     pipeline = Pipeline(config, settings, Job(run, ["answer", "grade", "extract"]))
     answered = pipeline.answers(model, questions)
     side = pipeline._side(answered, answered.trains[form])
     pipeline.job.run()
     known = graded_answers(side, find_method("ccps"), answered.head)
-    source_of = {question.id: question.source for question in questions.trains[form]}
+    source_of = {question.id: question.source for question in asked}
     sources = np.array([source_of[name] for name in known.question_ids])
     return TrainingAnswers(known.evidence, known.correct, known.question_ids), sources
+
+
+def _check_sources(form: str, questions: Sequence[Question]) -> None:
+    """Refuse what leaves nothing to fit to."""
+    sources = sorted({question.source for question in questions})
+    if len(sources) < 2:
+        what, wanted = f"the training questions ({form})", "of two sources or more, one of which is left out in turn"
+        raise expected(what, wanted, ", ".join(sources), "Train on further benchmarks (benchmark@train).")
 
 
 def _compared(

@@ -1,12 +1,13 @@
 """Settings of the choice: the shape of what `conf/probes.yaml` composes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from ccps.core.fields import LARGEST_SEED, setting
-from ccps.core.settings import typed
+from ccps.core.settings import Fault, fault, typed, unknown
 from ccps.settings.experiment import Config
+from experiments.probe_choice.recipes import all_recipes
 
 
 @dataclass
@@ -29,6 +30,20 @@ class ProbesChoiceConfig(Config):
     """An experiment, and the choice on its training questions."""
 
     choice: ChoiceConfig = setting(ChoiceConfig)
+
+    def cross_faults(self) -> Iterator[Fault]:
+        """What does not go together."""
+        yield from super().cross_faults()
+        known = all_recipes(self.probe.mc, self.paper_probe.mc)  # of either format under the same names
+        for name in self.choice.recipes or ():
+            if name not in known:
+                yield unknown("recipe", name, "choice.recipes", known)
+        # Questions are loaded for both sides, so that what stands in a test is not trained on.
+        asked = {spec.format for spec in self.train.values()} & self.tested
+        lacking = [form for form in self.choice.formats if form not in asked]
+        if self.train and self.test and lacking:
+            wanted = f"formats of which there are training and test questions ({', '.join(sorted(asked)) or 'none'})"
+            yield fault("choice.formats", wanted, ", ".join(lacking))
 
 
 class Choice(NamedTuple):
