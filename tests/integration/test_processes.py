@@ -49,7 +49,7 @@ def test_two_processes_write_what_one_writes(tmp_path: Path, questions: Path) ->
     alone = run(one)
     assert alone.returncode == 0, alone.stderr
 
-    stages = ("answer", "head", "grade", "extract", "fit", "score", "evaluate")
+    stages = ("answer", "head", "grade", "extract", "fit", "out_of_fold", "choose", "score", "evaluate")
     for stage in stages:
         assert contents(two.artifacts / stage) == contents(one.artifacts / stage), stage
     shards = {path.name: len(path.read_text().split("\n")) - 1 for path in two.artifacts.glob("answer/*/costs.*.jsonl")}
