@@ -18,6 +18,7 @@ RESULTS = "tables/results.csv"
 # Larger files (states, heads) stay where they are; W&B gets the manifest, which names them by hash.
 _MAX_FILE_BYTES = 8 * 2**20
 _MAX_TABLE_ROWS = 10_000  # as many as a table of W&B takes
+_MAX_TABLE_CELLS = 100_000  # W&B looks at each for a while: more would take longer than many a stage
 
 
 def open_logger(config: LoggerConfig, folder: Path, name: str, settings: dict[str, Any]) -> WandbLogger | None:
@@ -104,11 +105,16 @@ def _table(artifact: Artifact) -> pa.Table | None:
     """The first rows of a stage, without lists of token ids; of a report, its results."""
     files = artifact.files()
     if RESULTS in files:
-        return csv.read_csv(artifact.path(RESULTS)).slice(0, _MAX_TABLE_ROWS)
+        return _first(csv.read_csv(artifact.path(RESULTS)))
     if ROWS not in files:
         return None
-    rows = artifact.rows(0).slice(0, _MAX_TABLE_ROWS)
-    return rows.select([field.name for field in rows.schema if not pa.types.is_list(field.type)])
+    rows = artifact.rows(0)
+    return _first(rows.select([field.name for field in rows.schema if not pa.types.is_list(field.type)]))
+
+
+def _first(table: pa.Table) -> pa.Table:
+    """As many rows as go to W&B."""
+    return table.slice(0, min(_MAX_TABLE_ROWS, _MAX_TABLE_CELLS // max(1, table.num_columns)))
 
 
 def _connected(arguments: dict[str, Any], folder: Path, *, offline: bool) -> WandbLogger:

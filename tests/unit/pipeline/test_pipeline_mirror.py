@@ -1,9 +1,12 @@
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import wandb
 
+from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.errors import UserError
 from ccps.pipeline import mirror
 from ccps.pipeline.mirror import close_logger, open_logger
@@ -85,3 +88,16 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"Cannot write W&B's files to .*paths.wandb"):
         open_logger(LoggerConfig("offline"), tmp_path / "file", "name", {})
+
+
+@pytest.mark.parametrize(("rows", "columns", "kept"), [(12_000, 3, 10_000), (12_000, 80, 1_250), (7, 80, 7)])
+def test_so_many_rows_of_a_table_go_to_wandb(tmp_path: Path, rows: int, columns: int, kept: int) -> None:
+    artifact = Artifact.at(tmp_path, "extract", {})
+    table = pa.table({f"c{number}": range(rows) for number in range(columns)} | {"ids": [[1]] * rows})
+    with artifact.writing(), artifact.shard(0) as folder:
+        pq.write_table(table, folder / ROWS)
+    artifact.finish(1, {})
+    found = mirror._table(artifact)
+    assert found is not None
+    assert found.column_names == [f"c{number}" for number in range(columns)]
+    assert found["c0"].to_pylist() == list(range(kept))
