@@ -18,7 +18,7 @@ RESULTS = "tables/results.csv"
 # Larger files (states, heads) stay where they are; W&B gets the manifest, which names them by hash.
 _MAX_FILE_BYTES = 8 * 2**20
 _MAX_TABLE_ROWS = 10_000  # as many as a table of W&B takes
-_MAX_TABLE_CELLS = 100_000  # W&B looks at each for a while: more would take longer than many a stage
+_MAX_TABLE_CELLS = 25_000  # W&B looks at each for a while: more would take longer than many a stage
 
 
 def open_logger(config: LoggerConfig, folder: Path, name: str, settings: dict[str, Any]) -> WandbLogger | None:
