@@ -249,6 +249,7 @@ def _how_to(answer: Answer) -> Block:
     code = "\n".join(
         [
             "from ccps import ConfidenceScorer",
+            "",
             f'scorer = ConfidenceScorer.load("{path}")',
             f"scorer.score({_EXAMPLES.get(answer.format, 'questions')})",
         ]

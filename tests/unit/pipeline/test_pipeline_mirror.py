@@ -90,7 +90,9 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
         open_logger(LoggerConfig("offline"), tmp_path / "file", "name", {})
 
 
-@pytest.mark.parametrize(("rows", "columns", "kept"), [(12_000, 2, 10_000), (12_000, 3, 8_333), (12_000, 80, 312), (7, 80, 7)])
+@pytest.mark.parametrize(
+    ("rows", "columns", "kept"), [(12_000, 2, 10_000), (12_000, 3, 8_333), (12_000, 80, 312), (7, 80, 7)]
+)
 def test_so_many_rows_of_a_table_go_to_wandb(tmp_path: Path, rows: int, columns: int, kept: int) -> None:
     artifact = Artifact.at(tmp_path, "extract", {})
     table = pa.table({f"c{number}": range(rows) for number in range(columns)} | {"ids": [[1]] * rows})
