@@ -1,15 +1,15 @@
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 
-from ccps.methods.base import Fitted, TrainedMethod, TrainingAnswers, TrainingSettings
+from ccps.methods.base import Fitted, TrainingAnswers, TrainingSettings
+from ccps.methods.logistic import Regression
 from ccps.methods.pooled_features import FittedOnFeatures, TrainingFeatures
 from ccps.methods.registry import register
-from ccps.probes import FittedLogistic, LogisticRecipe, Reporting, fit_logistic
+from ccps.probes import FittedLogistic, Reporting, fit_logistic
 
 
 @register
-class CCPSLogistic(TrainedMethod):
+class CCPSLogistic(Regression):
     """Logistic regression on the stability features of CCPS, without its encoder.
 
     Source: features of arXiv 2505.21772; the regression in place of its probe is ours, as the simplest reader of the
@@ -24,11 +24,6 @@ class CCPSLogistic(TrainedMethod):
     source = "L2-logistic regression on the 75 stability features of CCPS"
     version = 2
     reads_features = True
-    is_seeded: ClassVar[bool] = False
-
-    def recipe(self, settings: TrainingSettings) -> LogisticRecipe:
-        """How the strength is chosen; nothing of it is set."""
-        return LogisticRecipe()
 
     def fit(
         self, answers: TrainingAnswers, settings: TrainingSettings, seeds: Sequence[int], reporting: Reporting

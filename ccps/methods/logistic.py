@@ -47,18 +47,22 @@ class FittedByLogistic:
         return {}
 
 
-class LogisticMethod(TrainedMethod):
-    """A logistic regression on columns that a subclass chooses."""
+class Regression(TrainedMethod):
+    """A method that learns a logistic regression: once, as its loss has one minimum."""
 
     is_seeded: ClassVar[bool] = False
-
-    @abstractmethod
-    def columns(self, evidence: Evidence) -> FloatArray:
-        """What is read of each answer, `[answers, columns]`, finite."""
 
     def recipe(self, settings: TrainingSettings) -> LogisticRecipe:
         """How the strength is chosen; nothing of it is set."""
         return LogisticRecipe()
+
+
+class LogisticMethod(Regression):
+    """A logistic regression on columns that a subclass chooses."""
+
+    @abstractmethod
+    def columns(self, evidence: Evidence) -> FloatArray:
+        """What is read of each answer, `[answers, columns]`, finite."""
 
     def fit(
         self, answers: TrainingAnswers, settings: TrainingSettings, seeds: Sequence[int], reporting: Reporting

@@ -1,7 +1,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,16 +10,17 @@ from scipy.special import logit
 from ccps.core.errors import expected
 from ccps.core.stored import read_json, write_json
 from ccps.methods.answer_probability import AnswerProbability
-from ccps.methods.base import Fitted, Method, TrainedMethod, TrainingAnswers, TrainingSettings, no_curve
+from ccps.methods.base import Fitted, Method, TrainingAnswers, TrainingSettings, no_curve
 from ccps.methods.calibrated import Untrained
 from ccps.methods.ccps import CCPS
 from ccps.methods.entropy import Entropy
 from ccps.methods.evidence import Evidence, FloatArray, Index
+from ccps.methods.logistic import Regression
 from ccps.methods.middle_logistic import MiddleLogistic
 from ccps.methods.options import OptionProbability
 from ccps.methods.p_true import PTrue
 from ccps.methods.registry import METHODS, register
-from ccps.probes import FittedLogistic, LogisticRecipe, Reporting, fit_logistic
+from ccps.probes import FittedLogistic, Reporting, fit_logistic
 
 FORMAT_VERSION = 1
 FILE = "stack.json"
@@ -67,7 +68,7 @@ class FittedStack:
         return {name: value for base in self.bases.values() for name, value in base.notes(evidence).items()}
 
 
-class Stacked(TrainedMethod):
+class Stacked(Regression):
     """Logistic regression on the logits of other methods, out of fold.
 
     Each base is fitted without each fold of the training questions and says of that fold what it thinks; the regression
@@ -80,11 +81,6 @@ class Stacked(TrainedMethod):
     """
 
     reads_features = True
-    is_seeded: ClassVar[bool] = False
-
-    def recipe(self, settings: TrainingSettings) -> LogisticRecipe:
-        """How the strength is chosen; nothing of it is set."""
-        return LogisticRecipe()
 
     def fit(
         self, answers: TrainingAnswers, settings: TrainingSettings, seeds: Sequence[int], reporting: Reporting

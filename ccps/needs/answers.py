@@ -81,8 +81,23 @@ class StatesOfAnswers(Need):
         return _joined([one.states for one in answers], [one.tokens for one in answers], given.model.head)
 
 
+class _Collected(Need):
+    """What the answer stage collects after each answer, under the need's own name."""
+
+    is_collected = True
+    is_portable = True
+
+    def read(self, source: Source, question_ids: Sequence[str]) -> npt.NDArray[np.float32]:
+        """What was collected."""
+        return _after_answers(source.answers, self.name, question_ids)
+
+    def of_given(self, given: Given) -> npt.NDArray[np.float32]:
+        """The same."""
+        return _after_given(given, self.name)
+
+
 @register
-class LayerStates(Need):
+class LayerStates(_Collected):
     """`[answers, 3, d]` float32, states of the last token of prompt and answer at the `LAYERS` of a model.
 
     What the chat template puts after the answer counts too. The layers are the entries L//2, int(0.75 L) and L−1 of a
@@ -90,16 +105,6 @@ class LayerStates(Need):
     """
 
     name = "layer_states"
-    is_collected = True
-    is_portable = True
-
-    def read(self, source: Source, question_ids: Sequence[str]) -> npt.NDArray[np.float32]:
-        """The states."""
-        return _after_answers(source.answers, self.name, question_ids)
-
-    def of_given(self, given: Given) -> npt.NDArray[np.float32]:
-        """The same."""
-        return _after_given(given, self.name)
 
     def share_of_follow_up(self, answers: Artifact) -> float:
         """What ends the answer's turn."""
@@ -107,23 +112,13 @@ class LayerStates(Need):
 
 
 @register
-class PooledStates(Need):
+class PooledStates(_Collected):
     """`[answers, d]` float32, the mean over an answer's tokens of their states in the middle of the model.
 
     The layer is the entry L//2 of a model's hidden states, L its layers.
     """
 
     name = "pooled_states"
-    is_collected = True
-    is_portable = True
-
-    def read(self, source: Source, question_ids: Sequence[str]) -> npt.NDArray[np.float32]:
-        """The means."""
-        return _after_answers(source.answers, self.name, question_ids)
-
-    def of_given(self, given: Given) -> npt.NDArray[np.float32]:
-        """The same."""
-        return _after_given(given, self.name)
 
     def share_of_follow_up(self, answers: Artifact) -> float:
         """The answer's last token, which nobody has read before; the others were on the way."""
@@ -131,20 +126,10 @@ class PooledStates(Need):
 
 
 @register
-class SelfEvaluation(Need):
+class SelfEvaluation(_Collected):
     """`[answers, 2]` float32, logits of "no" and "yes" when the model is asked whether its answer is correct."""
 
     name = "self_evaluation"
-    is_collected = True
-    is_portable = True
-
-    def read(self, source: Source, question_ids: Sequence[str]) -> npt.NDArray[np.float32]:
-        """The logits."""
-        return _after_answers(source.answers, self.name, question_ids)
-
-    def of_given(self, given: Given) -> npt.NDArray[np.float32]:
-        """The same."""
-        return _after_given(given, self.name)
 
     def share_of_follow_up(self, answers: Artifact) -> float:
         """All of it."""

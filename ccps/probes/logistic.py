@@ -21,7 +21,7 @@ from ccps.core.errors import UserError, expected
 from ccps.core.stored import check_keys, read_json, write_json
 from ccps.probes.curve import CurvePoint
 from ccps.probes.preprocess import Standardizer
-from ccps.probes.split import check_complete, check_labels
+from ccps.probes.split import by_question, check_complete, check_labels, question_folds
 from ccps.probes.stored import WAY_OUT
 
 if TYPE_CHECKING:
@@ -214,20 +214,17 @@ def _folds(
     if len(question_ids) != len(labels):
         way_out = "Name the question of every row."
         raise expected("`question_ids`", f"{len(labels)} identifiers", len(question_ids), way_out)
-    numbers: dict[object, int] = {}
-    codes = np.array([numbers.setdefault(question, len(numbers)) for question in question_ids], dtype=np.int64)
-    right = np.bincount(codes, weights=labels) >= 0.5 * np.bincount(codes)
-    fewest = int(min(right.sum(), (~right).sum())) if len(codes) else 0
+    strata = by_question(labels, question_ids).strata
+    right = int(strata.sum())
+    fewest = min(right, len(strata) - right)
     if fewest < 2:
         raise UserError(
-            f"A logistic regression cannot be fitted: of {len(right)} questions {int(right.sum())} have the label 1 "
+            f"A logistic regression cannot be fitted: of {len(strata)} questions {right} have the label 1 "
             "(answered right, if that is what it learns). It takes two of each kind, one of them to be held out. Add "
             "questions that are harder or easier for this model."
         )
-    from sklearn.model_selection import StratifiedKFold
-
-    splitter = StratifiedKFold(min(recipe.folds, fewest), shuffle=True, random_state=recipe.seed)
-    return [np.isin(codes, held_out) for _, held_out in splitter.split(right, right)]
+    folds = question_folds(labels, question_ids, recipe.folds, recipe.seed)
+    return [folds == fold for fold in range(folds.max() + 1)]
 
 
 def _losses(

@@ -47,6 +47,30 @@ def check_complete(question_ids: Sequence[object]) -> None:
         raise expected("`question_ids`", "complete", "missing ones", "Name the question of every row.")
 
 
+class ByQuestion(NamedTuple):
+    """Rows as they belong to questions.
+
+    Attributes:
+        codes: the question of each row, `[rows]`, counted from 0 in the order in which they come.
+        strata: `[questions]`, 1 where at least half of its rows have the label 1, else 0.
+    """
+
+    codes: NDArray[np.int64]
+    strata: NDArray[np.int64]
+
+
+def by_question(labels: NDArray[np.int64], question_ids: Sequence[object]) -> ByQuestion:
+    """Number the questions, and give each the label of most of its rows.
+
+    Raises:
+        UserError: an id is missing.
+    """
+    check_complete(question_ids)
+    numbers: dict[object, int] = {}
+    codes = np.array([numbers.setdefault(question, len(numbers)) for question in question_ids], dtype=np.int64)
+    return ByQuestion(codes, (np.bincount(codes, weights=labels) >= 0.5 * np.bincount(codes)).astype(np.int64))
+
+
 def split_by_question(labels: NDArray[np.int64], question_ids: Sequence[object], fraction: float, seed: int) -> Split:
     """Hold out a share of the questions, stratified by label; rows of one question stay on one side.
 
@@ -64,10 +88,7 @@ def split_by_question(labels: NDArray[np.int64], question_ids: Sequence[object],
     """
     if len(labels) == 0:
         raise UserError("A probe cannot be fitted: no rows are left. Add answers whose features are finite.")
-    check_complete(question_ids)
-    numbers: dict[object, int] = {}
-    codes = np.array([numbers.setdefault(question, len(numbers)) for question in question_ids])
-    strata = (np.bincount(codes, weights=labels) >= 0.5 * np.bincount(codes)).astype(np.int64)
+    codes, strata = by_question(labels, question_ids)
     _check_strata(strata, fraction)
     from sklearn.model_selection import train_test_split  # takes a second
 
@@ -98,10 +119,7 @@ def question_folds(
     Raises:
         UserError: an id is missing, or fewer than two questions have one of the labels.
     """
-    check_complete(question_ids)
-    numbers: dict[object, int] = {}
-    codes = np.array([numbers.setdefault(question, len(numbers)) for question in question_ids], dtype=np.int64)
-    strata = (np.bincount(codes, weights=labels) >= 0.5 * np.bincount(codes)).astype(np.int64)
+    codes, strata = by_question(labels, question_ids)
     right = int(strata.sum())
     fewest = min(right, len(strata) - right)
     if fewest < 2:

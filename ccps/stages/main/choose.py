@@ -18,11 +18,10 @@ from ccps.metrics.resampling import drawn_counts, percentile_ends
 from ccps.pipeline.stage import Stage, Work
 from ccps.probes import ONE_P, is_collapsed, spread
 from ccps.probes.reporting import SILENT
-from ccps.probes.split import question_folds
 from ccps.settings.evaluation import EvaluationConfig
 from ccps.settings.method import MethodConfig
 from ccps.stages.main.fit import living_seeds, training_answers
-from ccps.stages.main.out_of_fold import FOLD_SEED, FOLDS, REFUSED
+from ccps.stages.main.out_of_fold import FOLD_SEED, FOLDS, REFUSED, out_of_fold_rows
 from ccps.stages.main.runs import MethodScores, Side
 
 CALIBRATOR = "platt"
@@ -146,15 +145,15 @@ class ChooseStage(Stage):
     def _calibrate(self, method: Method | TrainedMethod, calibrator: str) -> _Judged:
         assert isinstance(method, TrainedMethod)
         known = training_answers(self.train_side, method, self.head)
-        rows = pd.DataFrame({"question_id": known.question_ids, "fold": -1, "correct": known.correct})
+        rows, why_not = out_of_fold_rows(method, known, self.settings, [0], SILENT)
+        if why_not:
+            return _Judged(method.name, calibrator, rows, why_not)
         try:
-            folds = question_folds(known.correct.astype(np.int64), known.question_ids, FOLDS, FOLD_SEED)
-            p = method.out_of_fold(known, folds, self.settings, [0], SILENT)[0]
             (calibrated,) = method.fit(known, self.settings, [0], SILENT)
         except UserError as error:
-            return _Judged(method.name, calibrator, rows.assign(p_correct=np.nan), str(error))
-        why_not = ONE_P if is_collapsed(spread(p)) else ""
-        return _Judged(method.name, calibrator, rows.assign(fold=folds, p_correct=p), why_not, calibrated)
+            return _Judged(method.name, calibrator, rows.assign(fold=-1, p_correct=np.nan), str(error))
+        why_not = ONE_P if is_collapsed(spread(rows["p_correct"].to_numpy())) else ""
+        return _Judged(method.name, calibrator, rows, why_not, calibrated)
 
     def save_shard(self, outputs: list[_Judged], folder: Path) -> Mapping[str, float]:
         """Write the comparison, and the calibrators that were fitted here."""

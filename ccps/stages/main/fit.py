@@ -46,16 +46,19 @@ class _Trained(NamedTuple):
     spread: float
 
 
-class FitStage(Stage):
-    """Trains a method on the graded answers to the training questions, once from each seed, or once if it has none.
+class LearningStage(Stage):
+    """What stages have in common that fit a method to the graded answers to the training questions.
 
-    Writes the method's own files into a folder for each seed (`seed23`; `once` without seeds), what it makes of all
-    seeds into one more (`all`), the training curves as rows, and how far P(correct) of each varies (`spreads.json`). A
-    seed whose P hardly does has collapsed, which the line of the stage says.
+    Args:
+        method: what is fitted.
+        train: answers, grades and evidence.
+        head: the model's output head.
+        model: its name.
+        settings: how methods are trained.
+        seeds: the method is fitted from each, if it has any.
+        bases: what it is built on.
     """
 
-    name = "fit"
-    version = 5
     unit = "methods"
 
     def __init__(
@@ -75,36 +78,71 @@ class FitStage(Stage):
         self.model = model
         self.settings = settings
         self.seeds: list[int | None] = list(seeds) if method.is_seeded else [None]
-        self.parts: list[int | None] = [*([ALL_SEEDS] if method.averages(settings) else []), *self.seeds]
-        """What is learnt: from all seeds together, and from each."""
         self.bases = list(bases)
 
     @property
     def title(self) -> str:
-        """What is trained, and how often."""
-        often = f"{len(self.seeds)} seeds" if self.method.is_seeded else "once"
-        return f"{self.model}, {self.train_side.format}, {self.method.name}, {often}"
+        """What is trained."""
+        return f"{self.model}, {self.train_side.format}, {self.method.name}"
 
     def inputs(self) -> Mapping[str, Any]:
         """What the method reads, grades, recipe and seeds; and what it is built on, if anything."""
-        learning = learning_inputs(self.method, self.train_side, self.settings, self.bases)
-        return {**learning, "seeds": self.seeds}
+        built_on = [[base.method.name, base.method.version, base.fitted, base.out_of_fold] for base in self.bases]
+        recipe = self.method.recipe(self.settings)
+        return {
+            "method": [self.method.name, self.method.version],
+            "evidence": self.train_side.evidence(self.method, for_training=True),
+            "grades": self.train_side.labels,
+            "recipe": OmegaConf.to_container(OmegaConf.structured(recipe), enum_to_str=True),
+            **({"bases": built_on} if built_on else {}),
+            "seeds": self.seeds,
+        }
 
     def reads(self) -> Sequence[Artifact]:
         """Features too, of a method that does not look at them: they say which answers have a token."""
         return [*super().reads(), self.train_side.features[self.method.direction]]
 
     def plan(self) -> Sequence[Sequence[Work]]:
-        """All seeds at once."""
+        """All at once."""
         return [[Work(None)]]
+
+    def known(self) -> TrainingAnswers:
+        """What the method is trained on."""
+        return training_answers(self.train_side, self.method, self.head, self.bases)
+
+    def numbers(self) -> list[int]:
+        """The seeds as a method is given them: it is given one even where it has none."""
+        return [seed or 0 for seed in self.seeds]
+
+
+class FitStage(LearningStage):
+    """Trains a method on the graded answers to the training questions, once from each seed, or once if it has none.
+
+    Writes the method's own files into a folder for each seed (`seed23`; `once` without seeds), what it makes of all
+    seeds into one more (`all`), the training curves as rows, and how far P(correct) of each varies (`spreads.json`). A
+    seed whose P hardly does has collapsed, which the line of the stage says.
+    """
+
+    name = "fit"
+    version = 5
+
+    @property
+    def title(self) -> str:
+        """What is trained, and how often."""
+        return f"{super().title}, {f'{len(self.seeds)} seeds' if self.method.is_seeded else 'once'}"
+
+    @property
+    def parts(self) -> list[int | None]:
+        """What is learnt: from all seeds together, and from each."""
+        return [*([ALL_SEEDS] if self.method.averages(self.settings) else []), *self.seeds]
 
     def step(self, content: None) -> list[_Trained]:
         """Train."""
-        known = training_answers(self.train_side, self.method, self.head, self.bases)
+        known = self.known()
         prefix = f"fit/{self.model}/{self.train_side.format}/{self.method.name}"
         reporting = Reporting(self.trainer.logger, prefix, on_progress=self.progress_within)
         with torch.enable_grad():  # the surrounding pass over the stage's work is a prediction
-            fits = self.method.fit(known, self.settings, [seed or 0 for seed in self.seeds], reporting)
+            fits = self.method.fit(known, self.settings, self.numbers(), reporting)
         return [_Trained(fitted, spread(fitted.p_correct(known.evidence))) for fitted in fits]
 
     def save_shard(self, outputs: list[list[_Trained]], folder: Path) -> Mapping[str, float]:
@@ -130,20 +168,6 @@ class FitStage(Stage):
         fitted = self.method.load(shard / _folder(self.parts[0]))
         dead = {f"{_who(seed)} {ONE_P}": 1 for seed in _collapsed(_read_spreads(shard / SPREADS))}
         return with_reasons({"parameters": fitted.parameters, **fitted.summary(), COLLAPSED: dead})
-
-
-def learning_inputs(
-    method: TrainedMethod, train: Side, settings: TrainingSettings, bases: Sequence[BaseArtifacts]
-) -> dict[str, Any]:
-    """What decides what a method learns, but for seeds: the method, what it reads and is built on, grades, recipe."""
-    built_on = [[base.method.name, base.method.version, base.fitted, base.out_of_fold] for base in bases]
-    return {
-        "method": [method.name, method.version],
-        "evidence": train.evidence(method, for_training=True),
-        "grades": train.labels,
-        "recipe": OmegaConf.to_container(OmegaConf.structured(method.recipe(settings)), enum_to_str=True),
-        **({"bases": built_on} if bases else {}),
-    }
 
 
 def training_answers(

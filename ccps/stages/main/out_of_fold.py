@@ -10,12 +10,11 @@ import torch
 
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.errors import UserError
-from ccps.methods import TrainedMethod, TrainingSettings
+from ccps.methods import TrainedMethod, TrainingAnswers, TrainingSettings
 from ccps.metrics.inputs import FloatArray
-from ccps.pipeline.stage import Stage, Work
 from ccps.probes import Reporting
 from ccps.probes.split import question_folds
-from ccps.stages.main.fit import BaseArtifacts, learning_inputs, training_answers
+from ccps.stages.main.fit import BaseArtifacts, LearningStage
 from ccps.stages.main.runs import Side
 
 FOLDS = 5
@@ -23,7 +22,7 @@ FOLD_SEED = 23
 REFUSED = "cannot be fitted to a part of the answers"
 
 
-class OutOfFoldStage(Stage):
+class OutOfFoldStage(LearningStage):
     """Rows of question id, fold, P(correct) by a fit to the other folds, and `correct`: one for each training answer.
 
     The method is fitted as it is taken along: from all seeds if these are averaged, else from the first. Folds are
@@ -32,7 +31,6 @@ class OutOfFoldStage(Stage):
     """
 
     name = "out_of_fold"
-    unit = "methods"
 
     def __init__(
         self,
@@ -44,47 +42,17 @@ class OutOfFoldStage(Stage):
         seeds: Sequence[int],
         bases: Sequence[BaseArtifacts] = (),
     ) -> None:
-        super().__init__()
-        self.method = method
-        self.train_side = train
-        self.head = head
-        self.model = model
-        self.settings = settings
         used = seeds if method.averages(settings) else seeds[:1]
-        self.seeds: list[int | None] = list(used) if method.is_seeded else [None]
-        self.bases = list(bases)
-
-    @property
-    def title(self) -> str:
-        """What is trained."""
-        return f"{self.model}, {self.train_side.format}, {self.method.name}"
+        super().__init__(method, train, head, model, settings, used, bases)
 
     def inputs(self) -> Mapping[str, Any]:
         """What decides what the method learns, and the folds."""
-        learning = learning_inputs(self.method, self.train_side, self.settings, self.bases)
-        return {**learning, "seeds": self.seeds, "folds": [FOLDS, FOLD_SEED]}
-
-    def reads(self) -> Sequence[Artifact]:
-        """Features too, of a method that does not look at them: they say which answers have a token."""
-        return [*super().reads(), self.train_side.features[self.method.direction]]
-
-    def plan(self) -> Sequence[Sequence[Work]]:
-        """All folds at once."""
-        return [[Work(None)]]
+        return {**super().inputs(), "folds": [FOLDS, FOLD_SEED]}
 
     def step(self, content: None) -> tuple[pd.DataFrame, str]:
         """Fit without each fold, and score it; the second of the result is why that could not be done, if so."""
-        known = training_answers(self.train_side, self.method, self.head, self.bases)
-        rows = pd.DataFrame({"question_id": known.question_ids, "fold": -1, "correct": known.correct})
         reporting = Reporting(None, on_progress=self.progress_within)
-        try:
-            folds = question_folds(known.correct.astype(np.int64), known.question_ids, FOLDS, FOLD_SEED)
-            with torch.enable_grad():  # the surrounding pass over the stage's work is a prediction
-                seeds = [seed or 0 for seed in self.seeds]
-                p: FloatArray = self.method.out_of_fold(known, folds, self.settings, seeds, reporting)[0]
-        except UserError as error:
-            return rows.assign(p_correct=np.nan), str(error)
-        return rows.assign(fold=folds, p_correct=p), ""
+        return out_of_fold_rows(self.method, self.known(), self.settings, self.numbers(), reporting)
 
     def save_shard(self, outputs: list[tuple[pd.DataFrame, str]], folder: Path) -> Mapping[str, float]:
         """Write the rows, and why P is missing if it is."""
@@ -101,3 +69,25 @@ class OutOfFoldStage(Stage):
             return {"answers": len(rows), REFUSED: refusal}
         error = rows["p_correct"] - rows["correct"]
         return {"answers": len(rows), "folds": int(rows["fold"].max() + 1), "brier": float((error**2).mean())}
+
+
+def out_of_fold_rows(
+    method: TrainedMethod,
+    known: TrainingAnswers,
+    settings: TrainingSettings,
+    seeds: Sequence[int],
+    reporting: Reporting,
+) -> tuple[pd.DataFrame, str]:
+    """Question id, fold, `correct` and P(correct) of training answers by fits to the other folds.
+
+    Returns:
+        The rows, and why P is missing in all of them; an empty text where it is not.
+    """
+    rows = pd.DataFrame({"question_id": known.question_ids, "fold": -1, "correct": known.correct})
+    try:
+        folds = question_folds(known.correct.astype(np.int64), known.question_ids, FOLDS, FOLD_SEED)
+        with torch.enable_grad():  # the surrounding pass over the stage's work is a prediction
+            p: FloatArray = method.out_of_fold(known, folds, settings, seeds, reporting)[0]
+    except UserError as error:
+        return rows.assign(p_correct=np.nan), str(error)
+    return rows.assign(fold=folds, p_correct=p), ""
