@@ -40,6 +40,7 @@ from ccps.faithful.lexicon import Decisiveness, Found, SentenceScore, decisivene
 from ccps.faithful.metrics import DatasetScore, Metric, Strata, cmfg, cmfg_star, dataset_score, mfg, stratify
 from ccps.faithful.modes import Mode
 from ccps.faithful.rcc import StepChain, rcc, rcc_chain
+from ccps.faithful.saying import Saying, phrase, say, sayings
 from ccps.faithful.segment import Block, Step, segment, think_block
 from ccps.faithful.trace import (
     TraceRule,
@@ -60,6 +61,7 @@ __all__ = [
     "Gap",
     "Metric",
     "Mode",
+    "Saying",
     "SentenceScore",
     "Step",
     "StepChain",
@@ -81,12 +83,15 @@ __all__ = [
     "first_paragraph",
     "mfg",
     "misalignment",
+    "phrase",
     "prefix_end",
     "quantile_normalised",
     "rcc",
     "rcc_chain",
     "sampled_steps",
     "sampling_confidence",
+    "say",
+    "sayings",
     "scaled",
     "score_steps",
     "score_trace",
