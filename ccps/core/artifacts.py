@@ -4,7 +4,7 @@
         inputs.json       everything the key was made of, to read
         00000/ 00001/ …   shards; each appears whole, by a rename, or not at all
         .00000.json …     sizes and hashes of a shard's files, so that a resumed run can check it
-        costs.0.jsonl …   seconds and tokens of each shard, by process (not part of the content)
+        costs.0.jsonl …   seconds and tokens of each shard, by process (not part of the content); at last their hash
         manifest.json     written last: its presence means complete; sizes and hashes of every file, and its own hash
 
 A stage that is killed leaves whole shards behind and goes on from there when the same command is run again.
@@ -39,7 +39,9 @@ BY_REASON = "by_reason"
 """Where a summary holds what is counted by reason: {"unknown": {"no accepted answer": 2}}."""
 
 _SUM = "blake2b"
-"""Where a manifest holds the hash of all else that stands in it."""
+"""Where a manifest holds the hash of all else that stands in it, and the last line of costs that of all others."""
+_SEALED = "costs_sealed"
+"""Says in a manifest that there is such a line; those of earlier versions have none."""
 
 # What only another disk, more room or other rights can mend; the last three mean that the disk knows no locks.
 _DISK_ERRORS = (
@@ -187,6 +189,7 @@ class Artifact:
                         shutil.rmtree(left_over)
                     else:
                         left_over.unlink()
+                self._forget_costs()
             yield
 
     @contextmanager
@@ -211,18 +214,23 @@ class Artifact:
             _sync(self.folder)
 
     def add_cost(self, shard: int, *, by: int = 0, **cost: float) -> None:
-        """Note what a shard cost one of the processes of a run, for the cost table."""
-        with _disk_errors(self.folder), (self.folder / f"costs.{by}.jsonl").open("a") as file:
-            # A line of its own even after one that a killed process tore.
-            file.write("\n" + json.dumps({"shard": shard, **cost}))
+        """Note what a shard cost one of the processes of a run, for the cost table.
+
+        To be called while the shard is being written: then each that is there has its cost, whenever a run is killed.
+        """
+        self._append_cost(by, {"shard": shard, **cost})
 
     def costs(self) -> list[dict[str, float]]:
         """What each shard cost, in the order in which each process wrote them.
 
-        A shard whose process was killed before its cost was noted whole has none.
+        Raises:
+            UserError: of a complete artifact, they are not what was written.
         """
-        lines = [line for file in sorted(self.folder.glob("costs*.jsonl")) for line in file.read_text().splitlines()]
-        return [json.loads(line) for line in lines if line.endswith("}")]
+        lines = [line for file in self._cost_files() for line in _whole_lines(file)]
+        costs = [line for line in lines if "shard" in line]
+        if self.complete and self.manifest.get(_SEALED) and {_SUM: digest(json.dumps(costs))} not in lines:
+            raise self._broken("costs.0.jsonl", "is not what was written (its hash differs)")
+        return costs
 
     def finish(self, n_shards: int, summary: Mapping[str, Any]) -> None:
         """Write the manifest over all shards, which marks the artifact complete.
@@ -241,7 +249,9 @@ class Artifact:
             "shards": n_shards,
             "files": files,
             "summary": dict(summary),
+            _SEALED: True,
         }
+        self._append_cost(0, {_SUM: digest(json.dumps(self.costs()))})
         with _disk_errors(self.folder):
             partial = self.folder / ".manifest.partial"
             plain = json.loads(_pretty(manifest))
@@ -303,6 +313,24 @@ class Artifact:
             return dict(load_file(self.path(TENSORS, shard)))
         except SafetensorError as error:
             raise self._broken(TENSORS, f"cannot be read ({error})") from error
+
+    def _cost_files(self) -> list[Path]:
+        return sorted(self.folder.glob("costs*.jsonl"))
+
+    def _append_cost(self, by: int, line: Mapping[str, Any]) -> None:
+        with _disk_errors(self.folder), (self.folder / f"costs.{by}.jsonl").open("a") as file:
+            # A line of its own even after one that a killed process tore.
+            file.write("\n" + json.dumps(line))
+
+    def _forget_costs(self) -> None:
+        """Take away what a killed process has noted of a shard that it did not finish, and of the whole."""
+        for file in self._cost_files():
+            lines = _whole_lines(file)
+            kept = [line for line in lines if isinstance(line.get("shard"), int) and self.has_shard(line["shard"])]
+            if kept != lines:
+                partial = self.folder / f".{file.name}.partial"
+                partial.write_text("".join("\n" + json.dumps(line) for line in kept))
+                partial.rename(file)
 
     def _sums(self, index: int) -> Path:
         """Where the sizes and hashes of a shard's files are kept until the manifest holds them."""
@@ -366,6 +394,19 @@ def _with_keys(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_with_keys(one) for one in value]
     return value
+
+
+def _whole_lines(file: Path) -> list[dict[str, Any]]:
+    """The lines of costs but those that a killed process tore."""
+    lines: list[dict[str, Any]] = []
+    for text in file.read_bytes().splitlines():
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(line, dict):
+            lines.append(line)
+    return lines
 
 
 def _shard_name(index: int) -> str:

@@ -81,7 +81,7 @@ class SharedModel:
                 if not artifact.has_shard(0):
                     with artifact.shard(0) as folder:
                         head.save(folder / HEAD)
-                artifact.add_cost(0, seconds=time.perf_counter() - started, peak_memory=peak_memory(), n=1)
+                        artifact.add_cost(0, seconds=time.perf_counter() - started, peak_memory=peak_memory(), n=1)
                 vocabulary, width = head.weight.shape
                 artifact.finish(1, {"vocabulary": vocabulary, "width": width, "dtype": str(head.weight.dtype)})
         return artifact

@@ -70,8 +70,9 @@ class ShardWriter(pl.Callback):
         started = time.perf_counter()
         with self.artifact.shard(shard) as folder:
             cost = self.save(outputs, folder)
-        seconds += time.perf_counter() - started
-        self.artifact.add_cost(shard, by=self.rank, seconds=seconds, peak_memory=peak_memory(), **cost)
+            # Before the shard takes its place, so that a kill leaves none without; the wait for the disk is not in it.
+            seconds += time.perf_counter() - started
+            self.artifact.add_cost(shard, by=self.rank, seconds=seconds, peak_memory=peak_memory(), **cost)
 
 
 def peak_memory() -> int:

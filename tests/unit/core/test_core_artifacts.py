@@ -345,6 +345,54 @@ def test_torn_cost_is_unknown_and_spoils_no_other(artifact: Any) -> None:
     assert [cost["shard"] for cost in artifact.costs()] == [0, 2]
 
 
+def test_cost_of_a_shard_that_was_not_finished_is_forgotten(artifact: Any) -> None:
+    with artifact.writing():
+        write(artifact, 0)
+        artifact.add_cost(0, seconds=1.0)
+        artifact.add_cost(1, seconds=2.0)  # killed before its shard took its place
+        with (artifact.folder / "costs.1.jsonl").open("a") as file:
+            file.write('\n{"shard": 2, "seco')
+    with artifact.writing():
+        write(artifact, 1)
+        artifact.add_cost(1, seconds=3.0)
+    assert artifact.costs() == [{"shard": 0, "seconds": 1.0}, {"shard": 1, "seconds": 3.0}]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file: file.write_text(file.read_text().replace("1.25", "9.25")),
+        lambda file: file.write_text(file.read_text().replace("}", "]")),
+        lambda file: file.write_bytes(file.read_bytes().replace(b"shard", b"sh\xffrd")),
+        lambda file: file.write_text(""),
+        lambda file: file.unlink(),
+    ],
+    ids=["edited", "no object", "no UTF-8", "emptied", "removed"],
+)
+def test_changed_costs_of_a_complete_artifact_are_refused(artifact: Any, damage: Callable[[Any], None]) -> None:
+    with artifact.writing():
+        write(artifact, 0)
+        artifact.add_cost(0, seconds=1.25)
+        artifact.finish(1, {})
+    assert artifact.costs() == [{"shard": 0, "seconds": 1.25}]
+    damage(artifact.folder / "costs.0.jsonl")
+    with pytest.raises(UserError, match=r"is broken: costs\.0\.jsonl is not what was written .*rm -r"):
+        artifact.costs()
+
+
+def test_a_run_killed_between_costs_and_manifest_seals_them_anew(artifact: Any) -> None:
+    with artifact.writing():
+        write(artifact, 0)
+        artifact.add_cost(0, seconds=1.25)
+        artifact.finish(1, {})
+    (artifact.folder / "manifest.json").unlink()
+    again = Artifact(artifact.folder, artifact.stage, artifact.inputs)
+    with again.writing():
+        again.finish(1, {})
+    assert again.costs() == [{"shard": 0, "seconds": 1.25}]
+    assert (again.folder / "costs.0.jsonl").read_text().count("blake2b") == 1
+
+
 # --- broken artifacts ---
 
 
