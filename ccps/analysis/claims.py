@@ -14,7 +14,7 @@ FILE_KEYS = ("source", "note", "convention", "models", "benchmarks")
 PART_KEYS = ("gaps", "averages", "cells")
 GAP_KEYS = ("method", "metric", "scale", "value", "tolerance", "note")
 GAP_SCALES = ("relative", "points")
-_WAY_OUT = "Compare it with the files in conf/claims."
+WAY_OUT = "Compare it with the files in conf/claims."
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Claim:
         quantity: what it states, in words.
         method: the method it is about.
         metric: the metric it is about.
-        scale: "value" (the metric itself), or the gap to the strongest other method as "relative" ((a − b) / b) or
-            "points" (a − b); all as fractions.
+        scale: "value" (the metric itself), "correlation" (likewise, not read in percent), or the gap to the strongest
+            other method as "relative" ((a − b) / b) or "points" (a − b); all as fractions.
         models: the models it is averaged over.
         benchmarks: the benchmarks it is averaged over.
         value: the published figure, or None when it is not known.
@@ -96,7 +96,7 @@ def _parse_set(name: str, file: Any) -> ClaimSet:
     here = f"`claims.{name}`"
     if not isinstance(file, Mapping) or not set(FILE_KEYS) <= set(file) <= {*FILE_KEYS, *PART_KEYS}:
         wanted = f"a mapping with {', '.join(FILE_KEYS)} and one or more of {', '.join(PART_KEYS)}"
-        raise expected(here, wanted, list(file) if isinstance(file, Mapping) else file, _WAY_OUT)
+        raise expected(here, wanted, list(file) if isinstance(file, Mapping) else file, WAY_OUT)
     claims = (
         *_gaps(name, file, file.get("gaps", ())),
         *_averages(name, file, file.get("averages", {})),
@@ -104,7 +104,7 @@ def _parse_set(name: str, file: Any) -> ClaimSet:
     )
     ids = [claim.id for claim in claims]
     if len(set(ids)) != len(ids):
-        raise expected(f"the figures of {here}", "all different", ids, _WAY_OUT)
+        raise expected(f"the figures of {here}", "all different", ids, WAY_OUT)
     source, note, convention = (str(file[key]) for key in FILE_KEYS[:3])
     return ClaimSet(name, source, note, convention, tuple(file["models"]), tuple(file["benchmarks"]), claims)
 
@@ -113,9 +113,9 @@ def _gaps(name: str, file: Mapping[str, Any], rows: Any) -> Iterator[Claim]:
     here = f"`claims.{name}.gaps`"
     for row in rows:
         if not isinstance(row, Mapping) or set(row) != set(GAP_KEYS):
-            raise expected(f"an entry of {here}", f"a mapping with {list(GAP_KEYS)}", row, _WAY_OUT)
+            raise expected(f"an entry of {here}", f"a mapping with {list(GAP_KEYS)}", row, WAY_OUT)
         if row["scale"] not in GAP_SCALES:
-            raise expected(f"`scale` in {here}", f"one of {list(GAP_SCALES)}", row["scale"], _WAY_OUT)
+            raise expected(f"`scale` in {here}", f"one of {list(GAP_SCALES)}", row["scale"], WAY_OUT)
         metric, scale = _metric(here, row["metric"]), str(row["scale"])
         how = "relative to" if scale == "relative" else "minus"
         yield Claim(
@@ -126,9 +126,9 @@ def _gaps(name: str, file: Mapping[str, Any], rows: Any) -> Iterator[Claim]:
             scale=scale,
             models=tuple(file["models"]),
             benchmarks=tuple(file["benchmarks"]),
-            value=_number(here, row["value"]),
+            value=read_number(here, row["value"]),
             spread=None,
-            tolerance=_tolerance(here, row),
+            tolerance=read_tolerance(here, row),
             note=" ".join(text for text in (row["note"], file["note"]) if text),
         )
 
@@ -137,12 +137,12 @@ def _averages(name: str, file: Mapping[str, Any], part: Mapping[str, Any]) -> It
     here = f"`claims.{name}.averages`"
     if not part:
         return
-    _check_keys(here, part, ("tolerance", "values"))
+    check_keys(here, part, ("tolerance", "values"))
     for method, metrics in part["values"].items():
         for metric, given in metrics.items():
             pair = given if isinstance(given, list | tuple) else (given, None)
             if len(pair) != 2:
-                raise expected(here, "a value, or a value and its standard deviation", given, _WAY_OUT)
+                raise expected(here, "a value, or a value and its standard deviation", given, WAY_OUT)
             yield Claim(
                 id=f"{name}/{method}/{metric}",
                 quantity=f"{CONTEST[_metric(here, metric)].label} of {method}",
@@ -151,9 +151,9 @@ def _averages(name: str, file: Mapping[str, Any], part: Mapping[str, Any]) -> It
                 scale="value",
                 models=tuple(file["models"]),
                 benchmarks=tuple(file["benchmarks"]),
-                value=_number(here, pair[0]),
-                spread=_number(here, pair[1]),
-                tolerance=_tolerance(here, part),
+                value=read_number(here, pair[0]),
+                spread=read_number(here, pair[1]),
+                tolerance=read_tolerance(here, part),
                 note=str(file["note"]),
             )
 
@@ -162,12 +162,12 @@ def _cells(name: str, file: Mapping[str, Any], part: Mapping[str, Any]) -> Itera
     here = f"`claims.{name}.cells`"
     if not part:
         return
-    _check_keys(here, part, ("tolerance", "methods", "metrics", "values"))
+    check_keys(here, part, ("tolerance", "methods", "metrics", "values"))
     keys = list(product(file["models"], file["benchmarks"], part["methods"], part["metrics"]))
     known = dict(_leaves(part["values"], 4))
     if astray := [key for key in known if key not in set(keys)]:
         wanted = "of a model, benchmark, method and metric that are named there"
-        raise expected(f"the values of {here}", wanted, astray, _WAY_OUT)
+        raise expected(f"the values of {here}", wanted, astray, WAY_OUT)
     for key in keys:
         model, benchmark, method, metric = key
         yield Claim(
@@ -178,9 +178,9 @@ def _cells(name: str, file: Mapping[str, Any], part: Mapping[str, Any]) -> Itera
             scale="value",
             models=(model,),
             benchmarks=(benchmark,),
-            value=_number(here, known.get(key)),
+            value=read_number(here, known.get(key)),
             spread=None,
-            tolerance=_tolerance(here, part),
+            tolerance=read_tolerance(here, part),
             note=str(file["note"]),
         )
 
@@ -190,32 +190,35 @@ def _leaves(tree: Any, depth: int, path: tuple[str, ...] = ()) -> Iterator[tuple
         yield path, tree
         return
     if not isinstance(tree, Mapping):
-        raise expected("`values` of cells", f"nested {depth} deep", f"{tree} at {path}", _WAY_OUT)
+        raise expected("`values` of cells", f"nested {depth} deep", f"{tree} at {path}", WAY_OUT)
     for key, below in tree.items():
         yield from _leaves(below, depth, (*path, str(key)))
 
 
-def _check_keys(here: str, part: Any, keys: Collection[str]) -> None:
+def check_keys(here: str, part: Any, keys: Collection[str]) -> None:
+    """Refuse a part of a file that is not a mapping with exactly these keys."""
     if not isinstance(part, Mapping) or set(part) != set(keys):
-        raise expected(here, f"a mapping with {list(keys)}", part, _WAY_OUT)
+        raise expected(here, f"a mapping with {list(keys)}", part, WAY_OUT)
 
 
 def _metric(here: str, metric: Any) -> str:
     if metric not in CONTEST:
-        raise expected(f"`metric` in {here}", f"one of {list(CONTEST)}", metric, _WAY_OUT)
+        raise expected(f"`metric` in {here}", f"one of {list(CONTEST)}", metric, WAY_OUT)
     return str(metric)
 
 
-def _number(here: str, value: Any) -> float | None:
+def read_number(here: str, value: Any) -> float | None:
+    """A published figure; None where it is not known."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise expected(f"a value of {here}", "a number or null", value, _WAY_OUT)
+        raise expected(f"a value of {here}", "a number or null", value, WAY_OUT)
     return float(value)
 
 
-def _tolerance(here: str, part: Mapping[str, Any]) -> float:
-    value = _number(here, part["tolerance"])
+def read_tolerance(here: str, part: Mapping[str, Any]) -> float:
+    """The tolerance of a part of a file."""
+    value = read_number(here, part["tolerance"])
     if value is None or value < 0:
-        raise expected(f"`tolerance` in {here}", "a number of at least 0", part["tolerance"], _WAY_OUT)
+        raise expected(f"`tolerance` in {here}", "a number of at least 0", part["tolerance"], WAY_OUT)
     return value

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from ccps.analysis.faithful_claims import FaithfulClaimSet
 from ccps.analysis.records import Estimate, check_columns
 
 PLACE_COLUMNS = ("model", "dataset", "prompt")
@@ -151,6 +152,7 @@ class FaithfulData:
         settings: lines of the box at the head of the page, in words.
         run: resolved settings, versions and inputs; written to run.json.
         notes: what else there is to say, a line each.
+        claims: published figures to compare with.
 
     Raises:
         ValueError: without a cell, when two cells have one name, or when the costs lack a column.
@@ -167,6 +169,7 @@ class FaithfulData:
     settings: Mapping[str, str]
     run: Mapping[str, Any]
     notes: tuple[str, ...] = ()
+    claims: Sequence[FaithfulClaimSet] = ()
 
     def __post_init__(self) -> None:
         check_columns("costs", self.costs, COST_COLUMNS)

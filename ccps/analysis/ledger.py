@@ -8,7 +8,7 @@ from enum import StrEnum
 import pandas as pd
 
 from ccps.analysis.averages import average, gap, setting_means
-from ccps.analysis.claims import Claim, ClaimSet
+from ccps.analysis.claims import GAP_SCALES, Claim, ClaimSet
 from ccps.analysis.data import ReportData
 from ccps.analysis.records import Estimate, Setting
 from ccps.analysis.resamples import Resamples, by_subject, resample
@@ -57,7 +57,7 @@ class LedgerEntry:
     @property
     def listed(self) -> bool:
         """Whether it is shown by itself and not only counted: gaps, and whatever is both published and measured."""
-        return self.claim.scale != "value" or (self.claim.value is not None and self.got is not None)
+        return self.claim.scale in GAP_SCALES or (self.claim.value is not None and self.got is not None)
 
     @property
     def texts(self) -> tuple[str, str, str]:
@@ -65,7 +65,7 @@ class LedgerEntry:
         scale, spread = self.claim.scale, self.claim.spread
         value = math.nan if self.claim.value is None else self.claim.value
         published = scaled(value, scale) + (f" ± {100 * spread:.1f}" if spread is not None else "")
-        if scale != "value":
+        if scale in GAP_SCALES:
             published = published.replace(".0 ", " ")
         if self.got is None or self.low is None or self.high is None:
             return published, DASH if self.got is None else scaled(self.got, scale), ""

@@ -43,9 +43,11 @@ def level_words(level: float) -> str:
 
 
 def scaled(value: float, scale: str) -> str:
-    """A fraction as its scale reads: "−55.0 %" (relative), "+5.0 points" or "12.3 %" (value)."""
+    """A fraction as its scale reads: "−55.0 %" (relative), "+5.0 points", "12.3 %" (value) or "0.123" (correlation)."""
     if math.isnan(value):
         return DASH
+    if scale == "correlation":
+        return decimal(value, 3)
     if scale == "value":
         return f"{percent(value)} %"
     return f"{signed_points(value)} {'%' if scale == 'relative' else 'points'}"
@@ -55,6 +57,8 @@ def scaled_interval(low: float, high: float, scale: str) -> str:
     """An interval of such figures without their unit; empty when an end is missing."""
     if math.isnan(low) or math.isnan(high):
         return ""
+    if scale == "correlation":
+        return f"[{decimal(low, 3)}, {decimal(high, 3)}]"
     written = percent if scale == "value" else signed_points
     return f"[{written(low)}, {written(high)}]"
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ccps.analysis.faithful_data import RESULT_COLUMNS, FaithfulData
+from ccps.analysis.faithful_ledger import faithful_ledger
 from ccps.report.faithful.answers import answers_section, bridge_section
 from ccps.report.faithful.correlations import correlations_section
 from ccps.report.faithful.glossary import glossary_section
@@ -20,6 +21,7 @@ from ccps.report.faithful.words import conclusion, found_section
 from ccps.report.kit.files import new_folders, write_costs, write_csv, write_run, write_text
 from ccps.report.kit.job import PageHead, write_pages
 from ccps.report.kit.section import latex_file
+from ccps.report.published import claims_table, ledger_section
 from ccps.report.shared import cost_section, making_section
 
 _QUESTION = (
@@ -37,6 +39,7 @@ FAITHFUL.sections += [
     correlations_section,
     bridge_section,
     left_out_section,
+    lambda data: ledger_section(faithful_ledger(data)),
     lambda data: cost_section(data.costs),
     traces_section,
     glossary_section,
@@ -53,7 +56,8 @@ def write_faithful(data: FaithfulData, folder: Path) -> list[Path]:
 
     Returns:
         The files: tables/faithful.csv, bridge.csv, correlations.csv, dropped.csv, traces.parquet, steps.parquet,
-        main.md and main.tex, figures/, report.html, report.md, costs.csv and run.json.
+        main.md and main.tex, figures/, report.html, report.md, costs.csv and run.json; where there are claims also
+        tables/claims.csv.
     """
     tables, _ = new_folders(folder)
     pages = FAITHFUL.pages(data, PageHead(data.title, conclusion(data), _QUESTION, data.settings))
@@ -71,11 +75,13 @@ def write_faithful(data: FaithfulData, folder: Path) -> list[Path]:
 def _tables(data: FaithfulData, folder: Path) -> list[Path]:
     results = data.joined("results")[list(RESULT_COLUMNS)]
     results["n"] = pd.to_numeric(results["n"]).astype("Int64")
+    entries = faithful_ledger(data)
     return [
         write_csv(results, folder / "faithful.csv"),
         write_csv(data.joined("bridge"), folder / "bridge.csv"),
         write_csv(data.joined("correlations"), folder / "correlations.csv"),
         write_csv(data.joined("dropped"), folder / "dropped.csv"),
+        *([write_csv(claims_table(entries), folder / "claims.csv")] if entries else []),
         write_parquet(data.cells, "traces", folder / "traces.parquet"),
         write_parquet(data.cells, "steps", folder / "steps.parquet"),
     ]

@@ -40,12 +40,12 @@ from ccps.report.main.importance import importance_section
 from ccps.report.main.job import MAIN
 from ccps.report.main.left_out import counts_section, left_out_section
 from ccps.report.main.method_cost import method_cost_section
-from ccps.report.main.published import claims_table, ledger_lines, ledger_section, write_claims
 from ccps.report.main.reliability import reliability_section
 from ccps.report.main.results import results_section
 from ccps.report.main.shifts import shifts_section
 from ccps.report.main.subjects import subjects_section
 from ccps.report.main.training import training_section
+from ccps.report.published import claims_table, ledger_lines, ledger_section, write_claims
 from ccps.report.shared import cost_section, making_section
 
 # A page with all panels of more settings than this grows beyond what is comfortable to open or send.

@@ -78,6 +78,9 @@ class FaithfulConfig:
     )
     model: dict[str, ModelConfig] = setting({}, "language models by key")
     faithful: FaithfulSettings = setting(FaithfulSettings, "everything else that bears on results")
+    claims: dict[str, Any] = setting(
+        {}, "published figures that a comparable run is held against, by the name of the set; empty for none"
+    )
     engine: EngineConfig = setting(EngineConfig)
     trainer: TrainerConfig = setting(TrainerConfig)
     logger: LoggerConfig = setting(LoggerConfig)

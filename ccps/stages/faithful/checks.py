@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from ccps.analysis.faithful_claims import parse_faithful_claims
 from ccps.core.settings import Fault, faults_of, typed, unknown
 from ccps.estimators.base import ESTIMATORS
 from ccps.reasoning.decisiveness.base import decisiveness_faults
@@ -35,6 +36,8 @@ def _faithful_faults(config: FaithfulConfig) -> Iterator[Fault]:
     yield from _own_faults(config.faithful)
     yield from (one.under("faithful.decisiveness") for one in decisiveness_faults(config.faithful.decisiveness))
     yield from (one.under("faithful.judge") for one in judge_faults(config.faithful.judge))
+    if config.claims:
+        yield from faults_of("claims", partial(parse_faithful_claims, config.claims))
     yield from run_faults(config.model, config.engine)
 
 

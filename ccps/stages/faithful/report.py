@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from ccps.analysis.faithful_claims import parse_faithful_claims
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
 from ccps.core.artifacts import Artifact
 from ccps.estimators.base import ESTIMATORS, Estimator
@@ -47,7 +48,7 @@ class FaithReportStage(Stage):
     """Tables, figures and the page, as `ccps.report.faithful.write` has them."""
 
     name = "faith_report"
-    version = 2
+    version = 3
     unit = "pages"
 
     def __init__(
@@ -97,6 +98,7 @@ class FaithReportStage(Stage):
             costs=costs_by_stage(self._artifacts),
             settings=self._box(),
             run={"config": self.settings, **self.made, "artifacts": [artifact.key for artifact in self._artifacts]},
+            claims=parse_faithful_claims(self.config.claims),
         )
 
     def save_shard(self, outputs: list[FaithfulData], folder: Path) -> Mapping[str, float]:

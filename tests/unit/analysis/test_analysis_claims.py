@@ -25,9 +25,14 @@ def _file(**parts: Any) -> dict[str, Any]:
     return {"s": {"source": "x", "note": "", "convention": "ct", "models": ["m"], "benchmarks": ["b"], **parts}}
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_file_holds_one_set_of_its_own_name(path: Path) -> None:
-    assert _set(path.stem).name == path.stem
+OF_FAITHFULNESS = {"faithful_lrm"}  # of another form: test_analysis_faithful_claims.py
+
+
+@pytest.mark.parametrize(
+    "name", sorted({path.stem for path in FOLDER.glob("*.yaml")} - OF_FAITHFULNESS), ids=lambda name: name
+)
+def test_every_file_holds_one_set_of_its_own_name(name: str) -> None:
+    assert _set(name).name == name
 
 
 def test_headline_claims_hold_what_was_published() -> None:

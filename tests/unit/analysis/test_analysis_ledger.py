@@ -20,7 +20,7 @@ from ccps.analysis.ledger import (
 from ccps.analysis.records import Estimate
 from ccps.analysis.resamples import by_subject, resample
 from ccps.report.kit.table import Cell
-from ccps.report.main.published import claims_table, ledger_lines, ledger_section, write_claims
+from ccps.report.published import claims_table, ledger_lines, ledger_section, write_claims
 
 Make = Callable[..., ReportData]
 MODEL, BENCHMARK = "lab/tiny_model", "MMLU-CHOICE"
