@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ccps.estimators.base import ESTIMATORS
+from ccps.estimators.given import PREFIX, given_label
 
 
 class Signal(NamedTuple):
@@ -38,6 +39,12 @@ _OF_ANSWER = "answer_"
 _KINDS = MappingProxyType({"confidence_": "C", "faithfulness_": "F", "gap_": "D − C"})
 
 TERMS = (
+    Signal(
+        "given",
+        "(given)",
+        "A score of steps that came with the traces, computed by whoever made them. In [0, 1]; it stands behind “1 −” "
+        "where a high score means little confidence.",
+    ),
     Signal(
         "faithfulness",
         "F, faithfulness",
@@ -105,6 +112,8 @@ def label_of(name: str) -> str:
     for prefix, symbol in _KINDS.items():
         if name.startswith(prefix):
             return f"{symbol}, {label_of(name.removeprefix(prefix))}"
+    if name.startswith(PREFIX):
+        return given_label(name)
     signals = (DECISIVENESS, *estimator_signals(), *answer_signals())
     return next((signal.label for signal in signals if signal.name == name), name)
 

@@ -27,6 +27,8 @@ from ccps.reasoning.stored_traces import StoredTrace
 from ccps.reasoning.trace import Segmentation
 from ccps.settings.faithful.run import FaithfulSettings
 
+NO_MODEL = "the model that wrote the traces is not among `model`"
+
 
 class StepScores(NamedTuple):
     """Confidence of the steps of one trace.
@@ -70,6 +72,8 @@ class TraceRun:
         readings: what was read off their tokens; None without a model.
         head: of the model, if an estimator needs it.
         made: what estimators' own stages left, by the stage's name.
+        alternatives: whether the traces bring with them what was said in the place of their steps.
+        scores: the scores of steps that they bring.
     """
 
     label: str
@@ -78,6 +82,8 @@ class TraceRun:
     readings: Artifact | None = None
     head: Artifact | None = None
     made: dict[str, Artifact] = field(default_factory=dict)
+    alternatives: bool = False
+    scores: Sequence[str] = ()
 
 
 class OwnStage(NamedTuple):
@@ -85,14 +91,14 @@ class OwnStage(NamedTuple):
 
     Attributes:
         stage: its class.
-        make: makes it for an estimator and a run.
+        make: makes it for an estimator and a run; None where the run does not need it.
         reads_layers: whether it needs the model's layers, and so is run while these are loaded.
         left_out: what the reasons in its summary are reasons for ("continuations"); empty if it gives none.
         note: what a reader must know of its summary; empty if nothing.
     """
 
     stage: type[Stage]
-    make: Callable[[Any, TraceRun], Stage]
+    make: Callable[[Any, TraceRun], Stage | None]
     reads_layers: bool = False
     left_out: str = ""
     note: Callable[[Mapping[str, Any]], str] = lambda summary: ""
@@ -191,6 +197,10 @@ class Estimator(ABC):
         Raises:
             UserError: something is not to be had.
         """
+
+    def obstacle(self, run: TraceRun) -> str:
+        """Why it is not to be had of a run; empty if it is."""
+        return NO_MODEL if self.needs_model and run.model is None else ""
 
     @abstractmethod
     def inputs(self, run: TraceRun) -> Mapping[str, Any]:

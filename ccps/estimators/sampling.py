@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
+from ccps.core.artifacts import Artifact
 from ccps.estimators.base import Estimator, OwnStage, StepScores, TraceRun, register
 from ccps.estimators.continuing import ContinueStage
 from ccps.faithful import Step, TraceRule, sampling_confidence
@@ -20,6 +21,7 @@ from ccps.llm import ModelFiles
 from ccps.metrics.inputs import IntArray
 from ccps.pipeline.by_shard import ByShardStage, Rows, reasons, spent
 from ccps.pipeline.model import SharedModel
+from ccps.pipeline.stage import Stage
 from ccps.reasoning.judges.base import JUDGES, ConsistencyJudge, Pair, judge_inputs, open_judge
 from ccps.reasoning.stored_traces import StoredTrace, stored_traces
 from ccps.reasoning.trace import Segmentation
@@ -51,9 +53,10 @@ class SharedJudge:
     cache: Path
     _opened: ConsistencyJudge | None = field(default=None, repr=False)
 
-    def get(self, segmentation: Segmentation, device: torch.device, model: SharedModel) -> ConsistencyJudge:
+    def get(self, segmentation: Segmentation, device: torch.device, model: SharedModel | None) -> ConsistencyJudge:
         """Open the judge, or return it if it is open; one that is the model under study itself is opened anew."""
         if self.choice.is_model_under_study:
+            assert model is not None
             return open_judge(self.choice, self.cache, segmentation.mode, device, model.get(device))
         if self._opened is None:
             self._opened = open_judge(self.choice, self.cache, segmentation.mode, device)
@@ -70,9 +73,8 @@ class JudgeStage(ByShardStage):
     name = "judge"
     schema = _JUDGED
 
-    def __init__(self, run: TraceRun, segmentation: Segmentation, judge: SharedJudge) -> None:
-        super().__init__(run.made[ContinueStage.name], run.label)
-        assert run.model is not None
+    def __init__(self, run: TraceRun, source: Artifact, segmentation: Segmentation, judge: SharedJudge) -> None:
+        super().__init__(source, run.label)
         self.traces = run.traces
         self.segmentation = segmentation
         self.shared_judge = judge
@@ -85,8 +87,12 @@ class JudgeStage(ByShardStage):
 
     def inputs(self) -> Mapping[str, Any]:
         """The continuations, by which the steps are known too, and the judge."""
-        choice = self.shared_judge.choice
-        return {"drawn": self.source, "mode": self.segmentation.mode, **judge_inputs(choice, self.shared.files)}
+        return {"drawn": self.source, **self.judge_inputs()}
+
+    def judge_inputs(self) -> Mapping[str, Any]:
+        """The judge."""
+        files = self.shared.files if self.shared else None
+        return {"mode": self.segmentation.mode, **judge_inputs(self.shared_judge.choice, files)}
 
     def prepare(self, device: torch.device) -> None:
         """Open the judge."""
@@ -102,11 +108,24 @@ class JudgeStage(ByShardStage):
         stored = stored_traces(self.traces, shards=[content])
         steps = {one.trace.id: self.segmentation.steps(one.trace) for one in stored}
         rows = [row for row in self.source.rows(content).to_pylist() if row["sample"] >= 0]
-        pairs = [Pair(row["text"], steps[row["trace_id"]][row["step"]].text) for row in rows]
-        verdicts = self.judge.judge(pairs) if pairs else []
+        return self.judged(
+            [
+                (
+                    row["trace_id"],
+                    row["step"],
+                    row["sample"],
+                    Pair(row["text"], steps[row["trace_id"]][row["step"]].text),
+                )
+                for row in rows
+            ]
+        )
+
+    def judged(self, asked: Sequence[tuple[str, int, int, Pair]]) -> Rows:
+        """The rows of some pairs, each with trace, step and sample."""
+        verdicts = self.judge.judge([pair for *_, pair in asked]) if asked else []
         return [
-            {**{name: row[name] for name in ("trace_id", "step", "sample")}, **verdict._asdict()}
-            for row, verdict in zip(rows, verdicts, strict=True)
+            {"trace_id": trace, "step": step, "sample": sample, **verdict._asdict()}
+            for (trace, step, sample, _), verdict in zip(asked, verdicts, strict=True)
         ]
 
     def save_shard(self, outputs: list[Rows], folder: Path) -> Mapping[str, float]:
@@ -123,6 +142,57 @@ class JudgeStage(ByShardStage):
             **({"mean_inconsistency": float(known.mean())} if len(known) else {}),
             "reasons": reasons(rows["reason"]),
         }
+
+
+class JudgeGivenStage(JudgeStage):
+    """The same of what traces bring with them as said in the place of their steps.
+
+    Each is compared with the step that it was given for. Where such steps are taken together to paragraphs, a paragraph
+    has the judgements of all of its own; `sample` counts within the given step.
+    """
+
+    version = 1
+
+    def __init__(self, run: TraceRun, segmentation: Segmentation, judge: SharedJudge) -> None:
+        super().__init__(run, run.traces, segmentation, judge)
+
+    def inputs(self) -> Mapping[str, Any]:
+        """The traces, how their steps are taken together, and the judge."""
+        return {"traces": self.source, **self.segmentation._asdict(), **self.judge_inputs()}
+
+    def step(self, content: int) -> Rows:
+        """Judge what the traces of a shard bring."""
+        asked = [
+            (stored.trace.id, place, sample, Pair(text, stored.trace.steps[part].text.strip()))
+            for stored in stored_traces(self.source, shards=[content], alternatives=True)
+            if stored.trace.steps
+            for place, parts in enumerate(self.segmentation.placed(stored.trace).parts)
+            for part in parts
+            for sample, text in enumerate(stored.trace.steps[part].alternatives)
+        ]
+        return self.judged(asked)
+
+    def summary_of(self, rows: pd.DataFrame) -> Mapping[str, Any]:
+        """Say too how many alternatives a step has."""
+        sizes = rows.groupby(["trace_id", "step"]).size()
+        spread = {"fewest": int(sizes.min()), "median": float(sizes.median()), "most": int(sizes.max())}
+        return {**super().summary_of(rows), **({"alternatives": spread} if len(sizes) else {})}
+
+
+def _judge(own: "Sampling", run: TraceRun) -> Stage:
+    if run.alternatives:
+        return JudgeGivenStage(run, own.segmentation, own.judge)
+    return JudgeStage(run, run.made[ContinueStage.name], own.segmentation, own.judge)
+
+
+def _given_alternatives(summary: Mapping[str, Any]) -> str:
+    spread = summary.get("alternatives")
+    if not spread:
+        return ""
+    return (
+        f"Sampling: alternatives came with the traces, {spread['fewest']} to {spread['most']} (median "
+        f"{spread['median']:g}) to a step that has any."
+    )
 
 
 def _tokenised_anew(summary: Mapping[str, Any]) -> str:
@@ -146,8 +216,10 @@ class Sampling(Estimator):
     stages = (
         OwnStage(
             ContinueStage,
-            lambda own, run: ContinueStage(
-                run, own.segmentation, own.faithful.sampling, own.faithful.traces.max_batch_tokens
+            lambda own, run: (
+                None
+                if run.alternatives
+                else ContinueStage(run, own.segmentation, own.faithful.sampling, own.faithful.traces.max_batch_tokens)
             ),
             reads_layers=True,
             left_out="continuations",
@@ -155,8 +227,9 @@ class Sampling(Estimator):
         ),
         OwnStage(
             JudgeStage,
-            lambda own, run: JudgeStage(run, own.segmentation, own.judge),
+            _judge,
             left_out="continuations not judged",
+            note=_given_alternatives,
         ),
     )
 
@@ -164,10 +237,17 @@ class Sampling(Estimator):
         super().__init__(faithful, segmentation, replies)
         self.judge = SharedJudge(faithful.judge, replies)
 
+    def obstacle(self, run: TraceRun) -> str:
+        """No model is needed where traces bring what was said instead, unless it is to judge itself."""
+        return "" if run.alternatives and not self.keeps_model else super().obstacle(run)
+
     @property
     def in_words(self) -> str:
         """How is drawn, and who judges."""
-        own = self.faithful.sampling
+        own, given = self.faithful.sampling, self.faithful.rollouts
+        if given.path is not None:
+            k = "all" if given.k is None else f"the first {given.k}"
+            return f"{k} alternatives that came with a step, judged by {self.behind}"
         return (
             f"K = {own.k}, temperature {own.temperature:g}, at most {own.max_new_tokens} tokens, "
             f"at most {own.max_steps} steps of a trace, judged by {self.behind}"
@@ -201,7 +281,8 @@ class Sampling(Estimator):
     def score(self, stored: StoredTrace, steps: Sequence[Step], tokens: Sequence[IntArray]) -> StepScores:
         """See `Estimator.score`."""
         found = sampling_confidence([self.by_step.get((stored.trace.id, index), []) for index in range(len(steps))])
-        return StepScores(found, "steps not sampled, or samples not judged" if np.isnan(found).any() else "")
+        why = "steps without alternatives" if stored.trace.steps else "steps not sampled, or samples not judged"
+        return StepScores(found, why if np.isnan(found).any() else "")
 
     def release(self) -> None:
         """Let the judge go."""

@@ -39,6 +39,7 @@ from ccps.faithful.intervals import bootstrap_score, stratified_interval
 from ccps.faithful.lexicon import Decisiveness, Found, SentenceScore, decisiveness, score_steps
 from ccps.faithful.metrics import DatasetScore, Metric, Strata, cmfg, cmfg_star, dataset_score, mfg, stratify
 from ccps.faithful.modes import Mode
+from ccps.faithful.placing import PlacedSteps, place_steps
 from ccps.faithful.rcc import StepChain, rcc, rcc_chain
 from ccps.faithful.saying import Saying, phrase, say, sayings
 from ccps.faithful.segment import Block, Step, segment, think_block
@@ -61,6 +62,7 @@ __all__ = [
     "Gap",
     "Metric",
     "Mode",
+    "PlacedSteps",
     "Saying",
     "SentenceScore",
     "Step",
@@ -84,6 +86,7 @@ __all__ = [
     "mfg",
     "misalignment",
     "phrase",
+    "place_steps",
     "prefix_end",
     "quantile_normalised",
     "rcc",

@@ -10,7 +10,7 @@ from ccps.metrics.inputs import check_choice
 
 Unit = Literal["paragraph", "sentence"]
 
-_BREAK = {"parity": re.compile(r"\n{2,}"), "strict": re.compile(r"\r?\n(?:[ \t]*\r?\n)+")}
+PARAGRAPH_BREAK = {"parity": re.compile(r"\n{2,}"), "strict": re.compile(r"\r?\n(?:[ \t]*\r?\n)+")}
 
 
 class Step(NamedTuple):
@@ -87,7 +87,7 @@ def segment(text: str, *, unit: Unit = "paragraph", mode: Mode = "strict") -> li
     """
     check_choice("unit", unit, get_args(Unit))
     block = think_block(text, mode=mode)
-    spans = _chunks(text, block, _BREAK[mode])
+    spans = _chunks(text, block, PARAGRAPH_BREAK[mode])
     if unit == "sentence":
         spans = [(start + a, start + b) for start, end in spans for a, b in sentence_spans(text[start:end])]
     return [Step(start, end, _clean(text[start:end], mode)) for start, end in spans if text[start:end].strip()]

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import chain
 from typing import Any, cast
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from ccps.data.values import written_texts
 from ccps.metrics.inputs import FloatArray, IntArray
+from ccps.reasoning.trace import GivenStep
 
 Row = dict[str, Any]
 
@@ -168,6 +169,49 @@ def _number(entry: Any, key: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise _wrong(key, "numbers, or objects with `logprob`", entry)
     return float(value)
+
+
+# What a step holds beside its scores.
+_OF_STEP = ("text", "alternatives", "start", "end", "index", "step")
+
+
+def steps(row: Row, wanted: Collection[str] | None = None) -> tuple[GivenStep, ...]:
+    """The steps that a trace brings with it; none if it brings none.
+
+    Args:
+        row: its line.
+        wanted: names of the scores that are read; None for every number.
+    """
+    given = row.get("steps")
+    if given is None:
+        return ()
+    if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
+        raise _wrong("steps", "a list of objects with `text`", given)
+    return tuple(_step(one, f"steps.{place}", wanted) for place, one in enumerate(given))
+
+
+def _step(given: Row, where: str, wanted: Collection[str] | None) -> GivenStep:
+    if not isinstance(given.get("text"), str):
+        raise _wrong(f"{where}.text", "text", given.get("text"))
+    others = given.get("alternatives") or []
+    if not isinstance(others, list) or not all(isinstance(one, str) for one in others):
+        raise _wrong(f"{where}.alternatives", "a list of texts", others)
+    scores = {
+        name: float(value)
+        for name, value in given.items()
+        if name not in _OF_STEP
+        and (wanted is None or name in wanted)
+        and isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and not math.isnan(value)
+    }
+    for name, value in scores.items():
+        if not 0 <= value <= 1:
+            raise ValueError(
+                f"`{where}.{name}` is {value:g}, and a score lies in [0, 1]; name those that are meant by "
+                "faithful.rollouts.scores"
+            )
+    return GivenStep(given["text"], tuple(others), scores)
 
 
 # One rounding of float32 above 1, or of bfloat16 sums below it, is a probability of 1.

@@ -1,7 +1,9 @@
-"""Traces on disk: rows of text and ids, tensors of what was read off each token."""
+"""Traces on disk: rows of text and ids, tensors of what was read off each token, steps that traces bring with them."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,10 +17,22 @@ from torch import Tensor
 
 from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.metrics.inputs import FloatArray
-from ccps.reasoning.trace import Trace
+from ccps.reasoning.trace import GivenStep, Trace
 
 STATES = "states.safetensors"
 """States lie apart from log-probabilities: they are a hundred times as large, and few stages read them."""
+
+STEPS = "steps.parquet"
+"""Steps that traces bring with them lie apart too: what was said in their places is a hundred times the text."""
+
+_STEP_SCHEMA = pa.schema(
+    [
+        ("trace", pa.int32()),
+        ("text", pa.string()),
+        ("alternatives", pa.list_(pa.string())),
+        ("scores", pa.map_(pa.string(), pa.float64())),
+    ]
+)
 
 TRACE_SCHEMA = pa.schema(
     [
@@ -85,7 +99,7 @@ def trace_row(trace: Trace) -> dict[str, Any]:
 
 
 def save_traces(traces: Sequence[Trace], folder: Path) -> None:
-    """Write a shard of traces, and their log-probabilities if they come with any."""
+    """Write a shard of traces, and their steps and log-probabilities if they come with any."""
     pq.write_table(pa.Table.from_pylist([trace_row(trace) for trace in traces], schema=TRACE_SCHEMA), folder / ROWS)
     tensors = {}
     for index, trace in enumerate(traces):
@@ -95,6 +109,13 @@ def save_traces(traces: Sequence[Trace], folder: Path) -> None:
                 tensors[f"{index}.{name}"] = torch.from_numpy(np.asarray(values, dtype=np.float32))
     if tensors:
         save_file(tensors, folder / TENSORS)
+    steps = [
+        {"trace": index, **step._asdict(), "scores": list(step.scores.items())}
+        for index, trace in enumerate(traces)
+        for step in trace.steps
+    ]
+    if steps:
+        pq.write_table(pa.Table.from_pylist(steps, schema=_STEP_SCHEMA), folder / STEPS)
 
 
 def stored_traces(
@@ -102,6 +123,8 @@ def stored_traces(
     readings: Artifact | None = None,
     states: Collection[str] = (),
     shards: Sequence[int] | None = None,
+    *,
+    alternatives: bool = False,
 ) -> Iterator[StoredTrace]:
     """Read traces one by one, so that memory grows neither with their number nor with states nobody wants.
 
@@ -110,11 +133,13 @@ def stored_traces(
         readings: what the read stage wrote, shard by shard the same traces; None if nothing was read.
         states: which states are wanted, of those that `TokenStates` names.
         shards: which; all if None.
+        alternatives: whether steps that traces bring with them come with what was said in their places.
     """
     wanted = ("top_log_probs", "log_probs", *states)
     names = (TENSORS, STATES) if states else (TENSORS,)
     for shard in range(traces.n_shards) if shards is None else shards:
         rows = traces.rows(shard).to_pylist()
+        steps = _steps(traces, shard, alternatives=alternatives)
         asides = readings.rows(shard).to_pylist() if readings is not None else [{}] * len(rows)
         with ExitStack() as opened:
             files = [
@@ -126,7 +151,18 @@ def stored_traces(
             for index, (row, aside) in enumerate(zip(rows, asides, strict=True)):
                 found = {name: _tensor(files, f"{index}.{name}") for name in wanted}
                 kept = TokenStates(**{name: found[name] for name in states})
-                yield StoredTrace(_trace(row, found), kept, aside.get("p_true", float("nan")))
+                trace = replace(_trace(row, found), steps=tuple(steps.get(index, ())))
+                yield StoredTrace(trace, kept, aside.get("p_true", float("nan")))
+
+
+def _steps(traces: Artifact, shard: int, *, alternatives: bool) -> dict[int, list[GivenStep]]:
+    """The steps that the traces of a shard bring with them, by the number of the trace."""
+    found: dict[int, list[GivenStep]] = defaultdict(list)
+    if STEPS in traces.files(shard):
+        columns = ["trace", "text", "scores", *(["alternatives"] if alternatives else [])]
+        for row in pq.read_table(traces.path(STEPS, shard), columns=columns).to_pylist():
+            found[row["trace"]].append(GivenStep(row["text"], tuple(row.get("alternatives", ())), dict(row["scores"])))
+    return found
 
 
 def _tensor(files: Sequence[Any], name: str) -> Tensor | None:

@@ -1,12 +1,23 @@
 """The record of one reasoning trace, and how it is cut into steps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
-from ccps.faithful import Mode, Step, segment, step_token_indices
+from ccps.faithful import Mode, PlacedSteps, Step, place_steps, segment, step_token_indices
 from ccps.faithful.segment import Unit
 from ccps.metrics.inputs import FloatArray, IntArray
+
+
+class GivenStep(NamedTuple):
+    """A step as it came with its trace, with what was said in its place and how it was scored elsewhere."""
+
+    text: str
+    alternatives: tuple[str, ...] = ()
+    """What the model said when it was let go on from just before this step, a text for each time."""
+    scores: Mapping[str, float] = MappingProxyType({})
+    """Scores in [0, 1] by name; one that is missing is not among them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +56,10 @@ class Trace:
     """The prompt as text, for display; empty if unknown."""
     correct: bool | None = None
     """Whether the answer was found right where the trace was made; None if unknown."""
+    steps: tuple[GivenStep, ...] = ()
+    """Its steps, where it was cut already; none if it is still to be cut."""
+    model: str = ""
+    """What wrote it, if the file says so."""
 
 
 class Segmentation(NamedTuple):
@@ -54,8 +69,14 @@ class Segmentation(NamedTuple):
     mode: Mode
 
     def steps(self, trace: Trace) -> list[Step]:
-        """The steps of a trace."""
+        """The steps of a trace: those it brings with it, or else what `segment` cuts."""
+        if trace.steps:
+            return self.placed(trace).steps
         return segment(trace.text, unit=self.unit, mode=self.mode)
+
+    def placed(self, trace: Trace) -> PlacedSteps:
+        """The steps of a trace that brings its own, and which of those make up each."""
+        return place_steps(trace.text, [one.text for one in trace.steps], unit=self.unit, mode=self.mode)
 
     def tokens(self, trace: Trace, steps: Sequence[Step]) -> list[IntArray] | None:
         """The generated tokens of each step; None if the trace has no ids, or ids that do not fit its text."""

@@ -80,7 +80,7 @@ class ConsistencyJudge(ABC):
         yield from ()
 
     @classmethod
-    def inputs(cls, choice: JudgeChoice, under_study: ModelFiles) -> dict[str, Any]:
+    def inputs(cls, choice: JudgeChoice, under_study: ModelFiles | None) -> dict[str, Any]:
         """Everything beside texts and mode that decides its verdicts.
 
         Raises:
@@ -142,12 +142,12 @@ def judge_faults(choice: JudgeChoice) -> Iterator[Fault]:
     yield from judge.faults(choice)
 
 
-def judge_inputs(choice: JudgeChoice, under_study: ModelFiles) -> dict[str, Any]:
+def judge_inputs(choice: JudgeChoice, under_study: ModelFiles | None) -> dict[str, Any]:
     """Everything beside texts and mode that decides verdicts, for the key of an artifact.
 
     Args:
         choice: without faults.
-        under_study: the model under study.
+        under_study: the model under study; None if it is not at hand, and does not judge.
 
     Raises:
         UserError: a model is not to be had.

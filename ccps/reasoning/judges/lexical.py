@@ -38,7 +38,7 @@ class LexicalJudge(ConsistencyJudge):
         self.measure: Measure = measure
 
     @classmethod
-    def inputs(cls, choice: JudgeChoice, under_study: ModelFiles) -> dict[str, Any]:
+    def inputs(cls, choice: JudgeChoice, under_study: ModelFiles | None) -> dict[str, Any]:
         """The measure."""
         return {"version": _VERSION, "measure": choice.measure}
 

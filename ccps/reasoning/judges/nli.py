@@ -49,7 +49,7 @@ class NliJudge(ConsistencyJudge):
             yield fault("nli_model", "a folder or hub id", "nothing", way_out)
 
     @classmethod
-    def inputs(cls, choice: JudgeChoice, under_study: ModelFiles) -> dict[str, Any]:
+    def inputs(cls, choice: JudgeChoice, under_study: ModelFiles | None) -> dict[str, Any]:
         """The model, and its batches."""
         folder = find_entailment_model(choice.nli_model or "", _SETTING)
         return {"model": fingerprint(folder), "max_batch_tokens": choice.max_batch_tokens}

@@ -37,7 +37,7 @@ class NumericJudge(ConsistencyJudge):
     in_words = "the last number in each"
 
     @classmethod
-    def inputs(cls, choice: JudgeChoice, under_study: ModelFiles) -> dict[str, Any]:
+    def inputs(cls, choice: JudgeChoice, under_study: ModelFiles | None) -> dict[str, Any]:
         """Nothing but itself."""
         return {"version": _VERSION}
 

@@ -62,11 +62,12 @@ class YesNoJudge(ConsistencyJudge):
             yield fault("model", "left out where `endpoint` is given", "both")
 
     @classmethod
-    def inputs(cls, choice: JudgeChoice, under_study: ModelFiles) -> dict[str, Any]:
+    def inputs(cls, choice: JudgeChoice, under_study: ModelFiles | None) -> dict[str, Any]:
         """The model, what it is asked, and how long it may reply."""
         if choice.endpoint is not None:
             return {**asked_of(choice.endpoint), "prompt": _VERSION}
         files = under_study if choice.model is None else find_model("judge", choice.model)
+        assert files is not None  # `Sampling.obstacle` sees to it
         return {
             "model": files.fingerprint,
             "prompt": _VERSION,

@@ -2,6 +2,7 @@
 
 from ccps.analysis.faithful_data import FaithfulData
 from ccps.analysis.faithful_terms import DECISIVENESS, TERMS, Signal, answer_signals, behind, estimator_signals
+from ccps.estimators.given import PREFIX
 from ccps.report.kit.section import Section, terms
 
 
@@ -21,7 +22,8 @@ def glossary(data: FaithfulData) -> list[Signal]:
         *(one for one in answer_signals() if one.name in answer),
     ]
     here = [one._replace(gloss=_with(one.gloss, behind(one.name, judges))) for one in signals]
-    return [*here, *TERMS]
+    given = any(name.startswith(PREFIX) for name in used)
+    return [*here, *(one for one in TERMS if given or one.name != "given")]
 
 
 def _with(gloss: str, words: str) -> str:

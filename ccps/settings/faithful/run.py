@@ -13,6 +13,7 @@ from ccps.settings.faithful.continuations import ContinuationSettings
 from ccps.settings.faithful.decisiveness import DecisivenessConfig
 from ccps.settings.faithful.estimators import DeepConfConfig, RccConfig, StabilityConfig
 from ccps.settings.faithful.judge import JudgeChoice
+from ccps.settings.faithful.rollouts import RolloutSettings
 from ccps.settings.faithful.scoring import MODES, ScoringSettings
 from ccps.settings.faithful.task import TaskSpec
 from ccps.settings.faithful.traces import TraceFile, TraceSettings
@@ -46,6 +47,7 @@ class FaithfulSettings:
     )
     prompt: dict[str, PromptCondition] = setting({}, "prompt conditions by name")
     files: dict[str, TraceFile] = setting({}, "traces made elsewhere, by name")
+    rollouts: RolloutSettings = setting(RolloutSettings, "traces with what else was said at each step, made elsewhere")
     traces: TraceSettings = setting(TraceSettings, "how traces are generated")
     shard_traces: int = setting(
         8,
@@ -101,10 +103,10 @@ class FaithfulConfig:
     def _source_faults(self) -> Iterator[Fault]:
         """Traces come from models that are asked, or from files."""
         asked = (self.model, self.faithful.dataset, self.faithful.prompt)
-        if not self.faithful.files and not all(asked):
+        if not self.faithful.files and self.faithful.rollouts.path is None and not all(asked):
             says = (
-                ", `faithful.dataset` and `faithful.prompt` to hold at least one entry each, or `faithful.files` to "
-                "name traces made elsewhere, but one of them is empty"
+                ", `faithful.dataset` and `faithful.prompt` to hold at least one entry each, or `faithful.files` or "
+                "`faithful.rollouts.path` to name traces made elsewhere, but one of them is empty"
             )
             yield Fault("model", says)
         named = [(file.model, file.dataset, file.prompt) for file in self.faithful.files.values()]

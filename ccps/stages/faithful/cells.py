@@ -1,12 +1,13 @@
 """The runs of an experiment, and what has been made of each: a model, a dataset, a prompt condition."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ccps.core.artifacts import Artifact
 from ccps.data.records import Question
 from ccps.estimators.base import TraceRun
+from ccps.reasoning.jsonl import Choice, Content, LoadedTraces, glance
 from ccps.reasoning.tasks import LoadedTask
 from ccps.settings.faithful.condition import PromptCondition
 from ccps.settings.faithful.run import FaithfulSettings
@@ -24,6 +25,8 @@ class Place(NamedTuple):
         task: with its questions; None for traces made elsewhere.
         condition: what was said beside the task; None likewise.
         file: traces made elsewhere; None for traces of our own.
+        choice: which traces of the file, and what of their steps.
+        brings: what these traces bring beside their text.
     """
 
     model: str
@@ -32,6 +35,8 @@ class Place(NamedTuple):
     task: tuple[TaskSpec, LoadedTask] | None = None
     condition: PromptCondition | None = None
     file: TraceFile | None = None
+    choice: Choice = Choice()
+    brings: Content = Content()
 
     @property
     def label(self) -> str:
@@ -66,13 +71,16 @@ class RunCell:
     artifacts: list[Artifact] = field(default_factory=list)
 
 
-def places(settings: FaithfulSettings, models: Sequence[str], tasks: Mapping[str, LoadedTask]) -> list[Place]:
-    """Every model with every dataset and prompt condition, and every file of traces.
+def places(
+    settings: FaithfulSettings, models: Sequence[str], tasks: Mapping[str, LoadedTask], rollouts: LoadedTraces | None
+) -> list[Place]:
+    """Every model with every dataset and prompt condition, every file of traces, and every model of the rollouts.
 
     Args:
         settings: datasets, conditions and files.
         models: keys of the models that are asked; none if traces come from files alone.
         tasks: the questions of each dataset.
+        rollouts: traces with rollouts, looked through.
     """
     own = [
         Place(model, dataset, prompt, (spec, tasks[dataset]), condition)
@@ -80,4 +88,17 @@ def places(settings: FaithfulSettings, models: Sequence[str], tasks: Mapping[str
         for dataset, spec in settings.dataset.items()
         for prompt, condition in settings.prompt.items()
     ]
-    return own + [Place(file.model, file.dataset, file.prompt, file=file) for file in settings.files.values()]
+    given = [
+        Place(file.model, file.dataset, file.prompt, file=file, brings=glance(file.path))
+        for file in settings.files.values()
+    ]
+    return [*own, *given, *(_places_of(rollouts, settings.rollouts.dataset) if rollouts else ())]
+
+
+def _places_of(rollouts: LoadedTraces, dataset: str) -> Iterator[Place]:
+    """A place for each model of the rollouts."""
+    for model, content in rollouts.contents.items():
+        file = TraceFile(str(rollouts.path), model or TraceFile.model, dataset)
+        yield Place(
+            file.model, dataset, file.prompt, file=file, choice=rollouts.choice._replace(model=model), brings=content
+        )

@@ -1,5 +1,6 @@
 """The whole run: have models reason, read what they wrote, judge words and steps, score, and write it down."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,9 @@ from typing import Any, cast
 
 from ccps.core.artifacts import Artifact
 from ccps.core.console import say
-from ccps.estimators.base import ESTIMATORS, TraceRun
+from ccps.core.errors import expected
+from ccps.estimators.base import ESTIMATORS, Estimator, TraceRun
+from ccps.estimators.given import given_estimator
 from ccps.faithful import Mode
 from ccps.faithful.segment import Unit
 from ccps.llm import find_model
@@ -17,8 +20,10 @@ from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import check_writable, printed, publish_report
 from ccps.pipeline.stage import Run, Stage, run_device
 from ccps.reasoning.decisiveness.base import SCORERS, decisiveness_inputs
+from ccps.reasoning.jsonl import Choice, LoadedTraces, read_traces
 from ccps.reasoning.messages import ThinkTag
 from ccps.reasoning.tasks import LoadedTask, load_task
+from ccps.reasoning.thought_anchors import from_hub
 from ccps.reasoning.trace import Segmentation
 from ccps.settings.faithful.run import STAGES, FaithfulConfig
 from ccps.settings.faithful.task import TaskSpec
@@ -33,7 +38,8 @@ from ccps.stages.faithful.steps import StepStage
 from ccps.stages.faithful.tables import MeasuredRun
 from ccps.stages.faithful.trace import Asking, ImportStage, TraceStage
 
-NO_MODEL = "the model that wrote the traces is not among `model`"
+HUB = "hub:"
+"""Before the name of a data set of the hub."""
 
 
 class FaithfulPipeline:
@@ -69,9 +75,11 @@ class FaithfulPipeline:
         output, ranks = Path(self.config.paths.output), self.job.run_settings.ranks
         ranks.on_first(lambda: check_writable(output))
         models, everything = ranks.node_by_node(self._look_ahead)
+        self.estimators += self._given(everything)
         scored: list[ScoredRun] = []
         for name in dict.fromkeys(place.model for place in everything):
             scored += self._model([place for place in everything if place.model == name], models.get(name))
+        scored += self._pooled(scored)
         report = self.job.add(
             FaithReportStage(scored, self.estimators, self.config, printed(self.settings), provenance())
         )
@@ -87,16 +95,42 @@ class FaithfulPipeline:
         faithful, config = self.faithful, self.config
         models = {name: SharedModel(find_model(name, one), config.engine) for name, one in config.model.items()}
         tasks = {name: self._questions(spec) for name, spec in faithful.dataset.items()}
-        found = places(faithful, list(models) if tasks else [], tasks)
+        found = places(faithful, list(models) if tasks else [], tasks, self._rollouts())
         for place in found:
             if place.file is not None:
                 self._import(place, place.file, None).inputs()
+        if twice := [name for name, n in Counter(place[:3] for place in found).items() if n > 1]:
+            got = f"{' · '.join(twice[0])} twice"
+            way_out = "Give another name as faithful.rollouts.dataset."
+            raise expected("the traces", "of every model, dataset and prompt once", got, way_out)
         decisiveness_inputs(faithful.decisiveness)
         SCORERS.find(faithful.decisiveness.name).check_places(faithful.decisiveness, len(found))
         for model in models.values():
             for estimator in self.estimators:
                 estimator.check(model.files)
         return models, found
+
+    def _rollouts(self) -> LoadedTraces | None:
+        """The traces with rollouts, looked through; None if there are none."""
+        settings = self.faithful.rollouts
+        if settings.path is None:
+            return None
+        only, hub = tuple(settings.only), settings.path.removeprefix(HUB)
+        if settings.path.startswith(HUB):
+            path = from_hub(hub, only, alternatives=settings.alternatives)
+        else:
+            path = Path(settings.path).expanduser()
+            if not path.exists():
+                way_out = f"Set it to a file of traces, a folder of rollouts or {HUB}OWNER/NAME."
+                raise expected("`faithful.rollouts.path`", "what exists", str(path), way_out)
+        scores = None if settings.scores is None else tuple(settings.scores)
+        return read_traces(path, choice=Choice(None, only, scores, settings.alternatives, settings.k))
+
+    def _given(self, everything: Sequence[Place]) -> list[Estimator]:
+        """An estimator for each score that any traces bring."""
+        scores = dict.fromkeys(name for place in everything for name in place.brings.scores)
+        kinds = [given_estimator(name, inverted=name in self.faithful.rollouts.inverted) for name in scores]
+        return [kind.open(self.faithful, self.segmentation, self.replies) for kind in kinds]
 
     def _questions(self, spec: TaskSpec) -> LoadedTask:
         limits = [n for n in (spec.n, self.faithful.questions) if n is not None]
@@ -118,10 +152,12 @@ class FaithfulPipeline:
     def _with_model(self, place: Place, shared: SharedModel | None) -> RunCell:
         """What needs the model's layers."""
         traces = self.job.add(self._trace_stage(place, shared))
-        run = TraceRun(place.label, traces, shared)
+        run = TraceRun(
+            place.label, traces, shared, alternatives=place.brings.alternatives > 0, scores=place.brings.scores
+        )
         cell = RunCell(place, run, artifacts=[traces])
+        cell.absent |= {one.name: why for one in self.estimators if (why := one.obstacle(run))}
         if shared is None:
-            cell.absent |= {one.name: NO_MODEL for one in self.estimators if one.needs_model}
             return cell
         reading = ReadStage(traces, place.label, shared, self._kept(), ask_p_true=self.faithful.p_true)
         run.readings = self.job.add(reading)
@@ -133,8 +169,8 @@ class FaithfulPipeline:
         """Stages that estimators need for themselves: those that need the model's layers, or the others."""
         for estimator in self.estimators:
             for own in estimator.stages if estimator.name not in cell.absent else ():
-                if own.reads_layers == reads_layers:
-                    cell.run.made[own.name] = self.job.add(own.make(estimator, cell.run))
+                if own.reads_layers == reads_layers and (stage := own.make(estimator, cell.run)) is not None:
+                    cell.run.made[own.name] = self.job.add(stage)
                     cell.artifacts.append(cell.run.made[own.name])
 
     def _trace_stage(self, place: Place, shared: SharedModel | None) -> Stage:
@@ -155,7 +191,8 @@ class FaithfulPipeline:
         return TraceStage(place.questions, place.label, shared, asking, ask_p_true=faithful.p_true)
 
     def _import(self, place: Place, file: TraceFile, shared: SharedModel | None) -> ImportStage:
-        return ImportStage(file.path, place.label, self.faithful.shard_traces, self._kept().alternatives, shared)
+        size, k = self.faithful.shard_traces, self._kept().alternatives
+        return ImportStage(file.path, place.label, size, k, shared, place.choice)
 
     def _judged(self, cell: RunCell, head: Artifact | None) -> ScoredRun:
         """What needs no more than what the model has left behind."""
@@ -171,10 +208,29 @@ class FaithfulPipeline:
             if estimator.name not in cell.absent
         }
         cell.artifacts += confidences.values()
-        measured = MeasuredRun(run, marks, steps, confidences)
-        scores = self.job.add(FaithStage(measured, self.segmentation, faithful.scoring))
+        return self._scored(cell, [MeasuredRun(run, marks, steps, confidences)])
+
+    def _scored(self, cell: RunCell, measured: Sequence[MeasuredRun]) -> ScoredRun:
+        """The tables of a run, or of several taken together."""
+        scores = self.job.add(FaithStage(measured, cell.place.label, self.segmentation, self.faithful.scoring))
         cell.artifacts.append(scores)
         return ScoredRun(cell, measured, scores)
+
+    def _pooled(self, scored: Sequence[ScoredRun]) -> list[ScoredRun]:
+        """The models of the rollouts taken together, if there are several: they answer the same questions."""
+        path = self.faithful.rollouts.path
+        own = [one for one in scored if one.cell.place.choice.model is not None]
+        if path is None or len(own) < 2:
+            return []
+        first = own[0].cell
+        place = first.place._replace(model=f"{len(own)} models together")
+        cell = RunCell(
+            place,
+            first.run,
+            absent=dict(first.absent),
+            artifacts=[artifact for one in own for artifact in one.cell.artifacts if artifact is not one.scores],
+        )
+        return [self._scored(cell, [measured for one in own for measured in one.measured])]
 
     def _kept(self) -> TraceSettings:
         """What is kept of each token: whatever is set, and what an estimator reads."""

@@ -18,7 +18,7 @@ from ccps.report.faithful.write import write_faithful
 from ccps.settings.faithful.run import FaithfulConfig
 from ccps.stages.faithful.cells import RunCell
 from ccps.stages.faithful.score import read_table
-from ccps.stages.faithful.tables import MeasuredRun
+from ccps.stages.faithful.tables import MeasuredRun, estimators_of
 
 NOT_ASKED = "not among `faithful.estimators`"
 # What the reasons in the summary of a stage are reasons for.
@@ -35,12 +35,12 @@ class ScoredRun(NamedTuple):
 
     Attributes:
         cell: what it is and what was made of it.
-        measured: what its tables were put together from.
+        measured: what its tables were put together from, of several runs that are taken together.
         scores: what `FaithStage` wrote.
     """
 
     cell: RunCell
-    measured: MeasuredRun
+    measured: Sequence[MeasuredRun]
     scores: Artifact
 
 
@@ -108,7 +108,7 @@ class FaithReportStage(Stage):
 
     def _cell(self, scored: ScoredRun) -> FaithfulCell:
         cell, measured = scored.cell, scored.measured
-        table, estimators = partial(read_table, scored.scores), tuple(measured.confidences)
+        table, estimators = partial(read_table, scored.scores), tuple(estimators_of(measured))
         traces, steps = partial(table, "traces"), partial(table, "steps")
         least = worst(traces(), steps(), estimators)
         return FaithfulCell(
@@ -129,8 +129,12 @@ class FaithReportStage(Stage):
             ),
             worst=tuple(least.traces["trace_id"]),
             seconds={
-                "decisiveness": total_cost(measured.steps, "seconds"),
-                **{one.name: _seconds(one, cell, measured) for one in self.estimators if one.name in estimators},
+                "decisiveness": sum(total_cost(one.steps, "seconds") for one in measured),
+                **{
+                    one.name: sum(_seconds(one, own) for own in measured)
+                    for one in self.estimators
+                    if one.name in estimators
+                },
             },
             absent={
                 **cell.absent,
@@ -139,30 +143,39 @@ class FaithReportStage(Stage):
             notes=tuple(self._notes(cell)),
         )
 
-    def _dropped(self, cell: RunCell, measured: MeasuredRun) -> pd.DataFrame:
+    def _dropped(self, cell: RunCell, measured: Sequence[MeasuredRun]) -> pd.DataFrame:
         """What is missing of the task and of each estimator, by reason."""
         left_out = cell.place.task[1].left_out if cell.place.task else {}
         rows = [("questions", reason, number) for reason, number in left_out.items()]
-        named = {artifact.folder: f"steps without {name}" for name, artifact in measured.confidences.items()}
+        named = {
+            artifact.folder: f"steps without {name}" for one in measured for name, artifact in one.confidences.items()
+        }
         of_stages = {**_LEFT_OUT, **{own.name: own.left_out for one in self.estimators for own in one.stages}}
         for artifact in cell.artifacts:
             what = named.get(artifact.folder, of_stages.get(artifact.stage, artifact.stage))
             rows += [(what, reason, number) for reason, number in artifact.summary.get("reasons", {}).items()]
-        return pd.DataFrame(rows, columns=["what", "why", "n"])
+        counted = pd.DataFrame(rows, columns=["what", "why", "n"])
+        return counted.groupby(["what", "why"], sort=False, as_index=False)["n"].sum()
 
     def _box(self) -> dict[str, str]:
         """Lines of the box at the head of the page."""
         faithful = self.config.faithful
-        traces = faithful.traces
         return {
             "Mode": faithful.mode,
             "Steps": f"{faithful.unit}s of the reasoning",
-            "Traces": (
-                f"temperature {traces.temperature:g}, at most {traces.max_new_tokens:,} tokens, seed {traces.seed}"
-            ),
+            "Traces": self._traces_in_words,
             "Decisiveness": faithful.decisiveness.name,
             **{estimator.label: estimator.in_words for estimator in self.estimators if estimator.in_words},
         }
+
+    @property
+    def _traces_in_words(self) -> str:
+        """How traces were drawn, or where they come from."""
+        traces, rollouts = self.config.faithful.traces, self.config.faithful.rollouts.path
+        drawn = f"temperature {traces.temperature:g}, at most {traces.max_new_tokens:,} tokens, seed {traces.seed}"
+        own = [drawn] if self.config.model and self.config.faithful.dataset else []
+        given = [f"from {Path(rollouts).name}, made elsewhere"] if rollouts else []
+        return "; ".join([*own, *given]) or "made elsewhere"
 
     def _notes(self, cell: RunCell) -> Iterator[str]:
         """What a reader needs to know of single artifacts."""
@@ -174,7 +187,9 @@ class FaithReportStage(Stage):
                 yield f"{what[0].upper()}{what[1:]}: {number:,}."
 
 
-def _seconds(estimator: Estimator, cell: RunCell, measured: MeasuredRun) -> float:
-    """What an estimator took for all traces, with all stages that only it needs."""
-    own = [cell.run.made[stage.name] for stage in estimator.stages]
-    return sum(total_cost(artifact, "seconds") for artifact in [measured.confidences[estimator.name], *own])
+def _seconds(estimator: Estimator, measured: MeasuredRun) -> float:
+    """What an estimator took for all traces of a run, with all stages that only it needs."""
+    made = measured.run.made
+    own = [made[stage.name] for stage in estimator.stages if stage.name in made]
+    own += [measured.confidences[estimator.name]] if estimator.name in measured.confidences else []
+    return sum(total_cost(artifact, "seconds") for artifact in own)

@@ -15,7 +15,7 @@ from ccps.reasoning.profiles import reliability, trajectory
 from ccps.reasoning.scoring import score_cell
 from ccps.reasoning.trace import Segmentation
 from ccps.settings.faithful.scoring import ScoringSettings
-from ccps.stages.faithful.tables import MeasuredRun, answer_signals, step_table, trace_table
+from ccps.stages.faithful.tables import MeasuredRun, answer_signals, estimators_of, step_table, trace_table
 
 Tables = dict[str, pd.DataFrame]
 
@@ -26,21 +26,24 @@ class FaithStage(Stage):
     name = "faith"
     unit = "tables"
 
-    def __init__(self, measured: MeasuredRun, segmentation: Segmentation, settings: ScoringSettings) -> None:
+    def __init__(
+        self, measured: Sequence[MeasuredRun], label: str, segmentation: Segmentation, settings: ScoringSettings
+    ) -> None:
         super().__init__()
-        self.measured = measured
+        self.measured = list(measured)
+        self.label = label
         self.segmentation = segmentation
         self.settings = replace(settings, mode=segmentation.mode)
 
     @property
     def title(self) -> str:
         """Whose faithfulness."""
-        return self.measured.run.label
+        return self.label
 
     def inputs(self) -> Mapping[str, Any]:
         """All that was measured, and how it is scored."""
         return {
-            "artifacts": self.measured.artifacts,
+            "artifacts": [artifact for one in self.measured for artifact in one.artifacts],
             **self.segmentation._asdict(),
             **asdict(self.settings),
         }
@@ -51,8 +54,9 @@ class FaithStage(Stage):
 
     def step(self, content: None) -> Tables:
         """Score the run."""
-        estimators, mode = list(self.measured.confidences), self.segmentation.mode
-        steps, traces = step_table(self.measured), trace_table(self.measured, self.segmentation)
+        estimators, mode = estimators_of(self.measured), self.segmentation.mode
+        steps = pd.concat([step_table(one) for one in self.measured], ignore_index=True)
+        traces = pd.concat([trace_table(one, self.segmentation) for one in self.measured], ignore_index=True)
         scores = score_cell(steps, traces, estimators, self.settings, released_rules())
         return {
             "traces": scores.traces,

@@ -98,7 +98,9 @@ class StepStage(ByShardStage):
 
     def summary_of(self, rows: pd.DataFrame) -> Mapping[str, Any]:
         """Count traces, those cut off or without steps, steps, and those whose words could not be judged."""
-        blocks = [think_block(one.trace.text, mode=self.segmentation.mode) for one in stored_traces(self.source)]
+        traces = [one.trace for one in stored_traces(self.source)]
+        blocks = [think_block(trace.text, mode=self.segmentation.mode) for trace in traces]
+        absent = sum(len(self.segmentation.placed(trace).absent) for trace in traces if trace.steps)
         unused = self.scorer.unused(zip(rows["trace_id"], rows["step"], strict=True))
         return {
             "traces": len(blocks),
@@ -109,5 +111,12 @@ class StepStage(ByShardStage):
             "unjudged": int(rows["decisiveness"].isna().sum()),
             **({"mean_decisiveness": float(rows["decisiveness"].mean())} if rows["decisiveness"].notna().any() else {}),
             "reasons": reasons(rows["reason"]),
-            "noted": {"scores of the file that fit no step": unused} if unused else {},
+            "noted": {
+                what: n
+                for what, n in (
+                    ("scores of the file that fit no step", unused),
+                    ("steps that do not stand in the text of their trace", absent),
+                )
+                if n
+            },
         }

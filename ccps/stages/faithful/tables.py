@@ -1,6 +1,6 @@
 """The tables of one run, put together from what its stages left: a row per step, and a row per trace."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +36,11 @@ class MeasuredRun(NamedTuple):
         """All that tables are made of."""
         own = [self.run.traces, self.run.readings, self.marks, self.steps, *self.confidences.values()]
         return [artifact for artifact in own if artifact is not None]
+
+
+def estimators_of(measured: Sequence[MeasuredRun]) -> list[str]:
+    """The estimators that any of some runs has."""
+    return list(dict.fromkeys(name for one in measured for name in one.confidences))
 
 
 def answer_signals() -> list[str]:

@@ -19,10 +19,11 @@ from ccps.llm.memory import in_parts
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Stage, Work, in_shards
 from ccps.reasoning.generate import TraceWriter
-from ccps.reasoning.jsonl import read_traces
+from ccps.reasoning.jsonl import Choice, read_traces
 from ccps.reasoning.messages import ThinkTag, reasoning_messages, reasoning_prompt, resolved_tag
 from ccps.reasoning.offsets import with_offsets
 from ccps.reasoning.stored_traces import save_traces
+from ccps.reasoning.thought_anchors import files_of, problems
 from ccps.reasoning.trace import Trace
 from ccps.settings.faithful.condition import PromptCondition
 from ccps.settings.faithful.task import TaskSpec
@@ -153,15 +154,24 @@ class TraceStage(Stage):
 
 
 class ImportStage(Stage):
-    """Traces made elsewhere, as they are, with the log-probabilities they come with."""
+    """Traces made elsewhere, as they are, with the log-probabilities and steps they come with."""
 
     name = "trace"
-    version = 2
+    version = 3
     unit = "traces"
 
-    def __init__(self, path: str, label: str, shard_traces: int, alternatives: int, model: SharedModel | None) -> None:
+    def __init__(
+        self,
+        path: str,
+        label: str,
+        shard_traces: int,
+        alternatives: int,
+        model: SharedModel | None,
+        choice: Choice | None = None,
+    ) -> None:
         super().__init__()
         self.path = Path(path).expanduser()
+        self.choice = choice or Choice()
         self.label = label
         self.shard_traces = shard_traces
         self.alternatives = alternatives
@@ -178,18 +188,27 @@ class ImportStage(Stage):
         Raises:
             UserError: there is no such file.
         """
-        if not self.path.is_file():
+        if not self.path.exists():
             raise expected("the file of traces", "one that exists", str(self.path), "Correct its `path`.")
         return {
-            "file": hash_file(self.path),
+            "file": hash_file(self.path) if self.path.is_file() else self._hashes(),
+            "choice": self.choice._asdict(),
             "shard_traces": self.shard_traces,
             "alternatives": self.alternatives,
             "model": self.shared.files.fingerprint if self.shared else None,
         }
 
+    def _hashes(self) -> dict[str, list[str]]:
+        """The content of the files of each trace of a folder."""
+        return {
+            one.id: [hash_file(path) for path in files_of(one, alternatives=self.choice.alternatives)]
+            for one in problems(self.path, self.choice.only)
+            if self.choice.model in (None, one.model)
+        }
+
     def prepare(self, device: torch.device) -> None:
         """Look through the file: a fault in any line is found before anything is written."""
-        self.loaded = read_traces(self.path, self.alternatives)
+        self.loaded = read_traces(self.path, self.alternatives, self.choice)
         self.tokenizer = self.shared.get(device).tokenizer if self.shared else None
         self.at, self.coming = 0, iter(self.loaded.traces)
 

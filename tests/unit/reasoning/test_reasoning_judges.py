@@ -264,7 +264,7 @@ class Lenient(ConsistencyJudge):
     settings = frozenset({"max_new_tokens"})
 
     @classmethod
-    def inputs(cls, choice: JudgeChoice, under_study: ModelFiles) -> dict[str, Any]:
+    def inputs(cls, choice: JudgeChoice, under_study: ModelFiles | None) -> dict[str, Any]:
         return {"longest": choice.max_new_tokens}
 
     @classmethod

@@ -67,7 +67,7 @@ def test_every_judge_fits_with_what_it_needs(choice: tuple[str, str]) -> None:
         ("faithful.estimators=[]", "`faithful.estimators` to hold at least one entry"),
         ("faithful.estimators=[rcc,rcc]", "`faithful.estimators` to be different names"),
         ("stages=[answer]", "unknown stage `answer`"),
-        ("faithful/dataset=[]", "or `faithful.files` to name traces made elsewhere"),
+        ("faithful/dataset=[]", "or `faithful.files` or `faithful.rollouts.path` to name traces made"),
         ("faithful/prompt=[basline]", "did you mean `baseline`?"),
     ],
 )
