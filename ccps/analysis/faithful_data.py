@@ -9,6 +9,7 @@ import pandas as pd
 
 from ccps.analysis.faithful_claims import FaithfulClaimSet
 from ccps.analysis.records import Estimate, check_columns
+from ccps.faithful.deliberation import Deliberation
 
 PLACE_COLUMNS = ("model", "dataset", "prompt")
 MEASURE_COLUMNS = ("estimator", "metric", "value", "ci_low", "ci_high", "n")
@@ -147,7 +148,7 @@ class FaithfulData:
         level: of the intervals.
         decisiveness: what scored decisiveness, in words.
         judges: what stands behind an estimator, in words, by its name: the judge of sampling, the probe of stability.
-        deliberation: whether thinking aloud counts as a hedge.
+        deliberation: what thinking aloud says, see `ccps.faithful.decisiveness`.
         costs: columns `COST_COLUMNS`; bytes and peak_memory in bytes.
         settings: lines of the box at the head of the page, in words.
         run: resolved settings, versions and inputs; written to run.json.
@@ -164,7 +165,7 @@ class FaithfulData:
     level: float
     decisiveness: str
     judges: Mapping[str, str]
-    deliberation: bool
+    deliberation: Deliberation
     costs: pd.DataFrame
     settings: Mapping[str, str]
     run: Mapping[str, Any]

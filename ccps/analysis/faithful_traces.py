@@ -14,6 +14,7 @@ import pandas as pd
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
 from ccps.analysis.faithful_terms import label_of
 from ccps.faithful import decisiveness
+from ccps.faithful.deliberation import Deliberation
 from ccps.faithful.markers import QUESTION
 
 _TRACES, _TRACES_OF_MANY, _MANY_CELLS = 10, 3, 3
@@ -91,12 +92,12 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub("\ufffd", text)
 
 
-def pieces(text: str, *, deliberation: bool = False) -> Iterator[Piece]:
+def pieces(text: str, *, deliberation: Deliberation = "none") -> Iterator[Piece]:
     """Cut a text at the markers and questions that the lexicon of decisiveness finds.
 
     Args:
         text: a step.
-        deliberation: whether thinking aloud counts as a hedge.
+        deliberation: what thinking aloud says, see `ccps.faithful.decisiveness`.
 
     Returns:
         Pieces that together are the text.

@@ -3,8 +3,10 @@
 import math
 import re
 from collections import defaultdict
+from functools import cache
 from typing import NamedTuple
 
+from ccps.faithful.deliberation import Deliberation, deliberation_norms
 from ccps.faithful.markers import (
     ALMOST,
     APPROACHES,
@@ -45,37 +47,37 @@ class Span(NamedTuple):
     """What it says, in [0, 1]; 1 for certainty."""
 
 
-def _by_first_word() -> dict[str, list[tuple[list[str], Marker]]]:
+@cache
+def _by_first_word(deliberation: Deliberation) -> dict[str, list[tuple[list[str], Marker]]]:
     """Markers by their first word, the longest first."""
     table: dict[str, list[tuple[list[str], Marker]]] = defaultdict(list)
-    for phrase, marker in sorted(MARKERS.items(), key=lambda item: -item[0].count(" ")):
+    aloud = {words: Marker("hedge", norm) for words, norm in deliberation_norms(deliberation).items()}
+    for phrase, marker in sorted({**MARKERS, **aloud}.items(), key=lambda item: -item[0].count(" ")):
         words = phrase.split()
         table[words[0]].append((words, marker))
     return dict(table)
 
 
-_PHRASES = _by_first_word()
-
-
-def find_markers(tokens: list[str], words: list[str], deliberation: bool) -> list[Span]:
+def find_markers(tokens: list[str], words: list[str], deliberation: Deliberation) -> list[Span]:
     """Markers of a sentence, none overlapping another.
 
     Args:
         tokens: words and punctuation marks, in small letters.
         words: the same as they were written.
-        deliberation: whether thinking aloud counts.
+        deliberation: how thinking aloud counts.
 
     Returns:
         What each says among its neighbours, in order.
     """
+    phrases = _by_first_word(deliberation)
     found: list[Span] = []
     reached = 0
     for place, token in enumerate(tokens):
-        if place < reached or token not in _PHRASES:
+        if place < reached or token not in phrases:
             continue
-        for phrase, marker in _PHRASES[token]:
+        for phrase, marker in phrases[token]:
             after = place + len(phrase)
-            if tokens[place:after] != phrase or (marker.kind == "deliberation" and not deliberation):
+            if tokens[place:after] != phrase:
                 continue
             # "May" with a capital inside a sentence is the month.
             month = words[place] == "May" and place > 0

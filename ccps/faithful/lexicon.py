@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from ccps.faithful.composition import Span, find_markers
+from ccps.faithful.deliberation import Deliberation
 from ccps.faithful.markers import QUESTION
 from ccps.faithful.sentences import mask_formulae, sentence_spans
 from ccps.metrics.inputs import check_choice
@@ -55,13 +56,13 @@ class Decisiveness(NamedTuple):
 
 
 def score_steps(
-    texts: Iterable[str], *, aggregate: Aggregate = "mean", deliberation: bool = False
+    texts: Iterable[str], *, aggregate: Aggregate = "mean", deliberation: Deliberation = "none"
 ) -> list[Decisiveness]:
     """`decisiveness` of every step."""
     return [decisiveness(text, aggregate=aggregate, deliberation=deliberation) for text in texts]
 
 
-def decisiveness(text: str, *, aggregate: Aggregate = "mean", deliberation: bool = False) -> Decisiveness:
+def decisiveness(text: str, *, aggregate: Aggregate = "mean", deliberation: Deliberation = "none") -> Decisiveness:
     """How decisive a text sounds, whether it is true or not.
 
     A sentence without markers is decisive, 1; a question is not, 0.011; else the least decisive of its hedges decides,
@@ -71,12 +72,14 @@ def decisiveness(text: str, *, aggregate: Aggregate = "mean", deliberation: bool
     Args:
         text: a step.
         aggregate: how sentences make a step: `mean` weighted by words, `min`, or the `last` sentence.
-        deliberation: whether thinking aloud ("wait", "hmm", "let me check") counts as a hedge. There are no published
-            norms for it in reasoning traces: those scores are a suggestion.
+        deliberation: what thinking aloud ("wait", "hmm", "let me check") says. `none`: nothing, as there are no
+            published norms for it. `suggested`: a hedge, by numbers of our own. `measured`: a hedge, by how often
+            reasoning models said the same again there. See `ccps.faithful.deliberation`.
 
     Raises:
-        ValueError: unknown aggregate.
+        ValueError: unknown aggregate or deliberation.
     """
+    check_choice("deliberation", deliberation, get_args(Deliberation))
     check_choice("aggregate", aggregate, get_args(Aggregate))
     masked = mask_formulae(text).replace("’", "'")
     sentences = tuple(_score_sentence(text, masked, span, deliberation) for span in sentence_spans(text))
@@ -92,7 +95,7 @@ def _aggregate(sentences: Sequence[SentenceScore], aggregate: Aggregate) -> floa
     return min(scores) if aggregate == "min" else scores[-1]
 
 
-def _score_sentence(text: str, masked: str, span: tuple[int, int], deliberation: bool) -> SentenceScore:
+def _score_sentence(text: str, masked: str, span: tuple[int, int], deliberation: Deliberation) -> SentenceScore:
     start, end = span
     words = _TOKEN.findall(masked[start:end])
     spans = find_markers([word.lower() for word in words], words, deliberation)

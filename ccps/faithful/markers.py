@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple
 VERSION = "1"
 """Goes up whenever a score may change."""
 
-Kind = Literal["scale", "hedge", "certainty", "quantity", "stance", "pole", "deliberation", "none"]
+Kind = Literal["scale", "hedge", "certainty", "quantity", "stance", "pole", "none"]
 
 
 class Marker(NamedTuple):
@@ -29,8 +29,8 @@ class Marker(NamedTuple):
     kind: Kind
     """`scale`: degree words and negation move it. `hedge`: fixed. `certainty`: decisive unless negated or weakened.
     `quantity`: a `scale` word if it says how large a chance is. `stance`: a hedge if the writer is its subject.
-    `pole`: an extreme that counts only when a word like "almost" keeps off it. `deliberation`: thinking aloud, without
-    published norms. `none`: looks like another marker and is none."""
+    `pole`: an extreme that counts only when a word like "almost" keeps off it. `none`: looks like another marker
+    and is none."""
     score: float
     """Its place between 0 and 1."""
 
@@ -159,12 +159,6 @@ def _table() -> dict[str, Marker]:
         (0.225, "guess"),
         (DOUBT, "doubt"),
     ]
-    thinking_aloud = [
-        (0.15, "let me think"),
-        (0.35, "wait, hmm, hm, hold on, actually"),
-        (0.5, "let me check, let me recheck, let me re-check, let me double-check, let me double check"),
-        (0.5, "let me verify, let's check, let's double-check, let's verify"),
-    ]
     look_alikes = [
         (1.0, "equally likely, maximum likelihood, likelihood function, likelihood ratio, make sure, making sure"),
         (1.0, "it is possible to, it's possible to, might as well, may as well, we may, one may, you may"),
@@ -176,7 +170,6 @@ def _table() -> dict[str, Marker]:
         ("certainty", certain),
         ("stance", stances),
         ("pole", [(1 - POLE, "impossible"), (POLE, "inevitable")]),
-        ("deliberation", thinking_aloud),
         ("none", look_alikes),
     ]
     return {

@@ -163,7 +163,7 @@ def data(*cells: FaithfulCell, **changes: Any) -> FaithfulData:
         "level": 0.95,
         "decisiveness": "lexicon, version 1",
         "judges": {"stability": "flip radius"},
-        "deliberation": False,
+        "deliberation": "none",
         "costs": pd.DataFrame([("trace", 12.5, 1000, 2_000_000, 3e9, 3)], columns=list(COST_COLUMNS)),
         "settings": {"Traces": "3 <b>"},
         "run": {"config": {"seed": 0}, "commit": "abc"},

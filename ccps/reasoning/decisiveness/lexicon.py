@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from ccps.faithful import decisiveness
+from ccps.faithful.deliberation import Deliberation
 from ccps.faithful.lexicon import Aggregate
 from ccps.faithful.markers import VERSION
 from ccps.reasoning.decisiveness.base import (
@@ -24,9 +25,9 @@ class LexiconScorer(DecisivenessScorer):
     """Goes by hedges and words of certainty, see `ccps.faithful.decisiveness`."""
 
     name = "lexicon"
-    settings = frozenset({"aggregate", "published_norms_only"})
+    settings = frozenset({"aggregate", "deliberation"})
 
-    def __init__(self, aggregate: Aggregate = "mean", *, deliberation: bool = False) -> None:
+    def __init__(self, aggregate: Aggregate = "mean", *, deliberation: Deliberation = "none") -> None:
         self.aggregate: Aggregate = aggregate
         self.deliberation = deliberation
 
@@ -36,14 +37,14 @@ class LexiconScorer(DecisivenessScorer):
         return {
             "version": VERSION,
             "aggregate": config.aggregate,
-            "published_norms_only": config.published_norms_only,
+            "deliberation": config.deliberation,
         }
 
     @classmethod
     def open(cls, opening: Opening) -> "LexiconScorer":
         """Make it."""
         config = opening.config
-        return cls(cast(Aggregate, config.aggregate), deliberation=not config.published_norms_only)
+        return cls(cast(Aggregate, config.aggregate), deliberation=cast(Deliberation, config.deliberation))
 
     def score(self, steps: Sequence[StepText]) -> list[StepDecisiveness]:
         """Score steps, each by itself; a text without a word has no score."""

@@ -16,10 +16,11 @@ class DecisivenessConfig:
         "of `lexicon`: how sentences make a step, `mean` weighted by words, `min`, or the `last` one",
         one_of=("mean", "min", "last"),
     )
-    published_norms_only: bool = setting(
-        True,
-        'of `lexicon`: false also counts thinking aloud ("wait", "hmm", "let me check") as a hedge, for which'
-        " there are no published norms",
+    deliberation: str = setting(
+        "none",
+        'of `lexicon`: what thinking aloud ("wait", "hmm", "let me check") says, for which there are no published'
+        " norms: `none`, or a hedge by numbers that are `suggested`, or `measured` on traces of two reasoning models",
+        one_of=("none", "suggested", "measured"),
     )
     judge: JudgeConfig | None = setting(None, "of `llm_judge`: whom to ask")
     batch_size: int = setting(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pandas as pd
 
@@ -11,6 +11,7 @@ from ccps.analysis.faithful_claims import parse_faithful_claims
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
 from ccps.core.artifacts import Artifact
 from ccps.estimators.base import ESTIMATORS, Estimator
+from ccps.faithful.deliberation import Deliberation
 from ccps.pipeline.costs import costs_by_stage
 from ccps.pipeline.stage import Stage, Work, total_cost
 from ccps.reasoning.profiles import worst
@@ -94,7 +95,7 @@ class FaithReportStage(Stage):
             level=faithful.scoring.level,
             decisiveness=words.name,
             judges={estimator.name: estimator.behind for estimator in self.estimators if estimator.behind},
-            deliberation=not words.published_norms_only,
+            deliberation=cast(Deliberation, words.deliberation),
             costs=costs_by_stage(self._artifacts),
             settings=self._box(),
             run={"config": self.settings, **self.made, "artifacts": [artifact.key for artifact in self._artifacts]},

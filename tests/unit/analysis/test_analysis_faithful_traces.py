@@ -25,7 +25,7 @@ def test_hedges_boosters_and_questions_are_found_at_their_places() -> None:
 def test_thinking_aloud_is_marked_only_if_it_counts() -> None:
     text = "Hmm, it is 7."
     assert not any(piece.kind for piece in pieces(text))
-    assert [piece.text for piece in pieces(text, deliberation=True) if piece.kind == "hedge"] == ["Hmm"]
+    assert [piece.text for piece in pieces(text, deliberation="suggested") if piece.kind == "hedge"] == ["Hmm"]
 
 
 @given(st.text())

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
 from ccps.faithful import decisiveness, score_steps
+from ccps.faithful.deliberation import KINDS, deliberation_norms, kinds_of
 from ccps.faithful.markers import DEGREES, MARKERS
 
 # Mean probability that 123 people gave to each phrase (Fagen-Ulmschneider's survey), from certain to impossible.
@@ -181,7 +182,38 @@ def test_aggregates() -> None:
 def test_thinking_aloud_counts_only_when_asked_for() -> None:
     text = "Hmm, wait. Let me check that. It is 5."
     assert score(text) == 1
-    assert score(text, deliberation=True) == pytest.approx((2 * 0.35 + 4 * 0.5 + 3) / 9)
+    assert score(text, deliberation="suggested") == pytest.approx((2 * 0.35 + 4 * 0.5 + 3) / 9)
+
+
+def test_thinking_aloud_by_what_was_measured() -> None:
+    # 0.296 for "wait" and 0.291 for "alternatively"; "actually" did not hold on other problems and says nothing.
+    assert score("Wait, it is 5.", deliberation="measured") == pytest.approx(0.296)
+    assert score("Wait, it is 5. It is so.", deliberation="measured") == pytest.approx((4 * 0.296 + 3) / 7)
+    assert score("Alternatively, use this.", deliberation="measured") == pytest.approx(0.291)
+    assert score("Actually, it is 5.", deliberation="measured") == 1
+    # The least decisive word decides here too, whether it is a hedge or thinking aloud.
+    assert score("Wait, perhaps it is 5.", deliberation="measured") == score("Perhaps it is 5.")
+    assert score("Wait, it is probably 5.", deliberation="measured") == pytest.approx(0.296)
+
+
+def test_kinds_of_thinking_aloud() -> None:
+    assert kinds_of("But wait, let me double-check: maybe there’s another way.") == {
+        "wait",
+        "let me check",
+        "another way",
+    }
+    assert kinds_of("Let’s verify. Hmm...") == {"let me check", "hmm"}
+    assert kinds_of("They are waiting for $wait$ and `hmm`.") == frozenset()
+
+
+def test_every_norm_of_thinking_aloud_is_of_a_known_kind() -> None:
+    expressions = {words for kind in KINDS.values() for words in kind}
+    assert deliberation_norms("none") == {}
+    for name in ("suggested", "measured"):
+        norms = deliberation_norms(name)
+        assert norms.keys() <= expressions
+        assert expressions.isdisjoint(MARKERS)
+        assert all(score(f"{words} it is", deliberation=name) == pytest.approx(norm) for words, norm in norms.items())
 
 
 def test_markers_are_located() -> None:
@@ -205,10 +237,15 @@ def test_a_text_without_words_has_no_score() -> None:
 )
 def test_any_words_have_a_score_and_markers_in_order(words: list[Any]) -> None:
     text = " ".join(words)
-    result = decisiveness(text, deliberation=True)
+    result = decisiveness(text, deliberation="suggested")
     assert not result.sentences or 0 <= result.score <= 1
     edges = [edge for sentence in result.sentences for found in sentence.markers for edge in found[:2]]
     assert edges == sorted(edges)
+
+
+def test_an_unknown_deliberation_is_refused() -> None:
+    with pytest.raises(ValueError, match="Expected `deliberation` to be one of"):
+        decisiveness("a", deliberation="loud")  # type: ignore[arg-type]
 
 
 def test_an_unknown_aggregate_is_refused() -> None:

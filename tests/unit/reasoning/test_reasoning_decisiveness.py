@@ -58,7 +58,7 @@ def test_the_lexicon_scores_each_step_and_says_by_which_words() -> None:
 def test_the_settings_of_the_lexicon_reach_it(tmp_path: Path) -> None:
     text = steps("Hmm. It is 4, maybe. It is so.")
     least = open_scorer(DecisivenessConfig("lexicon", aggregate="min"), tmp_path, "strict").score(text)
-    aloud = DecisivenessConfig("lexicon", published_norms_only=False)
+    aloud = DecisivenessConfig("lexicon", deliberation="suggested")
     assert least[0].value == decisiveness(text[0].text, aggregate="min").score
     assert open_scorer(aloud, tmp_path, "strict").score(text)[0].markers[0].text == "Hmm"
     assert not list(tmp_path.iterdir())
@@ -258,7 +258,7 @@ def test_everything_that_decides_a_score_is_in_the_inputs(tmp_path: Path) -> Non
     assert all(decisiveness_inputs(replace(ASKING, **change)) != asked for change in changes)
     assert decisiveness_inputs(replace(ASKING, judge=replace(JUDGE, concurrency=1, retries=0))) == asked
     lexicon = DecisivenessConfig("lexicon")
-    assert decisiveness_inputs(lexicon) != decisiveness_inputs(replace(lexicon, published_norms_only=False))
+    assert decisiveness_inputs(lexicon) != decisiveness_inputs(replace(lexicon, deliberation="suggested"))
 
 
 def test_a_file_that_is_not_there_has_no_inputs(tmp_path: Path) -> None:
