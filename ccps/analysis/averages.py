@@ -65,6 +65,8 @@ def gap(
     reference: str,
     rivals: Collection[str],
     settings: Sequence[Setting],
+    *,
+    telling: bool = True,
 ) -> Estimate:
     """Mean gap of the reference method to the strongest of its rivals, over settings.
 
@@ -79,6 +81,8 @@ def gap(
         reference: the method whose gap is measured.
         rivals: the methods it is compared with.
         settings: what to average over.
+        telling: whether rivals must tell right from wrong to count by a metric that constants win; False for published
+            figures, which are the gap to whatever has the best value.
 
     Returns:
         The gap as a fraction; NaN when any setting lacks a value to compare.
@@ -88,7 +92,8 @@ def gap(
     if reference not in means or others.isna().all(axis=1).any():
         return Estimate()
     values, drawn, compared = [], [], []
-    for setting, rival in zip(settings, _best(others, metric), strict=True):
+    best = _best(_telling(others, resamples, metric) if telling else others, metric)
+    for setting, rival in zip(settings, best, strict=True):
         row = means.loc[setting]
         values.append(_gap(np.array([row[reference]]), np.array([row[rival]]), scale))
         a, b = (resamples.of(setting, method, metric) for method in (reference, str(rival)))
@@ -97,6 +102,28 @@ def gap(
     known = [part for part in drawn if part is not None]
     mean = np.mean(known, axis=0) if len(known) == len(drawn) else None
     return resamples.estimate(float(np.mean(values)), mean, compared)
+
+
+def _telling(means: pd.DataFrame, resamples: Resamples, metric: str) -> pd.DataFrame:
+    """The table without the values of rivals that cannot tell right from wrong, for metrics that a constant wins.
+
+    A confidence that hardly varies has the smallest ECE wherever it happens to lie at the base rate. Such are those
+    whose interval of the AUROC covers one half, or that have none. Where all of a setting are, they stay.
+    """
+    if not CONTEST[metric].constant_wins:
+        return means
+    silent = [[_is_chance(resamples, Setting(*row), str(method)) for method in means] for row in means.index]
+    values = np.where(np.array(silent, dtype=np.bool_).reshape(means.shape), np.nan, means)
+    none_left = np.isnan(values).all(axis=1, keepdims=True)
+    return pd.DataFrame(np.where(none_left, means, values), index=means.index, columns=means.columns)
+
+
+def _is_chance(resamples: Resamples, setting: Setting, method: str) -> bool:
+    drawn = resamples.of(setting, method, "auroc")
+    if drawn is None:
+        return False
+    low, high = resamples.ends(drawn)
+    return bool(np.isnan(low) or low <= 0.5 <= high)
 
 
 def _best(means: pd.DataFrame, metric: str) -> "pd.Series[str]":
@@ -157,8 +184,8 @@ def headlines(data: ReportData, resamples: Resamples) -> tuple[Headline, ...]:
     )
 
 
-def strongest(data: ReportData, metric: str) -> list[str]:
-    """The strongest rival of each setting, each named once."""
+def strongest(data: ReportData, resamples: Resamples, metric: str) -> list[str]:
+    """The strongest rival of each setting, each named once; chosen as in `gap`."""
     means = setting_means(data.results, metric)
     others = means[[method for method in means if method in data.rivals]].dropna(how="all")
-    return [str(method) for method in _best(others, metric).drop_duplicates()]
+    return [str(method) for method in _best(_telling(others, resamples, metric), metric).drop_duplicates()]

@@ -151,7 +151,7 @@ def _entry(
         found = average(means, resamples, claim.metric, claim.method, claim.settings)
     else:
         rivals = set(data.methods) - {claim.method, *data.controls}
-        found = gap(results, resamples, claim.metric, claim.scale, claim.method, rivals, claim.settings)
+        found = gap(results, resamples, claim.metric, claim.scale, claim.method, rivals, claim.settings, telling=False)
     return judge_claim(claim, claims.source, found, NO_VALUE)
 
 

@@ -203,11 +203,12 @@ register(
         "ece",
         "ECE",
         lower_is_better=True,
-        scale="relative",
+        scale="points",
         gloss="Expected calibration error: how far stated confidence lies from the share of right answers, "
         "averaged over confidence bins.",
         measure=weighted_ece,
         place=0,
+        constant_wins=True,
     )
 )
 register(
@@ -215,7 +216,7 @@ register(
         "brier",
         "Brier",
         lower_is_better=True,
-        scale="relative",
+        scale="points",
         gloss="Mean squared distance between P(correct) and what happened (1 right, 0 wrong); "
         "rewards being calibrated and telling right from wrong.",
         measure=_weighted_brier,

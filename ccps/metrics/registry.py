@@ -36,6 +36,8 @@ class Metric:
     """Where it stands in tables."""
     ranks: bool = False
     """Whether only the order of confidences counts, so that a constant has no value."""
+    constant_wins: bool = False
+    """Whether a constant at the base rate has the best value of all, so that it says nothing of a method by itself."""
     by_convention: bool = True
     """Whether the convention makes a difference to it; if not, it is measured once for all of them."""
     in_contest: bool = True

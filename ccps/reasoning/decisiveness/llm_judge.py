@@ -76,7 +76,9 @@ _TEXTS = """Rate {n}:
 Reply with a JSON array of exactly {n_numbers}."""
 
 _FENCE = re.compile(r"\s*```\w*\s*(.*?)\s*```\s*", re.DOTALL)
-_NUMBER = re.compile(r"(?<![\w.])-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
+# Those of the released code, which knows no exponent and takes a hyphen for a sign: "0.4-0.5" is 0.4 and −0.5.
+_OPENING_FENCE, _CLOSING_FENCE = re.compile(r"^```(?:json)?\s*"), re.compile(r"\s*```$")
+_RELEASED_NUMBER = re.compile(r"[-+]?\d*\.?\d+")
 
 
 @register
@@ -217,25 +219,23 @@ def read_ratings(reply: str, n: int, *, mode: Mode = "strict") -> list[float] | 
         reply: JSON, with or without a code fence around it.
         n: how many scores were asked for.
         mode: `strict` takes an array of exactly `n` numbers in [0, 1] and nothing else. `parity` does as the released
-            code: of an array of `n` it takes what is a number in [0, 1]; out of anything else it picks all numbers in
-            [0, 1] and keeps the first `n`.
+            code: of an array of `n` it takes what Python's `float` makes a number in [0, 1] of; out of anything else
+            it picks all numbers in [0, 1] and keeps the first `n`.
 
     Returns:
         The scores; NaN where `parity` has none (there −1). None if `strict` cannot take the reply.
     """
+    if mode == "parity":
+        return _released_ratings(reply, n)
     fenced = _FENCE.fullmatch(reply)
     try:
         found = json.loads(fenced[1] if fenced else reply)
     except (ValueError, RecursionError):
-        found = None
-    fits = isinstance(found, list) and len(found) == n
-    scores = [_score(item) for item in found] if fits else []
-    if mode == "strict":
-        return scores if fits and not any(map(math.isnan, scores)) else None
-    if fits:
-        return scores
-    picked = [value for match in _NUMBER.findall(reply) if not math.isnan(value := _score(float(match)))]
-    return [*picked, *[math.nan] * n][:n]
+        return None
+    if not isinstance(found, list) or len(found) != n:
+        return None
+    scores = [_score(item) for item in found]
+    return None if any(map(math.isnan, scores)) else scores
 
 
 def _score(item: object) -> float:
@@ -243,3 +243,32 @@ def _score(item: object) -> float:
     if isinstance(item, bool) or not isinstance(item, int | float):
         return math.nan
     return float(item) if 0 <= item <= 1 else math.nan
+
+
+def _released_ratings(reply: str, n: int) -> list[float]:
+    """As the released code reads a reply: quoted numbers, true and false count, ranges fall into signed numbers.
+
+    Where it fails, at numbers of thousands of digits or arrays in arrays without end, no text of the batch has a score.
+    """
+    text = reply.strip()
+    if text.startswith("```"):
+        text = _CLOSING_FENCE.sub("", _OPENING_FENCE.sub("", text))
+    try:
+        found = json.loads(text)
+        if isinstance(found, list) and len(found) == n:
+            return [_as_float(item) for item in found]
+    except json.JSONDecodeError:
+        pass
+    except (ValueError, OverflowError, RecursionError):
+        return [math.nan] * n
+    picked = [value for number in _RELEASED_NUMBER.findall(text) if 0 <= (value := float(number)) <= 1]
+    return [*picked, *[math.nan] * n][:n]
+
+
+def _as_float(item: Any) -> float:
+    """What `float` makes of an item, NaN unless in [0, 1]. An integer beyond all floats raises OverflowError."""
+    try:
+        value = float(item)
+    except (TypeError, ValueError):
+        return math.nan
+    return value if 0 <= value <= 1 else math.nan

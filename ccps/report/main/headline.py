@@ -18,14 +18,17 @@ def headline_section(found: Findings) -> Section | None:
         return None
     data = found.data
     means = f"Means over {len(data.settings)} settings. " if len(data.settings) > 1 else ""
-    words = f"{means}The strongest is chosen for each metric and setting by its mean over seeds; controls do not count."
+    words = (
+        f"{means}The strongest is chosen for each metric and setting by its mean over seeds; controls do not count, "
+        "nor for ECE a method whose AUROC cannot be told from 50 %: a constant at the base rate has the smallest ECE."
+    )
     head = ("Metric", "Difference", f"{level_words(data.level)} interval", "Strongest other method")
     rows = [
         (
             METRICS[one.metric].label,
             scaled(one.measured.value, one.scale),
             one.measured.reservation or scaled_interval(one.measured.low, one.measured.high, one.scale),
-            listed([data.label(method) for method in strongest(data, one.metric)]),
+            listed([data.label(method) for method in strongest(data, found.resamples, one.metric)]),
         )
         for one in found.headlines
     ]

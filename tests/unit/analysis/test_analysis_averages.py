@@ -21,7 +21,7 @@ from ccps.analysis.findings import Findings
 from ccps.analysis.main_table import summarise
 from ccps.analysis.records import Setting
 from ccps.analysis.resamples import Resamples, by_subject, resample
-from ccps.metrics import CONTEST
+from ccps.metrics import CONTEST, METRICS
 from ccps.report.kit.table import Cell
 from ccps.report.main.headline import headline_section
 from ccps.report.main.job import MAIN
@@ -57,6 +57,42 @@ def test_gap_is_missing_when_any_part_is() -> None:
     assert math.isnan(_gap(_results(ROWS[:4]), "auroc", "points"))
     assert math.isnan(_gap(_results([*ROWS[:4], ("b2", "ccps", math.nan), ("b2", "a", 0.5)]), "auroc", "points"))
     assert math.isnan(_gap(_results(ROWS), "auroc", "points", ()))
+
+
+def _with_auroc(auroc: dict[str, list[float]]) -> Resamples:
+    """Resamples of b1 in which methods differ by AUROC alone."""
+    place = list(METRICS).index("auroc")
+    drawn = {}
+    for method, values in auroc.items():
+        drawn[B1, method] = np.full((len(values), len(METRICS)), 0.1)
+        drawn[B1, method][:, place] = values
+    return Resamples(drawn, 0.95)
+
+
+@pytest.mark.parametrize(
+    ("auroc_of_a", "strongest_ece"),
+    [
+        ([0.45, 0.5, 0.55], 0.08),  # cannot be told from chance: its ECE says nothing
+        ([math.nan] * 3, 0.08),  # a constant has none
+        ([0.6, 0.65, 0.7], 0.001),
+        ([0.3, 0.35, 0.4], 0.001),  # tells them apart, if the wrong way round
+    ],
+)
+def test_a_confidence_that_tells_nothing_apart_is_never_the_strongest_by_a_metric_that_constants_win(
+    auroc_of_a: list[float], strongest_ece: float
+) -> None:
+    results = _results([("b1", "ccps", 0.05), ("b1", "a", 0.001), ("b1", "b", 0.08)], "ece")
+    drawn = _with_auroc({"ccps": [0.7, 0.7, 0.7], "a": auroc_of_a, "b": [0.6, 0.65, 0.7]})
+    assert gap(results, drawn, "ece", "points", "ccps", ("a", "b"), [B1]).value == pytest.approx(0.05 - strongest_ece)
+    same = results.assign(metric="brier")
+    assert gap(same, drawn, "brier", "points", "ccps", ("a", "b"), [B1]).value == pytest.approx(0.05 - 0.001)
+    alone = gap(results, drawn, "ece", "points", "ccps", ("a",), [B1]).value
+    assert alone == pytest.approx(0.05 - 0.001)
+
+
+def test_only_the_ece_is_won_by_constants_and_no_gap_of_ours_is_relative() -> None:
+    assert [name for name, metric in CONTEST.items() if metric.constant_wins] == ["ece"]
+    assert {metric.scale for metric in CONTEST.values()} == {"points"}
 
 
 def _drawn(values: dict[tuple[Setting, str], list[float]]) -> Resamples:
@@ -129,10 +165,10 @@ def test_controls_are_no_rivals_and_never_bold(make_data: Make) -> None:
     found = {one.metric: one for one in headlines(data, _resamples(data))}
     assert set(found) == set(CONTEST)
     assert found["auroc"].measured.value == pytest.approx(-0.015)
-    assert found["ece"].measured.value == pytest.approx((0.108 - 0.123) / 0.123)
+    assert found["ece"].measured.value == pytest.approx(0.108 - 0.123)
     section = headline_section(Findings(data))
     assert section is not None
-    assert section.tables[0].lines[0].cells[:2] == [Cell("ECE"), Cell("−12.2 %")]
+    assert section.tables[0].lines[0].cells[:2] == [Cell("ECE"), Cell("−1.5 points")]
     assert {row.cells[3] for row in section.tables[0].lines} == {Cell("Own p_100%")}
     blocks = summarise(data.results, "ccps", data.controls, _resamples(data))
     assert not any(cell.bold for block in blocks for row in block.rows if row.control for cell in row.cells)
@@ -167,4 +203,4 @@ def test_written_report_shows_averages_and_controls_apart(
     page = (tmp_path / "report.html").read_text()
     assert page.count('<tr class="group">') == 3
     assert "CCPS against the strongest other method" in page
-    assert "ECE of ccps against the strongest other method: −12.2 %" in (tmp_path / "claims.txt").read_text()
+    assert "ECE of ccps against the strongest other method: −1.5 points" in (tmp_path / "claims.txt").read_text()

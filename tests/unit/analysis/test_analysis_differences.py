@@ -142,9 +142,8 @@ def test_the_headline_of_one_setting_is_the_difference_to_the_strongest(data: Re
     table = _indexed(paired_differences(one, joint))
     means = {(method, metric): value for (_, method, metric), value in _means(one).items()}
     for found in headlines(one, joint):
-        if found.scale != "points":
-            continue
-        strongest = max(one.rivals, key=lambda method: means[method, found.metric])
+        best = min if CONTEST[found.metric].lower_is_better else max
+        strongest = best(one.rivals, key=lambda method: means[method, found.metric])
         row = table.loc[("boats", strongest, found.metric)]
         assert found.measured[:3] == pytest.approx((row["value"], row["ci_low"], row["ci_high"]), abs=1e-12)
 

@@ -1,5 +1,7 @@
+import json
 import math
 import re
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -42,8 +44,8 @@ def test_an_array_of_as_many_scores_as_were_asked_for(
         ("[0.5, null, 0]", [0.5, NAN, 0]),
         ("[0.5, NaN, 0]", [0.5, NAN, 0]),
         ("[0.5, Infinity, 0]", [0.5, NAN, 0]),
-        ('[0.5, "1", 0]', [0.5, NAN, 0]),
-        ("[0.5, true, 0]", [0.5, NAN, 0]),
+        ('[0.5, "1", 0]', [0.5, 1, 0]),
+        ("[0.5, true, 0]", [0.5, 1, 0]),
         ("[0.5, [1], 0]", [0.5, NAN, 0]),
         # No JSON, or no array: all numbers in [0, 1] in their order.
         ("0.5, 1, 0", [0.5, 1, 0]),
@@ -51,7 +53,7 @@ def test_an_array_of_as_many_scores_as_were_asked_for(
         ("[0.5, 1, 0", [0.5, 1, 0]),
         ('{"scores": [0.5, 1, 0]}', [0.5, 1, 0]),
         ("1. 0.5\n2. 0.7\n3. 0.9", [1, 0.5, 0.7]),
-        ("First .5, then 7, -0.3, 12.5 and 1e-1.", [0.5, 0.1, NAN]),
+        ("First .5, then 7, -0.3, 12.5 and 1e-1.", [0.5, 1, NAN]),
         ("I cannot rate these.", [NAN] * 3),
         ("", [NAN] * 3),
         ("0.5", [0.5, NAN, NAN]),
@@ -61,6 +63,25 @@ def test_an_array_of_as_many_scores_as_were_asked_for(
 def test_what_is_not_that_is_refused_or_made_the_best_of(reply: str, in_parity: list[float]) -> None:
     assert read_ratings(reply, 3) is None
     assert read_ratings(reply, 3, mode="parity") == pytest.approx(in_parity, nan_ok=True)
+
+
+@pytest.mark.parametrize("digits", ["9" * 4_400, "9" * 400])
+def test_numbers_of_any_length_are_no_scores_and_no_crash(digits: str) -> None:
+    for reply in (f"[0.5, {digits}, 1]", f"[0.5, {digits}", digits, f'[0.5, "{digits}", 1]'):
+        assert read_ratings(reply, 3) is None
+    # The released code fails at such a number, and gives up the batch, unless it stands in quotes or in no array.
+    assert read_ratings(f"[0.5, {digits}, 1]", 3, mode="parity") == pytest.approx([NAN] * 3, nan_ok=True)
+    assert read_ratings(f'[0.5, "{digits}", 1]', 3, mode="parity") == pytest.approx([0.5, NAN, 1], nan_ok=True)
+
+
+def test_odd_replies_are_read_in_parity_as_the_released_code_reads_them() -> None:
+    """400 replies with what the released parser made of them: reply, scores asked for, scores (null: none)."""
+    with (Path(__file__).parents[2] / "data_files" / "reasoning" / "odd_ratings.jsonl").open(encoding="utf-8") as file:
+        known = [json.loads(line) for line in file]
+    assert len(known) == 400
+    for reply, n, scores in known:
+        wanted = [NAN if score is None else score for score in scores]
+        assert read_ratings(reply, n, mode="parity") == pytest.approx(wanted, abs=0, nan_ok=True), reply
 
 
 @given(st.text(), st.integers(1, 5))

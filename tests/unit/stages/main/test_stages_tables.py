@@ -223,5 +223,5 @@ def test_a_metric_from_outside_is_in_every_table_and_the_right_way_round(
     found = {one.other: one for one in Findings(data).verdict.comparisons if one.metric == "surprise"}
     assert found["ccps_random"].standing is Standing.BETTER
     assert found["ccps_random"].high < 0
-    (best,) = strongest(data, "surprise")
+    (best,) = strongest(data, Findings(data).resamples, "surprise")
     assert best == results.xs("surprise", level="metric")["value"].groupby("method").mean()[list(data.rivals)].idxmin()
