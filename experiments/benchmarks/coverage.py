@@ -1,16 +1,15 @@
 """How often intervals hold what they are to hold, where the truth is known: simulated answers, drawn and resampled.
 
-python -m experiments.benchmarks.coverage   prints the tables of docs/statistics.md; minutes on one core
+python -m experiments.benchmarks.coverage   prints the tables of docs/statistics.md; a minute or two on one core
 
-Each data set is resampled as `ccps.analysis.resamples` does it, with its own functions: the same units, weights,
-metrics and percentiles. Evidence for an answer is normal, a distance apart for right and wrong ones that gives the
-AUROC. Subjects differ in how often the model is right and in how sure it sounds; the seeds of a trained method differ
-in the latter, and add noise of their own to the evidence of each answer.
+Each data set is resampled as `ccps.analysis.resamples` does it: the same units, draws, metrics and percentiles, only
+that a thousand resamples take milliseconds (`simulated.Sums`); a test holds the ends against it.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -24,57 +23,23 @@ from ccps.metrics.aggregates import Aggregate
 from ccps.metrics.conventions import CONVENTIONS, Convention
 from ccps.metrics.evaluate import metric_table
 from ccps.metrics.resampling import percentile_ends
+from experiments.benchmarks.simulated import (
+    AUROCS,
+    MEASURED,
+    RIGHT,
+    Design,
+    Floats,
+    draw_answers,
+    figures,
+    sums,
+    uneven,
+)
 
-MEASURED = ("brier", "log_loss", "auroc", "ece")
 LINEAR = ("brier", "log_loss")
 """Means of something of each answer: the share of subjects does not matter to what they estimate."""
-SIMULATIONS, RESAMPLES, SEED, LEVEL = 1000, 1000, 23, 0.95
-RIGHT, AUROCS, ALIKE = 0.5, (0.70, 0.74), 0.6
-SURE = (0.4, 0.1)
-"""By what the log-odds of each method are too high."""
-SLOPES = (0.7, 1.0)
-"""By what they are to be multiplied to be as far apart as they should be."""
-LUCK = 0.25
-"""Standard deviation of the log-odds of one seed about those of another, of all answers together and of each."""
-
-Floats = npt.NDArray[np.float64]
+SIMULATIONS, RESAMPLES, ANSWERS, SEED, LEVEL = 1000, 1000, 2_000_000, 23, 0.95
+_ALIKE = 20
 _CHOSEN = {name: METRICS[name] for name in MEASURED}
-
-
-class Design(NamedTuple):
-    """What is asked and how its figures are made.
-
-    Attributes:
-        what: in words.
-        sizes: questions of each subject; one subject means that questions are drawn.
-        aggregate: as in the settings.
-        seeds: of the first method; the second one learns nothing.
-        ease: how far subjects spread in the log-odds of a right answer.
-        tone: how far they spread in the log-odds that both methods state.
-    """
-
-    what: str
-    sizes: tuple[int, ...]
-    aggregate: Aggregate = "pooled"
-    seeds: int = 1
-    ease: float = 0.6
-    tone: float = 0.3
-
-    @property
-    def clustered(self) -> bool:
-        """Whether subjects are drawn."""
-        return len(self.sizes) > 1
-
-    @property
-    def subjects(self) -> npt.NDArray[np.int64]:
-        """The subject of each question, `[n]`; questions that are drawn one by one have each their own."""
-        return np.repeat(np.arange(len(self.sizes)), self.sizes) if self.clustered else np.arange(self.sizes[0])
-
-
-def uneven(subjects: int, questions: int) -> tuple[int, ...]:
-    """Sizes that grow from subject to subject, the largest several times the smallest."""
-    edges = np.round(questions * np.linspace(0, 1, subjects + 1) ** 1.5).astype(int)
-    return tuple(int(size) for size in np.diff(edges) if size)
 
 
 DESIGNS = (
@@ -86,121 +51,68 @@ DESIGNS = (
 )
 
 
-class Answers(NamedTuple):
-    """One data set.
-
-    Attributes:
-        correct: `[n]`.
-        stated: P(correct) of each method, `[seeds, n]`.
-    """
-
-    correct: Floats
-    stated: tuple[Floats, Floats]
-
-
-def draw_answers(design: Design, subjects: npt.NDArray[np.int64], rng: np.random.Generator) -> Answers:
-    """Answers to questions of these subjects, `[n]`, numbered from 0."""
-    count, n = int(subjects.max()) + 1, len(subjects)
-    ease, tone = (rng.normal(scale=scale, size=count)[subjects] for scale in (design.ease, design.tone))
-    correct = (rng.random(n) < expit(logit(RIGHT) + ease)).astype(float)
-    first = rng.normal(size=n)
-    second = ALIKE * first + math.sqrt(1 - ALIKE**2) * rng.normal(size=n)
-    log_odds = []
-    for noise, auroc, sure, slope in zip((first, second), AUROCS, SURE, SLOPES, strict=True):
-        distance = math.sqrt(2) * norm.ppf(auroc)
-        log_odds.append(distance * (noise + distance * (correct - 0.5)) / slope + logit(RIGHT) + sure + tone)
-    of_seeds = log_odds[0] + np.zeros((design.seeds, 1))
-    if design.seeds > 1:
-        of_seeds += LUCK * (rng.normal(size=(design.seeds, 1)) + rng.normal(size=(design.seeds, n)))
-    return Answers(correct, (expit(of_seeds), expit(log_odds[1])[None]))
-
-
-def measure(design: Design, answers: Answers, times: Floats, convention: Convention) -> list[Floats]:
-    """Each metric of each method and seed under every weighting of the units, `[seeds, weightings, metrics]`."""
-    subjects = design.subjects
-    if design.aggregate == "pooled":
-        weights = times[:, subjects]
-        return [
-            np.stack([metric_table(p, answers.correct, weights, convention, _CHOSEN) for p in seeds])
-            for seeds in answers.stated
-        ]
-    rows = [np.flatnonzero(subjects == subject) for subject in range(len(design.sizes))]
-    found = []
-    for seeds in answers.stated:
-        within = np.array(
-            [
-                [
-                    metric_table(p[here], answers.correct[here], np.ones((1, len(here))), convention, _CHOSEN)[0]
-                    for here in rows
-                ]
-                for p in seeds
-            ]
-        )
-        known = ~np.isnan(within)
-        found.append((times @ np.nan_to_num(within)) / (times @ known))
-    return found
-
-
 class Simulated(NamedTuple):
-    """One data set's figures: of the first method, then of the difference to the second.
-
-    Attributes:
-        value: `[2, metrics]`.
-        low: `[2, metrics]`.
-        high: `[2, metrics]`.
-    """
+    """One data set's figures: of the first method, then of the difference to the second."""
 
     value: Floats
+    """`[2, metrics]`."""
     low: Floats
+    """`[2, metrics]`."""
     high: Floats
+    """`[2, metrics]`."""
 
 
-def simulate(design: Design, number: int, resamples: int, convention: Convention) -> Simulated:
-    """Draw a data set, measure it, resample it."""
+def simulate(design: Design, number: int, drawing: Drawing, times: Floats, convention: Convention) -> Simulated:
+    """Draw a data set, measure it as it is and in every resample.
+
+    Args:
+        design: what is drawn.
+        number: of the data set.
+        drawing: of the resamples.
+        times: how often each unit is drawn, `[resamples, units]`.
+        convention: of the ECE.
+    """
     answers = draw_answers(design, design.subjects, np.random.default_rng([SEED, number]))
-    units = len(design.sizes) if design.clustered else design.sizes[0]
-    drawing = Drawing(resamples, number, LEVEL)
-    times = np.concatenate([np.ones((1, units)), drawing.times("questions of simulated", units)])
-    measured = measure(design, answers, times, convention)
-    first, second = (
-        np.einsum("rs,srm->rm", _shares(drawing, f"seeds of {method}, simulated, mc", len(seeds)), seeds)
-        for method, seeds in zip(("first", "second"), measured, strict=True)
-    )
-    both = np.stack([first, first - second])
-    ends = np.array([[percentile_ends(drawn[1:, place], LEVEL) for place in range(len(MEASURED))] for drawn in both])
+    weights = np.concatenate([np.ones((1, times.shape[1])), times])
+    means = []
+    for method, seeds in zip(("first", "second"), answers.stated, strict=True):
+        found = [sums(p, answers.correct, design.subjects, convention) for p in seeds]
+        by_seed = np.stack([figures(each, weights, design.aggregate) for each in found])
+        drawn = drawing.times(f"seeds of {method}, simulated, mc", len(seeds))
+        shares = np.concatenate([np.ones((1, len(seeds))), drawn]) / len(seeds)
+        means.append(np.einsum("rs,srm->rm", shares, by_seed))
+    both = np.stack([means[0], means[0] - means[1]])
+    ends = np.array([[percentile_ends(column, LEVEL) for column in drawn[1:].T] for drawn in both])
     return Simulated(both[:, 0], ends[..., 0], ends[..., 1])
 
 
-def _shares(drawing: Drawing, stream: str, seeds: int) -> Floats:
-    """How much each seed counts, the data themselves first, `[1 + resamples, seeds]`."""
-    return np.concatenate([np.full((1, seeds), 1 / seeds), drawing.times(stream, seeds) / seeds])
-
-
-def truth(design: Design, convention: Convention, answers: int = 4_000_000) -> Floats:
+@cache
+def truth(aggregate: Aggregate, seeds: int, answers: int) -> Floats:
     """What the figures are estimates of, `[2, metrics]`: those of endlessly many answers.
 
     Pooled ones are taken over questions each of another subject, in sets of 20,000, each with seeds of its own. Means
-    over subjects are those over 2,000 subjects of as many questions, but for what is linear in the answers.
+    over subjects are those over subjects of 2,000 questions, but for what is linear in the answers.
     """
-    rng = np.random.default_rng([SEED, 1])
-    of_one_subject = design.aggregate == "macro"
-    size = 2_000 if of_one_subject else 20_000
-    alone, together = np.arange(size), np.zeros(size, dtype=np.int64)
+    rng, convention = np.random.default_rng([SEED, 1]), CONVENTIONS["ct"]
+    design = Design("", (1,), aggregate, seeds)
 
-    def figures(subjects: npt.NDArray[np.int64]) -> Floats:
-        found = draw_answers(design, subjects, rng)
-        whole = Design("", (size,), seeds=design.seeds)
-        first, second = (table.mean(axis=0)[0] for table in measure(whole, found, np.ones((1, size)), convention))
-        return np.stack([first, first - second])
+    def mean(size: int, subjects: npt.NDArray[np.int64]) -> Floats:
+        found = []
+        for _ in range(answers // size):
+            each = draw_answers(design, subjects, rng)
+            one = np.ones((1, size))
+            first, second = (
+                np.mean([metric_table(p, each.correct, one, convention, _CHOSEN)[0] for p in stated], axis=0)
+                for stated in each.stated
+            )
+            found.append(np.stack([first, first - second]))
+        return np.asarray(np.mean(found, axis=0))
 
-    def mean(subjects: npt.NDArray[np.int64]) -> Floats:
-        return np.asarray(np.mean([figures(subjects) for _ in range(answers // size)], axis=0))
-
-    found = mean(together if of_one_subject else alone)
-    if of_one_subject:
-        linear = [MEASURED.index(name) for name in LINEAR]
-        found[:, linear] = mean(alone)[:, linear]
-    return found
+    pooled = mean(20_000, np.arange(20_000))
+    if aggregate == "pooled":
+        return pooled
+    linear = [name in LINEAR for name in MEASURED]
+    return np.where(linear, pooled, mean(2_000, np.zeros(2_000, dtype=np.int64)))
 
 
 class Coverage(NamedTuple):
@@ -220,12 +132,23 @@ class Coverage(NamedTuple):
 
 
 def coverage(
-    design: Design, simulations: int = SIMULATIONS, resamples: int = RESAMPLES, answers: int = 4_000_000
+    design: Design, simulations: int = SIMULATIONS, resamples: int = RESAMPLES, answers: int = ANSWERS
 ) -> Coverage:
-    """Simulate and count."""
-    convention = CONVENTIONS["ct"]
-    true = truth(design, convention, answers)
-    found = [simulate(design, number, resamples, convention) for number in range(simulations)]
+    """Simulate and count.
+
+    Args:
+        design: what is drawn.
+        simulations: data sets.
+        resamples: of each; every twenty data sets have the same ones.
+        answers: that the truth is taken over.
+    """
+    convention, true = CONVENTIONS["ct"], truth(design.aggregate, design.seeds, answers)
+    found = []
+    for start in range(0, simulations, _ALIKE):
+        drawing = Drawing(resamples, start // _ALIKE, LEVEL)
+        times = drawing.times("questions of simulated", design.units)
+        numbers = range(start, min(start + _ALIKE, simulations))
+        found += [simulate(design, number, drawing, times, convention) for number in numbers]
     value, low, high = (np.stack(column) for column in zip(*found, strict=True))
     inside = (low <= true) & (true <= high)
     return Coverage(true, value.mean(axis=0) - true, inside.mean(axis=0), (high - low).mean(axis=0))

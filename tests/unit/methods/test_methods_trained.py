@@ -132,3 +132,17 @@ def test_answers_of_several_tokens(answers: TrainingAnswers, settings: TrainingS
             assert roc_auc_score(answers.correct, fitted.p_correct(longer.evidence)) > 0.9
             cut = longer.evidence._replace(lengths=np.full(40, 4))
             assert fitted.notes(cut) == {"truncated": 40}
+
+
+def test_the_shuffled_control_is_at_chance_over_twenty_seeds(
+    answers: TrainingAnswers, settings: TrainingSettings
+) -> None:
+    """Single seeds may rank a signal that is there either way; over seeds the AUROC has a mean of one half."""
+    fits = ShuffledLabels().fit(answers, settings, range(20), SILENT)
+    found = [roc_auc_score(answers.correct, fit.p_correct(answers.evidence)) for fit in fits]
+    error = np.std(found, ddof=1) / np.sqrt(len(found))
+    assert abs(np.mean(found) - 0.5) < 3.6 * error  # t with 19 degrees of freedom, 1 in 500
+    assert error < 0.1
+    # A control that saw the labels after all would not be: the same answers, unshuffled, are all but told apart.
+    (told,) = CCPS().fit(answers, settings, [0], SILENT)
+    assert roc_auc_score(answers.correct, told.p_correct(answers.evidence)) > 0.9
