@@ -26,10 +26,12 @@ def main(settings: dict[str, Any]) -> None:
     import torch
 
     from ccps.core.console import say
+    from ccps.pipeline.publish import check_writable
     from experiments.benchmarks.page import Made, describe_machine, shell_command, today, write_page
     from experiments.benchmarks.sections import measure
 
     config = to_bench(settings)
+    check_writable(Path(config.output))
     load, device = os.getloadavg()[0], config.chosen_device()
     torch.set_num_threads(config.threads)
     sections = measure(config)

@@ -1,14 +1,13 @@
-"""What all entry points share: settings checked before anything loads, errors without tracebacks, exit code 2."""
+"""What all entry points share: settings checked before anything loads; how they end, see `experiments.ending`."""
 
 import os
 import re
-import signal
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import hydra
 from hydra import compose, initialize_config_dir
@@ -24,10 +23,13 @@ from omegaconf.errors import OmegaConfBaseException
 from ccps.core.errors import UserError, expected
 from ccps.core.settings import SettingsError, nearest, typed
 from ccps.settings.experiment import Config
+from experiments.ending import in_words, speak_anywhere
 from experiments.help import help_text
-from experiments.stopping import end_stopped, stop_when_told
+from experiments.stopping import stop_when_told
 
 CONF = Path(__file__).parents[1] / "conf"
+# Characters of an override that messages show.
+_SHOWN = 200
 
 
 Settings = dict[str, Any]
@@ -51,50 +53,44 @@ def launch(
         config_name: primary file in `conf/`.
         shape: the dataclass that they fill.
     """
+    speak_anywhere()
+    stop_when_told()
+    with in_words():
+        _launch(main, check, config_name, shape)
+
+
+def _launch(
+    main: Callable[[Settings], None], check: Callable[[Settings], object], config_name: str, shape: type
+) -> None:
     arguments = sys.argv[1:]
     command = get_args_parser().parse_intermixed_args(arguments)
     is_run = not (command.help or command.hydra_help or command.cfg or command.info or command.shell_completion)
-    try:
-        _check_flags(command)
-        fits = check if is_run else partial(typed, wanted=shape)
-        overrides = checked_overrides(command.overrides, config_name, fits, multirun=command.multirun)
-        if command.help:
-            print(_help(shape, overrides, config_name), flush=True)
-            return
-    except UserError as error:
-        _exit(error)
-    except BrokenPipeError:
-        _exit_unheard()
+    _check_flags(command)
+    fits = check if is_run else partial(typed, wanted=shape)
+    overrides = checked_overrides(command.overrides, config_name, fits, multirun=command.multirun)
+    if command.help:
+        print(_help(shape, overrides, config_name), flush=True)
+        return
     flags = [argument for argument in arguments if argument not in command.overrides]
     sys.argv[1:] = [*flags, *overrides]
 
     @hydra.main(version_base=None, config_path=str(CONF), config_name=config_name)
     def task(config: DictConfig) -> None:
-        try:
+        with in_words():  # a launcher may have brought this into a process of its own
             settings = _plain(config)
             job = HydraConfig.get()
             if job.mode == RunMode.MULTIRUN and "paths" in settings:
                 own = Path(settings["paths"]["output"], job_name(job.overrides.task, overrides))
                 settings["paths"]["output"] = str(own)
             main(settings)
-        except UserError as error:
-            _exit(error)
-        except KeyboardInterrupt:
-            end_stopped()
 
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    stop_when_told()
     try:
         task()
-        sys.stdout.flush()
-    except KeyboardInterrupt:  # while settings are composed
-        end_stopped()
-    except (HydraException, OmegaConfBaseException) as error:
-        _exit(UserError(_one_line(error)))
-    except BrokenPipeError:
-        if is_run:
-            raise
-        _exit_unheard()
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # of Hydra or a launcher: what comes of the task has been put into words inside it
+        raise UserError(_one_line(error)) from error
 
 
 def _check_flags(command: Namespace) -> None:
@@ -139,12 +135,11 @@ def checked_overrides(
     forced = [_text(item) if _is_group(item) or _has_sign(item) else f"++{_text(item)}" for item in accepted]
     for single in _without_sweeps(accepted, forced):
         try:
-            with initialize_config_dir(str(CONF), version_base=None):
-                check(_plain(compose(config_name, overrides=single)))
+            check(_plain(_composed(config_name, single)))
         except SettingsError as error:
             faults += error.faults
-        except (HydraException, OmegaConfBaseException, UserError) as error:
-            faults.append(_one_line(error))
+        except UserError as error:
+            faults.append(str(error))
     if faults:
         raise SettingsError(list(dict.fromkeys(faults)))
     return forced
@@ -169,7 +164,8 @@ def job_name(overrides: Sequence[str], common: Sequence[str]) -> str:
 def _parsed(text: str, faults: list[str]) -> Override | None:
     try:
         return OverridesParser.create().parse_override(text)
-    except HydraException:
+    except (HydraException, ValueError, RecursionError):  # the latter by numbers and nesting without bound
+        text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
         faults.append(f"expected `key=value`, but got `{text}` (quote values with special characters: 'key=\"a b\"')")
         return None
 
@@ -228,8 +224,7 @@ def _unknown_choices(override: Override) -> Iterator[str]:
 
 
 def _help(shape: type, overrides: Sequence[str], config_name: str) -> str:
-    with initialize_config_dir(str(CONF), version_base=None):
-        composed = compose(config_name, overrides=list(overrides), return_hydra_config=True)
+    composed = _composed(config_name, overrides, return_hydra_config=True)
     words = composed.hydra.help
     with open_dict(composed):
         del composed["hydra"]
@@ -251,6 +246,21 @@ def _without_sweeps(overrides: Sequence[Override], texts: Sequence[str]) -> Iter
             yield [*first[:index], other, *first[index + 1 :]]
 
 
+def _composed(config_name: str, overrides: Sequence[str], **options: Any) -> DictConfig:
+    """What `conf/` and a command line come to.
+
+    Raises:
+        UserError: Hydra cannot put them together. `conf/` alone always can be, so whatever it raises is of the rest.
+    """
+    try:
+        with initialize_config_dir(str(CONF), version_base=None):
+            return compose(config_name, overrides=list(overrides), **options)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise UserError(_one_line(error)) from error
+
+
 def _plain(config: DictConfig) -> Settings:
     try:
         settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
@@ -261,26 +271,7 @@ def _plain(config: DictConfig) -> Settings:
 
 
 def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()) or type(error).__name__
     if "hydra/launcher/" in text:
         return f"{text} This launcher comes with the extra `cluster`: pip install 'ccps[cluster]'."
     return text
-
-
-def _exit(error: UserError) -> NoReturn:
-    if _is_first_process():
-        print(error, file=sys.stderr)
-    sys.exit(2)
-
-
-def _exit_unheard() -> NoReturn:
-    """End without a word when whoever read the output has closed it (`| head`), as other commands do."""
-    # What is still buffered would be flushed, and fail, once more at the end of the process.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(128 + signal.SIGPIPE)
-
-
-def _is_first_process() -> bool:
-    """Whether no other process of the same run, started by a cluster or by Lightning, speaks for this one."""
-    ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "SUBMITIT_LOCAL_GLOBALID", "LOCAL_RANK"))
-    return next((rank for rank in ranks if rank is not None), "0") == "0"

@@ -1,6 +1,5 @@
 """Published figures as data: one file of the group `conf/claims` for each publication. Nothing is filled in."""
 
-import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -14,6 +13,8 @@ FILE_KEYS = ("source", "note", "convention", "models", "benchmarks")
 PART_KEYS = ("gaps", "averages", "cells")
 GAP_KEYS = ("method", "metric", "scale", "value", "tolerance", "note")
 GAP_SCALES = ("relative", "points")
+# Beyond any published figure.
+_LARGEST = 1e9
 WAY_OUT = "Compare it with the files in conf/claims."
 
 
@@ -97,10 +98,11 @@ def _parse_set(name: str, file: Any) -> ClaimSet:
     if not isinstance(file, Mapping) or not set(FILE_KEYS) <= set(file) <= {*FILE_KEYS, *PART_KEYS}:
         wanted = f"a mapping with {', '.join(FILE_KEYS)} and one or more of {', '.join(PART_KEYS)}"
         raise expected(here, wanted, list(file) if isinstance(file, Mapping) else file, WAY_OUT)
+    _check_shape(here, file)
     claims = (
-        *_gaps(name, file, file.get("gaps", ())),
-        *_averages(name, file, file.get("averages", {})),
-        *_cells(name, file, file.get("cells", {})),
+        *_gaps(name, file, file.get("gaps") or ()),
+        *_averages(name, file, file.get("averages") or {}),
+        *_cells(name, file, file.get("cells") or {}),
     )
     ids = [claim.id for claim in claims]
     if len(set(ids)) != len(ids):
@@ -109,12 +111,36 @@ def _parse_set(name: str, file: Any) -> ClaimSet:
     return ClaimSet(name, source, note, convention, tuple(file["models"]), tuple(file["benchmarks"]), claims)
 
 
+def _check_shape(here: str, file: Mapping[str, Any]) -> None:
+    """Refuse what is no text, no list or no mapping where one is read."""
+    for key in FILE_KEYS[:3]:
+        if not isinstance(file[key], str | None):
+            raise expected(f"`{key}` in {here}", "a text or null", file[key], WAY_OUT)
+    for key in FILE_KEYS[3:]:
+        _check_names(here, key, file[key])
+    if not isinstance(file.get("gaps") or [], list | tuple):
+        raise expected(f"`gaps` in {here}", "a list", file["gaps"], WAY_OUT)
+
+
+def _check_names(here: str, key: str, value: Any) -> None:
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+        raise expected(f"`{key}` in {here}", "a list of names", value, WAY_OUT)
+
+
+def _mapping(here: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise expected(f"`values` in {here}", "nested mappings", value, WAY_OUT)
+    return value
+
+
 def _gaps(name: str, file: Mapping[str, Any], rows: Any) -> Iterator[Claim]:
     here = f"`claims.{name}.gaps`"
     for row in rows:
         if not isinstance(row, Mapping) or set(row) != set(GAP_KEYS):
             raise expected(f"an entry of {here}", f"a mapping with {list(GAP_KEYS)}", row, WAY_OUT)
-        if row["scale"] not in GAP_SCALES:
+        if not isinstance(row["note"], str | None):
+            raise expected(f"`note` in {here}", "a text or null", row["note"], WAY_OUT)
+        if not isinstance(row["scale"], str) or row["scale"] not in GAP_SCALES:
             raise expected(f"`scale` in {here}", f"one of {list(GAP_SCALES)}", row["scale"], WAY_OUT)
         metric, scale = _metric(here, row["metric"]), str(row["scale"])
         how = "relative to" if scale == "relative" else "minus"
@@ -138,8 +164,8 @@ def _averages(name: str, file: Mapping[str, Any], part: Mapping[str, Any]) -> It
     if not part:
         return
     check_keys(here, part, ("tolerance", "values"))
-    for method, metrics in part["values"].items():
-        for metric, given in metrics.items():
+    for method, metrics in _mapping(here, part["values"]).items():
+        for metric, given in _mapping(here, metrics).items():
             pair = given if isinstance(given, list | tuple) else (given, None)
             if len(pair) != 2:
                 raise expected(here, "a value, or a value and its standard deviation", given, WAY_OUT)
@@ -163,9 +189,11 @@ def _cells(name: str, file: Mapping[str, Any], part: Mapping[str, Any]) -> Itera
     if not part:
         return
     check_keys(here, part, ("tolerance", "methods", "metrics", "values"))
+    for key in ("methods", "metrics"):
+        _check_names(here, key, part[key])
     keys = list(product(file["models"], file["benchmarks"], part["methods"], part["metrics"]))
-    known = dict(_leaves(part["values"], 4))
-    if astray := [key for key in known if key not in set(keys)]:
+    known, named = dict(_leaves(part["values"], 4)), set(keys)
+    if astray := [key for key in known if key not in named]:
         wanted = "of a model, benchmark, method and metric that are named there"
         raise expected(f"the values of {here}", wanted, astray, WAY_OUT)
     for key in keys:
@@ -202,7 +230,7 @@ def check_keys(here: str, part: Any, keys: Collection[str]) -> None:
 
 
 def _metric(here: str, metric: Any) -> str:
-    if metric not in CONTEST:
+    if not isinstance(metric, str) or metric not in CONTEST:
         raise expected(f"`metric` in {here}", f"one of {list(CONTEST)}", metric, WAY_OUT)
     return str(metric)
 
@@ -211,7 +239,7 @@ def read_number(here: str, value: Any) -> float | None:
     """A published figure; None where it is not known."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
         raise expected(f"a value of {here}", "a number or null", value, WAY_OUT)
     return float(value)
 

@@ -1,11 +1,22 @@
 """What a run says to the person in front of it: one line per step, no more."""
 
+from typing import NoReturn
+
 from rich.console import Console
 from rich.text import Text
 
 from ccps.core.visible import visible
 
-console = Console(highlight=False, soft_wrap=True)
+
+class _Console(Console):
+    """Leaves it to the entry point what a run does whose output nobody reads any more."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Called while the error is handled; rich would exit with 1."""
+        raise
+
+
+console = _Console(highlight=False, soft_wrap=True)
 
 
 def say(step: str, title: str, sentence: str = "", *, state: str = "done") -> None:

@@ -99,7 +99,14 @@ def _number(value: Any) -> float:
 def _text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise UnfitError
-    return str(value)
+    try:
+        text = str(value)
+        text.encode()
+    except ValueError:  # half a surrogate pair, or a number of thousands of digits
+        raise UnfitError from None
+    if "\0" in text:
+        raise UnfitError
+    return text
 
 
 def _truth(value: Any) -> bool:

@@ -5,7 +5,8 @@ class UserError(Exception):
     """Something only the user can put right: a setting, a file, a full disk.
 
     The message reads "Expected `x` to be …, but got …", names the file, key or record, and ends with the
-    way out. Entry points print it alone and exit with code 2; everything else is a bug and keeps its traceback.
+    way out. Entry points print it alone and exit with code 2. Everything else is a fault of ours: its traceback goes
+    to a file, and the exit code is 70 (`experiments/ending.py`).
     """
 
 

@@ -15,6 +15,14 @@ LARGEST_FLOAT = 1e38
 """A bound on what has none of its own, within the range of float32."""
 LARGEST_COUNT = 1_000_000_000
 """A bound on numbers of things, larger than any that can be computed."""
+LARGEST_K = 1000
+"""A bound on likeliest tokens that are kept at a position; a model may have fewer, which is seen when it is loaded."""
+LARGEST_RESAMPLES = 100_000
+"""A bound on resamples, which are held at once: of ten thousand rows they take eight gigabytes."""
+LARGEST_WIDTH = 16_384
+"""A bound on the widths of networks: weights between two such layers take a gigabyte."""
+LEAST_TEMPERATURE = 0.001
+"""A bound that keeps logits divided by it within float32; what it draws is the likeliest token all but always."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +102,9 @@ class Rule:
             return value in self.one_of
         if isinstance(value, bool) or not isinstance(value, int | float):
             return True
+        # Whole numbers have no bound, and those beyond 1e308 no float.
         return (
-            math.isfinite(value)
+            (isinstance(value, int) or math.isfinite(value))
             and (self.at_least is None or value >= self.at_least)
             and (self.above is None or value > self.above)
             and (self.at_most is None or value <= self.at_most)

@@ -13,6 +13,11 @@ from ccps.core.fields import MISSING, default_of, is_required, rule_of
 
 T = TypeVar("T")
 _FAULTY = object()
+# Characters of a value that messages show, and of a whole line of a message.
+_SHOWN = 300
+_LINE = 2000
+# What becomes the name of a file or folder, and part of a path of settings.
+_NAME = re.compile(r"[^/\x00-\x1f\x7f]{1,120}")
 
 
 class Fault(NamedTuple):
@@ -36,6 +41,14 @@ class Fault(NamedTuple):
         return self._replace(path=join(parent, self.path))
 
 
+NAMES = "names without slashes and control characters, of 120 characters at most"
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be the name of a file; see `NAMES`."""
+    return _NAME.fullmatch(text) is not None and text.strip(". ") != ""
+
+
 def fault(path: str, wanted: str, got: object, way_out: str = "") -> Fault:
     """Say that a setting should be something else.
 
@@ -51,7 +64,13 @@ def fault(path: str, wanted: str, got: object, way_out: str = "") -> Fault:
 
 def shown(value: object) -> str:
     """A value as messages show it."""
-    return "null" if value is None else repr(value)
+    if value is None:
+        return "null"
+    try:
+        text = repr(value)
+    except ValueError:  # of a number of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
 
 
 def unknown(kind: str, name: str, path: str, known: Iterable[str]) -> Fault:
@@ -86,7 +105,7 @@ class SettingsError(UserError):
     """
 
     def __init__(self, faults: Sequence[Fault | str], *, of_a_run: bool = True) -> None:
-        self.faults = list(dict.fromkeys(str(one) for one in faults))
+        self.faults = list(dict.fromkeys(_printable(str(one)) for one in faults))
         heading = "One setting is at fault" if len(self.faults) == 1 else f"{len(self.faults)} settings are at fault"
         lines = "\n".join(f"  - {one}" for one in self.faults)
         if of_a_run:
@@ -158,6 +177,12 @@ def faults_of(path: str, check: Callable[[], object]) -> Iterator[Fault]:
                 yield Fault(named[1], named[2])
             else:
                 yield Fault(path, f": {line[0].lower()}{line[1:]}", "in")
+
+
+def _printable(line: str) -> str:
+    """A line that fits on a screen and into every file, whatever a setting or its name holds."""
+    cut = line if len(line) <= _LINE else f"{line[: _LINE // 2]} … {line[-_LINE // 2 :]}"
+    return cut.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
@@ -248,6 +273,9 @@ class _Reader:
         if group := named_group_of(wanted):
             if not isinstance(value, Mapping):
                 return self._unreadable(Fault(path, f" to map names to settings, but got {shown(value)}"))
+            for name in value:
+                if not is_name(str(name)):
+                    return self._unreadable(Fault(path, f" to have {NAMES}, but got {shown(str(name))}"))
             read = {str(name): self.read_group(item, group, join(path, str(name))) for name, item in value.items()}
             return {name: item for name, item in read.items() if item is not _FAULTY}
         try:

@@ -45,7 +45,7 @@ def resolve_checkpoint(name: str, config: ModelConfig) -> Path:
     resolvers: dict[str, Callable[[str, ModelConfig], Path]] = {
         "hub": _from_hub,
         "folder": _from_folder,
-        "gguf": lambda name, config: _from_gguf(name, Path(config.location).expanduser(), config.dtype),
+        "gguf": _from_gguf_file,
         "asset": lambda name, config: _from_gguf(name, assets.fetch(config.location), config.dtype),
     }
     return resolvers[config.source](name, config)
@@ -166,16 +166,29 @@ def _from_hub(name: str, config: ModelConfig) -> Path:
     return _with_safetensors(folder)
 
 
-def _from_folder(name: str, config: ModelConfig) -> Path:
-    folder = Path(config.location).expanduser()
-    if not (folder / "config.json").is_file():
+def check_there(name: str, config: ModelConfig) -> None:
+    """Make sure that something lies where a model on this machine should.
+
+    Raises:
+        UserError: there is no such folder or file.
+    """
+    there = Path(config.location).expanduser()
+    if config.source == "folder" and not (there / "config.json").is_file():
         raise expected(
             f"`model.{name}.location`",
             "a checkpoint folder with a config.json",
             repr(config.location),
             "Give the folder that `save_pretrained` wrote.",
         )
-    return _with_safetensors(folder)
+    if config.source == "gguf" and not there.is_file():
+        raise expected(
+            f"`model.{name}.location`", "a GGUF file", repr(config.location), "Give the path of a .gguf file."
+        )
+
+
+def _from_folder(name: str, config: ModelConfig) -> Path:
+    check_there(name, config)
+    return _with_safetensors(Path(config.location).expanduser())
 
 
 def _with_safetensors(folder: Path) -> Path:
@@ -214,10 +227,13 @@ def _check_index(index: Path) -> None:
         )
 
 
+def _from_gguf_file(name: str, config: ModelConfig) -> Path:
+    check_there(name, config)
+    return _from_gguf(name, Path(config.location).expanduser(), config.dtype)
+
+
 def _from_gguf(name: str, file: Path, dtype: str) -> Path:
     """Dequantise a GGUF file once into the cache; loading the copy takes a second instead of a minute."""
-    if not file.is_file():
-        raise expected(f"`model.{name}.location`", "a GGUF file", repr(str(file)), "Give the path of a .gguf file.")
     status = file.stat()
     identity = f"{_CONVERSION_VERSION}|{file.resolve()}|{status.st_size}|{status.st_mtime_ns}|{dtype}"
     digest = hashlib.blake2b(identity.encode(), digest_size=6).hexdigest()

@@ -10,6 +10,7 @@ from huggingface_hub.errors import StrictDataclassError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from ccps.core.errors import expected
+from ccps.llm.memory import is_out_of_memory
 from ccps.settings.model import ModelConfig
 
 _SPECIAL_TOKENS = ("<|pad|>", "<|im_start|>", "<|im_end|>")
@@ -115,7 +116,7 @@ def random_model(name: str, config: ModelConfig) -> tuple[Any, Any]:
         if config.toy:
             architecture = toy(config.location, architecture)
         shape = AutoConfig.for_model(config.location, **architecture)
-    except (ValueError, TypeError, AttributeError, StrictDataclassError) as error:
+    except (ValueError, TypeError, AttributeError, ArithmeticError, LookupError, StrictDataclassError) as error:
         raise expected(
             f"`model.{name}.architecture`",
             f"arguments of the {config.location} configuration",
@@ -129,8 +130,15 @@ def random_model(name: str, config: ModelConfig) -> tuple[Any, Any]:
             shape.vocab_size,
             "Raise it.",
         )
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(config.seed)  # `torch.manual_seed` would reseed accelerators too
-        model = AutoModelForCausalLM.from_config(shape, dtype=getattr(torch, config.dtype))
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(config.seed)  # `torch.manual_seed` would reseed accelerators too
+            model = AutoModelForCausalLM.from_config(shape, dtype=getattr(torch, config.dtype))
+    except (ValueError, TypeError, AttributeError, ArithmeticError, LookupError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise expected(
+            f"`model.{name}.architecture`", "one that can be built", f"{config.architecture} ({error})", "Mend it."
+        ) from error
     model.generation_config.eos_token_id = tokenizer.eos_token_id  # the architecture's default belongs to another one
     return model, tokenizer

@@ -22,6 +22,8 @@ from ccps.settings.run import TrainerConfig
 T = TypeVar("T")
 
 _PATIENCE = timedelta(days=30)
+# Any of these tells that processes of other nodes are, or will be, there.
+_CLUSTER = {"SLURM_JOB_ID", "TORCHELASTIC_RUN_ID", "SUBMITIT_LOCAL_GLOBALID", "WORLD_SIZE", "MASTER_ADDR", "LSB_JOBID"}
 _LAUNCHER_LOG = "lightning.fabric.strategies.launchers.subprocess_script"
 
 
@@ -120,7 +122,7 @@ def _reason(fault: Exception, rank: int) -> str:
     if isinstance(fault, UserError):
         return str(fault)
     return (
-        f"Process {rank} of this run failed ({type(fault).__name__}: {fault}); its trace stands beside this. "
+        f"Process {rank} of this run failed ({type(fault).__name__}: {fault}); what it had to say stands beside this. "
         "The shards written so far are kept."
     )
 
@@ -129,7 +131,8 @@ def start_ranks(config: TrainerConfig) -> Ranks:
     """Start the other processes of a run, or join them: by Lightning, by `torchrun`, by SLURM's `srun` or by submitit.
 
     Raises:
-        UserError: a node has fewer GPUs than there are to be processes on it.
+        UserError: a node has fewer GPUs than there are to be processes on it, or far fewer cores; or there are to be
+            several nodes, and nothing that starts processes on them.
     """
     if config.devices * config.num_nodes == 1:
         return Ranks()
@@ -140,6 +143,15 @@ def start_ranks(config: TrainerConfig) -> Ranks:
             f"at most {torch.cuda.device_count()}, the GPUs of this node",
             config.devices,
             "Lower it, or ask the cluster for more.",
+        )
+    if not uses_gpu and config.devices > (most := most_at_once()):
+        raise expected("`trainer.devices`", f"at most {most} on the CPU of this machine", config.devices, "Lower it.")
+    if config.num_nodes > 1 and not _CLUSTER & set(os.environ):
+        raise expected(
+            "`trainer.num_nodes`",
+            "1 where no cluster starts the processes of the other nodes",
+            config.num_nodes,
+            "Start the run by launcher=slurm, srun or torchrun (docs/cluster.md).",
         )
     from lightning.fabric import Fabric
     from lightning.fabric.strategies.ddp import DDPStrategy
@@ -157,6 +169,11 @@ def start_ranks(config: TrainerConfig) -> Ranks:
     ranks = Ranks(fabric.global_rank, fabric.local_rank, fabric.world_size)
     console.quiet = not ranks.is_first
     return ranks
+
+
+def most_at_once() -> int:
+    """Threads or processes that this machine may have at a time: beyond a few for each core they only end in faults."""
+    return max(16, 4 * (os.cpu_count() or 1))
 
 
 def end_ranks() -> None:

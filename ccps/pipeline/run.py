@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import torch
 
-from ccps.core.errors import UserError
+from ccps.core.errors import UserError, expected
 from ccps.pipeline.mirror import close_logger, open_logger
-from ccps.pipeline.ranks import end_ranks, start_ranks
+from ccps.pipeline.ranks import end_ranks, most_at_once, start_ranks
 from ccps.pipeline.stage import Run
 from ccps.settings.run import LoggerConfig, PathsConfig, TrainerConfig
 
@@ -36,6 +36,8 @@ def opened_run(config: RunConfig, settings: Mapping[str, Any], name: str) -> Ite
     """
     ranks = start_ranks(config.trainer)
     if config.trainer.threads is not None:
+        if config.trainer.threads > (most := most_at_once()):
+            raise expected("`trainer.threads`", f"at most {most} on this machine", config.trainer.threads, "Lower it.")
         torch.set_num_threads(config.trainer.threads)
     logger = open_logger(config.logger, Path(config.paths.wandb), name, dict(settings)) if ranks.is_first else None
     failed = True

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from string import Formatter
 
 from ccps.core.fields import MISSING, setting
-from ccps.core.settings import Fault, fault
+from ccps.core.settings import NAMES, Fault, fault, is_name, shown
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 # Settings that hold a regular expression, and how many groups it needs.
@@ -151,6 +151,9 @@ class BenchmarkSpec:
 
     def cross_faults(self) -> Iterator[Fault]:
         """What does not go together."""
+        if not is_name(self.name):
+            yield fault("name", "one of the " + NAMES, shown(self.name))
+        yield from self._template_faults()
         yield from self._pattern_faults()
         yield from self._table_faults()
         yield from self._source_faults()
@@ -164,6 +167,14 @@ class BenchmarkSpec:
         (templates if self.option_pattern else plain).extend(self.options)
         named = [column for template in templates if template for column in _template_columns(template)]
         return list(dict.fromkeys([*named, *(column for column in plain if column)]))
+
+    def _template_faults(self) -> Iterator[Fault]:
+        options = self.options if self.option_pattern else []
+        named = [("question", self.question), ("subject", self.subject), ("asked", self.asked)]
+        for name, template in [*named, *(("options", template) for template in options)]:
+            if template is not None and not _is_template(template):
+                wanted = "a column's name, or a text with columns in braces such as {question}"
+                yield fault(name, wanted, shown(template), "write {{ and }} for braces")
 
     def _pattern_faults(self) -> Iterator[Fault]:
         for name, least_groups in PATTERNS.items():
@@ -206,8 +217,17 @@ class BenchmarkSpec:
             yield fault("keep_answer_pattern", "for open-ended questions only", f"`format` {self.format}")
 
 
+def _is_template(template: str) -> bool:
+    """Whether all that stands in braces names a column, and nothing else."""
+    try:
+        fields = [one for one in Formatter().parse(template) if one[1] is not None]
+    except ValueError:
+        return False
+    return all(column and not layout and conversion is None for _, column, layout, conversion in fields)
+
+
 def _template_columns(template: str) -> list[str]:
-    if "{" not in template:
+    if "{" not in template or not _is_template(template):
         return [template]
     return [column for _, column, _, _ in Formatter().parse(template) if column]
 
@@ -225,5 +245,5 @@ def _n_groups(pattern: str) -> int:
     """How many groups a regular expression has; -1 if it is none."""
     try:
         return re.compile(pattern).groups
-    except re.error:
+    except (re.error, RecursionError, OverflowError):
         return -1

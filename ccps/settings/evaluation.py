@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ccps.core.fields import LARGEST_COUNT, LARGEST_SEED, setting
+from ccps.core.fields import LARGEST_COUNT, LARGEST_RESAMPLES, LARGEST_SEED, setting
 
 
 @dataclass
@@ -18,7 +18,7 @@ class EvaluationConfig:
         "where half of the subjects have fewer than 30 questions, and macro where they have more",
         one_of=("auto", "pooled", "macro"),
     )
-    resamples: int = setting(1000, "bootstrap resamples, clustered by subject", at_least=1, at_most=10_000_000)
+    resamples: int = setting(1000, "bootstrap resamples, clustered by subject", at_least=1, at_most=LARGEST_RESAMPLES)
     level: float = setting(0.95, "of the intervals", above=0, below=1)
     seed: int = setting(23, "of the resampling", at_least=0, at_most=LARGEST_SEED)
     label_counts: list[int] = setting(
@@ -30,5 +30,5 @@ class EvaluationConfig:
         different=True,
     )
     label_draws: int = setting(
-        200, "how often such questions are drawn, for each of these numbers", at_least=1, at_most=1_000_000
+        200, "how often such questions are drawn, for each of these numbers", at_least=1, at_most=LARGEST_RESAMPLES
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ccps.core.fields import LARGEST_SEED, MISSING, setting
-from ccps.core.settings import Fault, fault
+from ccps.core.settings import NAMES, Fault, fault, is_name, shown
 from ccps.settings.answering import AnsweringConfig
 from ccps.settings.audit import AuditConfig
 from ccps.settings.benchmark import BenchmarkSpec
@@ -109,6 +109,8 @@ class Config:
 
     def cross_faults(self) -> Iterator[Fault]:
         """What does not go together."""
+        if not is_name(self.experiment):
+            yield fault("experiment", "one of the " + NAMES, shown(self.experiment))
         yield from self._benchmark_faults()
         chosen = [(method.name, method.calibrator) for method in self.method.values()]
         for one in sorted({one for one in chosen if chosen.count(one) > 1}, key=str):

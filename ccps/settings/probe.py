@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ccps.core.fields import LARGEST_COUNT, LARGEST_FLOAT, setting
+from ccps.core.fields import LARGEST_COUNT, LARGEST_FLOAT, LARGEST_WIDTH, setting
 from ccps.core.settings import Fault, fault
 
 ACTIVATIONS = ("ELU", "GELU", "LeakyReLU", "Mish", "PReLU", "ReLU", "SELU", "SiLU", "Sigmoid", "Softplus", "Tanh")
@@ -62,7 +62,7 @@ class Accelerator(StrEnum):
 class EncoderConfig:
     """The network that embeds an answer: a perceptron on one token's row, or convolutions over its tokens."""
 
-    hidden: list[int] = setting([64, 32, 16], "widths of the hidden layers", at_least=1, at_most=1_000_000)
+    hidden: list[int] = setting([64, 32, 16], "widths of the hidden layers", at_least=1, at_most=LARGEST_WIDTH)
     kernels: list[int] = setting(
         [],
         "tokens that each convolution spans, one odd number per entry of `hidden`; empty for the perceptron",
@@ -79,7 +79,7 @@ class EncoderConfig:
     padding: Padding = setting(
         Padding.masked, "what lies beyond the end of an answer that is shorter; the perceptron has no such places"
     )
-    embed_dim: int = setting(8, "width of the embedding", at_least=1, at_most=1_000_000)
+    embed_dim: int = setting(8, "width of the embedding", at_least=1, at_most=LARGEST_WIDTH)
     activation: str = setting(
         "ELU",
         "class name in `torch.nn`; follows every hidden layer",
@@ -96,7 +96,7 @@ class EncoderConfig:
 class HeadConfig:
     """The classifier that reads an embedding; it has no dropout."""
 
-    hidden: list[int] = setting([48, 24, 12], "widths of the hidden layers", at_least=1, at_most=1_000_000)
+    hidden: list[int] = setting([48, 24, 12], "widths of the hidden layers", at_least=1, at_most=LARGEST_WIDTH)
     activation: str = setting(
         "ELU",
         "class name in `torch.nn`; follows every hidden layer",

@@ -1,10 +1,11 @@
 """How a run is run: where, how it is mirrored, and where it puts things."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from ccps.core.fields import MISSING, setting
-from ccps.core.settings import Fault
+from ccps.core.places import place_problem
+from ccps.core.settings import Fault, fault
 from ccps.settings.model import ModelConfig
 
 LOGGER_MODES = ("auto", "online", "offline", "disabled")
@@ -50,9 +51,20 @@ class LoggerConfig:
 class PathsConfig:
     """Where things are kept."""
 
-    artifacts: str = setting("artifacts", "what stages compute, shared by all experiments")
-    output: str = setting(MISSING, "tables, figures and report of this experiment")
-    wandb: str = setting("artifacts", "W&B's own files")
+    artifacts: str = setting("artifacts", "what stages compute, shared by all experiments", not_empty=True)
+    output: str = setting(MISSING, "tables, figures and report of this experiment", not_empty=True)
+    wandb: str = setting("artifacts", "W&B's own files", not_empty=True)
+
+    def faults(self) -> Iterator[Fault]:
+        """Folders that cannot be had on this machine."""
+        yield from place_faults({f"paths.{item.name}": getattr(self, item.name) for item in fields(self)})
+
+
+def place_faults(paths: Mapping[str, str]) -> Iterator[Fault]:
+    """Folders, by the setting that names them, that cannot be had."""
+    for setting_path, folder in paths.items():
+        if problem := place_problem(folder):
+            yield fault(setting_path, "a folder that is there or can be made", problem)
 
 
 def spread_faults(models: Mapping[str, ModelConfig], trainer: TrainerConfig) -> Iterator[Fault]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ccps.core.fields import LARGEST_SEED, setting
+from ccps.core.fields import LARGEST_SEED, LEAST_TEMPERATURE, setting
 
 
 @dataclass
@@ -10,7 +10,7 @@ class SamplesConfig:
     """How further answers are drawn."""
 
     k: int = setting(5, "answers drawn for each question", at_least=2, at_most=10_000)
-    temperature: float = setting(1.0, "logits are divided by it", above=0, at_most=1000)
+    temperature: float = setting(1.0, "logits are divided by it", at_least=LEAST_TEMPERATURE, at_most=1000)
     top_p: float = setting(
         0.95,
         "tokens are drawn from the fewest that have so much of the probability together; the "
@@ -29,4 +29,5 @@ class SamplesConfig:
         None,
         "a sequence classification model (folder or hub id) that tells which open-ended answers entail each "
         "other; null to compare normalised texts",
+        not_empty=True,
     )

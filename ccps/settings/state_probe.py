@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ccps.core.fields import LARGEST_COUNT, LARGEST_FLOAT, setting
+from ccps.core.fields import LARGEST_COUNT, LARGEST_FLOAT, LARGEST_WIDTH, setting
 from ccps.settings.probe import ACTIVATIONS, Accelerator
 
 
@@ -14,7 +14,7 @@ class StateProbeConfig:
     not known.
     """
 
-    hidden: list[int] = setting([512, 128], "widths of the hidden layers", at_least=1, at_most=1_000_000)
+    hidden: list[int] = setting([512, 128], "widths of the hidden layers", at_least=1, at_most=LARGEST_WIDTH)
     activation: str = setting(
         "ReLU",
         "class name in `torch.nn`; follows every hidden layer",

@@ -13,7 +13,7 @@ class GridConfig:
     """The strengths that answers of one format are perturbed with: every radius with every number of steps."""
 
     radii: list[float] = setting(
-        [], "largest distances from the original state", above=0, at_most=1e6, different=True, not_empty=True
+        [], "largest distances from the original state", at_least=1e-6, at_most=1e6, different=True, not_empty=True
     )
     steps: list[int] = setting(
         [], "numbers of equal steps up to each", at_least=1, at_most=10_000, different=True, not_empty=True

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from ccps.core.fields import LARGEST_COUNT, LARGEST_FLOAT, LARGEST_SEED, setting
+from ccps.core.fields import LARGEST_COUNT, LARGEST_FLOAT, LARGEST_SEED, LARGEST_WIDTH, setting
 from ccps.core.settings import Fault, fault
 
 
@@ -26,7 +26,7 @@ class TuningConfig:
     The released command line takes fewer: batches of 4, 5000 steps.
     """
 
-    rank: int = setting(8, "of the low-rank matrices", at_least=1, at_most=100_000)
+    rank: int = setting(8, "of the low-rank matrices", at_least=1, at_most=LARGEST_WIDTH)
     alpha: int = setting(32, "their product is scaled by alpha / rank", at_least=1, at_most=1_000_000)
     dropout: float = setting(0.1, "on what goes into them, in training", at_least=0, below=1)
     target_modules: list[str] = setting(

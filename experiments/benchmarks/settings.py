@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ccps.core.fields import LARGEST_COUNT, setting
-from ccps.core.settings import Fault, fault, typed, unknown
+from ccps.core.settings import Fault, fault, faults_of, typed, unknown
 from ccps.settings.benchmark import BenchmarkSpec
 from ccps.settings.model import ModelConfig
 from ccps.settings.perturbation import PerturbationConfig
+from ccps.settings.run import place_faults
 
 if TYPE_CHECKING:
     import torch
@@ -63,7 +65,7 @@ class BenchConfig:
         1024, "rows times width of a batch of the answer stage", at_least=1, at_most=LARGEST_COUNT
     )
     quick: bool = setting(False, "only the first model, and no more tokens than questions")
-    output: str = setting("docs", "folder of the page")
+    output: str = setting("docs", "folder of the page", not_empty=True)
     reproduced: str = setting("outputs/embedded", "output folder of an experiment whose costs are quoted")
 
     def cross_faults(self) -> Iterator[Fault]:
@@ -95,5 +97,13 @@ def to_bench(settings: Mapping[str, Any]) -> BenchConfig:
 def _device_faults(config: BenchConfig) -> Iterator[Fault]:
     import torch
 
+    from ccps.llm.checkpoint import check_there
+    from ccps.pipeline.ranks import most_at_once
+
+    yield from place_faults({"output": config.output})
+    for name, model in [*config.model.items(), *config.sizes.items()]:
+        yield from faults_of(f"model.{name}", partial(check_there, name, model))
+    if config.threads > (most := most_at_once()):
+        yield fault("threads", f"at most {most} on this machine", config.threads)
     if config.device == "cuda" and not torch.cuda.is_available():
         yield fault("device", "one that this machine has", "'cuda': it has no GPU that torch can use")

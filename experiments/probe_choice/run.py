@@ -13,6 +13,7 @@ from ccps.core.text import interval, percent
 from ccps.data.records import Question
 from ccps.methods import TrainingAnswers, find_method
 from ccps.pipeline.job import Job
+from ccps.pipeline.publish import check_writable, output_errors
 from ccps.pipeline.stage import Run
 from ccps.settings.experiment import Config
 from ccps.stages.main.graded import graded_answers
@@ -31,18 +32,19 @@ _FOLD_SEED = 0
 
 def compare_recipes(choice: Choice, settings: Mapping[str, Any], run: Run, output: Path) -> None:
     """Compare the recipes for every model and format; `probes.csv` and `probes.md` are written after each."""
+    check_writable(output)
     questions = all_questions(choice.experiment, judged=False)
     for form in choice.choice.formats:
         _check_sources(form, questions.trains[form])
-    output.mkdir(parents=True, exist_ok=True)
     found: list[pd.DataFrame] = []
     for model in choice.experiment.model:
         for form in choice.choice.formats:
             answers, sources = training_answers(choice.experiment, settings, run, model, questions.trains[form])
             found.append(_compared(choice, model, form, answers, sources, settings))
             rows = pd.concat(found, ignore_index=True)
-            rows.to_csv(output / TABLE, index=False, lineterminator="\n")
-            (output / PAGE).write_text("\n".join(page(rows)) + "\n")
+            with output_errors(output):
+                rows.to_csv(output / TABLE, index=False, lineterminator="\n")
+                (output / PAGE).write_text("\n".join(page(rows)) + "\n", encoding="utf-8")
     say("probes", choice.experiment.experiment, str(output / PAGE), state="written")
 
 

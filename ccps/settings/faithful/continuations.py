@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ccps.core.fields import LARGEST_COUNT, LARGEST_SEED, setting
+from ccps.core.fields import LARGEST_COUNT, LARGEST_SEED, LEAST_TEMPERATURE, setting
 
 
 @dataclass
@@ -11,7 +11,10 @@ class ContinuationSettings:
 
     k: int = setting(10, "continuations of each step", at_least=1, at_most=100_000)
     temperature: float = setting(
-        0.8, "logits are divided by it; the paper's is hotter than that of the traces", above=0, at_most=1000
+        0.8,
+        "logits are divided by it; the paper's is hotter than that of the traces",
+        at_least=LEAST_TEMPERATURE,
+        at_most=1000,
     )
     top_p: float = setting(
         0.95,

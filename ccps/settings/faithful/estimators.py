@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from ccps.core.fields import setting
+from ccps.core.fields import LARGEST_K, setting
 
 
 @dataclass
 class DeepConfConfig:
     """Confidence from the log-probabilities of the likeliest tokens."""
 
-    k: int = setting(5, "alternatives per position", at_least=1, at_most=1_000_000)
+    k: int = setting(5, "alternatives per position", at_least=1, at_most=LARGEST_K)
     scale: float = setting(8.0, "what the mean of a step is divided by", above=0, at_most=1e6)
 
 

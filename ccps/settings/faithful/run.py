@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 from ccps.core.fields import LARGEST_COUNT, MISSING, setting
-from ccps.core.settings import Fault, fault
+from ccps.core.settings import NAMES, Fault, fault, is_name, shown
 from ccps.settings.engine import EngineConfig, vllm_faults
 from ccps.settings.faithful.condition import PromptCondition
 from ccps.settings.faithful.continuations import ContinuationSettings
@@ -90,6 +90,8 @@ class FaithfulConfig:
 
     def cross_faults(self) -> Iterator[Fault]:
         """What does not go together."""
+        if not is_name(self.experiment):
+            yield fault("experiment", "one of the " + NAMES, shown(self.experiment))
         yield from self._source_faults()
         yield from spread_faults(self.model, self.trainer)
         if self.engine.name == "vllm":

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ccps.core.fields import LARGEST_SEED, setting
+from ccps.core.fields import LARGEST_RESAMPLES, LARGEST_SEED, setting
 
 MODES = ("strict", "parity")
 
@@ -18,6 +18,6 @@ class ScoringSettings:
         one_of=MODES,
     )
     bins: int = setting(10, "of confidence, in cMFG and cMFG*", at_least=1, at_most=1_000_000)
-    resamples: int = setting(1000, "of the bootstrap", at_least=1, at_most=10_000_000)
+    resamples: int = setting(1000, "of the bootstrap", at_least=1, at_most=LARGEST_RESAMPLES)
     level: float = setting(0.95, "probability that an interval is to hold", above=0, below=1)
     seed: int = setting(42, "of the resampling", at_least=0, at_most=LARGEST_SEED)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ccps.core.fields import LARGEST_COUNT, LARGEST_SEED, MISSING, setting
+from ccps.core.fields import LARGEST_COUNT, LARGEST_K, LARGEST_SEED, LEAST_TEMPERATURE, MISSING, setting
 
 STATES = ("pre_norm", "post_norm", "final")
 
@@ -11,7 +11,7 @@ STATES = ("pre_norm", "post_norm", "final")
 class TraceSettings:
     """How traces are generated, and what is kept of each token. The defaults are those of arXiv 2606.03969."""
 
-    temperature: float = setting(0.6, "logits are divided by it", above=0, at_most=1000)
+    temperature: float = setting(0.6, "logits are divided by it", at_least=LEAST_TEMPERATURE, at_most=1000)
     top_p: float = setting(
         1.0,
         "tokens are drawn from the fewest that have so much of the probability together",
@@ -23,7 +23,7 @@ class TraceSettings:
         5,
         "of how many of the likeliest tokens the log-probability is kept at each position",
         at_least=1,
-        at_most=1_000_000,
+        at_most=LARGEST_K,
     )
     seed: int = setting(
         42,

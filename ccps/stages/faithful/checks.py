@@ -38,7 +38,7 @@ def _faithful_faults(config: FaithfulConfig) -> Iterator[Fault]:
     yield from (one.under("faithful.judge") for one in judge_faults(config.faithful.judge))
     if config.claims:
         yield from faults_of("claims", partial(parse_faithful_claims, config.claims))
-    yield from run_faults(config.model, config.engine)
+    yield from run_faults(config.model, config.engine, config.paths)
 
 
 def _own_faults(faithful: FaithfulSettings) -> Iterator[Fault]:

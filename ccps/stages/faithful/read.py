@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from ccps.asking.follow_up import QUERY, FollowUp
 from ccps.core.artifacts import ROWS, TENSORS, Artifact
+from ccps.core.errors import expected
 from ccps.llm.reading import TraceReading
 from ccps.pipeline.by_shard import reasons
 from ccps.pipeline.model import SharedModel
@@ -63,6 +64,9 @@ class ReadStage(Stage):
     def prepare(self, device: torch.device) -> None:
         """Load the model."""
         lm = self.shared.get(device)
+        if (k := self.settings.alternatives) > (tokens := lm.head.weight.shape[0]):
+            what = "`faithful.traces.alternatives` and `faithful.deepconf.k`"
+            raise expected(what, f"at most {tokens}, the tokens of the model", k, "Lower the larger one.")
         messages = [{"role": "user", "content": ""}]
         follow_up = FollowUp(lm, messages, ["self_evaluation"]) if self.ask_p_true else None
         self.reader = TraceReader(lm, self.settings, follow_up)

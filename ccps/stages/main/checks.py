@@ -9,6 +9,7 @@ from ccps.calibrators import Kind
 from ccps.core.settings import Fault, fault, faults_of, typed, unknown
 from ccps.engines import check_engine
 from ccps.grading import GRADERS
+from ccps.llm.checkpoint import check_there
 from ccps.llm.load import check_memory
 from ccps.methods import METHODS
 from ccps.metrics import CONVENTIONS
@@ -17,6 +18,7 @@ from ccps.settings.engine import EngineConfig
 from ccps.settings.experiment import STAGES, Config
 from ccps.settings.method import MethodConfig
 from ccps.settings.model import ModelConfig
+from ccps.settings.run import PathsConfig
 from ccps.stages.main.runs import train_label
 
 
@@ -50,12 +52,14 @@ def config_faults(config: Config) -> Iterator[Fault]:
     if config.evaluation.convention not in CONVENTIONS:
         wanted = f"one of {', '.join(CONVENTIONS)}"
         yield fault("evaluation.convention", wanted, repr(config.evaluation.convention))
-    yield from run_faults(config.model, config.engine)
+    yield from run_faults(config.model, config.engine, config.paths)
 
 
-def run_faults(models: Mapping[str, ModelConfig], engine: EngineConfig) -> Iterator[Fault]:
-    """Models and engines that cannot run here."""
+def run_faults(models: Mapping[str, ModelConfig], engine: EngineConfig, paths: PathsConfig) -> Iterator[Fault]:
+    """Models and engines that cannot run here, and folders that cannot be had."""
+    yield from paths.faults()
     for name, model in models.items():
+        yield from faults_of(f"model.{name}", partial(check_there, name, model))
         yield from faults_of(f"model.{name}", partial(check_memory, name, model))
     yield from faults_of("engine", partial(check_engine, engine))
 

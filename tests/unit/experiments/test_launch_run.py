@@ -64,14 +64,6 @@ def test_a_user_error_is_its_message_alone(start: Callable[..., int], capsys: py
     assert capsys.readouterr().err == "Expected `x` to be y, but got z. Mend it.\n"
 
 
-def test_a_bug_keeps_its_traceback(start: Callable[..., int]) -> None:
-    def main(settings: Settings) -> None:
-        raise ZeroDivisionError("a bug")
-
-    with pytest.raises(ZeroDivisionError):
-        start(main)
-
-
 def test_ctrl_c_says_how_to_go_on(start: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     def main(settings: Settings) -> None:
         raise KeyboardInterrupt

@@ -58,7 +58,7 @@ def test_help_says_what_each_setting_means_with_its_value_and_range() -> None:
     assert "perturbation: paper" in lines
     place = lines.index("  perturbation.radius=7")
     assert lines[place + 1].strip() == (
-        "Largest distance from the original state (the paper's code: 20). A number above 0 and at most 1000000."
+        "Largest distance from the original state (the paper's code: 20). A number from 1e-06 to 1000000."
     )
     assert "  model.NAME.location=… (has to be given)" in lines
     assert any(line.startswith("method [ccps, ccps_logistic, stack,") for line in lines)

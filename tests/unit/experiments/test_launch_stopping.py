@@ -19,6 +19,14 @@ def main(settings):
 launch(main, lambda settings: None)
 """
 
+ENDS = [
+    (signal.SIGINT, 130),
+    (signal.SIGTERM, 143),
+    (signal.SIGHUP, 129),
+    (signal.SIGUSR1, 138),  # schedulers warn by these
+    (signal.SIGUSR2, 140),
+]
+
 
 def told(number: signal.Signals, *, ignored: bool = False) -> tuple[int, str]:
     """Exit code and last words of a run that gets a signal when it has begun."""
@@ -43,7 +51,7 @@ def told(number: signal.Signals, *, ignored: bool = False) -> tuple[int, str]:
     return run.returncode, said
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(("number", "code"), ENDS)
 def test_a_signal_ends_a_run(number: signal.Signals, code: int) -> None:
     returned, said = told(number)
     assert returned == code
