@@ -76,7 +76,14 @@ def parse_faithful_claims(content: Mapping[str, Any]) -> tuple[FaithfulClaimSet,
     Raises:
         UserError: when a key is missing or unknown, or a value is of the wrong kind.
     """
-    return tuple(_parse_set(str(name), file) for name, file in content.items())
+    found = []
+    for name, file in content.items():
+        try:
+            found.append(_parse_set(str(name), file))
+        except (TypeError, ValueError, AttributeError, LookupError) as error:  # values that are of another kind
+            wanted = "figures in the shape of its kind"
+            raise expected(f"`claims.{name}`", wanted, f"something else ({error})", WAY_OUT) from error
+    return tuple(found)
 
 
 def _parse_set(name: str, file: Any) -> FaithfulClaimSet:

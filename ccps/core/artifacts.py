@@ -47,6 +47,17 @@ _SEALED = "costs_sealed"
 _DISK_ERRORS = (
     errno.ENOSPC,
     errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.ENOENT,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ESTALE,
     errno.EACCES,
     errno.EPERM,
     errno.EROFS,
@@ -103,7 +114,7 @@ class Artifact:
             UserError: it is not there or not readable.
         """
         try:
-            manifest: dict[str, Any] = json.loads((self.folder / "manifest.json").read_text())
+            manifest: dict[str, Any] = json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
             # Manifests of earlier versions have no sum of their own.
             whole = manifest.pop(_SUM, None)
             is_whole = whole is None or whole == digest(manifest)
@@ -115,7 +126,7 @@ class Artifact:
                     for entry in manifest["files"].values()
                 )
             )
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise self._broken("manifest.json", f"cannot be read ({type(error).__name__}: {error})") from error
         if not well_formed:
             raise self._broken("manifest.json", "holds values of another type than expected")
@@ -183,7 +194,7 @@ class Artifact:
         with (self.folder / ".lock").open("a+") as lock:
             with _disk_errors(self.folder):
                 self._take(lock)
-                (self.folder / "inputs.json").write_text(_pretty(self.inputs))
+                (self.folder / "inputs.json").write_text(_pretty(self.inputs), encoding="utf-8")
                 for left_over in self.folder.glob(".*.partial"):
                     if left_over.is_dir():
                         shutil.rmtree(left_over)
@@ -206,7 +217,7 @@ class Artifact:
                 yield partial
                 for path in (partial, *partial.rglob("*")):
                     _sync(path)
-                self._sums(index).write_text(_pretty(_entries(partial, partial)))
+                self._sums(index).write_text(_pretty(_entries(partial, partial)), encoding="utf-8")
                 partial.rename(self.shard_folder(index))
             except BaseException:
                 shutil.rmtree(partial, ignore_errors=True)
@@ -271,10 +282,14 @@ class Artifact:
             if not self.has_shard(index):
                 raise self._broken(name, "is missing")
             try:
-                written = json.loads(self._sums(index).read_text())
+                written = json.loads(self._sums(index).read_text(encoding="utf-8"))
             except (OSError, ValueError) as error:
                 raise self._broken(self._sums(index).name, f"cannot be read ({error})") from error
-            if written != _entries(self.shard_folder(index), self.shard_folder(index)):
+            try:
+                there = _entries(self.shard_folder(index), self.shard_folder(index))
+            except OSError as error:
+                raise self._broken(name, f"cannot be read ({error})") from error
+            if written != there:
                 raise self._broken(name, "is not what was written (a size or hash differs)")
 
     def files(self, shard: int = 0) -> list[str]:
@@ -293,9 +308,13 @@ class Artifact:
         path = self.folder / relative
         if entry is None:
             raise self._broken(relative, "is not in the manifest")
-        if not path.exists():
-            raise self._broken(relative, "is missing")
-        if path.stat().st_size != entry["bytes"] or hash_file(path) != entry["blake2b"]:
+        try:
+            is_whole = path.stat().st_size == entry["bytes"] and hash_file(path) == entry["blake2b"]
+        except FileNotFoundError as error:
+            raise self._broken(relative, "is missing") from error
+        except OSError as error:
+            raise self._broken(relative, f"cannot be read ({error.strerror})") from error
+        if not is_whole:
             raise self._broken(relative, "is not what was written (size or hash differ)")
         return path
 

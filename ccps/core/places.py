@@ -1,12 +1,30 @@
-"""Whether a folder can be had at a path, asked before anything is put there."""
+"""Paths that users name: whether the system can have them at all, asked before anything hangs on it."""
 
 import os
 from pathlib import Path
+
+from ccps.core.errors import UserError
 
 _ROOM = 300
 """What a run adds to the path of a folder, in bytes at most."""
 _LONGEST = 4096
 """Of a whole path, as Linux has it; elsewhere it is less, and the system says so."""
+
+
+def local_path(named: str | os.PathLike[str]) -> Path:
+    """The path that somebody named, `~` filled in, whether there is anything or not.
+
+    Raises:
+        UserError: the system cannot look there: too long, a loop of links, no right to.
+    """
+    try:
+        path = Path(named).expanduser()
+        path.exists()
+    except (OSError, RuntimeError) as error:
+        text, why = str(named), error.strerror if isinstance(error, OSError) else error
+        shown = text if len(text) <= 100 else f"{text[:100]}…"
+        raise UserError(f"Expected `{shown}` to be a usable path, but got: {why}. Correct it.") from error
+    return path
 
 
 def place_problem(path: str) -> str | None:

@@ -33,7 +33,7 @@ def read_json(path: Path, what: str, format_version: int, keys: Collection[str],
     """
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise expected(f"`{path}`", what, str(error), way_out) from error
     version = stored.get("format_version") if isinstance(stored, dict) else None
     if version != format_version:

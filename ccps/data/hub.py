@@ -2,10 +2,12 @@
 
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from ccps.core.errors import expected
+from ccps.core.places import local_path
 from ccps.data.tables import Row
 from ccps.settings.benchmark import BenchmarkSpec
 
@@ -21,27 +23,32 @@ def read_dataset(spec: BenchmarkSpec) -> Iterator[Row]:
     """
     # Slow to import, and most runs do without.
     import datasets
-    from datasets.exceptions import DatasetsError
     from pandas.errors import ParserWarning
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", ParserWarning)  # pandas drops cells with no more than that
             data = _only_needed(_open(datasets, spec), spec.columns)
-    except (DatasetsError, OSError, ValueError, RuntimeError, ParserWarning) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # the library raises what all the readers below it do; all mean "not to be had"
         raise expected(
             f"benchmark `{spec.name}`",
             f"readable from {_wanted(spec)}",
             f"this from the library `datasets`: {str(error).strip().rstrip('.')}",
             _way_out(spec, error),
         ) from error
-    for number, row in enumerate(data):
-        yield f"row {number}", row
+    try:
+        for number, row in enumerate(data):
+            yield f"row {number}", row
+    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+        wanted = f"readable from {_wanted(spec)}"
+        raise expected(f"benchmark `{spec.name}`", wanted, f"{error}", "Replace the damaged file.") from error
 
 
 def _open(datasets: Any, spec: BenchmarkSpec) -> Any:
     """The split, opened; nothing is ever executed from the repository."""
-    folder = Path(spec.location).expanduser()
+    folder = local_path(spec.location)
     if any((folder / name).is_file() for name in SAVED):
         saved = datasets.load_from_disk(str(folder))
         if not isinstance(saved, datasets.DatasetDict):

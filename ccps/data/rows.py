@@ -28,10 +28,12 @@ _DAMAGED = (
     OSError,
     EOFError,
     ValueError,
-    KeyError,
-    IndexError,
+    LookupError,
+    TypeError,
+    AttributeError,
     MemoryError,
-    OverflowError,
+    ArithmeticError,
+    RecursionError,
 )
 
 
@@ -78,6 +80,11 @@ def _requests(member: Member) -> Iterator[Row]:
     """One document per id: the rows of its options repeat it."""
     documents: dict[int, dict[str, Any]] = {}
     for line, row in _json_lines(gzip.decompress(member.data), member):
+        if not isinstance(row.get("doc_id", 0), int) or not isinstance(row.get("doc", {}), dict):
+            raise UserError(
+                f"Expected `doc_id` of {member.path} to be a whole number and `doc` an object, but got others at "
+                f"{line}. Correct `loader`, or replace the file."
+            )
         try:
             key, document = row["doc_id"] % UNCONDITIONED, row["doc"]
         except KeyError as error:
@@ -102,7 +109,7 @@ def _table(member: Member, table: TableFormat) -> Iterator[Row]:
         case ".jsonl":
             yield from _json_lines(member.data, member, table.encoding)
         case ".parquet":
-            yield from _numbered(pq.read_table(pa.BufferReader(member.data)))
+            yield from _numbered(pq.read_table(pa.BufferReader(member.data), page_checksum_verification=True))
         case other:
             raise UserError(
                 f"Expected {member.path} to end in .csv, .tsv, .jsonl or .parquet, but got {other!r}. Correct "
@@ -132,6 +139,7 @@ def _one_line(error: BaseException) -> str:
 
 
 def _numbered(table: pa.Table) -> Iterator[Row]:
+    table.validate(full=True)  # what a damaged file says of lengths and offsets would be believed
     twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
     if twice:
         raise ValueError(f"two columns called `{twice[0]}`, of which one would be lost: rename them")

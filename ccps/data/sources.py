@@ -2,12 +2,14 @@
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from ccps.assets import catalogue as assets
 from ccps.core.errors import UserError, expected
+from ccps.core.places import local_path
 
 
 class Member(NamedTuple):
@@ -31,11 +33,14 @@ def members(source: str, location: str, member: str) -> Iterator[Member]:
     """
     if source == "asset":
         path = assets.fetch(location)
-        with zipfile.ZipFile(path) as archive:
-            for name, subject in _matching(archive.namelist(), member, path):
-                yield Member(PurePosixPath(name), subject, archive.read(name))
+        try:
+            with zipfile.ZipFile(path) as archive:
+                for name, subject in _matching(archive.namelist(), member, path):
+                    yield Member(PurePosixPath(name), subject, archive.read(name))
+        except (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise UserError(f"The archive {path} cannot be read: {error}. Remove it and run again.") from error
         return
-    path = Path(location).expanduser()
+    path = local_path(location)
     wanted = "an existing folder" if source == "folder" else "an existing file"
     if not (path.is_dir() if source == "folder" else path.is_file()):
         got = "nothing there" if not path.exists() else "something else"

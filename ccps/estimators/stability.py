@@ -11,6 +11,7 @@ import pyarrow as pa
 import torch
 
 from ccps.core.artifacts import hash_file
+from ccps.core.places import local_path
 from ccps.estimators.base import Estimator, Kept, OwnStage, StepScores, TraceRun, missing, register
 from ccps.faithful import Step
 from ccps.llm import ModelFiles
@@ -165,7 +166,7 @@ class ProbedStability(Stability):
     def folder(self) -> Path:
         """Where it lies."""
         assert self.faithful.stability.scorer is not None
-        return Path(self.faithful.stability.scorer).expanduser()
+        return local_path(self.faithful.stability.scorer)
 
     def check(self, files: ModelFiles) -> None:
         """Look whether the probe can read steps of this model's traces.

@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from ccps.assets import catalogue as assets
 from ccps.core.console import say
 from ccps.core.errors import UserError, expected
+from ccps.core.places import local_path
 from ccps.core.quiet import quiet_transformers
 from ccps.llm.gguf_rope import rope_scaling
 from ccps.llm.templates import depends_on_clock
@@ -172,7 +173,7 @@ def check_there(name: str, config: ModelConfig) -> None:
     Raises:
         UserError: there is no such folder or file.
     """
-    there = Path(config.location).expanduser()
+    there = local_path(config.location)
     if config.source == "folder" and not (there / "config.json").is_file():
         raise expected(
             f"`model.{name}.location`",
@@ -188,7 +189,7 @@ def check_there(name: str, config: ModelConfig) -> None:
 
 def _from_folder(name: str, config: ModelConfig) -> Path:
     check_there(name, config)
-    return _with_safetensors(Path(config.location).expanduser())
+    return _with_safetensors(local_path(config.location))
 
 
 def _with_safetensors(folder: Path) -> Path:
@@ -229,7 +230,7 @@ def _check_index(index: Path) -> None:
 
 def _from_gguf_file(name: str, config: ModelConfig) -> Path:
     check_there(name, config)
-    return _from_gguf(name, Path(config.location).expanduser(), config.dtype)
+    return _from_gguf(name, local_path(config.location), config.dtype)
 
 
 def _from_gguf(name: str, file: Path, dtype: str) -> Path:

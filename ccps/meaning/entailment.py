@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ccps.core.errors import UserError, expected
+from ccps.core.places import local_path
 from ccps.core.quiet import quiet_transformers
 from ccps.llm.checkpoint import resolve_checkpoint
 from ccps.settings.model import ModelConfig
@@ -30,7 +31,7 @@ def find_entailment_model(location: str, setting: Setting = "samples.nli_model")
     Raises:
         UserError: there is no such model.
     """
-    is_folder = Path(location).expanduser().is_dir()
+    is_folder = local_path(location).is_dir()
     try:
         return resolve_checkpoint("nli", ModelConfig(source="folder" if is_folder else "hub", location=location))
     except UserError as error:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ccps.asking.interview import Manner
 from ccps.core.console import say
 from ccps.core.errors import expected
+from ccps.core.places import local_path
 from ccps.methods.base import Fitted, Method
 from ccps.methods.calibrated import Untrained
 from ccps.methods.fitted import FittedByProbe
@@ -78,7 +79,7 @@ class StoredScorer(NamedTuple):
         Raises:
             UserError: there is no scorer there, or its files are broken.
         """
-        folder = Path(path_or_repo).expanduser()
+        folder = local_path(path_or_repo)
         if not folder.is_dir():
             folder = _from_hub(str(path_or_repo))
         try:
@@ -104,7 +105,7 @@ class StoredScorer(NamedTuple):
 
     def save(self, path: str | Path) -> None:
         """Write what was learnt and `scorer.json` into a folder: JSON and safetensors, no weights of the LLM."""
-        folder = Path(path).expanduser()
+        folder = local_path(path)
         folder.mkdir(parents=True, exist_ok=True)
         self.fitted.save(folder)
         stored = {"format_version": _FORMAT_VERSION, **asdict(self.settings)}

@@ -12,6 +12,7 @@ import torch
 from ccps.asking.follow_up import QUERY, query_ids
 from ccps.core.artifacts import Artifact, hash_file
 from ccps.core.errors import expected
+from ccps.core.places import local_path
 from ccps.data.records import Question, asked_hash
 from ccps.engines import Deviation, deviation_cost, deviation_summary
 from ccps.faithful import Mode
@@ -170,7 +171,7 @@ class ImportStage(Stage):
         choice: Choice | None = None,
     ) -> None:
         super().__init__()
-        self.path = Path(path).expanduser()
+        self.path = local_path(path)
         self.choice = choice or Choice()
         self.label = label
         self.shard_traces = shard_traces
