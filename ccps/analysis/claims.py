@@ -189,8 +189,8 @@ def _cells(name: str, file: Mapping[str, Any], part: Mapping[str, Any]) -> Itera
     if not part:
         return
     check_keys(here, part, ("tolerance", "methods", "metrics", "values"))
-    for key in ("methods", "metrics"):
-        _check_names(here, key, part[key])
+    for what in ("methods", "metrics"):
+        _check_names(here, what, part[what])
     keys = list(product(file["models"], file["benchmarks"], part["methods"], part["metrics"]))
     known, named = dict(_leaves(part["values"], 4)), set(keys)
     if astray := [key for key in known if key not in named]:

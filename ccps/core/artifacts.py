@@ -48,8 +48,6 @@ _DISK_ERRORS = (
     errno.ENOSPC,
     errno.EDQUOT,
     errno.EFBIG,
-    errno.EIO,
-    errno.ENOENT,
     errno.EEXIST,
     errno.ENOTDIR,
     errno.EISDIR,

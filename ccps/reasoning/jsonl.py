@@ -37,6 +37,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from ccps.core.errors import UserError, expected
+from ccps.core.places import local_path
 from ccps.data.values import each_once
 from ccps.faithful import misalignment
 from ccps.faithful.deepconf import TOP_K
@@ -176,7 +177,7 @@ def glance(path: Path | str) -> Content:
     Raises:
         UserError: as `read_traces`.
     """
-    path = Path(path).expanduser()
+    path = local_path(path)
     if path.is_file():
         with _opened(path, "rb") as file:
             if not any(b'"steps"' in line for line in file):

@@ -9,6 +9,7 @@ from typing import Any, cast
 from ccps.core.artifacts import Artifact
 from ccps.core.console import say
 from ccps.core.errors import expected
+from ccps.core.places import local_path
 from ccps.estimators.base import ESTIMATORS, Estimator, TraceRun
 from ccps.estimators.given import given_estimator
 from ccps.faithful import Mode
@@ -119,7 +120,7 @@ class FaithfulPipeline:
         if settings.path.startswith(HUB):
             path = from_hub(hub, only, alternatives=settings.alternatives)
         else:
-            path = Path(settings.path).expanduser()
+            path = local_path(settings.path)
             if not path.exists():
                 way_out = f"Set it to a file of traces, a folder of rollouts or {HUB}OWNER/NAME."
                 raise expected("`faithful.rollouts.path`", "what exists", str(path), way_out)

@@ -62,7 +62,7 @@ def test_every_judge_fits_with_what_it_needs(choice: tuple[str, str]) -> None:
         ("faithful.rcc.hidden=middle", "`faithful.rcc.hidden` to be one of pre_norm, post_norm"),
         ("faithful.deepconf.scale=-1", "`faithful.deepconf.scale` to be above 0"),
         ("faithful.scoring.mode=parity", "`faithful.scoring.mode` to be left out"),
-        ("faithful.traces.temperature=0", "`faithful.traces.temperature` to be above 0"),
+        ("faithful.traces.temperature=0", "`faithful.traces.temperature` to be from 0.001 to 1000"),
         ("faithful.sampling.max_steps=1", "`faithful.sampling.max_steps` to be from 2 to"),
         ("faithful.estimators=[]", "`faithful.estimators` to hold at least one entry"),
         ("faithful.estimators=[rcc,rcc]", "`faithful.estimators` to be different names"),
