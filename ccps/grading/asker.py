@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from ccps.grading.base import Usage
 from ccps.grading.cache import Cache, Kept, Reply, ReplyCache
+from ccps.grading.endpoint import NoReply
 from ccps.grading.price import endpoint
 from ccps.settings.grading import JudgeConfig
 
@@ -173,7 +174,10 @@ class ChatAsker(Asker[Reply]):
 
 
 def _put(chat: Chat, server: "Endpoint") -> tuple[Reply, int]:
-    return server.ask(chat), 1
+    try:
+        return server.ask(chat), 1
+    except NoReply:  # whoever reads the reply says that it finds nothing in it
+        return Reply("", None, None), 2
 
 
 class _Account(Generic[Kept]):

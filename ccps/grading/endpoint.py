@@ -2,6 +2,8 @@
 
 import json
 import os
+import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ccps.core.errors import UserError, expected
@@ -15,14 +17,20 @@ if TYPE_CHECKING:
 _KEPT = "Every verdict so far is kept: the same command goes on from there."
 
 
-class _NotACompletion(Exception):  # noqa: N818
-    """Says what came instead."""
+# The longest replies of models that think have a tenth of it.
+_MOST_BYTES = 4 * 2**20
+_MOST_TOKENS = 2**63 - 1  # that the cache can hold
+
+
+class NoReply(Exception):  # noqa: N818
+    """Twice something else than a reply has come; says what."""
 
 
 class Endpoint:
     """A client and its connections, for any number of threads; time-outs, retries and back-off are the package's.
 
-    A request has timed out after so much silence: a reply that trickles in may take longer.
+    A request has timed out after `timeout_s` of silence. A body is read as it comes, whatever the transport under the
+    package is: one that trickles in for longer than `total_s`, or grows beyond 4 MiB, is no reply.
 
     Args:
         config: where it is and how it is asked.
@@ -36,6 +44,7 @@ class Endpoint:
         import openai
 
         self._config = config
+        self._understood = False
         self._top_p = top_p
         self._place = f"the judge {config.model} at {endpoint(config.base_url or '')}"
         self._key = _read_key(config)
@@ -47,23 +56,27 @@ class Endpoint:
         """Send a chat and wait for the reply; what is no chat completion is asked for once more.
 
         Raises:
+            NoReply: it was none again, from an endpoint that has sent others.
             UserError: there is no reply, after all retries where there is hope and at once where there is none.
         """
         import openai
 
-        garbled = (_NotACompletion, openai.APIResponseValidationError, json.JSONDecodeError)
         try:
             try:
-                return self._ask(messages)
-            except garbled:
-                return self._ask(messages)
+                reply = self._ask(messages)
+            except NoReply:
+                reply = self._ask(messages)
         # The cause is cut off on purpose: an exception of the transport may show the headers.
         except openai.APIStatusError as error:
             raise self._refused(error.status_code, str(error)) from None
         except openai.APIConnectionError as error:
             raise self._silent(error) from None
-        except garbled as error:
+        except NoReply as error:
+            if self._understood:
+                raise
             raise self._garbled(error) from None
+        self._understood = True
+        return reply
 
     def close(self) -> None:
         """Drop the connections; a request under way fails."""
@@ -73,26 +86,55 @@ class Endpoint:
         import openai
 
         config = self._config
-        completion = self._client.chat.completions.create(
+        started = time.monotonic()
+        with self._client.chat.completions.with_streaming_response.create(
             model=config.model or "",
             messages=messages,  # type: ignore[arg-type]
             temperature=openai.omit if config.temperature is None else config.temperature,
             top_p=openai.omit if self._top_p is None else self._top_p,
             max_tokens=openai.omit if config.max_tokens is None else config.max_tokens,
-        )
-        return self._read(completion)
+        ) as response:
+            return self._read(self._body(response.iter_bytes(), started))
 
-    def _read(self, completion: Any) -> Reply:
-        """An endpoint that is compatible in name only may leave out any part, which the package does not check."""
+    def _body(self, parts: Iterator[bytes], started: float) -> bytes:
+        body = bytearray()
         try:
-            text, usage = completion.choices[0].message.content, completion.usage
-        except (AttributeError, IndexError, TypeError):
-            raise _NotACompletion("a body that is no chat completion") from None
+            for part in parts:
+                body += part
+                if len(body) > _MOST_BYTES:
+                    break
+                if time.monotonic() - started > self._config.total_s:
+                    raise NoReply(f"a reply that took longer than {self._config.total_s:g} s")
+        # What a body breaks off with is the transport's, and the package has changed its transport before.
+        except Exception as error:
+            if isinstance(error, NoReply):
+                raise
+            raise NoReply(f"a reply that broke off ({type(error).__name__})") from None
+        if len(body) > _MOST_BYTES:
+            raise NoReply(f"a reply of more than {_MOST_BYTES // 2**20} MiB")
+        return bytes(body)
+
+    def _read(self, body: bytes) -> Reply:
+        """An endpoint that is compatible in name only may leave out any part."""
+        try:
+            completion = json.loads(body.decode())
+            text = completion["choices"][0]["message"]["content"]
+        except UnicodeDecodeError:
+            raise NoReply("a reply that is no UTF-8") from None
+        except (ValueError, RecursionError):  # of integers of thousands of digits too
+            start = self._scrub(body[:200].decode(errors="replace"))
+            raise NoReply(f"a body that is no JSON: {start}") from None
+        except (KeyError, IndexError, TypeError):
+            raise NoReply("a body that is no chat completion") from None
         if not isinstance(text, str | None):
-            raise _NotACompletion("a reply that is no text")
+            raise NoReply("a reply that is no text")
         # A reply is written to disk: a server that sends the key back shall not put it there.
         clean = self._scrub(text or "")
-        return Reply(clean, getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None))
+        if any("\ud800" <= character <= "\udfff" for character in clean):
+            raise NoReply("a reply with half a surrogate pair")
+        usage = completion.get("usage")
+        usage = usage if isinstance(usage, dict) else {}
+        return Reply(clean, _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
 
     def _refused(self, status: int, message: str) -> UserError:
         got = f"status {status} ({self._scrub(message)[:300]})"
@@ -126,6 +168,11 @@ class Endpoint:
     def _scrub(self, text: str) -> str:
         # Anything shorter is a stand-in for servers that want no key, and may be a word like "no".
         return text.replace(self._key, "[key]") if len(self._key) >= 8 else text
+
+
+def _count(given: Any) -> int | None:
+    """A number of tokens, None where it can be none."""
+    return given if isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= _MOST_TOKENS else None
 
 
 def _read_key(config: JudgeConfig) -> str:

@@ -9,6 +9,7 @@ from ccps.data.records import Question
 from ccps.grading.asker import Asker, asked_of, content_key
 from ccps.grading.base import EMPTY, Grader, Usage, Verdict, check_gradable, is_empty
 from ccps.grading.cache import Judgement, JudgementCache
+from ccps.grading.endpoint import NoReply
 from ccps.grading.question import PROMPT_VERSION, judge_messages, read_reply
 from ccps.grading.registry import register
 from ccps.settings.grading import GraderConfig, JudgeConfig
@@ -75,10 +76,13 @@ class LlmJudge(Grader):
 
 
 def _judge(pair: Pair, server: "Endpoint") -> tuple[Judgement, int]:
-    """Ask once, and once more if the reply is neither yes nor no."""
-    replies = [server.ask(judge_messages(*pair))]
-    if read_reply(replies[0].text) is None:
-        replies.append(server.ask(judge_messages(*pair, again=True)))
+    """Ask once, and once more if the reply is neither yes nor no; that none comes is a reason for no verdict."""
+    try:
+        replies = [server.ask(judge_messages(*pair))]
+        if read_reply(replies[0].text) is None:
+            replies.append(server.ask(judge_messages(*pair, again=True)))
+    except NoReply as what:
+        return Judgement("", None, f"the judge sent {what}", None, None), 2
     correct = read_reply(replies[-1].text)
     judgement = Judgement(
         reply=replies[-1].text,

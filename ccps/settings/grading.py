@@ -24,10 +24,11 @@ class JudgeConfig:
     concurrency: int = setting(8, "requests under way at once", at_least=1, at_most=10_000)
     timeout_s: float = setting(
         30.0,
-        "seconds of silence after which a request has timed out; a reply that trickles in may take longer",
+        "seconds of silence after which a request has timed out",
         above=0,
         at_most=86_400,
     )
+    total_s: float = setting(600.0, "seconds after which a reply that trickles in is given up", above=0, at_most=86_400)
     retries: int = setting(
         5,
         "how often a request that timed out, was turned away (429) or met a fault of the server is sent again",
