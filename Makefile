@@ -13,11 +13,11 @@ ARGS ?=
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce smoke sweep faithful page test test-unit test-integration test-slow test-cpus test-coverage \
+.PHONY: help setup reproduce smoke sweep faithful faithful-sensitivity page test test-unit test-integration test-slow test-cpus test-coverage \
 	test-acceptance bench lint mypy contract format clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
 
 setup: $(READY) ## Create .venv with everything, in the tested versions (constraints.txt)
 
@@ -40,6 +40,9 @@ sweep: setup ## Sweep the perturbation's strength over an experiment's models (E
 
 faithful: setup ## Ask whether a model says what it believes (EXPERIMENT=faithful_embedded, ARGS='faithful.sampling.k=5')
 	$(BIN)/python -m experiments.faithful experiment=$(FAITHFUL) $(ARGS)
+
+faithful-sensitivity: setup ## Say what each choice of the faithful framework moves (ARGS='rollouts.path=FOLDER')
+	$(BIN)/python -m experiments.sensitivity $(ARGS)
 
 page: ## Copy an experiment's report.md and figures to docs/results (EXPERIMENT=embedded_full PAGE=embedded)
 	mkdir -p docs/results/$(PAGE)

@@ -1,0 +1,84 @@
+"""The page of what each choice moves."""
+
+from ccps.analysis.faithful_sensitivity import Moved, Resampling, sensitivity
+from ccps.analysis.records import Estimate
+from ccps.core.text import DASH, count, decimal, level_words, listed
+from ccps.report.kit.table import Table
+from experiments.rollout_study.readings import K, all_readings
+from experiments.rollout_study.sentences import StudiedTraces
+
+_HEAD = (
+    *("choice", "here", "score", "change", "over words dealt out, points", "ρ within traces"),
+    *("τ, models and conditions", "τ, traces"),
+)
+# What cannot be read off texts: it takes log-probabilities, states, or new draws.
+_NEEDS_A_MODEL = (
+    ("temperature of the draws", "rollouts come at one temperature", "faithful.sampling.temperature=0.4,0.8,1.2"),
+    ("k of DeepConf", "log-probabilities", "faithful.deepconf.k=5,20"),
+    ("divisor of DeepConf", "log-probabilities", "faithful.deepconf.scale=4,8,12"),
+    ("μ of RCC", "states", "faithful.rcc.mu=0.3,0.5,0.7"),
+    ("δ of RCC", "states", "faithful.rcc.delta=0.2,0.4,0.6,0.8"),
+    ("a judge of entailment", "a model of entailment", "faithful/judge=lexical,nli"),
+)
+
+
+def sensitivity_page(study: StudiedTraces, resampling: Resampling) -> str:
+    """The page as Markdown."""
+    groups = [_group(trace.model, trace.correct) for trace in study.traces]
+    problems = [trace.question_id or trace.id for trace in study.traces]
+    found = sensitivity(all_readings(study), groups, problems, resampling)
+    names = sorted(set(groups))
+    steps = sum(len(trace.steps) for trace in study.traces)
+    level = level_words(resampling.level)
+    intro = (
+        f"{count(len(study.traces))} traces, {count(steps)} steps, {count(len(set(problems)))} problems. The first "
+        f"line is the framework as published, on these steps: K = {K}, words in common, the lexicon's published norms, "
+        f"ten bins, cMFG*. Each other line changes one choice. In brackets {level} intervals, "
+        f"{count(resampling.resamples)} resamples of problems. τ is Kendall's, between the order that a line gives and "
+        f"the order of the first: of {len(names)} groups ({listed(names)}) by their score, and of all traces by their "
+        "faithfulness."
+    )
+    table = Table("", _HEAD, [_row(one, first=one is found[0]) for one in found], "ll")
+    rest = Table("", ("choice", "needs", "to vary it: python -m experiments.faithful -m"), _NEEDS_A_MODEL, "lll")
+    parts = ["# What each choice of the framework moves", intro, _largest(found), table.markdown()]
+    parts += [
+        "## Not varied here",
+        "These need a model, and say nothing about traces that come as text.",
+        rest.markdown(),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _group(model: str, correct: bool | None) -> str:
+    words = {True: "right", False: "wrong", None: "unmarked"}[correct]
+    return f"{model or 'model'}, {words}"
+
+
+def _largest(found: list[Moved]) -> str:
+    """What moves the score most, and what changes an order."""
+    others = sorted(found[1:], key=lambda one: -abs(one.change.value))
+    most = [f"{_named(one)} ({decimal(one.change.value, 3)})" for one in others[:3]]
+    kept = [one for one in others if one.tau_groups.value > 1 - 1e-9]
+    below = min(others, key=lambda one: one.tau_traces.value)
+    return (
+        f"The score moves most with {listed(most)}. {len(kept)} of {len(others)} changes leave the order of models and "
+        f"conditions as it is. The order of traces changes most with {_named(below)} "
+        f"(τ {decimal(below.tau_traces.value, 2)})."
+    )
+
+
+def _named(one: Moved) -> str:
+    return f"{one.reading.choice}: {one.reading.setting}"
+
+
+def _row(one: Moved, *, first: bool) -> list[str]:
+    beside = [decimal(one.score, 3), DASH if first else _with_interval(one.change, 3)]
+    known = [decimal(100 * one.excess, 1), decimal(one.within, 2)]
+    orders = [DASH if first else _with_interval(tau, 2) for tau in (one.tau_groups, one.tau_traces)]
+    return [one.reading.choice, one.reading.setting, *beside, *known, *orders]
+
+
+def _with_interval(found: Estimate, digits: int) -> str:
+    if not found.known:
+        return DASH
+    return f"{decimal(found.value, digits)} [{decimal(found.low, digits)}, {decimal(found.high, digits)}]"

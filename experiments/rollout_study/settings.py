@@ -1,0 +1,31 @@
+"""The typed shape of `conf/rollouts.yaml`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ccps.core.fields import LARGEST_COUNT, LARGEST_SEED, MISSING, setting
+from ccps.core.settings import typed
+from ccps.settings.faithful.rollouts import RolloutSettings
+
+
+@dataclass
+class RolloutStudyConfig:
+    """Which traces are measured, and how often they are resampled."""
+
+    rollouts: RolloutSettings = setting(RolloutSettings, "where the traces lie")
+    resamples: int = setting(
+        1000, "how often problems are drawn anew for `experiments.sensitivity`", at_least=10, at_most=LARGEST_COUNT
+    )
+    level: float = setting(0.95, "of its intervals", above=0, below=1)
+    seed: int = setting(0, "of its draws", at_least=0, at_most=LARGEST_SEED)
+    output: str = setting(MISSING, "folder of the tables")
+
+
+def to_study(settings: Mapping[str, Any]) -> RolloutStudyConfig:
+    """Check settings against the schema and build the typed configuration.
+
+    Raises:
+        UserError: naming every fault.
+    """
+    return typed(settings, RolloutStudyConfig)
