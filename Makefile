@@ -13,8 +13,8 @@ ARGS ?=
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce smoke sweep faithful faithful-sensitivity page test test-unit test-integration test-slow test-cpus test-coverage \
-	test-acceptance bench lint mypy contract format clean
+.PHONY: help setup reproduce smoke sweep faithful faithful-sensitivity page test test-unit test-integration test-slow \
+	test-cpus test-coverage test-faults test-acceptance bench lint mypy contract format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -49,8 +49,8 @@ page: ## Copy an experiment's report.md and figures to docs/results (EXPERIMENT=
 	sed 's#](figures/#]($(PAGE)/#' outputs/$(EXPERIMENT)/report.md > docs/results/$(PAGE).md
 	cp outputs/$(EXPERIMENT)/figures/*.png docs/results/$(PAGE)/
 
-test: setup ## Run the tests (unit and integration; minutes)
-	$(PYTEST) -m 'not slow' tests/unit tests/integration $(ARGS)
+test: setup ## Run the tests (unit, integration and a few faults; minutes)
+	$(PYTEST) -m 'not slow' tests/unit tests/integration tests/faults $(ARGS)
 
 test-unit: setup ## Run the tests that load no model
 	$(PYTEST) -m 'not slow' tests/unit $(ARGS)
@@ -60,6 +60,9 @@ test-integration: setup ## Run the tests that load SmolLM2 (135M)
 
 test-slow: setup ## Run the tests that take minutes: the smoke run, processes, launchers, families of models
 	$(PYTEST) -m slow tests/unit tests/integration $(ARGS)
+
+test-faults: setup ## Kill, damage and misfeed toys of all jobs (docs/reliability.md; minutes)
+	$(PYTEST) tests/faults $(ARGS)
 
 # The same sums in another order round otherwise: what a tolerance allows must hold on every make of processor.
 test-cpus: setup ## Run the numeric tests as other processors would: plain, AVX2, and this machine's own
