@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ccps.core.errors import UserError
-from experiments.stopping import end_stopped
+from experiments.stopping import end_stopped, is_first_process
 
 FAULT_OF_OURS = 70
 """The exit code of what no user can mend: EX_SOFTWARE of sysexits.h."""
@@ -99,12 +99,6 @@ def _let_go_of_output() -> None:
     except (OSError, ValueError):
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def is_first_process() -> bool:
-    """Whether no other process of the same run, started by a cluster or by Lightning, speaks for this one."""
-    ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "SUBMITIT_LOCAL_GLOBALID", "LOCAL_RANK"))
-    return next((rank for rank in ranks if rank is not None), "0") == "0"
 
 
 def speak_anywhere() -> None:

@@ -1,5 +1,6 @@
 """How a run ends that is told to: by Ctrl-C, by `kill`, by a scheduler, by the end of its terminal."""
 
+import os
 import signal
 import sys
 import threading
@@ -27,12 +28,29 @@ def stop_when_told() -> None:
 
 def end_stopped() -> NoReturn:
     """Say how to go on, and leave with 128 plus the signal's number, as shells have it."""
-    for number in (*SIGNALS, signal.SIGINT):  # a second one would be a traceback
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(number, signal.SIG_IGN)
+    if not is_first_process():
+        _leave(0)  # the first process says it for all, and its exit code counts
     with suppress(OSError, ValueError, AttributeError):  # nobody may be left to read it
         print("\nStopped. Run the same command again to go on from the last whole shard.", file=sys.stderr, flush=True)
-    sys.exit(128 + (_TOLD[-1] if _TOLD else signal.SIGINT))
+    _leave(128 + (_TOLD[-1] if _TOLD else signal.SIGINT))
+
+
+def is_first_process() -> bool:
+    """Whether no other process of the same run, started by a cluster or by Lightning, speaks for this one."""
+    ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "SUBMITIT_LOCAL_GLOBALID", "LOCAL_RANK"))
+    return next((rank for rank in ranks if rank is not None), "0") == "0"
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process; where it belongs to a group, at once, as the group's threads would abort a regular end."""
+    if "torch.distributed" in sys.modules:
+        from torch import distributed
+
+        if distributed.is_available() and distributed.is_initialized():
+            with suppress(OSError, ValueError, AttributeError):
+                sys.stdout.flush()
+            os._exit(code)
+    sys.exit(code)
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

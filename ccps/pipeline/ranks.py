@@ -6,6 +6,9 @@ group is gloo's, whatever the device, and a process may wait for as long as anot
 
 import logging
 import os
+import signal
+import subprocess
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -166,9 +169,33 @@ def start_ranks(config: TrainerConfig) -> Ranks:
             strategy=DDPStrategy(process_group_backend="gloo", timeout=_PATIENCE),
         )
         fabric.launch()
+    _hand_on_signals(getattr(fabric.strategy.launcher, "procs", []))
     ranks = Ranks(fabric.global_rank, fabric.local_rank, fabric.world_size)
     console.quiet = not ranks.is_first
     return ranks
+
+
+def _hand_on_signals(others: Sequence["subprocess.Popen[bytes]"]) -> None:
+    """Have the processes that this one started told whatever it is told: `kill` tells the first alone.
+
+    A thread does it, as the process itself may be waiting for the others, and hears nothing meanwhile. Ctrl-C reaches
+    all of them by itself.
+    """
+    if not others:
+        return
+    told, heard = os.pipe()
+    os.set_blocking(heard, False)
+    signal.set_wakeup_fd(heard, warn_on_full_buffer=False)
+    handed_on = {signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
+
+    def watch() -> None:
+        while numbers := os.read(told, 64):
+            for number in handed_on.intersection(numbers):
+                for other in others:
+                    if other.poll() is None:
+                        other.send_signal(number)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def most_at_once() -> int:

@@ -1,7 +1,6 @@
 """Fits: all grid points, seeds and folds of one recipe as one batched problem; one probe is a batch of one."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Lock
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from ccps.probes.fitted import FittedProbe, build_network
 from ccps.probes.preparation import PreparedTable, prepare, reproducibly, training_device
 from ccps.probes.reporting import SILENT, Reporting
 from ccps.probes.stacked_training import naming_task, train_stacked
+from ccps.probes.threads import GoOn, on_threads
 from ccps.settings.probe import ProbeConfig
 
 STACKED = 100
@@ -196,14 +196,16 @@ def _train_apart(
 ) -> list[list[CurvePoint]]:
     """Run `train_stacked` for each network alone, so many at a time; which thread takes it does not matter."""
 
-    def train(number: int) -> list[CurvePoint]:
+    def train(number: int, go_on: GoOn) -> list[CurvePoint]:
+        def step(updates: int) -> None:
+            go_on()
+            advance(updates)
+
         here, cpu = slice(number, number + 1), torch.device("cpu")
         named = None if tasks is None else tasks[here]
-        return train_stacked(networks[here], tables[here], config, cpu, named, advance)[0]
+        return train_stacked(networks[here], tables[here], config, cpu, named, step)[0]
 
-    # The number of torch's own threads is a thread's own affair.
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        return list(pool.map(train, range(len(networks))))
+    return list(on_threads(train, range(len(networks)), threads))
 
 
 class _Progress:

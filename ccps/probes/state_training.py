@@ -7,7 +7,6 @@ each is trained by itself, on a thread of its own, with random sources of its ow
 
 import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from ccps.core.errors import UserError
 from ccps.probes.curve import CurvePoint, check_best, check_finite
 from ccps.probes.optimizer import make_optimizer
 from ccps.probes.pairs import Examples, in_blocks, row_batches
+from ccps.probes.threads import GoOn, on_threads
 from ccps.settings.probe import StageConfig
 from ccps.settings.state_probe import StateProbeConfig
 
@@ -56,10 +56,7 @@ def train_states(
     Raises:
         UserError: training diverges.
     """
-    threads = torch.get_num_threads()
-    # The number of torch's own threads is a thread's own affair.
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        yield from pool.map(lambda fit: tuple(_train(fit, config, device)), fits)
+    yield from on_threads(lambda fit, go_on: tuple(_train(fit, config, device, go_on)), fits, torch.get_num_threads())
 
 
 def weighted_loss(logits: torch.Tensor, labels: torch.Tensor, positive_weight: float) -> torch.Tensor:
@@ -94,7 +91,7 @@ class _Dropout(nn.Module):
         return inputs * mask.to(inputs.device)
 
 
-def _train(fit: StateFit, config: StateProbeConfig, device: torch.device) -> list[CurvePoint]:
+def _train(fit: StateFit, config: StateProbeConfig, device: torch.device, go_on: GoOn) -> list[CurvePoint]:
     row_seed, dropout_seed = np.random.SeedSequence(fit.seed).generate_state(2).tolist()
     generator = torch.Generator().manual_seed(dropout_seed)
     network = nn.Sequential(
@@ -123,6 +120,7 @@ def _train(fit: StateFit, config: StateProbeConfig, device: torch.device) -> lis
         network.train()
         losses = []
         for batch in block:
+            go_on()
             loss = loss_of(batch)
             optimizer.zero_grad()
             torch.autograd.backward(loss)

@@ -91,6 +91,26 @@ def test_a_process_that_dies_ends_the_run_which_goes_on_when_called_again(tmp_pa
     assert len(list(place.artifacts.glob("answer/*/manifest.json"))) == 2
 
 
+def test_a_signal_to_the_first_process_ends_all_of_them(tmp_path: Path, questions: Path) -> None:
+    place = Tiny(tmp_path, questions)
+    command = place.command(*SMALL, "trainer.devices=2", "stages=[answer]")
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        while not list(place.artifacts.glob("answer/*/0*")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        (child,) = (pid for pid in children(process.pid) if "experiments.reproduce" in command_of(pid))
+        process.terminate()
+        error = process.communicate(timeout=600)[1]
+    assert process.returncode == 143
+    assert error.strip() == "Stopped. Run the same command again to go on from the last whole shard."
+    for _ in range(600):
+        if not Path(f"/proc/{child}").exists():
+            break
+        time.sleep(0.1)
+    assert not Path(f"/proc/{child}").exists()
+    assert not list(place.artifacts.glob("answer/*/manifest.json"))
+
+
 def command_of(pid: int) -> list[str]:
     """What a process was called with."""
     return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
