@@ -10,13 +10,15 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 WAITS = """
-import sys, time
-from experiments.launch import launch
-sys.argv = ["reproduce", "experiment=smoke"]
-def main(settings):
+import runpy, sys, time
+from experiments import launch as shared
+entry, sys.argv = sys.argv[1], sys.argv[1:2]
+def wait(settings):
     print("begun", flush=True)
     time.sleep(600)
-launch(main, lambda settings: None)
+started = shared.launch
+shared.launch = lambda main, check, *shape, **named: started(wait, lambda settings: None, *shape, **named)
+runpy.run_module(entry, run_name="__main__")
 """
 
 ENDS = [
@@ -28,11 +30,11 @@ ENDS = [
 ]
 
 
-def told(number: signal.Signals, *, ignored: bool = False) -> tuple[int, str]:
+def told(number: signal.Signals, *, entry: str = "reproduce", ignored: bool = False) -> tuple[int, str]:
     """Exit code and last words of a run that gets a signal when it has begun."""
     way = signal.SIG_IGN if ignored else signal.SIG_DFL
     run = subprocess.Popen(
-        [sys.executable, "-c", WAITS],
+        [sys.executable, "-c", WAITS, f"experiments.{entry}"],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -55,6 +57,13 @@ def told(number: signal.Signals, *, ignored: bool = False) -> tuple[int, str]:
 def test_a_signal_ends_a_run(number: signal.Signals, code: int) -> None:
     returned, said = told(number)
     assert returned == code
+    assert said.strip() == "Stopped. Run the same command again to go on from the last whole shard."
+
+
+@pytest.mark.parametrize("entry", ["sweep", "faithful", "probes", "bench"])
+def test_a_signal_ends_every_entry_point(entry: str) -> None:
+    returned, said = told(signal.SIGTERM, entry=entry)
+    assert returned == 143
     assert said.strip() == "Stopped. Run the same command again to go on from the last whole shard."
 
 
