@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ccps.analysis.data import ReportData
+from ccps.analysis.data import NO_CALIBRATOR, ReportData
 from ccps.analysis.records import Estimate, Setting
 from ccps.analysis.reliability import DIAGRAM_CONVENTION
 from ccps.analysis.resamples import Drawing, Floats
@@ -136,7 +136,7 @@ def answers(data: ReportData) -> tuple[Answer, ...]:
 
 def _name(method: str, calibrator: object) -> str:
     """A method as the tables name it; the choice names its calibrator apart."""
-    if pd.isna(calibrator) or not calibrator or method.endswith(f"_{calibrator}"):
+    if pd.isna(calibrator) or calibrator in ("", NO_CALIBRATOR) or method.endswith(f"_{calibrator}"):
         return method
     return f"{method}_{calibrator}"
 

@@ -67,6 +67,8 @@ CHOICE_COLUMNS = (
     "folds",
     "chosen",
 )
+NO_CALIBRATOR = "none"
+"""In the place of a calibrator: P(correct) is taken as the method gives it."""
 PAIR_COLUMNS = ("model", "benchmark", "grader", "other")
 AGREEMENT_COLUMNS = (
     "model",

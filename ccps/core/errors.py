@@ -10,7 +10,11 @@ class UserError(Exception):
     """
 
 
-def expected(what: str, wanted: str, got: object, way_out: str) -> UserError:
+class WrongSettingError(UserError):
+    """A setting that is at fault whatever the data are: it ends a run that would go on without what failed."""
+
+
+def expected(what: str, wanted: str, got: object, way_out: str, kind: type[UserError] = UserError) -> UserError:
     """Build a `UserError` in the project's one sentence form.
 
     Args:
@@ -18,5 +22,6 @@ def expected(what: str, wanted: str, got: object, way_out: str) -> UserError:
         wanted: what it should have been ("a positive integer").
         got: what it was.
         way_out: a full sentence that says how to mend it.
+        kind: of error.
     """
-    return UserError(f"Expected {what} to be {wanted}, but got {got}. {way_out}")
+    return kind(f"Expected {what} to be {wanted}, but got {got}. {way_out}")

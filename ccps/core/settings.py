@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from ccps.core.convert import UnfitError, convert, optional, type_name
-from ccps.core.errors import UserError
+from ccps.core.errors import UserError, WrongSettingError
 from ccps.core.fields import MISSING, default_of, is_required, rule_of
 
 T = TypeVar("T")
@@ -97,7 +97,7 @@ def unread(config: Any, read: Iterable[str]) -> Iterator[Fault]:
             yield fault(item.name, f"left out for {config.name}", "a value")
 
 
-class SettingsError(UserError):
+class SettingsError(WrongSettingError):
     """Settings that do not fit; one message for all faults.
 
     Attributes:

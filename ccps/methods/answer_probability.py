@@ -18,6 +18,7 @@ class AnswerProbability(Method):
     label = "Answer probability"
     place = 90
     source = "softmax probability of the answer, geometric mean over its tokens"
+    is_probability = True
     reads_features = True
     version = 2
 

@@ -144,6 +144,8 @@ class Described:
     """Whether it reads the features."""
     is_control: ClassVar[bool] = False
     """Whether it shows what chance or a part of a method would give, and is not to be used."""
+    is_probability: ClassVar[bool] = False
+    """Of what learns nothing: whether its P(correct) is a probability as it is, and not a score brought into [0, 1]."""
     is_light: ClassVar[bool] = True
     """Whether it is small enough to be fitted again without each fold, and to be taken along."""
     takes: ClassVar[str] = ""

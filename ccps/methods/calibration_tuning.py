@@ -19,6 +19,7 @@ class CalibrationTuning(Method):
     label = "Calibration-Tuning"
     place = 70
     source = 'softmax over "no" and "yes" of a self-evaluation query, after tuning with LoRA (arXiv 2406.08391)'
+    is_probability = True
     needs = frozenset({"calibration_tuned"})
     takes = "tuning the language model, a week or more on a CPU"
 

@@ -17,6 +17,7 @@ class InstructionTuning(Method):
     label = "Instruction tuning"
     place = 60
     source = 'softmax over "no" and "yes" of a self-evaluation query, after tuning with LoRA, without a regulariser'
+    is_probability = True
     needs = frozenset({"instruction_tuned"})
     takes = "tuning the language model, a week or more on a CPU"
 

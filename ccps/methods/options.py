@@ -30,6 +30,7 @@ class OptionProbability(OptionMethod):
     label = "Option probability"
     place = 92
     source = "softmax over the options alone, each summed over its spellings"
+    is_probability = True
 
     def p_correct(self, evidence: Evidence) -> FloatArray:
         """P(correct) = p(chosen) / Σ p(option)."""

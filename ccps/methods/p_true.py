@@ -16,6 +16,7 @@ class PTrue(Method):
     label = "P(True)"
     place = 40
     source = 'softmax over the options "no" and "yes" of a self-evaluation query'
+    is_probability = True
     needs = frozenset({"self_evaluation"})
 
     def p_correct(self, evidence: Evidence) -> FloatArray:

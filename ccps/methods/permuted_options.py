@@ -22,6 +22,7 @@ class PermutedOptionProbability(Method):
     label = "Option probability, permuted"
     place = 97
     source = "mean over the cyclic permutations of the options of the chosen one's probability (arXiv 2309.03882)"
+    is_probability = True
     formats: ClassVar[frozenset[str]] = frozenset({"mc"})
     needs = frozenset({"option_scores", "permuted_options"})
     takes = "several times as long as answering, for multiple choice"

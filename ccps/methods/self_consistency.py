@@ -20,6 +20,7 @@ class SelfConsistency(Method):
     label = "Self-consistency"
     place = 120
     source = "share of sampled answers that mean the same as the answer"
+    is_probability = True
     version = 2
     needs = frozenset({"samples"})
     takes = "several times as long as answering, for open-ended questions"

@@ -17,6 +17,7 @@ class SequenceProbability(Method):
     label = "Sequence probability"
     place = 100
     source = "softmax probability of the whole answer, product over its tokens"
+    is_probability = True
     reads_features = True
 
     def p_correct(self, evidence: Evidence) -> FloatArray:

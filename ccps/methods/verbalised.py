@@ -18,6 +18,7 @@ class Verbalised(Method):
     label = "Verbalised"
     place = 140
     source = "the percentage that the model names when asked how probable it is that its answer is correct"
+    is_probability = True
     needs = frozenset({"verbalised"})
     takes = "nearly as long as answering multiple choice"
 

@@ -12,7 +12,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ccps.core.errors import expected
+from ccps.core.errors import WrongSettingError, expected
 from ccps.probes.curve import CurvePoint, check_best, check_finite, log_point
 from ccps.probes.optimizer import make_optimizer
 from ccps.probes.pairs import in_blocks
@@ -180,4 +180,5 @@ def _trainer(
             "one that this machine has",
             f"{accelerator} ({error})",
             "Set it to `cpu` or `auto`.",
+            WrongSettingError,
         ) from error

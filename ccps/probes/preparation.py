@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from ccps.core.errors import expected
+from ccps.core.errors import WrongSettingError, expected
 from ccps.probes.curve import CurvePoint
 from ccps.probes.encoders import ProbeNetwork
 from ccps.probes.fitted import FittedProbe, TrainingRecord, to_inputs
@@ -137,5 +137,6 @@ def training_device(accelerator: Accelerator, group: str) -> torch.device:
     """
     found = torch.accelerator.current_accelerator(check_available=True)
     if accelerator is Accelerator.gpu and found is None:
-        raise expected(f"`{group}.accelerator`", "one that this machine has", accelerator, "Set it to `cpu` or `auto`.")
+        way_out = "Set it to `cpu` or `auto`."
+        raise expected(f"`{group}.accelerator`", "one that this machine has", accelerator, way_out, WrongSettingError)
     return torch.device("cpu") if found is None or accelerator is Accelerator.cpu else found

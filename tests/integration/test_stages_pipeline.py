@@ -16,8 +16,10 @@ from tiny import SUBJECTS, Tiny, benchmark, write_questions
 from wandb_file import history, records
 
 from ccps.core.artifacts import Artifact
+from ccps.core.errors import UserError
 from ccps.methods import METHODS
 from ccps.methods.calibrated import FittedCalibrated
+from ccps.methods.ccps import CCPS
 from ccps.metrics.registry import CONTEST
 
 COLUMNS = ["model", "benchmark", "format", "method", "seed", "metric", "value", "ci_low", "ci_high", "n", "aggregate"]
@@ -476,6 +478,29 @@ def test_all_training_answers_alike(
     message = refused(*tiny.overrides())
     assert f"A probe cannot be fitted: all 24 questions are answered {word}" in message
     assert len(list(tiny.artifacts.glob("extract/*/manifest.json"))) == 4  # what came before is kept
+
+
+def test_a_method_that_cannot_be_fitted_is_left_out_with_its_reason(
+    tiny: Tiny, finished: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reference itself, on which audits, curves and examples hang."""
+    shutil.copytree(finished.artifacts, tiny.artifacts)
+
+    def refuse(*_: object) -> None:
+        raise UserError("Too few of one kind.")
+
+    monkeypatch.setattr(CCPS, "version", 999)
+    monkeypatch.setattr(CCPS, "fit", refuse)
+    tiny.run()
+    left_out = (tiny.output / "report.md").read_text()
+    assert "it could not be fitted to the mc answers of tiny_random: Too few of one kind." in left_out
+    counts = pd.read_csv(tiny.output / "tables" / "counts.csv").set_index("what")
+    assert counts.loc["methods not fitted, tiny_random, mc, ccps", "reason"] == "Too few of one kind."
+    methods = set(pd.read_csv(tiny.output / "tables" / "results.csv")["method"])
+    assert {"ccps_logistic", "answer_probability"} <= methods
+    assert "ccps" not in methods
+    assert not (tiny.output / "scorers" / "tiny_random" / "mc" / "ccps").exists()
+    assert (tiny.output / "scorers" / "tiny_random" / "mc" / "best").is_dir()
 
 
 def test_full_disk_keeps_the_shards_before(

@@ -144,10 +144,8 @@ def _with_labels(answer: Answer, curves: pd.DataFrame) -> Iterator[str]:
 def _why(answer: Answer) -> str:
     brier = f"{percent(answer.brier.value)} {interval(answer.brier.low, answer.brier.high)}".strip()
     among = f"the lowest of {answer.candidates} methods" if answer.candidates > 1 else "no other was to choose from"
-    return (
-        f"Brier score {brier} on {count(answer.brier.n)} training answers, each scored by a fit without it "
-        f"({answer.folds} folds): {among}."
-    )
+    how = f"each scored by a fit without it ({answer.folds} folds)" if answer.folds else "none of which it learnt from"
+    return f"Brier score {brier} on {count(answer.brier.n)} training answers, {how}: {among}."
 
 
 def _verdict(answer: Answer, test: Tested) -> str:

@@ -21,7 +21,7 @@ from ccps.probes.shapley import shap_importance
 from ccps.probes.transfer import AnswerTable, Learn, Predict, by_probes, transfer
 from ccps.settings.audit import AuditConfig, TransferBy
 from ccps.settings.evaluation import EvaluationConfig
-from ccps.stages.main.fit import seed_folder
+from ccps.stages.main.fit import UNFITTED, seed_folder, why_unfitted
 from ccps.stages.main.graded import graded_answers
 from ccps.stages.main.runs import REFERENCE, Side
 
@@ -35,7 +35,7 @@ class AuditStage(Stage):
 
     Writes `importance.parquet` (`grouped_permutation_importance`), `shap.parquet` (`shap_importance`, against training
     answers as background) and `transfer.parquet` (`transfer` from every source of training questions to every other
-    one and to every test, of what `by` names).
+    one and to every test, of what `by` names). All are empty where the probe could not be fitted.
     """
 
     name = "audit"
@@ -90,7 +90,9 @@ class AuditStage(Stage):
         }
 
     def prepare(self, device: torch.device) -> None:
-        """Read the probe and all answers."""
+        """Read the probe, if there is one, and all answers."""
+        if why_unfitted(self.fitted):
+            return
         self.probe = FittedProbe.load(seed_folder(self.fitted, self.seed))
         self.known = self._answers(self.train_side)
         self.tested = {side.label: self._answers(side) for side in self.tests}
@@ -101,6 +103,8 @@ class AuditStage(Stage):
 
     def step(self, content: str) -> pd.DataFrame:
         """Compute one table."""
+        if why_unfitted(self.fitted):
+            return pd.DataFrame()
         drawn: dict[str, Any] = {
             "resamples": self.evaluation.resamples,
             "level": self.evaluation.level,
@@ -137,6 +141,8 @@ class AuditStage(Stage):
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """The drop of each group, and AUROC within and between kinds of questions, with how many are missing."""
+        if reason := why_unfitted(self.fitted):
+            return {UNFITTED: reason}
         drops = read_table(artifact.shard_folder(0), IMPORTANCE)
         moved = read_table(artifact.shard_folder(0), TRANSFER)
         itself = (moved["split"] == "train") & (moved["train"] == moved["test"])

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ccps.analysis.data import CHOICE_COLUMNS
+from ccps.analysis.data import CHOICE_COLUMNS, NO_CALIBRATOR
 from ccps.calibrators import Calibrator
 from ccps.core.artifacts import ROWS, Artifact, with_reasons
 from ccps.core.errors import UserError
@@ -20,12 +20,12 @@ from ccps.probes import ONE_P, is_collapsed, spread
 from ccps.probes.reporting import SILENT
 from ccps.settings.evaluation import EvaluationConfig
 from ccps.settings.method import MethodConfig
-from ccps.stages.main.fit import living_seeds, training_answers
+from ccps.stages.main.fit import living_seeds, training_answers, why_unfitted
 from ccps.stages.main.out_of_fold import FOLD_SEED, FOLDS, REFUSED, out_of_fold_rows
 from ccps.stages.main.runs import MethodScores, Side
 
 CALIBRATOR = "platt"
-"""What a method that learns nothing gets where it is taken along: its raw score is no probability."""
+"""What a method that learns nothing gets where it is taken along, beside its raw form if that is a probability."""
 
 NOT_COMPARED = "not compared"
 WHY_NOT = "why_not"
@@ -36,7 +36,7 @@ class Candidate(NamedTuple):
 
     Attributes:
         config: which, with the calibrator that it is taken along with.
-        fitted: of the fit stage; None for a method that learns nothing and gets its calibrator here.
+        fitted: of the fit stage; None for a method that learns nothing, and has its calibrator, if any, fitted here.
         out_of_fold: of the out-of-fold stage; None likewise.
     """
 
@@ -55,7 +55,7 @@ class _Judged(NamedTuple):
 
     Attributes:
         name: of the candidate's method.
-        calibrator: its kind, or an empty text.
+        calibrator: its kind, or `NO_CALIBRATOR`.
         rows: columns question_id, fold, correct and p_correct.
         why_not: why it is not compared.
         calibrated: the method with a calibrator that was fitted here to all training answers.
@@ -72,13 +72,15 @@ class ChooseStage(Stage):
     """Rows of `CHOICE_COLUMNS`: the out-of-fold Brier score of every candidate, and which one is the least.
 
     Nothing here looks at a test. Methods that learn are judged by fits without each fold of the training questions;
-    those that learn nothing get Platt's map, fitted likewise without the fold. The candidate with the smallest mean is
+    those that learn nothing get Platt's map, fitted likewise without the fold, and are judged as they are too where
+    they give a probability: there is nothing to fit then, and no folds. The candidate with the smallest mean is
     chosen, of equal ones the first of the configuration: any other rule gives away Brier score on average. One that
     is silent about some answer, or has collapsed, is not compared. Beside the rows lies, for each method that learns
     nothing, its calibrator fitted to all training answers, in a folder of the name of both.
     """
 
     name = "choose"
+    version = 2
     unit = "methods"
 
     def __init__(
@@ -134,16 +136,25 @@ class ChooseStage(Stage):
     def step(self, content: int) -> _Judged:
         """Judge one candidate."""
         one = self.candidates[content]
-        name, calibrator = one.method.name, one.config.calibrator or ""
+        name, calibrator = one.method.name, one.config.calibrator or NO_CALIBRATOR
+        if isinstance(one.method, Method):
+            return self._as_it_is(one.method)
         if one.fitted is None or one.out_of_fold is None:
             return self._calibrate(one.method, calibrator)
         rows = one.out_of_fold.rows().to_pandas()
+        if why_not := why_unfitted(one.fitted):
+            return _Judged(name, calibrator, rows, why_not)
         if not living_seeds(one.fitted):
             return _Judged(name, calibrator, rows, ONE_P)
         return _Judged(name, calibrator, rows, one.out_of_fold.summary.get(REFUSED, ""))
 
-    def _calibrate(self, method: Method | TrainedMethod, calibrator: str) -> _Judged:
-        assert isinstance(method, TrainedMethod)
+    def _as_it_is(self, method: Method) -> _Judged:
+        known = training_answers(self.train_side, method, self.head)
+        p = method.p_correct(known.evidence)
+        rows = pd.DataFrame({"question_id": known.question_ids, "fold": -1, "correct": known.correct, "p_correct": p})
+        return _Judged(method.name, NO_CALIBRATOR, rows, ONE_P if is_collapsed(spread(p)) else "")
+
+    def _calibrate(self, method: TrainedMethod, calibrator: str) -> _Judged:
         known = training_answers(self.train_side, method, self.head)
         rows, why_not = out_of_fold_rows(method, known, self.settings, [0], SILENT)
         if why_not:
@@ -214,7 +225,10 @@ def candidates_of(
         method = find_method(config.name, config.calibrator)
         if isinstance(method, TrainedMethod):
             found.append(Candidate(config, trained[method.name], out_of_fold[method.name]))
-        elif find_method(config.name, CALIBRATOR).name not in names:
+            continue
+        if method.is_probability:
+            found.append(Candidate(config))
+        if find_method(config.name, CALIBRATOR).name not in names:
             found.append(Candidate(MethodConfig(config.name, CALIBRATOR)))
     return found
 

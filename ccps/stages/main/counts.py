@@ -11,7 +11,7 @@ from ccps.core.artifacts import Artifact
 from ccps.grading import GraderConfig, judging_cost
 from ccps.methods.base import ALL_SEEDS
 from ccps.probes import ONE_P
-from ccps.stages.main.fit import REFITTED, collapsed_seeds, living_seeds
+from ccps.stages.main.fit import REFITTED, collapsed_seeds, living_seeds, why_unfitted
 from ccps.stages.main.questions import AllQuestions
 from ccps.stages.main.runs import REFERENCE, Count, ModelRun, Side, Tested
 from ccps.stages.main.score import SILENT
@@ -47,6 +47,8 @@ def count_all(
 
 def _training_counts(where: str, fitted: Artifact) -> list[Count]:
     summary = fitted.summary
+    if reason := why_unfitted(fitted):
+        return [Count(f"methods not fitted, {where}", 1, reason)]
     rows = [
         Count(f"training rows dropped, {where}", number, reason) for reason, number in fitted.reasons("dropped").items()
     ]

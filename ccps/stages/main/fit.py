@@ -10,8 +10,9 @@ import torch
 from omegaconf import OmegaConf
 
 from ccps.core.artifacts import ROWS, Artifact, with_reasons
+from ccps.core.errors import UserError, WrongSettingError
 from ccps.methods import Fitted, Method, TrainedMethod, TrainingAnswers, TrainingSettings
-from ccps.methods.base import ALL_SEEDS, ALL_SEEDS_IN_WORDS, Base
+from ccps.methods.base import ALL_SEEDS, ALL_SEEDS_IN_WORDS, Base, no_curve
 from ccps.methods.calibrated import Untrained
 from ccps.pipeline.stage import Stage, Work
 from ccps.probes import ONE_P, Reporting, is_collapsed, spread
@@ -20,6 +21,8 @@ from ccps.stages.main.runs import Side
 
 SPREADS = "spreads.json"
 COLLAPSED, REFITTED = "collapsed", "refitted"
+UNFITTED = "not fitted"
+_REFUSAL = "refusal.txt"
 
 _NO_SEED = "null"
 """How JSON writes None where it is a name."""
@@ -120,7 +123,8 @@ class FitStage(LearningStage):
 
     Writes the method's own files into a folder for each seed (`seed23`; `once` without seeds), what it makes of all
     seeds into one more (`all`), the training curves as rows, and how far P(correct) of each varies (`spreads.json`). A
-    seed whose P hardly does has collapsed, which the line of the stage says.
+    seed whose P hardly does has collapsed, which the line of the stage says. Where the training answers do not let the
+    method learn, there is nothing but the reason (`refusal.txt`), and the method is left out.
     """
 
     name = "fit"
@@ -136,28 +140,43 @@ class FitStage(LearningStage):
         """What is learnt: from all seeds together, and from each."""
         return [*([ALL_SEEDS] if self.method.averages(self.settings) else []), *self.seeds]
 
-    def step(self, content: None) -> list[_Trained]:
-        """Train."""
+    def step(self, content: None) -> list[_Trained] | str:
+        """Train; or say why that cannot be done.
+
+        Raises:
+            WrongSettingError: a setting is at fault, and no answers would mend that.
+        """
         known = self.known()
         prefix = f"fit/{self.model}/{self.train_side.format}/{self.method.name}"
         reporting = Reporting(self.trainer.logger, prefix, on_progress=self.progress_within)
-        with torch.enable_grad():  # the surrounding pass over the stage's work is a prediction
-            fits = self.method.fit(known, self.settings, self.numbers(), reporting)
+        try:
+            with torch.enable_grad():  # the surrounding pass over the stage's work is a prediction
+                fits = self.method.fit(known, self.settings, self.numbers(), reporting)
+        except WrongSettingError:
+            raise
+        except UserError as error:
+            return str(error)
         return [_Trained(fitted, spread(fitted.p_correct(known.evidence))) for fitted in fits]
 
-    def save_shard(self, outputs: list[list[_Trained]], folder: Path) -> Mapping[str, float]:
-        """Write what was learnt, and the training curves."""
+    def save_shard(self, outputs: list[list[_Trained] | str], folder: Path) -> Mapping[str, float]:
+        """Write what was learnt, and the training curves; or the reason why there is none."""
+        found = outputs[0]
+        if isinstance(found, str):
+            (folder / _REFUSAL).write_text(found)
+            (folder / SPREADS).write_text("{}\n")
+            no_curve().assign(seed=pd.array([], dtype="Int64")).to_parquet(folder / ROWS, index=False)
+            return {"n": 0}
         curves = []
-        for seed, (fitted, _) in zip(self.parts, outputs[0], strict=True):
+        for seed, (fitted, _) in zip(self.parts, found, strict=True):
             own = folder / _folder(seed)
             own.mkdir(parents=True)
             fitted.save(own)
             curve = fitted.curve()
             curves.append(curve.assign(seed=pd.array([seed] * len(curve), dtype="Int64")))
         pd.concat(curves, ignore_index=True).to_parquet(folder / ROWS, index=False)
-        spreads = {seed: trained.spread for seed, trained in zip(self.parts, outputs[0], strict=True)}
+        spreads = {seed: trained.spread for seed, trained in zip(self.parts, found, strict=True)}
         (folder / SPREADS).write_text(json.dumps(spreads, indent=2) + "\n")
-        return {"n": outputs[0][0].fitted.summary()["train_rows"]}
+        return {"n": found[0].fitted.summary()["train_rows"]}
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Numbers that are trained, rows used, and those dropped and why; of the first part, the others are alike.
@@ -165,9 +184,35 @@ class FitStage(LearningStage):
         And the seeds that have collapsed, each with what is wrong with it.
         """
         shard = artifact.shard_folder(0)
+        if (shard / _REFUSAL).is_file():
+            return {UNFITTED: (shard / _REFUSAL).read_text(), "parameters": 0}
         fitted = self.method.load(shard / _folder(self.parts[0]))
         dead = {f"{_who(seed)} {ONE_P}": 1 for seed in _collapsed(_read_spreads(shard / SPREADS))}
         return with_reasons({"parameters": fitted.parameters, **fitted.summary(), COLLAPSED: dead})
+
+
+def why_unfitted(fitted: Artifact) -> str:
+    """Why the method of a complete fit artifact could not be fitted; an empty text where it was."""
+    return str(fitted.summary.get(UNFITTED, ""))
+
+
+def check_some_fitted(fits: Mapping[str, Artifact]) -> None:
+    """Refuse a run all of whose trained methods are left out.
+
+    Args:
+        fits: fit artifacts by what they are of; those that are not complete do not count.
+
+    Raises:
+        UserError: none of the methods could be fitted; with each reason once.
+    """
+    reasons = {what: why_unfitted(fitted) for what, fitted in fits.items() if fitted.complete}
+    if not reasons or not all(reasons.values()):
+        return
+    names: dict[str, list[str]] = {}
+    for what, reason in reasons.items():
+        names.setdefault(reason, []).append(what)
+    lines = "".join(f"\n  - {', '.join(own)}: {reason}" for reason, own in names.items())
+    raise UserError(f"Expected some of the trained methods to be fitted, but got none:{lines}")
 
 
 def training_answers(

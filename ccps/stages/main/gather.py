@@ -209,7 +209,7 @@ def examples(runs: Sequence[ModelRun]) -> list[Example]:
     """The answers CCPS was surest of and wrong, and least sure of and right, of the first model and benchmark."""
     _, test = next(all_tests(runs))
     tables = {item.method: item.scores.rows().to_pandas() for item in test.scored}
-    if REFERENCE not in tables:
+    if REFERENCE not in tables or tables[REFERENCE].empty:
         return []
     # Of the first seed, where there are several.
     scores = {name: rows.drop_duplicates("question_id").set_index("question_id") for name, rows in tables.items()}

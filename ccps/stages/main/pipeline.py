@@ -21,7 +21,7 @@ from ccps.stages.main.choose import ChooseStage, candidates_of
 from ccps.stages.main.evaluate import EvaluateStage
 from ccps.stages.main.evaluate_chosen import EvaluateChosenStage
 from ccps.stages.main.extract import ExtractStage
-from ccps.stages.main.fit import BaseArtifacts, FitStage
+from ccps.stages.main.fit import BaseArtifacts, FitStage, check_some_fitted
 from ccps.stages.main.out_of_fold import OutOfFoldStage
 from ccps.stages.main.questions import AllQuestions, all_questions
 from ccps.stages.main.report import ReportStage
@@ -62,6 +62,13 @@ class Pipeline:
         judged = job.asks(EvaluateStage, AuditStage, ReportStage)
         questions = ranks.node_by_node(lambda: all_questions(self.config, judged=judged))
         runs = [self._model_run(name, questions) for name in self.config.model]
+        fits = {
+            f"{run.model}, {form}, {method}": fitted
+            for run in runs
+            for form, by_method in run.trained.items()
+            for method, fitted in by_method.items()
+        }
+        job.then(lambda: ranks.together(lambda: check_some_fitted(fits)), list(fits.values()))
         stage = ReportStage(runs, questions, job.reused, self.config, printed(self.settings), provenance())
         report = job.add(stage)
         job.run()

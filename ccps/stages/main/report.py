@@ -20,9 +20,10 @@ from ccps.stages.main import gather
 from ccps.stages.main.choose import CALIBRATOR
 from ccps.stages.main.counts import count_all
 from ccps.stages.main.evaluate import LEAST_ANSWERS
+from ccps.stages.main.fit import why_unfitted
 from ccps.stages.main.method_costs import method_costs
 from ccps.stages.main.questions import AllQuestions
-from ccps.stages.main.runs import CHANCE, OWN, UNTRAINED, ModelRun, all_tests, reference_of
+from ccps.stages.main.runs import CHANCE, OWN, UNTRAINED, ModelRun, Tested, all_tests, reference_of
 
 
 class ReportStage(Stage):
@@ -76,6 +77,7 @@ class ReportStage(Stage):
         taken_along = [find_method(one.name, CALIBRATOR) for one in self.config.method.values() if not one.calibrator]
         labels = {method.name: method.label for method in [*METHODS.values(), *taken_along, *chosen]}
         results, single_seeds = apart(gather.results(self.runs, leading=True))
+        judged = [name for name in methods if name in set(results["method"])]
         return ReportData(
             title=f"CCPS · {self.config.experiment}",
             question=(
@@ -93,13 +95,13 @@ class ReportStage(Stage):
             disagreements=gather.disagreements(self.runs),
             run=self._run(),
             facts=self._facts(),
-            reference=reference_of(methods),
-            own_method=OWN if OWN in methods else None,
+            reference=reference_of(judged),
+            own_method=OWN if OWN in judged else None,
             method_labels=labels,
             controls=[method.name for method in chosen if method.is_control],
             unfitted=[one.name for one in chosen if not isinstance(one, TrainedMethod) and not one.is_control],
-            chance_control=CHANCE if CHANCE in methods else None,
-            left_out_methods=[*_left_out(methods), *self._of_one_format(chosen), *self._silent(labels)],
+            chance_control=CHANCE if CHANCE in judged else None,
+            left_out_methods=self._left_out(chosen, labels),
             method_costs=method_costs(self.runs, list(self.config.method.values())),
             audit=gather.audit(self.runs, self.questions.overlaps),
             importance=gather.importance(self.runs),
@@ -175,6 +177,18 @@ class ReportStage(Stage):
             ]
         )
 
+    def _left_out(self, chosen: Sequence[Method | TrainedMethod], labels: Mapping[str, str]) -> list[LeftOutMethod]:
+        """Every method that some table of the report lacks, and why."""
+        unfitted = [
+            LeftOutMethod(labels[name], f"it could not be fitted to the {form} answers of {run.model}: {reason}")
+            for run in self.runs
+            for form, by_method in run.trained.items()
+            for name, fitted in by_method.items()
+            if (reason := why_unfitted(fitted))
+        ]
+        not_run = _not_run([method.name for method in chosen])
+        return [*not_run, *self._of_one_format(chosen), *unfitted, *self._silent(labels)]
+
     def _of_one_format(self, chosen: Sequence[Method | TrainedMethod]) -> list[LeftOutMethod]:
         """Every method that was run, and cannot score the answers to some of the tests."""
         formats = {test.side.label: test.side.format for _, test in all_tests(self.runs)}
@@ -196,11 +210,16 @@ class ReportStage(Stage):
             )
             for run, test in all_tests(self.runs)
             for item in test.scored
-            if item.scores.summary["scored"] < LEAST_ANSWERS
+            if item.scores.summary["scored"] < LEAST_ANSWERS and not _is_unfitted(run, test, item.method)
         ]
 
 
-def _left_out(chosen: Sequence[str]) -> list[LeftOutMethod]:
+def _is_unfitted(run: ModelRun, test: Tested, method: str) -> bool:
+    fitted = run.trained.get(test.side.format, {}).get(method)
+    return fitted is not None and bool(why_unfitted(fitted))
+
+
+def _not_run(chosen: Sequence[str]) -> list[LeftOutMethod]:
     """Every method that was not run."""
     return [
         LeftOutMethod(method.label, f"not asked for{f', as it takes {method.takes}' if method.takes else ''}")

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
 from ccps.core.artifacts import ROWS, Artifact, with_reasons
 from ccps.methods import Fitted, Method, TrainedMethod
 from ccps.pipeline.stage import Stage, Work
-from ccps.stages.main.fit import fitted_parts, seed_folder
+from ccps.stages.main.fit import fitted_parts, seed_folder, why_unfitted
 from ccps.stages.main.graded import graded_answers
 from ccps.stages.main.runs import Side
 
@@ -20,7 +21,8 @@ SILENT = "the method says nothing of them"
 class ScoreStage(Stage):
     """Rows of question id, P(correct), `correct` and, if the method learns from seeds, seed; all questions for each.
 
-    What a method makes of all seeds together has `ALL_SEEDS` in the place of a seed.
+    What a method makes of all seeds together has `ALL_SEEDS` in the place of a seed. A method that could not be fitted
+    says nothing of any answer.
     """
 
     name = "score"
@@ -57,7 +59,8 @@ class ScoreStage(Stage):
     def prepare(self, device: torch.device) -> None:
         """Read the evidence, and what the method has learnt."""
         self.answers = graded_answers(self.side, self.method, self.head)
-        self.seeds: list[int | None] = [*fitted_parts(self.trained)] if self.trained else [None]
+        self.is_mute = self.trained is not None and bool(why_unfitted(self.trained))
+        self.seeds: list[int | None] = [*fitted_parts(self.trained)] if self.trained and not self.is_mute else [None]
 
     def _scorer(self, seed: int | None) -> Fitted | Method:
         """The method, or what it has learnt from a seed; one at a time, as it may be large."""
@@ -75,7 +78,7 @@ class ScoreStage(Stage):
         return pd.DataFrame(
             {
                 "question_id": self.answers.question_ids,
-                "p_correct": self._scorer(content).p_correct(self.answers.evidence),
+                "p_correct": np.nan if self.is_mute else self._scorer(content).p_correct(self.answers.evidence),
                 "correct": self.answers.correct,
                 "seed": pd.array([content] * len(self.answers.question_ids), dtype="Int64"),
             }
@@ -92,11 +95,11 @@ class ScoreStage(Stage):
         rows = artifact.written_rows().to_pandas()
         scored = rows["question_id"].nunique()
         silent = len(self.answers.question_ids) - scored
-        first = self._scorer(self.seeds[0])
+        first = None if self.is_mute else self._scorer(self.seeds[0])
         return with_reasons(
             {
                 "scored": scored,
                 "not scored": {**self.answers.left_out, **({SILENT: silent} if silent else {})},
-                **({} if isinstance(first, Method) else first.notes(self.answers.evidence)),
+                **({} if first is None or isinstance(first, Method) else first.notes(self.answers.evidence)),
             }
         )

@@ -13,7 +13,7 @@ from ccps.settings.experiment import Config
 from ccps.settings.method import MethodConfig
 from ccps.stages.main.answer import manner_of
 from ccps.stages.main.choose import CALIBRATOR, chosen_of, fitted_here
-from ccps.stages.main.fit import spreads, taken_along
+from ccps.stages.main.fit import spreads, taken_along, why_unfitted
 from ccps.stages.main.runs import REFERENCE, ModelRun
 
 BEST = "best"
@@ -54,6 +54,9 @@ def _scorers(run: ModelRun, form: str, config: Config) -> Iterator[tuple[str, St
                 yield calibrated.name, StoredScorer(calibrated.load(made), settings)
             continue
         fitted, where = run.trained[form][method.name], f"{run.model}, {form}, {method.name}"
+        if reason := why_unfitted(fitted):
+            say("scorer", where, reason, state="not written")
+            continue
         taken, first = taken_along(method, fitted), next(iter(spreads(fitted)))
         if taken is None:
             say("scorer", where, f"every seed gives {ONE_P}", state="not written")

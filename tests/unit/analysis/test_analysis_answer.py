@@ -104,6 +104,11 @@ def test_few_right_answers_have_no_verdict(make_data: Make) -> None:
     assert all("too few" in one.reservation for one in test.against)
 
 
+def test_no_calibrator_is_no_part_of_the_name(make_data: Make) -> None:
+    found = _answer(_data(make_data, choice=_chosen(method="ccps", calibrator="none")))
+    assert found.method == "ccps"
+
+
 @pytest.mark.parametrize("method", ["good", "good_platt"])
 def test_a_calibrator_is_part_of_the_name_once(make_data: Make, method: str) -> None:
     found = _answer(_data(make_data, choice=_chosen(method=method, calibrator="platt")))
