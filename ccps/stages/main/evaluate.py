@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, ClassVar, NamedTuple, get_args
 
 import pandas as pd
 import torch
@@ -29,6 +29,12 @@ from ccps.stages.main.runs import MethodScores
 
 LEAST_ANSWERS = 2
 """Of fewer there is no interval; a method that scores fewer is left out."""
+
+
+_COLUMNS = [
+    *("method", "seed", "convention", "leads", "metric", "value", "ci_low", "ci_high"),
+    *("n", "undefined_groups", "groups", "ece_dropped", "reason"),
+]
 
 
 class _Item(NamedTuple):
@@ -60,6 +66,8 @@ class EvaluateStage(Stage):
     name = "evaluate"
     version = 5
     unit = "scores"
+    may_be_empty: ClassVar[bool] = False
+    """Whether it is no fault where there is nothing to judge."""
 
     def __init__(self, scored: Sequence[MethodScores], grades: Artifact, label: str, config: EvaluationConfig) -> None:
         super().__init__()
@@ -103,7 +111,7 @@ class EvaluateStage(Stage):
                     continue
                 self.items.append(_Item(method, None if pd.isna(seed) else int(seed), merged))
 
-        if not self.items:
+        if not self.items and not self.may_be_empty:
             raise expected(
                 f"some method to score {LEAST_ANSWERS} answers ({self.label})",
                 "among those chosen",
@@ -112,11 +120,13 @@ class EvaluateStage(Stage):
             )
 
     def plan(self) -> Sequence[Sequence[Work]]:
-        """One step for each method and seed; all in one shard."""
-        return [[Work(index) for index in range(len(self.items))]]
+        """One step for each method and seed, all in one shard; one of nothing where there is nothing to judge."""
+        return [[Work(index) for index in range(len(self.items))] or [Work(None)]]
 
-    def step(self, content: int) -> list[dict[str, Any]]:
+    def step(self, content: int | None) -> list[dict[str, Any]]:
         """Judge one method."""
+        if content is None:
+            return []
         item, headline = self.items[content], self.config.convention
         rows = []
         for aggregate in get_args(Aggregate):
@@ -130,14 +140,14 @@ class EvaluateStage(Stage):
 
     def save_shard(self, outputs: list[list[dict[str, Any]]], folder: Path) -> Mapping[str, float]:
         """Write the results."""
-        results = pd.DataFrame([row for output in outputs for row in output])
+        results = pd.DataFrame([row for output in outputs for row in output], columns=_COLUMNS)
         results.astype({"seed": "Int64"}).to_parquet(folder / ROWS, index=False)
         return {"n": len(results)}
 
     def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
         """Headline AUROC and ECE of each method, for the one line of the stage."""
         rows = artifact.written_rows().to_pandas()
-        headline = rows[rows["leads"]]
+        headline = rows[rows["leads"].astype(bool)]
         means = headline[headline["metric"].isin(["ece", "auroc"])].groupby(["method", "metric"], sort=False)["value"]
         return {
             f"{method} {metric}": "undefined" if math.isnan(value) else float(value)

@@ -11,6 +11,7 @@ from ccps.metrics import CONTEST, CONVENTIONS, METRICS, evaluate
 from ccps.pipeline.stage import Run, run_stage
 from ccps.settings.evaluation import EvaluationConfig
 from ccps.stages.main.evaluate import EvaluateStage
+from ccps.stages.main.evaluate_chosen import EvaluateChosenStage
 from ccps.stages.main.runs import MethodScores
 
 SUBJECTS = ("algebra", "botany", "cookery")
@@ -125,3 +126,18 @@ def test_a_constant_ranks_nothing(tmp_path: Path, correct: list[bool], p: Any) -
     others = rows.drop(dead.index)
     assert others[["value", "ci_low", "ci_high"]].notna().all(axis=None)
     assert others["reason"].eq("").all()
+
+
+@pytest.mark.parametrize("chosen", ["entropy", None])
+def test_what_was_chosen_is_judged_once_and_nothing_chosen_is_no_fault(
+    tmp_path: Path, correct: list[bool], p: Any, chosen: str | None
+) -> None:
+    ids = [f"q{index:03d}" for index in range(60)]
+    table = pd.DataFrame({"question_id": ids, "p_correct": p["entropy", None], "correct": correct})
+    scored = [MethodScores("entropy", artifact(tmp_path, "score", table.assign(seed=pd.array([None] * 60, "Int64"))))]
+    grades = artifact(tmp_path, "grade", pd.DataFrame({"question_id": ids, "subject": "botany"}))
+    choice = artifact(tmp_path, "choose", pd.DataFrame({"method": ["entropy"], "chosen": [chosen == "entropy"]}))
+    made = run_stage(EvaluateChosenStage(scored, grades, "toy", CONFIG, choice), Run(tmp_path, "cpu"))
+    assert made.complete
+    assert made.rows().num_rows == 0
+    assert made.figures == {}
