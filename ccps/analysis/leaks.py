@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from ccps.analysis.averages import setting_means
 from ccps.analysis.data import ReportData
@@ -96,6 +97,11 @@ def chance_controls(data: ReportData, resamples: Resamples) -> list[ChanceContro
 
 def _chance_control(data: ReportData, resamples: Resamples, setting: Setting, control: str) -> ChanceControl:
     scores, results = data.scores, data.results
+    alone = data.single_seeds
+    alone = alone[(alone["model"] == setting.model) & (alone["benchmark"] == setting.benchmark)]
+    alone = alone[(alone["method"] == control) & (alone["metric"] == LEAK_METRIC)].dropna(subset=["value"])
+    if len(alone) > 1:
+        return _over_shuffles(data, setting, alone)
     own = scores[(scores["model"] == setting.model) & (scores["benchmark"] == setting.benchmark)]
     own = own[own["method"] == control].dropna(subset=["p_correct"])
     by_seed = own.groupby("seed", dropna=False)["p_correct"]
@@ -110,6 +116,22 @@ def _chance_control(data: ReportData, resamples: Resamples, setting: Setting, co
         drawn = _drawn_anew(data, own[~own["seed"].isin(dead)]).of(setting, control, LEAK_METRIC)
     found = resamples.estimate(value, drawn, [(setting, control)])
     return ChanceControl(setting, *found[:3], len(spreads), dead, found.reservation)
+
+
+def _over_shuffles(data: ReportData, setting: Setting, seeds: pd.DataFrame) -> ChanceControl:
+    """The mean over probes that were each fitted to labels dealt out anew, where the report shows one made of them all.
+
+    One deal gives the probe a direction that may rank answers well or badly by luck, and an average of five is still
+    one such direction: what ought to be one half is the mean over deals. Its error is that of the deals (Student's t)
+    and that of the questions, which all deals share.
+    """
+    values = seeds["value"].to_numpy(dtype=np.float64)
+    tail = stats.t.ppf((1 + data.level) / 2, len(values) - 1)
+    of_deals = tail * values.std(ddof=1) / math.sqrt(len(values))
+    of_questions = float((seeds["ci_high"] - seeds["ci_low"]).mean()) / 2
+    half = math.hypot(of_deals, of_questions)
+    mean = float(values.mean())
+    return ChanceControl(setting, mean, mean - half, mean + half, len(values))
 
 
 def _drawn_anew(data: ReportData, scores: pd.DataFrame) -> Resamples:

@@ -88,7 +88,10 @@ def _chance_words(data: ReportData, one: ChanceControl) -> str:
         else "its interval does not cover 50 %, although nothing can be learnt from shuffled labels: look for a "
         "leak, or for too few seeds"
     )
-    return f"{head}: {name}{without} reaches AUROC {percent(one.value)} % {interval(one.low, one.high)}; {verdict}."
+    deals = f" (mean over {one.seeds} deals)" if one.seeds > 1 else ""
+    return (
+        f"{head}: {name}{without} reaches AUROC {percent(one.value)} % {interval(one.low, one.high)}{deals}; {verdict}."
+    )
 
 
 def _matrix(one: Transfer) -> Table:

@@ -86,3 +86,24 @@ def test_a_control_that_is_dead_throughout_shows_nothing(make_data: Make) -> Non
     assert line.endswith(
         "CCPS is a constant, one P for every answer, from every seed (seeds 0 and 1): it shows nothing."
     )
+
+
+@pytest.mark.parametrize(("questions", "covers"), [(0.02, False), (0.06, True)])
+def test_a_control_of_averaged_seeds_is_judged_by_the_mean_over_deals(
+    make_data: Make, questions: float, covers: bool
+) -> None:
+    """Five deals at 0.57 on average; the interval is worked out by hand from t(4) = 2.776445."""
+    values = np.array([0.570, 0.581, 0.618, 0.527, 0.554])
+    data = make_data(chance_control="own")
+    row = data.results[(data.results["method"] == "own") & (data.results["metric"] == "auroc")].iloc[0]
+    seeds = pd.DataFrame([row] * 5).assign(
+        seed=range(5), value=values, ci_low=values - questions, ci_high=values + questions
+    )
+    (one,) = chance_controls(make_data(chance_control="own", single_seeds=seeds), Resamples({}, 0.95))
+    half = math.hypot(2.776445 * values.std(ddof=1) / math.sqrt(5), questions)
+    assert one.value == pytest.approx(0.57)
+    assert (one.low, one.high) == pytest.approx((0.57 - half, 0.57 + half), abs=1e-6)
+    assert (one.seeds, one.dead, one.covers_chance) == (5, (), covers)
+    section = audit_section(Findings(make_data(chance_control="own", single_seeds=seeds)))
+    assert section is not None
+    assert "(mean over 5 deals)" in section.words[-1]
