@@ -21,6 +21,8 @@ TRAJECTORY_COLUMNS = ("score", "position", "mean", "se", "n")
 RELIABILITY_COLUMNS = ("estimator", "confidence", "decisiveness", "n")
 BRIDGE_COLUMNS = ("position", "signal", "metric", "value", "ci_low", "ci_high", "n")
 DROPPED_COLUMNS = ("what", "why", "n")
+CONTROL_COLUMNS = ("estimator", "planted", "share", "found", "of", "excess")
+DRAWS_COLUMNS = ("part", "k", "metric", "value", "ci_low", "ci_high", "n")
 COST_COLUMNS = ("stage", "seconds", "tokens", "bytes", "peak_memory", "n")
 
 Texts = Literal["traces", "steps"]
@@ -46,6 +48,8 @@ class FaithfulCell:
         reliability: columns `RELIABILITY_COLUMNS`; mean confidence and decisiveness of the steps in each bin.
         bridge: columns `BRIDGE_COLUMNS`; whether scores tell right from wrong, by position in the trace.
         dropped: columns `DROPPED_COLUMNS`; everything that was left out of something.
+        control: columns `CONTROL_COLUMNS`; how often words planted to follow the confidence would have been found.
+        draws: columns `DRAWS_COLUMNS`; scores by the number of continuations of a step.
         worst: ids of the most unfaithful traces, the worst first.
         seconds: what each estimator, and "decisiveness", took for all traces.
         absent: estimators that were not computed, and why.
@@ -70,6 +74,8 @@ class FaithfulCell:
     worst: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
+    control: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(CONTROL_COLUMNS)))
+    draws: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(DRAWS_COLUMNS)))
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -82,6 +88,8 @@ class FaithfulCell:
         check_columns("reliability", self.reliability, RELIABILITY_COLUMNS)
         check_columns("bridge", self.bridge, BRIDGE_COLUMNS)
         check_columns("dropped", self.dropped, DROPPED_COLUMNS)
+        check_columns("control", self.control, CONTROL_COLUMNS)
+        check_columns("draws", self.draws, DRAWS_COLUMNS)
 
     @property
     def _needed(self) -> Mapping[str, Sequence[str]]:
@@ -148,6 +156,7 @@ class FaithfulData:
         level: of the intervals.
         decisiveness: what scored decisiveness, in words.
         judges: what stands behind an estimator, in words, by its name: the judge of sampling, the probe of stability.
+        quotes: whether the page of Markdown quotes steps.
         deliberation: what thinking aloud says, see `ccps.faithful.decisiveness`.
         costs: columns `COST_COLUMNS`; bytes and peak_memory in bytes.
         settings: lines of the box at the head of the page, in words.
@@ -170,6 +179,7 @@ class FaithfulData:
     settings: Mapping[str, str]
     run: Mapping[str, Any]
     notes: tuple[str, ...] = ()
+    quotes: bool = True
     claims: Sequence[FaithfulClaimSet] = ()
 
     def __post_init__(self) -> None:
@@ -186,7 +196,9 @@ class FaithfulData:
         """Every estimator of any cell, in order."""
         return list(dict.fromkeys(name for cell in self.cells for name in cell.estimators))
 
-    def joined(self, table: Literal["results", "correlations", "bridge", "dropped"]) -> pd.DataFrame:
+    def joined(
+        self, table: Literal["results", "correlations", "bridge", "dropped", "control", "draws"]
+    ) -> pd.DataFrame:
         """The tables of this name of all cells, with model, dataset and prompt in front."""
         parts = []
         for cell in self.cells:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ccps.analysis.faithful_control import noticed
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
 from ccps.analysis.records import Estimate
 from ccps.analysis.support import FEWEST_OF_A_KIND, is_point
@@ -37,6 +38,11 @@ class EstimatorScore(NamedTuple):
 
     cell: FaithfulCell
     estimator: str
+
+    @property
+    def refused(self) -> bool:
+        """Whether no verdict may rest on it: words that follow the confidence throughout would not be noticed."""
+        return noticed(self.cell, self.estimator).refuses
 
     @property
     def score(self) -> Estimate:
@@ -72,8 +78,8 @@ def standing(excess: Estimate) -> Excess:
 
 
 def above(found: list[EstimatorScore], baseline: str) -> list[EstimatorScore]:
-    """Those that are clearly above a baseline."""
-    return [one for one in found if standing(one.excess(baseline)) is Excess.ABOVE]
+    """Those that are clearly above a baseline, and whose control says that this can be seen."""
+    return [one for one in found if not one.refused and standing(one.excess(baseline)) is Excess.ABOVE]
 
 
 class Lost(NamedTuple):

@@ -1,6 +1,6 @@
 """The results of one estimator of confidence on one run, a row per metric."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self, cast
 
@@ -71,14 +71,15 @@ def estimator_rows(
         settings: mode, bins, intervals.
         last: whether to give what rests on the confidence of the last step too.
     """
-    sample = _Sample.of(estimator, traces, steps, settings)
+    sample = Sample.of(estimator, traces, steps, settings)
     yield from _score_rows(sample, last=last)
     yield from _baseline_rows(sample)
     yield from _agreement_rows(sample, last=last)
+    yield from _doubt_rows(sample)
 
 
 @dataclass(frozen=True, eq=False)
-class _Sample:
+class Sample:
     """The traces that have a faithfulness and a confidence by one estimator."""
 
     estimator: str
@@ -90,6 +91,7 @@ class _Sample:
 
     @classmethod
     def of(cls, estimator: str, traces: pd.DataFrame, steps: StepsByTrace, settings: ScoringSettings) -> Self:
+        """Those among some traces; arguments as of `estimator_rows`."""
         both = ~np.isnan(numbers(traces, f"faithfulness_{estimator}") + numbers(traces, f"confidence_{estimator}"))
         columns = (steps.column(name) for name in ("decisiveness", estimator))
         d, c = ([column[row] for row in np.flatnonzero(both)] for column in columns)
@@ -97,23 +99,28 @@ class _Sample:
 
     @property
     def mode(self) -> Mode:
+        """`strict` or `parity`."""
         return cast(Mode, self.settings.mode)
 
     def values(self, name: str) -> FloatArray:
+        """A score of the traces by this estimator, of those that `score_traces` adds."""
         return numbers(self.traces, f"{name}_{self.estimator}")
 
     def fact(self, metric: str, value: float, low: float = np.nan, high: float = np.nan) -> ScoreRow:
+        """A metric that is not resampled."""
         n = len(self.traces)
         return ScoreRow(self.estimator, metric, value if n else np.nan, low, high, n)
 
     def row(self, metric: str, statistic: Callable[[IntArray], float]) -> ScoreRow:
+        """See `metric_row`."""
         return metric_row(self.estimator, metric, statistic, self.questions, self.settings)
 
     def mean(self, metric: str, values: FloatArray) -> ScoreRow:
+        """See `mean_row`."""
         return mean_row(self.estimator, metric, values, self.questions, self.settings)
 
 
-def _score_rows(sample: _Sample, *, last: bool) -> Iterator[ScoreRow]:
+def _score_rows(sample: Sample, *, last: bool) -> Iterator[ScoreRow]:
     f, c = sample.values("faithfulness"), sample.values("confidence")
     bins, mode = sample.settings.bins, sample.mode
 
@@ -135,7 +142,7 @@ def _score_rows(sample: _Sample, *, last: bool) -> Iterator[ScoreRow]:
     yield sample.fact("cmfg_star_bins", len(star.strata.weights))
 
 
-def _baseline_rows(sample: _Sample) -> Iterator[ScoreRow]:
+def _baseline_rows(sample: Sample) -> Iterator[ScoreRow]:
     steps = sample.decisiveness, sample.confidence, sample.values("confidence")
     found = baselines("cmfg_star", *steps, bins=sample.settings.bins, mode=sample.mode)
     yield sample.fact("always_decisive", found.always_decisive)
@@ -148,7 +155,7 @@ def _baseline_rows(sample: _Sample) -> Iterator[ScoreRow]:
     yield sample.row("excess_permutation", excess.over_permutation)
 
 
-def _agreement_rows(sample: _Sample, *, last: bool) -> Iterator[ScoreRow]:
+def _agreement_rows(sample: Sample, *, last: bool) -> Iterator[ScoreRow]:
     confidence, gap = sample.values("confidence"), sample.values("gap")
     yield sample.mean("mean_confidence", confidence)
     if last:
@@ -160,3 +167,20 @@ def _agreement_rows(sample: _Sample, *, last: bool) -> Iterator[ScoreRow]:
     yield sample.row("spearman_across", lambda rows: spearman(decisive[rows], confidence[rows]))
     within = [spearman(d, c) for d, c in zip(sample.decisiveness, sample.confidence, strict=True)]
     yield sample.mean("spearman_within", np.array(within, dtype=np.float64))
+
+
+def _doubt_rows(sample: Sample) -> Iterator[ScoreRow]:
+    """How little the model is confident, 1 − C, of the steps that are said without a hedge and of those with one."""
+    pairs = zip(sample.decisiveness, sample.confidence, strict=True)
+    doubts = [(d < 1, 1 - c, ~np.isnan(d + c)) for d, c in pairs]
+    for metric, hedged in (("doubt_unhedged", False), ("doubt_hedged", True)):
+        chosen = [doubt[known & (hedges == hedged)] for hedges, doubt, known in doubts]
+        yield sample.row(metric, _mean_over(chosen))
+    known = [hedges[known].astype(np.float64) for hedges, _, known in doubts]
+    yield sample.row("hedged", _mean_over(known))
+
+
+def _mean_over(values: Sequence[FloatArray]) -> Callable[[IntArray], float]:
+    """The mean over all steps of some traces, whatever their number in each."""
+    total, n = np.array([own.sum() for own in values]), np.array([len(own) for own in values])
+    return lambda rows: float(total[rows].sum() / n[rows].sum()) if n[rows].sum() else np.nan

@@ -11,7 +11,8 @@ from ccps.core.settings import check
 from ccps.faithful import Mode, TraceRule, correlations, score_trace, trace_confidence
 from ccps.faithful.modes import read_scores
 from ccps.metrics.inputs import IntArray
-from ccps.reasoning.estimator_rows import ScoreRow, estimator_rows, mean_row
+from ccps.reasoning.control import CONTROL_COLUMNS, control_rows
+from ccps.reasoning.estimator_rows import Sample, ScoreRow, estimator_rows, mean_row
 from ccps.reasoning.resampling import question_labels
 from ccps.reasoning.tables import StepsByTrace, check_tables, numbers
 from ccps.settings.faithful.scoring import ScoringSettings
@@ -34,6 +35,8 @@ class CellScores(NamedTuple):
     """Columns `CORRELATION_COLUMNS`: Spearman's ρ of every two trace scores, and the traces that have both."""
     dropped: pd.DataFrame
     """Columns `DROPPED_COLUMNS`: what some result does not rest on, why, and how many."""
+    control: pd.DataFrame
+    """Columns `ccps.reasoning.control.CONTROL_COLUMNS`: how often planted words would have been found."""
 
 
 def takes_last(estimator: str, released: Mapping[str, TraceRule]) -> bool:
@@ -108,6 +111,8 @@ def score_cell(
     - `gap`: mean D − C. `gap_over`, `gap_under`: share of traces whose words are more, or less, certain by over 0.02.
     - `spearman_across`: decisiveness against confidence over traces. `spearman_within`: over the steps of a trace, mean
       over the traces in which it is defined.
+    - `hedged`: share of the steps whose words are not entirely decisive; `doubt_unhedged`, `doubt_hedged`: mean 1 − C
+      of the steps that are, and of those that are not.
 
     Metrics of none: `accuracy`, `mean_decisiveness`, `mean_steps`, and how many traces there are: `n_traces`,
     `n_questions`, `n_truncated`, `n_without_steps`, `n_unparsed` (no answer found), `n_unmarked` (not known whether it
@@ -141,11 +146,15 @@ def score_cell(
         *(drop for estimator in estimators for drop in _dropped_steps(estimator, counted, of_steps)),
         *_dropped_values(rows),
     ]
+    planted = [
+        row for estimator in estimators for row in control_rows(Sample.of(estimator, counted, of_steps, settings))
+    ]
     return CellScores(
         traces=scored,
         results=pd.DataFrame([row[:-1] for row in rows], columns=list(RESULT_COLUMNS)),
         correlations=_correlations(counted, estimators),
         dropped=pd.DataFrame([drop for drop in dropped if drop[-1]], columns=list(DROPPED_COLUMNS)),
+        control=pd.DataFrame(planted, columns=list(CONTROL_COLUMNS)),
     )
 
 

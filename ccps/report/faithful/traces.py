@@ -19,6 +19,8 @@ _WORDS = (
     "traces, and every step in full."
 )
 
+_NOT_QUOTED = "They are somebody else’s texts and are not quoted here: the page `report.html` shows them."
+
 
 def traces_section(data: FaithfulData) -> Section:
     """Some traces of each run: on the page with bars, in Markdown fewer and with the beginning of each step."""
@@ -27,6 +29,8 @@ def traces_section(data: FaithfulData) -> Section:
     html = render(
         "faithful/traces.html.j2", traces=traces, limit=limit, heading=heading, score=_score, step_html=step_html
     )
+    if not data.quotes:
+        return Section("traces", "The most unfaithful traces", more=Block(html, _NOT_QUOTED))
     shown = [(cell, one) for cell, own in traces for one in own[:_IN_MARKDOWN]]
     tables = [_table(cell, one).markdown() for cell, one in shown]
     markdown = "\n\n".join([_WORDS, *tables]) if tables else "No trace has a faithfulness."

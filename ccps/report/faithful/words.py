@@ -55,6 +55,11 @@ def sentence(one: EstimatorScore, *, several: bool) -> str:
         several: whether the run has to be named.
     """
     name = f"{one.cell.heading}, {label_of(one.estimator)}" if several else label_of(one.estimator)
+    if one.refused:
+        return (
+            f"{name}: no verdict. cMFG* is {fraction(one.score)}, but words that follow this confidence in every step "
+            "would not have been told from words dealt out at random either."
+        )
     return (
         f"{name}: cMFG* {fraction(one.score)} is {_against(one, CONSTANT, 'the best constant')}, and "
         f"{_against(one, RANDOM, 'the same words dealt out at random')}."

@@ -8,12 +8,14 @@ from ccps.analysis.faithful_data import RESULT_COLUMNS, FaithfulData
 from ccps.analysis.faithful_ledger import faithful_ledger
 from ccps.report.faithful.answers import answers_section, bridge_section
 from ccps.report.faithful.correlations import correlations_section
+from ccps.report.faithful.draws import draws_section
 from ccps.report.faithful.glossary import glossary_section
 from ccps.report.faithful.job import FAITHFUL
 from ccps.report.faithful.left_out import left_out_section
 from ccps.report.faithful.parquet import write_parquet
 from ccps.report.faithful.reliability import reliability_section
 from ccps.report.faithful.scores import scores_section
+from ccps.report.faithful.seen import noticed_in_words, seen_section
 from ccps.report.faithful.support import support_section
 from ccps.report.faithful.traces import traces_section
 from ccps.report.faithful.trajectory import trajectory_section
@@ -30,9 +32,11 @@ _QUESTION = (
 )
 
 FAITHFUL.sections += [
+    seen_section,
     found_section,
     scores_section,
     support_section,
+    draws_section,
     answers_section,
     trajectory_section,
     reliability_section,
@@ -55,12 +59,13 @@ def write_faithful(data: FaithfulData, folder: Path) -> list[Path]:
         folder: made when missing; files of the same name are replaced, others are left.
 
     Returns:
-        The files: tables/faithful.csv, bridge.csv, correlations.csv, dropped.csv, traces.parquet, steps.parquet,
+        The files: tables/faithful.csv, bridge.csv, correlations.csv, dropped.csv, control.csv,
+        draws.csv, traces.parquet, steps.parquet,
         main.md and main.tex, figures/, report.html, report.md, costs.csv and run.json; where there are claims also
         tables/claims.csv.
     """
     tables, _ = new_folders(folder)
-    pages = FAITHFUL.pages(data, PageHead(data.title, conclusion(data), _QUESTION, data.settings))
+    pages = FAITHFUL.pages(data, _head(data))
     main = [scores_section(data), support_section(data)]
     return [
         *_tables(data, tables),
@@ -72,6 +77,11 @@ def write_faithful(data: FaithfulData, folder: Path) -> list[Path]:
     ]
 
 
+def _head(data: FaithfulData) -> PageHead:
+    told = " ".join(text for text in (conclusion(data), noticed_in_words(data)) if text)
+    return PageHead(data.title, told, _QUESTION, data.settings)
+
+
 def _tables(data: FaithfulData, folder: Path) -> list[Path]:
     results = data.joined("results")[list(RESULT_COLUMNS)]
     results["n"] = pd.to_numeric(results["n"]).astype("Int64")
@@ -81,6 +91,8 @@ def _tables(data: FaithfulData, folder: Path) -> list[Path]:
         write_csv(data.joined("bridge"), folder / "bridge.csv"),
         write_csv(data.joined("correlations"), folder / "correlations.csv"),
         write_csv(data.joined("dropped"), folder / "dropped.csv"),
+        write_csv(data.joined("control"), folder / "control.csv"),
+        write_csv(data.joined("draws"), folder / "draws.csv"),
         *([write_csv(claims_table(entries), folder / "claims.csv")] if entries else []),
         write_parquet(data.cells, "traces", folder / "traces.parquet"),
         write_parquet(data.cells, "steps", folder / "steps.parquet"),

@@ -49,7 +49,7 @@ class FaithReportStage(Stage):
     """Tables, figures and the page, as `ccps.report.faithful.write` has them."""
 
     name = "faith_report"
-    version = 3
+    version = 4
     unit = "pages"
 
     def __init__(
@@ -95,6 +95,7 @@ class FaithReportStage(Stage):
             level=faithful.scoring.level,
             decisiveness=words.name,
             judges={estimator.name: estimator.behind for estimator in self.estimators if estimator.behind},
+            quotes=faithful.rollouts.path is None or faithful.rollouts.quoted,
             deliberation=cast(Deliberation, words.deliberation),
             costs=costs_by_stage(self._artifacts),
             settings=self._box(),
@@ -124,6 +125,8 @@ class FaithReportStage(Stage):
             trajectory=table("trajectory"),
             reliability=table("reliability"),
             bridge=table("bridge"),
+            control=table("control"),
+            draws=table("draws"),
             # The stages know why a step has no confidence.
             dropped=pd.concat(
                 [table("dropped").query("why != 'no confidence'"), self._dropped(cell, measured)], ignore_index=True

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from ccps.core.artifacts import Artifact
 from ccps.estimators.base import released_rules
+from ccps.estimators.sampling import JudgeStage
 from ccps.pipeline.stage import Stage, Work
 from ccps.reasoning.bridge import bridge
+from ccps.reasoning.draws import DRAWS_COLUMNS, draws_rows
 from ccps.reasoning.profiles import reliability, trajectory
 from ccps.reasoning.scoring import score_cell
 from ccps.reasoning.trace import Segmentation
@@ -24,6 +27,7 @@ class FaithStage(Stage):
     """Tables of traces, steps, results, correlations, what was dropped, trajectories, reliability, and the bridge."""
 
     name = "faith"
+    version = 2
     unit = "tables"
 
     def __init__(
@@ -58,7 +62,11 @@ class FaithStage(Stage):
         steps = pd.concat([step_table(one) for one in self.measured], ignore_index=True)
         traces = pd.concat([trace_table(one, self.segmentation) for one in self.measured], ignore_index=True)
         scores = score_cell(steps, traces, estimators, self.settings, released_rules())
+        judged = [one.run.made[JudgeStage.name].rows() for one in self.measured if JudgeStage.name in one.run.made]
+        draws = draws_rows(_pooled(judged), steps, traces, self.settings) if judged else []
         return {
+            "control": scores.control,
+            "draws": pd.DataFrame(draws, columns=list(DRAWS_COLUMNS)),
             "traces": scores.traces,
             "steps": steps,
             "results": scores.results,
@@ -80,6 +88,12 @@ class FaithStage(Stage):
         results = pd.read_parquet(artifact.shard_folder(0) / "results.parquet")
         headline = results[results["metric"] == "cmfg_star"].dropna(subset="value")
         return {f"cmfg_star_{row.estimator}": float(row.value) for row in headline.itertuples()}
+
+
+def _pooled(judged: Sequence[pa.Table]) -> pd.DataFrame:
+    """The judgements of several runs, without what was said."""
+    columns = ["trace_id", "step", "sample", "inconsistency"]
+    return pd.concat([one.select(columns).to_pandas() for one in judged], ignore_index=True)
 
 
 def read_table(artifact: Artifact, name: str) -> pd.DataFrame:
