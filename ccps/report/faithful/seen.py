@@ -63,10 +63,10 @@ def verdict(cell: FaithfulCell, name: str) -> str:
     seen = f"words that follow it in {percent(found.share, 0)} % of the steps would have been noticed"
     how = fraction(excess, signed=True)
     if standing(excess) is Excess.ABOVE:
-        part = percent(excess.value / found.full, 0)
+        part = percent(excess.value / found.full)
         return (
-            f"{head}the words follow the belief ({measure}): {how} over the same words dealt out at random, {part} % of "
-            f"what words that follow it in every step would get ({decimal(found.full, 3)}); {seen}."
+            f"{head}the words follow the belief ({measure}): {how} over the same words dealt out at random, {part} % "
+            f"of what words that follow it in every step would get ({decimal(found.full, 3)}); {seen}."
         )
     return f"{head}the words do not follow the belief ({measure}): {how} over the same words dealt out; {seen}."
 
