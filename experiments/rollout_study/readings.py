@@ -94,8 +94,8 @@ def _by_judge(study: StudiedTraces, first: Reading) -> Iterator[Reading]:
         yield first._replace(choice="judge of continuations", setting=name, confidence=confidence)
     for score in study.score_names:
         given = [study.given(trace, score) for trace in study.traces]
-        setting = f"{study.label(score)}, as given"
-        yield first._replace(choice="judge of continuations", setting=setting, confidence=given)
+        setting = study.label(score)
+        yield first._replace(choice="confidence that came with the traces", setting=setting, confidence=given)
 
 
 def _by_words(study: StudiedTraces, first: Reading) -> Iterator[Reading]:

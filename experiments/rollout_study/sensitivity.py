@@ -51,7 +51,7 @@ def sensitivity_page(study: StudiedTraces, resampling: Resampling) -> str:
 
 def _group(model: str, correct: bool | None) -> str:
     words = {True: "right", False: "wrong", None: "unmarked"}[correct]
-    return f"{model or 'model'}, {words}"
+    return f"{words} chains of {model or 'the model'}"
 
 
 def _largest(found: list[Moved]) -> str:

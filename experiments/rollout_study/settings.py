@@ -1,11 +1,11 @@
 """The typed shape of `conf/rollouts.yaml`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ccps.core.fields import LARGEST_COUNT, LARGEST_SEED, MISSING, setting
-from ccps.core.settings import typed
+from ccps.core.settings import Fault, fault, typed
 from ccps.settings.faithful.rollouts import RolloutSettings
 
 
@@ -28,4 +28,10 @@ def to_study(settings: Mapping[str, Any]) -> RolloutStudyConfig:
     Raises:
         UserError: naming every fault.
     """
-    return typed(settings, RolloutStudyConfig)
+    return typed(settings, RolloutStudyConfig, _path_faults)
+
+
+def _path_faults(config: RolloutStudyConfig) -> Iterator[Fault]:
+    """What only a run needs."""
+    if config.rollouts.path is None:
+        yield fault("rollouts.path", "to name traces with rollouts", "null", "give rollouts.path=FOLDER")

@@ -62,7 +62,7 @@ def test_readings_change_one_choice_each(study: StudiedTraces) -> None:
     named = {(one.choice, one.setting): one for one in readings}
     assert len(named) == len(readings)
     assert named["judge of continuations", "last number"].confidence[0] == pytest.approx([1, 0, np.nan], nan_ok=True)
-    assert named["judge of continuations", "accuracy, as given"].confidence[0].tolist() == [1, 0.5, 0.75]
+    assert named["confidence that came with the traces", "accuracy"].confidence[0].tolist() == [1, 0.5, 0.75]
     # The first two sentences stand in one paragraph.
     paragraphs = named["unit", "paragraph, min of its sentences"]
     assert paragraphs.decisiveness[0] == pytest.approx([0.011, 0.695], abs=5e-4)
@@ -87,7 +87,7 @@ def test_both_commands_write_their_tables(tmp_path: Path, capsys: pytest.Capture
     assert waits.split(" | ")[1] == str(6 * len(lines))
     sensitivity.main(settings)
     page = (tmp_path / "out" / "sensitivity.md").read_text()
-    assert "of 4 groups (tiny-a, right, tiny-a, wrong, tiny-b, right and tiny-b, wrong)" in page
+    assert "of 4 groups (right chains of tiny-a, right chains of tiny-b, wrong chains of tiny-a and wrong" in page
     assert "| K, continuations of a step | 100 |" in page
 
 
@@ -113,6 +113,8 @@ def test_traces_without_scores_are_refused(tmp_path: Path) -> None:
 def test_settings_are_checked(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="resamples"):
         to_study(_settings(tmp_path, resamples=1))
+    with pytest.raises(UserError, match=r"`rollouts\.path` to name traces with rollouts"):
+        to_study(_settings(tmp_path, rollouts={"path": None}))
 
 
 def test_measured_norms_are_those_of_the_committed_table() -> None:
