@@ -23,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ccps.core.errors import UserError, expected
 from ccps.core.settings import SettingsError, nearest, typed
 from ccps.settings.experiment import Config
+from ccps.settings.questions import SIZES
 from experiments.ending import in_words, speak_anywhere
 from experiments.help import help_text
 from experiments.stopping import stop_when_told
@@ -79,6 +80,7 @@ def _launch(
         with in_words():  # a launcher may have brought this into a process of its own
             settings = _plain(config)
             job = HydraConfig.get()
+            _let_sizes_cut_own(settings, job.overrides.task)
             if job.mode == RunMode.MULTIRUN and "paths" in settings:
                 own = Path(settings["paths"]["output"], job_name(job.overrides.task, overrides))
                 settings["paths"]["output"] = str(own)
@@ -143,6 +145,16 @@ def checked_overrides(
     if faults:
         raise SettingsError(list(dict.fromkeys(faults)))
     return forced
+
+
+def _let_sizes_cut_own(settings: Settings, overrides: Sequence[str]) -> None:
+    """Note which sizes of samples stand on the command line: these, and no experiment's, cut the user's own data."""
+    sampling = settings.get("sampling")
+    keys = [text.lstrip("+~").partition("=")[0] for text in overrides]
+    if not isinstance(sampling, dict) or "sampling.cuts_own" in keys:
+        return
+    given = [size for size in SIZES if any(re.fullmatch(rf"sampling\.{size}(\..*)?", key) for key in keys)]
+    sampling["cuts_own"] = list(dict.fromkeys([*sampling["cuts_own"], *given]))
 
 
 def job_name(overrides: Sequence[str], common: Sequence[str]) -> str:

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from string import Formatter
 
 from ccps.core.fields import MISSING, setting
 from ccps.core.settings import NAMES, Fault, fault, is_name, shown
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+# What `datasets` calls files without a repository around them, whose paths stand in `data_files`.
+PLAIN_FILES = ("arrow", "csv", "json", "pandas", "parquet", "text")
 # Settings that hold a regular expression, and how many groups it needs.
 PATTERNS = {"question_pattern": 1, "option_pattern": 1, "keep_pattern": 0, "keep_answer_pattern": 0}
 
@@ -158,6 +161,13 @@ class BenchmarkSpec:
         yield from self._table_faults()
         yield from self._source_faults()
         yield from self._option_faults()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether its records lie in files of the user's own, not in an asset or on the hub."""
+        if self.source == "datasets":
+            return Path(self.location).expanduser().exists() or self.location in PLAIN_FILES
+        return self.source in ("file", "folder")
 
     @property
     def columns(self) -> list[str]:

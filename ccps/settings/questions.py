@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from ccps.core.fields import LARGEST_COUNT, LARGEST_SEED, setting
 
+SIZES = ("train_total", "test_per_subject", "per_subject")
+
 
 @dataclass
 class QuestionSampling:
@@ -34,5 +36,11 @@ class QuestionSampling:
         "what becomes of a share that a source is too small to fill: `deal` it to the other sources, or "
         "`drop` it, as Calibration-Tuning does",
         one_of=("deal", "drop"),
+    )
+    cuts_own: list[str] = setting(
+        list(SIZES),
+        "which of these sizes cut benchmarks in files of the user's own too, which are used whole otherwise. "
+        "`conf/config.yaml` names none, so that no experiment cuts them; a size on the command line is added",
+        one_of=SIZES,
     )
     seed: int = setting(23, "of the shuffle", at_least=0, at_most=LARGEST_SEED)

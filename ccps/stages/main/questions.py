@@ -66,7 +66,7 @@ def all_questions(config: Config, *, judged: bool) -> AllQuestions:
     tests = {
         name: sample(
             loaded.questions,
-            per_subject=sampling.per_subject.get(name, sampling.test_per_subject),
+            per_subject=_test_size(config, name),
             order=sampling.order,  # type: ignore[arg-type]
             seed=sampling.seed,
         )
@@ -76,23 +76,55 @@ def all_questions(config: Config, *, judged: bool) -> AllQuestions:
     everything = [question for loaded in loaded_tests.values() for question in loaded.questions]
     candidates = [question for loaded in sources.values() for question in loaded.questions]
     kept, dropped = deduplicate(candidates, everything)
-    trains = {
-        form: sample(
-            [question for question in kept if question.format == form],
-            total=sampling.train_total,
-            order=sampling.order,  # type: ignore[arg-type]
-            seed=sampling.seed,
-            remainder=sampling.remainder,  # type: ignore[arg-type]
-        )
-        for form in sorted({spec.format for spec in config.train.values()} & tested)
-    }
+    forms = sorted({spec.format for spec in config.train.values()} & tested)
+    candidates_of = {form: [question for question in kept if question.format == form] for form in forms}
+    trains = {form: _train_sample(config, group) for form, group in candidates_of.items()}
     overlaps = _overlaps(trains, candidates, loaded_tests)
+    whole = {train_label(form): len(group) for form, group in candidates_of.items()}
+    whole |= {name: len(loaded.questions) for name, loaded in loaded_tests.items()}
     left_out = _left_out(config, sources | loaded_tests, len(dropped))
     found = AllQuestions(trains, tests, overlaps, left_out)
-    sizes = ", ".join(f"{len(group):,} {label}" for label, group in found.by_label.items())
+    left_out += [
+        Count(f"questions not drawn of {label}", whole[label] - len(group), f"{_share(group, whole[label])} are asked")
+        for label, group in found.by_label.items()
+        if len(group) < whole[label]
+    ]
+    sizes = ", ".join(f"{_share(group, whole[label])} {label}" for label, group in found.by_label.items())
     say("questions", config.experiment, f"{sizes}; {len(dropped)} training candidates stand in a test: left out")
     _check(found, len(dropped), judged=judged)
     return found
+
+
+def _test_size(config: Config, name: str) -> int | None:
+    """How many questions of each subject of a test are asked; None: all."""
+    sampling = config.sampling
+    given = "per_subject" if name in sampling.per_subject else "test_per_subject"
+    if config.test[name].is_own and given not in sampling.cuts_own:
+        return None
+    return sampling.per_subject.get(name, sampling.test_per_subject)
+
+
+def _train_sample(config: Config, questions: Sequence[Question]) -> list[Question]:
+    """Training questions of one format: what is the user's own whole, of the other sources as many as are wanted."""
+    sampling = config.sampling
+    spares_own = "train_total" not in sampling.cuts_own
+    own = {spec.name for spec in config.train.values() if spec.is_own and spares_own}
+    drawn = sample(
+        [question for question in questions if question.source not in own],
+        total=sampling.train_total,
+        order=sampling.order,  # type: ignore[arg-type]
+        seed=sampling.seed,
+        remainder=sampling.remainder,  # type: ignore[arg-type]
+    )
+    return drawn + sample(
+        [question for question in questions if question.source in own],
+        order=sampling.order,  # type: ignore[arg-type]
+        seed=sampling.seed,
+    )
+
+
+def _share(drawn: Sequence[Question], whole: int) -> str:
+    return f"{len(drawn):,}" if len(drawn) == whole else f"{len(drawn):,} of {whole:,}"
 
 
 def _overlaps(

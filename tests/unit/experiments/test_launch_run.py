@@ -103,3 +103,16 @@ def test_two_flags_that_say_what_to_do_are_refused_in_a_line(
     assert start(seen.append, "-m", "seeds=[5],[6]", "--cfg", "job") == 2
     assert seen == []
     assert "but got -m and --cfg" in capsys.readouterr().err
+
+
+def test_sizes_on_the_command_line_alone_cut_data_of_the_users_own(start: Callable[..., int]) -> None:
+    seen: list[Settings] = []
+    for arguments, cuts in (
+        ([], []),
+        (["sampling.seed=3"], []),
+        (["sampling.train_total=50"], ["train_total"]),
+        (["sampling.test_per_subject=5", "+sampling.per_subject.mmlu=3"], ["test_per_subject", "per_subject"]),
+        (["sampling.train_total=50", "sampling.cuts_own=[]"], []),
+    ):
+        assert start(seen.append, "experiment=smoke", *arguments) == 0
+        assert seen[-1]["sampling"]["cuts_own"] == cuts

@@ -102,3 +102,26 @@ def test_single_tests_may_have_a_number_of_their_own(tmp_path: Path) -> None:
     given.sampling.test_per_subject, given.sampling.per_subject = 1, {"oe_b": None, "other": 3}
     found = all_questions(given, judged=False)
     assert {name: len(group) for name, group in found.tests.items()} == {"mc_b": 1, "oe_b": 2}
+
+
+def test_no_experiment_cuts_files_of_the_users_own(tmp_path: Path) -> None:
+    given = config(tmp_path, {"mc_a": MC_TRAIN, "oe_a": OE_TRAIN}, {"mc_b": MC_TEST, "oe_b": OE_TEST})
+    whole = {label: len(group) for label, group in all_questions(given, judged=False).by_label.items()}
+    sampling = given.sampling
+    sampling.train_total, sampling.test_per_subject, sampling.per_subject = 1, 1, {"oe_b": 1}
+    # Which sizes may cut them, and whose sizes are then 1.
+    for cuts_own, cut in (
+        ([], []),
+        (["train_total"], ["train_mc", "train_oe"]),
+        (["test_per_subject"], ["mc_b"]),
+        (["per_subject"], ["oe_b"]),
+    ):
+        sampling.cuts_own = cuts_own
+        found = all_questions(given, judged=False)
+        assert {label: len(group) for label, group in found.by_label.items()} == whole | dict.fromkeys(cut, 1)
+        told = {one.what: (one.number, one.reason) for one in found.left_out if "not drawn" in one.what}
+        assert told == {
+            f"questions not drawn of {label}": (whole[label] - 1, f"1 of {whole[label]} are asked")
+            for label in cut
+            if whole[label] > 1
+        }
