@@ -14,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup reproduce smoke sweep faithful faithful-sensitivity page test test-unit test-integration test-slow \
-	test-cpus test-coverage test-faults test-acceptance bench lint mypy contract format clean
+	test-cpus test-coverage test-faults test-mutation test-acceptance bench lint mypy contract format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -72,6 +72,12 @@ test-cpus: setup ## Run the numeric tests as other processors would: plain, AVX2
 
 test-coverage: setup ## Run the tests and say which lines and branches none of them reaches
 	$(PYTEST) -m 'not slow' --cov --cov-report=term:skip-covered --cov-report=html tests/unit tests/integration $(ARGS)
+
+# Rooms whose faults are tried; SAMPLE of them each.
+ROOMS ?= metrics grading perturbation faithful analysis
+SAMPLE ?= 300
+test-mutation: setup ## Put small faults into rooms and ask whether their tests notice (ROOMS=metrics SAMPLE=100; long)
+	for room in $(ROOMS); do OMP_NUM_THREADS=1 $(BIN)/python tests/helpers/mutation.py $$room --sample $(SAMPLE) || exit 1; done
 
 test-acceptance: setup ## Run the tests that load the 1.5B model (minutes, 6 GiB)
 	$(BIN)/python -m pytest tests/acceptance $(ARGS)
