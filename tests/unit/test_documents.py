@@ -17,6 +17,7 @@ from ccps.settings.sweep import SweptConfig
 from experiments.benchmarks.settings import BenchConfig
 from experiments.launch import checked_overrides
 from experiments.probe_choice.settings import ProbesChoiceConfig
+from experiments.rollout_study.settings import RolloutStudyConfig
 
 ROOT = Path(__file__).parents[2]
 DOCS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -28,6 +29,8 @@ ENTRY_POINTS = {
     "faithful": ("faithful", FaithfulConfig),
     "probes": ("probes", ProbesChoiceConfig),
     "bench": ("bench", BenchConfig),
+    "deliberation": ("rollouts", RolloutStudyConfig),
+    "sensitivity": ("rollouts", RolloutStudyConfig),
 }
 
 
@@ -94,7 +97,7 @@ def commands() -> Iterator[tuple[str, str, str]]:
     """File, entry point and arguments of every command that a document shows in a block or in backticks."""
     for file in COMMANDED:
         joined = re.sub(r"\\\n\s*", "", text(file))
-        for program, arguments in re.findall(r"python -m experiments\.(\w+)([^`\n]*)", joined):
+        for program, arguments in re.findall(r"python -m experiments\.(\w+)(?![\w.])([^`\n|&;]*)", joined):
             yield name(file), program, arguments
 
 

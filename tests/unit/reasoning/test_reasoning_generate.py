@@ -286,8 +286,8 @@ def test_p_true_is_missing_where_nothing_was_written(lm: LanguageModel) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"temperature": 0.0}, "`faithful.traces.temperature` to be above 0"),
-        ({"temperature": math.inf}, "`faithful.traces.temperature` to be above 0"),
+        ({"temperature": 0.0}, "`faithful.traces.temperature` to be from 0.001 to 1000"),
+        ({"temperature": math.inf}, "`faithful.traces.temperature` to be from 0.001 to 1000"),
         ({"top_p": 0.0}, "`faithful.traces.top_p` to be above 0 and at most 1"),
         ({"max_new_tokens": 0}, "`faithful.traces.max_new_tokens` to be from 1 to"),
         ({"alternatives": 0}, "`faithful.traces.alternatives` to be from 1 to"),

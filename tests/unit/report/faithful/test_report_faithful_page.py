@@ -65,6 +65,7 @@ def test_all_files_are_named_and_the_same_each_time(written: Path, tmp_path: Pat
     names = {str(path.relative_to(tmp_path)) for path in paths}
     assert {
         *(f"tables/{name}" for name in ("faithful.csv", "bridge.csv", "correlations.csv", "dropped.csv")),
+        *(f"tables/{name}" for name in ("control.csv", "draws.csv")),
         *(f"tables/{name}" for name in ("traces.parquet", "steps.parquet", "main.md", "main.tex")),
         *("report.html", "report.md", "run.json", "costs.csv"),
         *(f"figures/{kind}-lab-tiny-model-gsm8k-baseline.png" for kind in ("scores", "trajectory", "reliability")),
