@@ -11,6 +11,8 @@ PAGE ?= $(EXPERIMENT)
 ARGS ?=
 # Tests run in as many processes as there are cores, one thread each; what a file prepares is prepared once.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+# Its jobs are forks of the tests' process, which must have no threads or connections of other tests.
+FAULTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults
 
 .DEFAULT_GOAL := help
 .PHONY: help setup reproduce smoke sweep faithful faithful-sensitivity page test test-unit test-integration test-slow \
@@ -50,7 +52,8 @@ page: ## Copy an experiment's report.md and figures to docs/results (EXPERIMENT=
 	cp outputs/$(EXPERIMENT)/figures/*.png docs/results/$(PAGE)/
 
 test: setup ## Run the tests (unit, integration and a few faults; minutes)
-	$(PYTEST) -m 'not slow' tests/unit tests/integration tests/faults $(ARGS)
+	$(PYTEST) -m 'not slow' tests/unit tests/integration $(ARGS)
+	$(if $(ARGS),,$(FAULTS) -m 'not slow')
 
 test-unit: setup ## Run the tests that load no model
 	$(PYTEST) -m 'not slow' tests/unit $(ARGS)
@@ -62,7 +65,7 @@ test-slow: setup ## Run the tests that take minutes: the smoke run, processes, l
 	$(PYTEST) -m slow tests/unit tests/integration $(ARGS)
 
 test-faults: setup ## Kill, damage and misfeed toys of all jobs (docs/reliability.md; minutes)
-	$(PYTEST) tests/faults $(ARGS)
+	$(FAULTS) $(ARGS)
 
 # The same sums in another order round otherwise: what a tolerance allows must hold on every make of processor.
 test-cpus: setup ## Run the numeric tests as other processors would: plain, AVX2, and this machine's own
