@@ -32,7 +32,8 @@ def _sentence(data: SweepData, found: Choices) -> str:
     return (
         f"{found.place.heading}, {found.direction}: {own.words} is chosen on {data.folds} training folds by "
         f"{metric.label}; on the test its {metric.label} is {_figure(found.chosen.loc[metric.name])}, {against}. With "
-        f"hindsight {strength_of(found.hindsight).words} would have been best on the test ({best} %)."
+        f"hindsight {strength_of(found.hindsight).words} would have been best on the test ({best} %, by the grid's own "
+        "fits)."
     )
 
 
