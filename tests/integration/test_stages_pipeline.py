@@ -492,10 +492,9 @@ def test_a_method_that_cannot_be_fitted_is_left_out_with_its_reason(
     monkeypatch.setattr(CCPS, "version", 999)
     monkeypatch.setattr(CCPS, "fit", refuse)
     tiny.run()
-    left_out = (tiny.output / "report.md").read_text()
+    left_out = (tiny.output / "report.md").read_text().replace("\\", "")
     assert "it could not be fitted to the mc answers of tiny_random: Too few of one kind." in left_out
-    counts = pd.read_csv(tiny.output / "tables" / "counts.csv").set_index("what")
-    assert counts.loc["methods not fitted, tiny_random, mc, ccps", "reason"] == "Too few of one kind."
+    assert "| methods not fitted, tiny_random, mc, ccps | 1 | Too few of one kind. |" in left_out
     methods = set(pd.read_csv(tiny.output / "tables" / "results.csv")["method"])
     assert {"ccps_logistic", "answer_probability"} <= methods
     assert "ccps" not in methods
@@ -558,5 +557,5 @@ def test_two_processes_on_one_artifact(tiny: Tiny, finished: Tiny, refused: Call
 
 def test_output_that_cannot_be_written_is_found_first(tiny: Tiny, refused: Callable[..., str]) -> None:
     tiny.output.touch()
-    assert "Cannot write to the output folder" in refused(*tiny.overrides())
+    assert "expected `paths.output` to be a folder that is there or can be made" in refused(*tiny.overrides())
     assert not tiny.artifacts.exists()

@@ -137,8 +137,8 @@ def test_a_prompt_that_is_too_long_is_refused(tiny_model: Callable[..., Language
     ("changes", "message"),
     [
         ({"k": 1}, "`samples.k` to be from 2 to 10000, but got 1"),
-        ({"temperature": 0.0}, "`samples.temperature` to be above 0"),
-        ({"temperature": float("nan")}, "`samples.temperature` to be above 0"),
+        ({"temperature": 0.0}, "`samples.temperature` to be from 0.001 to 1000"),
+        ({"temperature": float("nan")}, "`samples.temperature` to be from 0.001 to 1000"),
         ({"top_p": 0.0}, "`samples.top_p` to be above 0 and at most 1"),
         ({"top_p": 1.1}, "`samples.top_p` to be above 0 and at most 1"),
         ({"seed": -1}, "`samples.seed` to be from 0 to"),
