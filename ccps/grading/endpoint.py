@@ -102,16 +102,14 @@ class Endpoint:
             for part in parts:
                 body += part
                 if len(body) > _MOST_BYTES:
-                    break
+                    raise NoReply(f"a reply of more than {_MOST_BYTES // 2**20} MiB")
                 if time.monotonic() - started > self._config.total_s:
                     raise NoReply(f"a reply that took longer than {self._config.total_s:g} s")
+        except NoReply:
+            raise
         # What a body breaks off with is the transport's, and the package has changed its transport before.
         except Exception as error:
-            if isinstance(error, NoReply):
-                raise
             raise NoReply(f"a reply that broke off ({type(error).__name__})") from None
-        if len(body) > _MOST_BYTES:
-            raise NoReply(f"a reply of more than {_MOST_BYTES // 2**20} MiB")
         return bytes(body)
 
     def _read(self, body: bytes) -> Reply:
