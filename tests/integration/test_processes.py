@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -69,8 +71,9 @@ def test_what_is_wrong_is_said_once(tmp_path: Path, questions: Path) -> None:
     assert ended.stderr.count("absent.jsonl") == 1
 
 
-def test_a_process_that_dies_ends_the_run_which_goes_on_when_called_again(tmp_path: Path, questions: Path) -> None:
-    place = Tiny(tmp_path, questions)
+@contextmanager
+def answering(place: Tiny) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """Two processes that have written a first shard: the first one, and the number of the other."""
     command = place.command(*SMALL, "trainer.devices=2", "stages=[answer]")
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         while not list(place.artifacts.glob("answer/*/0*")):
@@ -78,6 +81,12 @@ def test_a_process_that_dies_ends_the_run_which_goes_on_when_called_again(tmp_pa
             time.sleep(0.01)
         # Beside it may be the small one that renders chat templates.
         (child,) = (pid for pid in children(process.pid) if "experiments.reproduce" in command_of(pid))
+        yield process, child
+
+
+def test_a_process_that_dies_ends_the_run_which_goes_on_when_called_again(tmp_path: Path, questions: Path) -> None:
+    place = Tiny(tmp_path, questions)
+    with answering(place) as (process, child):
         os.kill(child, signal.SIGKILL)
         error = process.communicate(timeout=1200)[1]
     assert process.returncode != 0
@@ -93,12 +102,7 @@ def test_a_process_that_dies_ends_the_run_which_goes_on_when_called_again(tmp_pa
 
 def test_a_signal_to_the_first_process_ends_all_of_them(tmp_path: Path, questions: Path) -> None:
     place = Tiny(tmp_path, questions)
-    command = place.command(*SMALL, "trainer.devices=2", "stages=[answer]")
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        while not list(place.artifacts.glob("answer/*/0*")):
-            assert process.poll() is None
-            time.sleep(0.01)
-        (child,) = (pid for pid in children(process.pid) if "experiments.reproduce" in command_of(pid))
+    with answering(place) as (process, child):
         process.terminate()
         error = process.communicate(timeout=600)[1]
     assert process.returncode == 143
