@@ -13,6 +13,7 @@ from ccps.metrics.intervals import bootstrap
 from ccps.metrics.registry import CONTEST, METRICS, Metric, register
 from ccps.metrics.resampling import Interval, clustered_bootstrap
 from ccps.metrics.risk_coverage import RiskCoverage, risk_coverage
+from ccps.metrics.thresholds import Threshold, choose_threshold, fewest_accepted, upper_bound
 
 __all__ = [
     "CONSTANT",
@@ -27,15 +28,19 @@ __all__ = [
     "Metric",
     "ReliabilityBins",
     "RiskCoverage",
+    "Threshold",
     "agreement",
     "bootstrap",
+    "choose_threshold",
     "clustered_bootstrap",
     "ece",
     "evaluate",
     "expected_ece_noise",
+    "fewest_accepted",
     "hardly_varies",
     "is_constant",
     "register",
     "reliability_bins",
     "risk_coverage",
+    "upper_bound",
 ]

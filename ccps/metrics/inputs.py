@@ -54,6 +54,8 @@ def checked_probabilities(p_correct: npt.ArrayLike, name: str = "p_correct") -> 
     p = np.where((p > 1) & (p <= 1 + _ROUNDING), 1.0, np.where((p < 0) & (p >= -_ROUNDING), 0.0, p))
     bad = np.flatnonzero(~((p >= 0) & (p <= 1)))
     if len(bad):
+        if np.isnan(p[bad[0]]):
+            way_out = "Leave answers without one out, and count them."
         raise ValueError(
             f"Expected `{name}` to lie in [0, 1], but got {p[bad[0]]} in row {bad[0]} ({len(bad)} such rows). {way_out}"
         )

@@ -18,6 +18,7 @@ ENTRIES = [
     metrics.ece,
     metrics.reliability_bins,
     metrics.risk_coverage,
+    metrics.choose_threshold,
     lambda p, y: metrics.bootstrap(p, y, ["a", "b", "b"][: len(y)], seed=0),
 ]
 
@@ -28,7 +29,7 @@ ENTRIES = [
     [
         ([0.2, 1.000001, 0.5], Y, "to lie in [0, 1], but got 1.000001 in row 1 (1 such rows)"),
         ([-0.1, 0.5, 1.2], Y, "to lie in [0, 1], but got -0.1 in row 0 (2 such rows)"),
-        ([0.2, float("nan"), 0.5], Y, "to lie in [0, 1], but got nan in row 1"),
+        ([0.2, float("nan"), 0.5], Y, "to lie in [0, 1], but got nan in row 1 (1 such rows). Leave answers without"),
         ([0.2, None, 0.5], Y, "to lie in [0, 1], but got nan in row 1"),
         (["high", "low", "low"], Y, "to hold numbers, but got"),
         ([[0.1, 0.9]], [1], "to be one-dimensional, but got shape (1, 2)"),
