@@ -15,7 +15,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 FAULTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce smoke sweep faithful faithful-sensitivity page test test-unit test-integration test-slow \
+.PHONY: help setup reproduce smoke sweep faithful faithful-sensitivity page site test test-unit test-integration test-slow \
 	test-cpus test-coverage test-faults test-mutation test-acceptance bench lint mypy contract format clean
 
 help: ## Show this list
@@ -50,6 +50,9 @@ page: ## Copy an experiment's report.md and figures to docs/results (EXPERIMENT=
 	mkdir -p docs/results/$(PAGE)
 	sed 's#](figures/#]($(PAGE)/#' outputs/$(EXPERIMENT)/report.md > docs/results/$(PAGE).md
 	cp outputs/$(EXPERIMENT)/figures/*.png docs/results/$(PAGE)/
+
+site: setup ## Build the pages of docs/ as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 test: setup ## Run the tests (unit, integration and a few faults; minutes)
 	$(PYTEST) -m 'not slow' tests/unit tests/integration $(ARGS)
@@ -103,5 +106,5 @@ format: setup ## Format the code
 	$(BIN)/ruff format .
 
 clean: ## Remove the environment and caches; artifacts and outputs stay
-	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
+	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov site .cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -73,7 +73,7 @@ def test_every_link_leads_somewhere(file: Path) -> None:
 
 def test_links_are_found_and_anchors_made() -> None:
     assert "docs/architecture.md" in links(ROOT / "README.md")
-    assert "to-add-a--touch-" in anchors(ROOT / "docs" / "architecture.md")
+    assert "where-a-new-thing-goes" in anchors(ROOT / "docs" / "architecture.md")
 
 
 def paths(file: Path) -> set[str]:
