@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from ccps.analysis.averages import is_chance
 from ccps.analysis.data import NO_CALIBRATOR, ReportData
 from ccps.analysis.records import Estimate, Setting
 from ccps.analysis.reliability import DIAGRAM_CONVENTION
@@ -34,7 +35,7 @@ class Against(NamedTuple):
     """One metric of the chosen method beside the same of an untrained one.
 
     That is the one which every format has for its strongest (`ReportData.untrained`): named beforehand, not found on
-    the test. Where it was not run, it is the one that is best by the metric on this test.
+    the test. Where it was not run, it is the one that is best by the metric on this test, see `_against`.
     """
 
     metric: str
@@ -214,6 +215,12 @@ class _Drawn:
         """One metric in every resample."""
         return None if self.drawn is None else self.drawn[:, list(TOLD).index(metric)]
 
+    @property
+    def is_chance(self) -> bool:
+        """Whether it cannot be said to tell right answers from wrong ones."""
+        drawn = self.of("auroc")
+        return drawn is not None and is_chance(*percentile_ends(drawn, self.data.level))
+
     def estimate(self, metric: str) -> Estimate:
         """A metric with its interval."""
         return _estimate(self.values[metric], self.of(metric), self.data.level)
@@ -226,9 +233,12 @@ def _estimate(value: float, drawn: Floats | None, level: float) -> Estimate:
 def _against(data: ReportData, metric: str, own: _Drawn, others: Sequence[_Drawn]) -> Against:
     """One metric beside the untrained method that is best by it, of those that are given.
 
-    Where there are several, the interval of the difference takes the choice as given, so it leans towards the other.
+    Where there are several, the interval of the difference takes the choice as given, so it leans towards the other;
+    and by a metric that a constant wins, those that cannot tell right from wrong do not count, unless none can.
     """
     known = [one for one in others if not np.isnan(one.values[metric])]
+    if METRICS[metric].constant_wins:
+        known = [one for one in known if not one.is_chance] or known
     mine = own.estimate(metric)
     if not known:
         return Against(metric, mine, None, Estimate(), Estimate(), Standing.MISSING)

@@ -112,17 +112,21 @@ def _telling(means: pd.DataFrame, resamples: Resamples, metric: str) -> pd.DataF
     """
     if not CONTEST[metric].constant_wins:
         return means
-    silent = [[_is_chance(resamples, Setting(*row), str(method)) for method in means] for row in means.index]
+    silent = [[_is_silent(resamples, Setting(*row), str(method)) for method in means] for row in means.index]
     values = np.where(np.array(silent, dtype=np.bool_).reshape(means.shape), np.nan, means)
     none_left = np.isnan(values).all(axis=1, keepdims=True)
     return pd.DataFrame(np.where(none_left, means, values), index=means.index, columns=means.columns)
 
 
-def _is_chance(resamples: Resamples, setting: Setting, method: str) -> bool:
+def _is_silent(resamples: Resamples, setting: Setting, method: str) -> bool:
     drawn = resamples.of(setting, method, "auroc")
     if drawn is None:
         return False
-    low, high = resamples.ends(drawn)
+    return is_chance(*resamples.ends(drawn))
+
+
+def is_chance(low: float, high: float) -> bool:
+    """Whether an interval of the AUROC covers one half, or there is none."""
     return bool(np.isnan(low) or low <= 0.5 <= high)
 
 

@@ -127,3 +127,26 @@ def test_the_untrained_method_that_was_named_beforehand_is_the_one_held_against(
     (found,) = _answer(_data(make_data, untrained={"mc": ("absent",)})).tests
     assert found.is_found_on_test
     assert {one.other for one in found.against} <= {"own", "noise"}
+
+
+def _with_flat(data: ReportData, near: float) -> pd.DataFrame:
+    """The scores, and those of a method that gives the base rate whatever the answer, or something near it."""
+    own = data.scores[data.scores["method"] == "own"]
+    shift = near * np.random.default_rng(3).normal(size=len(own))
+    flat = own.assign(method="flat", p_correct=own["correct"].mean() + shift)
+    return pd.concat([data.scores, flat], ignore_index=True)
+
+
+@pytest.mark.parametrize("near", [0.0, 0.001])
+def test_what_tells_nothing_apart_is_not_held_against_by_a_metric_that_constants_win(
+    make_data: Make, near: float
+) -> None:
+    plain = _data(make_data)
+    scores, unfitted = _with_flat(plain, near), ["own", "noise", "flat"]
+    (test,) = _answer(_data(make_data, scores=scores, unfitted=unfitted)).tests
+    assert {one.metric: one.other for one in test.against} == dict.fromkeys(("auroc", "ece", "brier"), "own")
+    (alone,) = _answer(_data(make_data, scores=scores, unfitted=["noise", "flat"])).tests
+    # Where none of them tells anything apart, the best is the best.
+    ece = next(one for one in alone.against if one.metric == "ece")
+    assert ece.other == "flat"
+    assert ece.theirs.value < 0.01
