@@ -15,12 +15,14 @@ from ccps.core.stored import read_json, write_json
 from ccps.methods.base import Fitted, Method, TrainedMethod, TrainingAnswers, TrainingSettings, no_curve
 from ccps.methods.evidence import Evidence, FloatArray, Index
 from ccps.probes import Reporting
-from ccps.probes.split import split_by_question
+from ccps.probes.split import question_folds, split_by_question
 
 HELD_OUT = 0.2
 """Share of the training questions, if nothing else is said."""
 
 SPLIT_SEED = 23
+FOLDS = 5
+"""Of the questions, for what a method that is built on others says out of fold."""
 
 WORDS: Mapping[Kind, str] = {
     Kind.temperature: "temperature scaling",
@@ -41,7 +43,8 @@ class CalibratedRecipe:
     kind: str
     """Of the calibrator."""
     held_out: float
-    """Share of the questions that only the calibrator learns from; all, if the method itself learns nothing."""
+    """Share of the questions that only the calibrator learns from; all, if the method itself learns nothing, and none,
+    if it is built on others."""
     split_seed: int
     """Of the split."""
     method: Any
@@ -91,11 +94,14 @@ class FittedCalibrated:
 
     def p_correct(self, evidence: Evidence) -> FloatArray:
         """The method's P(correct), calibrated; NaN where the method has none."""
-        confidence = np.array(self.method.p_correct(evidence))
-        known = np.isfinite(confidence)
+        return self.mapped(self.method.p_correct(evidence))
+
+    def mapped(self, confidence: FloatArray) -> FloatArray:
+        """What the method has said of some answers, calibrated; NaN where it has said nothing."""
+        p, known = np.array(confidence), np.isfinite(confidence)
         if known.any():
-            confidence[known] = self.calibrator.predict(confidence[known])
-        return confidence
+            p[known] = self.calibrator.predict(p[known])
+        return p
 
     def save(self, folder: Path) -> None:
         """Write `calibrator.json`, `calibrated.json`, and the method's own files into a folder `method`."""
@@ -125,7 +131,9 @@ class Calibrated(TrainedMethod):
 
     If the method learns nothing, the calibrator is fitted to all training answers. If it learns, a share of the
     training questions is held out for the calibrator, and the method is fitted to the others: confidence in answers
-    that it has learnt from would say nothing. The held-out questions are the same for every seed.
+    that it has learnt from would say nothing. The held-out questions are the same for every seed. If it is built on
+    other methods, these have learnt from all of the questions, and none can be held out: the calibrator is fitted to
+    what the method says of all answers out of fold.
 
     Args:
         method: what is calibrated.
@@ -142,7 +150,8 @@ class Calibrated(TrainedMethod):
         """The calibrator's and the method's."""
         if isinstance(self.method, Method):
             return CalibratedRecipe(self.kind, 1.0, SPLIT_SEED, None)
-        return CalibratedRecipe(self.kind, self.held_out, SPLIT_SEED, self.method.recipe(settings))
+        held_out = 0.0 if self.method.bases else self.held_out
+        return CalibratedRecipe(self.kind, held_out, SPLIT_SEED, self.method.recipe(settings))
 
     def fit(
         self, answers: TrainingAnswers, settings: TrainingSettings, seeds: Sequence[int], reporting: Reporting
@@ -166,6 +175,8 @@ class Calibrated(TrainedMethod):
         """Fit the method to all parts together, and a calibrator to each."""
         if isinstance(self.method, Method):
             return [[self._calibrate(Untrained(self.method), part)] * len(seeds) for part in parts]
+        if self.method.bases:
+            return [[*self._fit_built(self.method, part, settings, seeds, reporting)] for part in parts]
         splits = [
             split_by_question(part.correct.astype(np.int64), part.question_ids, self.held_out, SPLIT_SEED)
             for part in parts
@@ -189,6 +200,8 @@ class Calibrated(TrainedMethod):
     ) -> FloatArray:
         """As of any method; what learns nothing is asked once, and only the calibrator fitted without each fold."""
         if isinstance(self.method, TrainedMethod):
+            if self.method.bases:
+                return self._built_out_of_fold(self.method, answers, folds, settings, seeds, reporting)
             return super().out_of_fold(answers, folds, settings, seeds, reporting)
         confidence = self.method.p_correct(answers.evidence)
         p, known = np.full(len(folds), np.nan), np.isfinite(confidence)
@@ -207,12 +220,48 @@ class Calibrated(TrainedMethod):
         stored = read_json(folder / FILE, "what was counted in calibration", FORMAT_VERSION, ["unscored"], way_out)
         return FittedCalibrated(method, Calibrator.load(folder), stored["unscored"])
 
+    def _fit_built(
+        self,
+        method: TrainedMethod,
+        answers: TrainingAnswers,
+        settings: TrainingSettings,
+        seeds: Sequence[int],
+        reporting: Reporting,
+    ) -> list[FittedCalibrated]:
+        """Fit a method that is built on others to all answers, and a calibrator to what it says of them out of fold."""
+        fits = method.fit(answers, settings, seeds, reporting)
+        folds = question_folds(answers.correct.astype(np.int64), answers.question_ids, FOLDS, SPLIT_SEED)
+        told = method.out_of_fold(answers, folds, settings, seeds, reporting)
+        return [
+            FittedCalibrated(fitted, *self._learn(p, answers.correct)) for fitted, p in zip(fits, told, strict=True)
+        ]
+
+    def _built_out_of_fold(
+        self,
+        method: TrainedMethod,
+        answers: TrainingAnswers,
+        folds: Index,
+        settings: TrainingSettings,
+        seeds: Sequence[int],
+        reporting: Reporting,
+    ) -> FloatArray:
+        """What the method says of each fold, through a calibrator that the fold's labels have no say in."""
+        told = method.out_of_fold(answers, folds, settings, seeds, reporting)
+        p = np.full(told.shape, np.nan)
+        for fold in range(folds.max() + 1):
+            others, own = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+            fits = self._fit_built(method, answers.select(others), settings, seeds, reporting)
+            p[:, own] = [fitted.mapped(known[own]) for fitted, known in zip(fits, told, strict=True)]
+        return p
+
     def _calibrate(self, fitted: Fitted, answers: TrainingAnswers) -> FittedCalibrated:
-        confidence = fitted.p_correct(answers.evidence)
+        return FittedCalibrated(fitted, *self._learn(fitted.p_correct(answers.evidence), answers.correct))
+
+    def _learn(self, confidence: FloatArray, correct: npt.NDArray[np.bool_]) -> tuple[Calibrator, int]:
+        """The calibrator of some confidences, and how many answers have none."""
         known = np.isfinite(confidence)
         self._check_known(known)
-        calibrator = fit_calibrator(self.kind, confidence[known], answers.correct[known])
-        return FittedCalibrated(fitted, calibrator, int(np.count_nonzero(~known)))
+        return fit_calibrator(self.kind, confidence[known], correct[known]), int(np.count_nonzero(~known))
 
     def _check_known(self, known: npt.NDArray[np.bool_]) -> None:
         if not known.any():
@@ -249,6 +298,7 @@ def calibrated(method: Method | TrainedMethod, kind: str, held_out: float = HELD
         formats = method.formats
         needs = method.needs
         training_needs = method.training_needs if isinstance(method, TrainedMethod) else frozenset()
+        bases = method.bases if isinstance(method, TrainedMethod) else ()
         is_seeded = method.is_seeded if isinstance(method, TrainedMethod) else False
         reads_features = method.reads_features
         is_control = method.is_control

@@ -102,13 +102,13 @@ class Stacked(Regression):
         seeds: Sequence[int],
         reporting: Reporting,
     ) -> FloatArray:
-        """P(correct) of each answer by regressions on the other folds, `[seeds, answers]`.
+        """P(correct) of each answer by regressions on the other folds, `[seeds, answers]`; NaN where it has no fold.
 
         The bases' own confidences are out of fold already. Those of the other folds come from bases that have seen this
         one, so that a handful of weights has seen it too; the bases behind the fold's own confidences have not.
         """
         told = self._told(answers)
-        p = np.empty(len(folds))
+        p = np.full(len(folds), np.nan)
         for fold in range(folds.max() + 1):
             known, own = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             regression = self._regression(answers.select(known), told, settings)

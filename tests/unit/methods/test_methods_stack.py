@@ -12,6 +12,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from ccps.calibrators import fit_calibrator
 from ccps.core.errors import UserError
 from ccps.methods import METHODS, Evidence, Fitted, TrainedMethod, TrainingAnswers, TrainingSettings
 from ccps.methods.base import Base, no_curve
@@ -20,6 +21,7 @@ from ccps.methods.ccps import CCPS
 from ccps.methods.evidence import FloatArray
 from ccps.methods.stack import FittedStack, Stack, StackFull
 from ccps.probes.reporting import SILENT, Reporting
+from ccps.probes.split import question_folds
 from ccps.settings.probe import ProbeConfig
 
 
@@ -104,13 +106,14 @@ def test_the_regression_is_that_of_scikit_learn_on_standardised_logits(
 
 
 @pytest.mark.parametrize("fold", range(5))
+@pytest.mark.parametrize("method", [Stack(), calibrated(Stack(), "platt")], ids=lambda method: method.name)
 def test_labels_of_a_fold_have_no_say_in_its_scores(
-    told: TrainingAnswers, settings: TrainingSettings, fold: int
+    told: TrainingAnswers, settings: TrainingSettings, method: TrainedMethod, fold: int
 ) -> None:
     own = fold == FOLDS
-    p = Stack().out_of_fold(told, FOLDS, settings, [0], SILENT)[0]
+    p = method.out_of_fold(told, FOLDS, settings, [0], SILENT)[0]
     turned = told._replace(correct=np.where(own, ~told.correct, told.correct))
-    other = Stack().out_of_fold(turned, FOLDS, settings, [0], SILENT)[0]
+    other = method.out_of_fold(turned, FOLDS, settings, [0], SILENT)[0]
     assert other[own].tolist() == p[own].tolist()
     assert other[~own].tolist() != p[~own].tolist()
 
@@ -169,6 +172,32 @@ def test_a_saved_stack_says_the_same(answers: TrainingAnswers, settings: Trainin
     alone = CCPS().fit(answers, settings, [0], SILENT)[0].p_correct(answers.evidence)
     assert isinstance(fitted, FittedStack)
     assert fitted.bases["ccps"].p_correct(answers.evidence).tolist() == alone.tolist()
+
+
+def test_a_calibrator_on_a_stack_is_fitted_to_what_the_stack_says_out_of_fold(
+    answers: TrainingAnswers, settings: TrainingSettings
+) -> None:
+    """Its base has learnt every answer by heart, so that what it says of them now is worth nothing."""
+    memory = Memoriser().fit(answers, settings, [0], SILENT)[0]
+    unseen = expit(0.5 * answers.correct + np.random.default_rng(5).normal(size=80))
+    known = answers._replace(bases={"ccps": Base(unseen, memory)})
+    (fitted,) = calibrated(Stack(), "platt").fit(known, settings, [0], SILENT)
+    (alone,) = Stack().fit(known, settings, [0], SILENT)
+    folds = question_folds(answers.correct.astype(np.int64), answers.question_ids, 5, 23)
+    p = Stack().out_of_fold(known, folds, settings, [0], SILENT)[0]
+    calibrator = fit_calibrator("platt", p, answers.correct)
+    new = alone.p_correct(answers.evidence)
+    assert fitted.p_correct(answers.evidence).tolist() == calibrator.predict(new).tolist()
+    assert (fitted.summary()["train_rows"], fitted.summary()["calibration_rows"]) == (80, 80)
+    assert calibrated(Stack(), "platt").bases == Stack.bases
+
+
+def test_an_answer_without_a_fold_has_no_score(told: TrainingAnswers, settings: TrainingSettings) -> None:
+    """As of a source that is trained on and never left out."""
+    folds = np.where(FOLDS == 4, -1, FOLDS)
+    for method in (Stack(), calibrated(Stack(), "platt")):
+        p = method.out_of_fold(told, folds, settings, [0], SILENT)[0]
+        assert np.isnan(p).tolist() == (folds < 0).tolist()
 
 
 @pytest.mark.parametrize("method", [CCPS(), calibrated(CCPS(), "platt")], ids=lambda method: method.name)
