@@ -12,6 +12,7 @@ import torch
 
 from ccps.asking.interview import Answer, Interview
 from ccps.core.errors import UserError, expected
+from ccps.core.visible import seen
 from ccps.data.records import Question
 from ccps.data.values import as_list, as_text, refuse_printed
 from ccps.llm import LanguageModel, ModelFiles, find_model, load_model
@@ -105,7 +106,7 @@ class ConfidenceScorer:
                 some; an answer is empty, numbers do not fit, a prompt is longer than the context window, or the model
                 is not the one the method was fitted on.
         """
-        asked = [_question(item, index, self.settings.format) for index, item in enumerate(questions)]
+        asked = [_question(item, index, self.settings.format) for index, item in enumerate(_listed(questions))]
         if not asked:
             return []
         if answers is not None:
@@ -181,12 +182,27 @@ class ConfidenceScorer:
         return [bool(self.fitted.notes(evidence.select(np.array([one]))).get("truncated")) for one in answers]
 
 
+def _listed(questions: object) -> list[Any]:
+    """Several questions; a single one, or a text, is none."""
+    try:
+        if isinstance(questions, str | bytes | Question) or hasattr(questions, "keys"):
+            raise TypeError("one")
+        return list(questions)  # type: ignore[call-overload, no-any-return]
+    except TypeError:
+        got = f"a {type(questions).__name__}"
+        way_out = "Pass a list, also of a single question."
+        raise expected("`questions`", "a list of questions", got, way_out) from None
+
+
 def _question(item: Question | Mapping[str, Any], index: int, format: str) -> Question:
     if isinstance(item, Question):
-        question = item
+        question = _with_texts(item, index)
     elif not hasattr(item, "keys"):
         raise expected(
-            f"question {index}", "a `Question` or a mapping with `text`", repr(item)[:60], "Pass a list of questions."
+            f"question {index}",
+            "a `Question` or a mapping with `text`",
+            f"a {type(item).__name__}",
+            "Pass a list of questions.",
         )
     else:
         name = _text(item, "id", str(index), index)
@@ -199,7 +215,7 @@ def _question(item: Question | Mapping[str, Any], index: int, format: str) -> Qu
             split="",
             source="",
         )
-    if not question.text.strip():
+    if not seen(question.text):
         raise expected(f"question {question.id!r}", "one with a `text`", "none", "Give every question its text.")
     if format == "oe" and question.options:
         raise expected(
@@ -215,11 +231,25 @@ def _question(item: Question | Mapping[str, Any], index: int, format: str) -> Qu
     return question
 
 
+def _with_texts(question: Question, index: int) -> Question:
+    """A question made elsewhere, with texts in all of its fields; what they print is meant as it stands."""
+    try:
+        given = {
+            name: as_text(value, f"`{name}`")
+            for name in ("id", "text", "asked", "given_answer")
+            if (value := getattr(question, name)) is not None or name in ("id", "text")
+        }
+    except ValueError as error:
+        raise _misread(f"question {index}", error) from error
+    options = _options({"options": question.options}, given["id"])
+    return replace(question, options=options, **given)  # type: ignore[arg-type]
+
+
 def _text(item: Mapping[str, Any], field: str, default: str, index: int) -> str:
     if field not in item:
         return default
     try:
-        refuse_printed(item[field], f"`{field}`")
+        refuse_printed(item[field], f"`{field}`", "pass a `Question`")
         return as_text(item[field], f"`{field}`")
     except ValueError as error:
         raise _misread(f"question {index}", error) from error
@@ -234,7 +264,7 @@ def _options(item: Mapping[str, Any], name: str) -> tuple[str, ...]:
         options = tuple(as_text(option, f"`options.{place}`") for place, option in enumerate(listed))
     except ValueError as error:
         raise _misread(f"question {name!r}", error) from error
-    empty = [place for place, option in enumerate(options) if not option.strip()]
+    empty = [place for place, option in enumerate(options) if not seen(option)]
     if empty:
         raise expected(f"`options.{empty[0]}` of question {name!r}", "a text", "an empty one", "Leave it out.")
     return options
@@ -258,7 +288,7 @@ def _with_answers(questions: Sequence[Question], answers: Sequence[str]) -> list
         answers = [as_text(answer, f"answer {place}") for place, answer in enumerate(answers)]
     except ValueError as error:
         raise _misread("`answers`", error) from error
-    empty = [question.id for question, answer in zip(questions, answers, strict=True) if not answer.strip()]
+    empty = [question.id for question, answer in zip(questions, answers, strict=True) if not seen(answer)]
     if empty:
         raise expected(
             "every answer",
