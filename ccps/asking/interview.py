@@ -1,6 +1,6 @@
 """Put questions to a language model, or read given answers; either way, keep the state of every answer token."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -25,6 +25,7 @@ from ccps.llm import (
 from ccps.llm.chat import PromptMode, closing_ids, opens_thinking
 from ccps.llm.choose import Choice
 from ccps.llm.forward import Read
+from ccps.llm.generate import Step, writing
 from ccps.llm.memory import in_parts
 
 Way = Literal["read", "choose", "generate"]
@@ -82,6 +83,7 @@ class Interview:
         manner: how.
         collect: what is read after each answer.
         writer: what writes open-ended answers; the model itself, unless it is given.
+        messages: the conversation before each answer, where it is not the one that `chat_messages` makes of a question.
 
     Raises:
         UserError: a prompt is too long, the model's chat template refuses the messages, or it cannot be asked what is
@@ -95,12 +97,17 @@ class Interview:
         manner: Manner,
         collect: Collection[Collected] = (),
         writer: Writer | None = None,
+        messages: Sequence[list[dict[str, str]]] | None = None,
     ) -> None:
         self.lm = lm
         self.writer = writer or OwnWriter(lm)
         self.questions = list(questions)
         self.manner = manner
-        self.messages = [chat_messages(question, system_role=manner.system_role) for question in questions]
+        self.messages = (
+            [chat_messages(question, system_role=manner.system_role) for question in questions]
+            if messages is None
+            else list(messages)
+        )
         self.prompts = [prompt_ids(lm.tokenizer, messages, manner.prompt) for messages in self.messages]
         self._check_no_thought_is_open()
         # Read like all other tokens, but not probed.
@@ -148,6 +155,25 @@ class Interview:
         for batch in self.batches:
             found |= zip(batch, self.answer(batch), strict=True)
         return [found[index] for index in range(len(self.questions))]
+
+    def write_one(self, index: int) -> Generator[Step, None, Answer]:
+        """Write the answer to one open-ended question, token by token.
+
+        Yields:
+            Each token as it is chosen.
+
+        Returns:
+            The answer, as `answer` gives it.
+        """
+        summed = self.follow_up.sum_layer if self.follow_up else None
+        keep = self.follow_up is not None
+        steps = writing(
+            self.lm, [self.prompts[index]], self.manner.max_new_tokens, self.prefix, keep_context=keep, sum_layer=summed
+        )
+        answers, context = yield from steps
+        tokens = [answers[0].tokens]
+        after = self._after_answers(tokens, context)
+        return self._written([index], tokens, [answers[0].states], [not answers[0].ended], after)[0]
 
     def _way(self, index: int) -> Way:
         if self.given[index] is not None:

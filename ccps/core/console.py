@@ -1,8 +1,11 @@
 """What a run says to the person in front of it: one line per step, no more."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
 from ccps.core.visible import visible
@@ -28,3 +31,19 @@ def say(step: str, title: str, sentence: str = "", *, state: str = "done") -> No
 def show(text: str) -> None:
     """Print lines as they are."""
     console.print(Text(visible(text)))
+
+
+@contextmanager
+def bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how much of some work is done, on a terminal and while it lasts; yields what is told how much more is."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+        task = shown.add_task(label, total=total)
+        yield lambda steps: shown.advance(task, steps)

@@ -46,19 +46,14 @@ def members(source: str, location: str, member: str) -> Iterator[Member]:
         got = "nothing there" if not path.exists() else "something else"
         raise expected(f"the benchmark's location {path}", wanted, got, "Correct `location` (or `source`).")
     if source == "file":
-        yield read_file(path, None)
+        yield _read(path, None)
         return
     names = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
     for name, subject in _matching(names, member, path):
-        yield read_file(path / name, subject)
+        yield _read(path / name, subject)
 
 
-def read_file(path: Path, subject: str | None) -> Member:
-    """Read a file whole.
-
-    Raises:
-        UserError: it cannot be read.
-    """
+def _read(path: Path, subject: str | None) -> Member:
     try:
         return Member(PurePosixPath(path.as_posix()), subject, path.read_bytes())
     except OSError as error:

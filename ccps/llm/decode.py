@@ -6,7 +6,7 @@ share (`ccps.llm.branches`). The loop of `transformers` would do for the first o
 to itself, and it goes on for all rows until the last one has ended.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -61,6 +61,22 @@ def decode(
     complete: Complete | None = None,
     keep: Callable[[Sequence[int]], None] | None = None,
 ) -> None:
+    """Write on in every row until nothing more is wanted, see `steps`."""
+    for _ in steps(rows, states, read, choose, limit, end_tokens, complete=complete, keep=keep):
+        pass
+
+
+def steps(
+    rows: Sequence[RowT],
+    states: Tensor,
+    read: Read,
+    choose: Choose[RowT],
+    limit: int,
+    end_tokens: Sequence[int],
+    *,
+    complete: Complete | None = None,
+    keep: Callable[[Sequence[int]], None] | None = None,
+) -> Iterator[None]:
     """Write on in every row until it ends, is complete, or has so many tokens; the last one is chosen but not read.
 
     Rows that are done stay in the batch and read padding, unless `keep` can take them out: the same number of rows is
@@ -75,11 +91,15 @@ def decode(
         end_tokens: ids of the tokens that end a turn.
         complete: ends a row before the limit.
         keep: told to let go of all rows but some, given in ascending order by their places in the batch.
+
+    Yields:
+        Whenever every row that goes on has one token more, before it is read.
     """
     going = list(rows)
     for left in reversed(range(limit)):
         for row, token in zip(going, choose(states, going), strict=True):
             _take(row, token, end_tokens, complete)
+        yield
         unfinished = [place for place, row in enumerate(going) if not row.done]
         if not unfinished or not left:
             return
@@ -126,12 +146,6 @@ class CachedRows:
         column = torch.tensor(tokens)[:, None]
         self._mask = torch.cat([self._mask, torch.ones_like(column, device=self._mask.device)], dim=1)
         return self._read(column)
-
-    def keep(self, rows: Sequence[int]) -> None:
-        """Let go of all rows but these, given in ascending order."""
-        kept = torch.tensor(rows, device=self._mask.device)
-        self.cache.batch_select_indices(kept)
-        self._mask = self._mask[kept]
 
     def _read(self, ids: Tensor) -> Tensor:
         # Padding may stand anywhere: a token's position is how many real ones precede it.

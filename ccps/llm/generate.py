@@ -1,13 +1,13 @@
 """Greedy generation that keeps the state from which each token was predicted, so that answering is extracting too."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ccps.llm.between import caught_between
-from ccps.llm.decode import CachedRows, DecodedRow, decode, padded
+from ccps.llm.decode import CachedRows, DecodedRow, padded, steps
 from ccps.llm.forward import Context, Prefix, check_finite, opened_cache
 from ccps.llm.load import LanguageModel
 
@@ -24,6 +24,18 @@ class Generated(NamedTuple):
     tokens: list[int]
     states: Tensor
     ended: bool
+
+
+class Step(NamedTuple):
+    """What stands after some prompts so far.
+
+    Attributes:
+        tokens: of each row, the one that ends a turn left out.
+        states: `[rows, d]`, which predicted the last one.
+    """
+
+    tokens: list[list[int]]
+    states: Tensor
 
 
 class Written(NamedTuple):
@@ -45,7 +57,6 @@ def generate(
     return write(lm, prompts, max_new_tokens, prefix).answers
 
 
-@torch.inference_mode()
 def write(
     lm: LanguageModel,
     prompts: Sequence[Sequence[int]],
@@ -75,6 +86,33 @@ def write(
     Raises:
         UserError: a state is NaN or infinite.
     """
+    writes = writing(lm, prompts, max_new_tokens, prefix, keep_context=keep_context, sum_layer=sum_layer)
+    while True:
+        try:
+            next(writes)
+        except StopIteration as end:
+            written: Written = end.value
+            return written
+
+
+@torch.inference_mode()
+def writing(
+    lm: LanguageModel,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    prefix: Prefix | None = None,
+    *,
+    keep_context: bool = False,
+    sum_layer: int | None = None,
+) -> Generator[Step, None, Written]:
+    """Write as `write` does, and stop after each token; between two of them no hook is on the model.
+
+    Yields:
+        What was chosen, for every row.
+
+    Returns:
+        What `write` returns.
+    """
     ids, mask = padded(prompts, [prefix.length if prefix else 0] * len(prompts))
     batch = CachedRows(lm, ids, mask, opened_cache(lm, prefix, len(prompts)))
     rows, caught = [DecodedRow() for _ in prompts], []
@@ -87,12 +125,13 @@ def write(
     between: list[Tensor] = []
 
     def read(tokens: Sequence[int]) -> Tensor:
-        states = batch.read(tokens)
+        with caught_between(lm, [] if sum_layer is None else [sum_layer]) as last_read:
+            states = batch.read(tokens)
         between.extend(states_between[:, -1] for states_between in last_read.values())
         return states
 
-    with caught_between(lm, [] if sum_layer is None else [sum_layer]) as last_read:
-        decode(rows, batch.begin(), read, choose, max_new_tokens, lm.end_tokens)
+    for _ in steps(rows, batch.begin(), read, choose, max_new_tokens, lm.end_tokens):
+        yield Step([row.tokens for row in rows], caught[-1])
     answers = [
         Generated(row.tokens, own[: len(row.tokens)].clone(), row.ended)
         for row, own in zip(rows, torch.stack(caught, dim=1), strict=True)

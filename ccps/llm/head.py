@@ -14,8 +14,8 @@ from ccps.core.errors import UserError
 from ccps.perturbation.head import Head
 from ccps.perturbation.softcap import soft_capped
 
-# One rounding of a bfloat16 or float16 logit, with room for the order of summation.
-_RELATIVE_TOLERANCE = {torch.bfloat16: 2**-7, torch.float16: 2**-9, torch.float32: 2**-16}
+# One rounding of a bfloat16 or float16 logit, with room for the order of summation; our own product is in float32.
+_RELATIVE_TOLERANCE = {torch.bfloat16: 2**-7, torch.float16: 2**-9, torch.float32: 2**-16, torch.float64: 2**-16}
 _CLEAR_OF_CAP = 0.9
 
 

@@ -172,13 +172,27 @@ def _load(files: ModelFiles, device: torch.device | str) -> LanguageModel:
     else:
         model, tokenizer = _load_checkpoint(files, device)
         check_quantised(files.name, files.config, model)
-    model = model.eval().requires_grad_(False)
+    lm = measured(files, model.eval().requires_grad_(False), tokenizer)
+    # What else a checkpoint asks for (sampling, a repetition penalty) would creep into generation by default.
+    model.generation_config = GenerationConfig()
+    return lm
+
+
+def measured(files: ModelFiles, model: Any, tokenizer: Any) -> LanguageModel:
+    """Take a model that is in memory, and measure its head on real tokens. The model itself is left as it is.
+
+    Args:
+        files: where it came from.
+        model: of transformers, in evaluation mode.
+        tokenizer: its own, on which the chat template of the settings is set.
+
+    Raises:
+        UserError: model and tokenizer do not go together, or its head is not one that `measure_head` knows.
+    """
     _check_tokenizer(files.name, model, tokenizer)
     set_template(tokenizer, files.name, files.config.template, files.config.template_arguments)
     check_opens_answer(tokenizer)
     end_tokens = _end_tokens(model, tokenizer)
-    # What else a checkpoint asks for (sampling, a repetition penalty) would creep into generation by default.
-    model.generation_config = GenerationConfig()
     return LanguageModel(files, model, tokenizer, _checked_head(files.name, model, tokenizer), end_tokens)
 
 

@@ -1,7 +1,8 @@
 """A method as it is given away: what it has learnt, the model that it belongs to, how that is asked and perturbed."""
 
 import json
-from dataclasses import asdict, dataclass
+import os
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,9 +18,13 @@ from ccps.probes import ONE_P, FittedProbe, ProbeEnsemble, is_collapsed
 from ccps.settings.model import ModelConfig
 
 _SETTINGS = "scorer.json"
-_FORMAT_VERSION = 3
-_BEFORE = 2
+_FORMAT_VERSION = 4
+_NAMELESS = 2
 """Version of scorers that hold a probe of CCPS and do not say so."""
+_PLACED = 3
+"""Version of scorers that know their model by the place that a run had it at."""
+
+_ON_DISK = ("folder", "gguf")
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,9 @@ class ScorerSettings:
 
     Attributes:
         model_name: name of the language model.
-        model: where its weights lie.
-        fingerprint: hash of the weights the method was fitted on.
+        model: where its weights lie. A folder or file is stored as the way there from the scorer's own folder.
+        fingerprint: of the model that the method was fitted on: of its files, or of what was in memory
+            (`ccps.llm.handed`).
         radius: largest perturbation radius.
         steps: perturbation steps.
         format: of the questions that the method was fitted on: `mc` (multiple choice) or `oe` (open-ended).
@@ -79,17 +85,18 @@ class StoredScorer(NamedTuple):
         Raises:
             UserError: there is no scorer there, or its files are broken.
         """
-        folder = local_path(path_or_repo)
-        if not folder.is_dir():
-            folder = _from_hub(str(path_or_repo))
+        folder = scorer_folder(path_or_repo)
         try:
             stored = json.loads((folder / _SETTINGS).read_text())
             version = stored.pop("format_version")
-            if version not in (_BEFORE, _FORMAT_VERSION):
+            if version not in (_NAMELESS, _PLACED, _FORMAT_VERSION):
                 raise ValueError(f"its format version is not {_FORMAT_VERSION}")
-            if version == _FORMAT_VERSION and "method" not in stored:
+            if version != _NAMELESS and "method" not in stored:
                 raise ValueError("it does not say which method it is of")
-            parts = {"model": ModelConfig(**stored["model"]), "manner": Manner(**stored["manner"])}
+            model = ModelConfig(**stored["model"])
+            if version == _FORMAT_VERSION:
+                model = _from_here(model, folder)
+            parts = {"model": model, "manner": Manner(**stored["manner"])}
             settings = ScorerSettings(**{**stored, **parts})
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise expected(
@@ -103,13 +110,46 @@ class StoredScorer(NamedTuple):
         method = find_method(settings.method, settings.calibrator)
         return cls(Untrained(method) if isinstance(method, Method) else method.load(folder), settings)
 
-    def save(self, path: str | Path) -> None:
-        """Write what was learnt and `scorer.json` into a folder: JSON and safetensors, no weights of the LLM."""
+    def save(self, path: str | Path, *, place: bool = True) -> None:
+        """Write what was learnt and `scorer.json` into a folder: JSON and safetensors, no weights of the LLM.
+
+        Args:
+            path: the folder; made if need be.
+            place: whether the place of a model on this machine is written as the way there from the folder, or as it
+                stands in the settings.
+        """
         folder = local_path(path)
         folder.mkdir(parents=True, exist_ok=True)
         self.fitted.save(folder)
-        stored = {"format_version": _FORMAT_VERSION, **asdict(self.settings)}
+        settings = self.settings
+        if place:
+            settings = replace(settings, model=_on_the_way(settings.model, folder))
+        stored = {"format_version": _FORMAT_VERSION, **asdict(settings)}
         (folder / _SETTINGS).write_text(json.dumps(stored, indent=2, sort_keys=True) + "\n")
+
+
+def scorer_folder(path_or_repo: str | Path) -> Path:
+    """The folder of a scorer: one on this machine, or a copy of a hub repository.
+
+    Raises:
+        UserError: there is neither.
+    """
+    folder = local_path(path_or_repo)
+    return folder if folder.is_dir() else _from_hub(str(path_or_repo))
+
+
+def _on_the_way(model: ModelConfig, folder: Path) -> ModelConfig:
+    """A model's place as it is stored in a folder: relative, so that both can be moved together."""
+    if model.source not in _ON_DISK or not model.location:
+        return replace(model, offload_folder=None)
+    return replace(model, location=os.path.relpath(local_path(model.location), folder), offload_folder=None)
+
+
+def _from_here(model: ModelConfig, folder: Path) -> ModelConfig:
+    """A model's place as it was stored in a folder, seen from where the program runs."""
+    if model.source not in _ON_DISK or not model.location:
+        return model
+    return replace(model, location=os.path.normpath(folder.absolute() / model.location))
 
 
 def _from_hub(repository: str) -> Path:

@@ -8,10 +8,9 @@ import pandas as pd
 import pytest
 from tiny_faithful import TEXTS, TinyFaithful, hydra_text, tiny_model
 
-from ccps import ConfidenceScorer
 from ccps.asking.interview import Manner
 from ccps.methods.ccps import by_probe
-from ccps.methods.stored_scorer import ScorerSettings
+from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
 from ccps.probes import ProbeConfig, fit_probe
 from ccps.settings.probe import EncoderConfig, StageConfig
 
@@ -121,7 +120,7 @@ def scorer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config, files = tiny_model()
     settings = ScorerSettings("tiny_random", config, files.fingerprint, 7.0, 3, "oe", Manner())
     folder = tmp_path_factory.mktemp("scorer")
-    ConfidenceScorer(by_probe(probe), settings, "cpu").save(folder)
+    StoredScorer(by_probe(probe), settings).save(folder)
     return folder
 
 

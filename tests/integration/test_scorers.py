@@ -59,7 +59,7 @@ def scorers(tiny: Tiny) -> Path:
 
 def said(tiny: Tiny, name: str) -> "pd.Series[float]":
     """What a loaded scorer says of the test questions."""
-    found = ConfidenceScorer.load(scorers(tiny) / name, "cpu").score(of_test(tiny, "boats"))
+    found = ConfidenceScorer.load(scorers(tiny) / name, device="cpu").score(of_test(tiny, "boats"))
     assert len(found) == 18
     return pd.Series({one.question_id: one.p_correct for one in found})
 

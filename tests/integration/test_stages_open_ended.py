@@ -80,7 +80,9 @@ def test_loaded_scorers_say_what_the_table_says(judged: Tiny, open_questions: Pa
         if name in found:
             rows = pd.read_parquet(folder / "00000" / "rows.parquet")
             rows = rows[rows["seed"].isna() | (rows["seed"] == rows["seed"].min())].set_index("question_id")
-            said = {one.question_id: one for one in ConfidenceScorer.load(scorers / name, "cpu").score(questions)}
+            said = {
+                one.question_id: one for one in ConfidenceScorer.load(scorers / name, device="cpu").score(questions)
+            }
             for question, p in rows["p_correct"].items():
                 assert said[str(question)].p_correct == pytest.approx(p, abs=1e-6), name
 

@@ -5,30 +5,25 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ccps.analysis.data import CHOICE_COLUMNS, NO_CALIBRATOR
 from ccps.calibrators import Calibrator
 from ccps.core.artifacts import ROWS, Artifact, with_reasons
 from ccps.core.errors import UserError
-from ccps.methods import Fitted, Method, TrainedMethod, TrainingSettings, find_method
-from ccps.metrics.inputs import FloatArray
-from ccps.metrics.resampling import drawn_counts, percentile_ends
+from ccps.methods import Method, TrainedMethod, TrainingSettings, find_method
+from ccps.methods.comparison import CALIBRATOR, WHY_NOT, Judged, compare
+from ccps.methods.out_of_fold import FOLD_SEED, FOLDS, out_of_fold_rows
 from ccps.pipeline.stage import Stage, Work
 from ccps.probes import ONE_P, is_collapsed, spread
 from ccps.probes.reporting import SILENT
 from ccps.settings.evaluation import EvaluationConfig
 from ccps.settings.method import MethodConfig
 from ccps.stages.main.fit import living_seeds, training_answers, why_unfitted
-from ccps.stages.main.out_of_fold import FOLD_SEED, FOLDS, REFUSED, out_of_fold_rows
+from ccps.stages.main.out_of_fold import REFUSED
 from ccps.stages.main.runs import MethodScores, Side
 
-CALIBRATOR = "platt"
-"""What a method that learns nothing gets where it is taken along, beside its raw form if that is a probability."""
-
 NOT_COMPARED = "not compared"
-WHY_NOT = "why_not"
 
 
 class Candidate(NamedTuple):
@@ -48,24 +43,6 @@ class Candidate(NamedTuple):
     def method(self) -> Method | TrainedMethod:
         """With its calibrator."""
         return find_method(self.config.name, self.config.calibrator)
-
-
-class _Judged(NamedTuple):
-    """P(correct) of a candidate for training answers that it has not learnt from, or why there is none.
-
-    Attributes:
-        name: of the candidate's method.
-        calibrator: its kind, or `NO_CALIBRATOR`.
-        rows: columns question_id, fold, correct and p_correct.
-        why_not: why it is not compared.
-        calibrated: the method with a calibrator that was fitted here to all training answers.
-    """
-
-    name: str
-    calibrator: str
-    rows: pd.DataFrame
-    why_not: str = ""
-    calibrated: Fitted | None = None
 
 
 class ChooseStage(Stage):
@@ -133,7 +110,7 @@ class ChooseStage(Stage):
         """A step for each candidate; all in one shard."""
         return [[Work(number) for number in range(len(self.candidates))]]
 
-    def step(self, content: int) -> _Judged:
+    def step(self, content: int) -> Judged:
         """Judge one candidate."""
         one = self.candidates[content]
         name, calibrator = one.method.name, one.config.calibrator or NO_CALIBRATOR
@@ -143,34 +120,34 @@ class ChooseStage(Stage):
             return self._calibrate(one.method, calibrator)
         rows = one.out_of_fold.rows().to_pandas()
         if why_not := why_unfitted(one.fitted):
-            return _Judged(name, calibrator, rows, why_not)
+            return Judged(name, calibrator, rows, why_not)
         if not living_seeds(one.fitted):
-            return _Judged(name, calibrator, rows, ONE_P)
-        return _Judged(name, calibrator, rows, one.out_of_fold.summary.get(REFUSED, ""))
+            return Judged(name, calibrator, rows, ONE_P)
+        return Judged(name, calibrator, rows, one.out_of_fold.summary.get(REFUSED, ""))
 
-    def _as_it_is(self, method: Method) -> _Judged:
+    def _as_it_is(self, method: Method) -> Judged:
         known = training_answers(self.train_side, method, self.head)
         p = method.p_correct(known.evidence)
         rows = pd.DataFrame({"question_id": known.question_ids, "fold": -1, "correct": known.correct, "p_correct": p})
-        return _Judged(method.name, NO_CALIBRATOR, rows, ONE_P if is_collapsed(spread(p)) else "")
+        return Judged(method.name, NO_CALIBRATOR, rows, ONE_P if is_collapsed(spread(p)) else "")
 
-    def _calibrate(self, method: TrainedMethod, calibrator: str) -> _Judged:
+    def _calibrate(self, method: TrainedMethod, calibrator: str) -> Judged:
         known = training_answers(self.train_side, method, self.head)
         rows, why_not = out_of_fold_rows(method, known, self.settings, [0], SILENT)
         if why_not:
-            return _Judged(method.name, calibrator, rows, why_not)
+            return Judged(method.name, calibrator, rows, why_not)
         try:
             (calibrated,) = method.fit(known, self.settings, [0], SILENT)
         except UserError as error:
-            return _Judged(method.name, calibrator, rows.assign(fold=-1, p_correct=np.nan), str(error))
+            return Judged(method.name, calibrator, rows.assign(fold=-1, p_correct=np.nan), str(error))
         why_not = ONE_P if is_collapsed(spread(rows["p_correct"].to_numpy())) else ""
-        return _Judged(method.name, calibrator, rows, why_not, calibrated)
+        return Judged(method.name, calibrator, rows, why_not, calibrated)
 
-    def save_shard(self, outputs: list[_Judged], folder: Path) -> Mapping[str, float]:
+    def save_shard(self, outputs: list[Judged], folder: Path) -> Mapping[str, float]:
         """Write the comparison, and the calibrators that were fitted here."""
         for one in outputs:
-            if one.calibrated is not None:
-                one.calibrated.save(folder / one.name)
+            if one.fitted is not None:
+                one.fitted.save(folder / one.name)
         table = compare(outputs, self.config).assign(model=self.model, format=self.train_side.format)
         table[[*CHOICE_COLUMNS, WHY_NOT]].to_parquet(folder / ROWS, index=False)
         return {"n": len(table)}
@@ -182,31 +159,6 @@ class ChooseStage(Stage):
         best = rows[rows["chosen"]]
         found = {"chosen": best["method"].item(), "brier": best["brier"].item()} if len(best) else {"chosen": "none"}
         return with_reasons({"candidates": len(rows), **found, NOT_COMPARED: reasons})
-
-
-def compare(judged: Sequence[_Judged], config: EvaluationConfig) -> pd.DataFrame:
-    """Mean squared error of each candidate with its percentile interval over the questions, and which is the least."""
-    most = max(int(np.isfinite(one.rows["p_correct"]).sum()) for one in judged)
-    records = []
-    for one in judged:
-        known = one.rows.dropna(subset="p_correct").sort_values("question_id")
-        silent = "" if len(known) == most else f"it says nothing of {most - len(known)} answers"
-        why_not = one.why_not or silent
-        errors = ((known["p_correct"] - known["correct"]) ** 2).to_numpy()
-        brier, low, high = _mean(errors, config) if not why_not else (np.nan, np.nan, np.nan)
-        folds = int(known["fold"].max() + 1) if len(known) else 0
-        records.append((one.name, one.calibrator, brier, low, high, len(known), folds, why_not))
-    columns = ["method", "calibrator", "brier", "brier_low", "brier_high", "n", "folds", WHY_NOT]
-    table = pd.DataFrame(records, columns=columns)
-    chosen: npt.NDArray[np.bool_] = np.zeros(len(table), dtype=np.bool_)
-    if table["brier"].notna().any():
-        chosen[int(np.nanargmin(table["brier"].to_numpy(dtype=np.float64)))] = True
-    return table.assign(chosen=chosen)
-
-
-def _mean(errors: FloatArray, config: EvaluationConfig) -> tuple[float, float, float]:
-    weights = drawn_counts(np.random.default_rng(config.seed), config.resamples, len(errors))
-    return float(errors.mean()), *percentile_ends(weights @ errors / len(errors), config.level)
 
 
 def candidates_of(

@@ -4,21 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
 
 from ccps.core.artifacts import ROWS, Artifact
-from ccps.core.errors import UserError
-from ccps.methods import TrainedMethod, TrainingAnswers, TrainingSettings
-from ccps.metrics.inputs import FloatArray
+from ccps.methods import TrainedMethod, TrainingSettings
+from ccps.methods.out_of_fold import FOLD_SEED, FOLDS, out_of_fold_rows
 from ccps.probes import Reporting
-from ccps.probes.split import question_folds
 from ccps.stages.main.fit import BaseArtifacts, LearningStage
 from ccps.stages.main.runs import Side
 
-FOLDS = 5
-FOLD_SEED = 23
 REFUSED = "cannot be fitted to a part of the answers"
 
 
@@ -69,25 +63,3 @@ class OutOfFoldStage(LearningStage):
             return {"answers": len(rows), REFUSED: refusal}
         error = rows["p_correct"] - rows["correct"]
         return {"answers": len(rows), "folds": int(rows["fold"].max() + 1), "brier": float((error**2).mean())}
-
-
-def out_of_fold_rows(
-    method: TrainedMethod,
-    known: TrainingAnswers,
-    settings: TrainingSettings,
-    seeds: Sequence[int],
-    reporting: Reporting,
-) -> tuple[pd.DataFrame, str]:
-    """Question id, fold, `correct` and P(correct) of training answers by fits to the other folds.
-
-    Returns:
-        The rows, and why P is missing in all of them; an empty text where it is not.
-    """
-    rows = pd.DataFrame({"question_id": known.question_ids, "fold": -1, "correct": known.correct})
-    try:
-        folds = question_folds(known.correct.astype(np.int64), known.question_ids, FOLDS, FOLD_SEED)
-        with torch.enable_grad():  # the surrounding pass over the stage's work is a prediction
-            p: FloatArray = method.out_of_fold(known, folds, settings, seeds, reporting)[0]
-    except UserError as error:
-        return rows.assign(p_correct=np.nan), str(error)
-    return rows.assign(fold=folds, p_correct=p), ""

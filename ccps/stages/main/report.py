@@ -11,13 +11,13 @@ from ccps.analysis.terms import FORMAT_NAMES
 from ccps.core.text import listed, percent
 from ccps.grading import GRADERS
 from ccps.methods import METHODS, Method, TrainedMethod, find_method
+from ccps.methods.comparison import CALIBRATOR
 from ccps.metrics import CONVENTIONS
 from ccps.metrics.aggregates import variant
 from ccps.pipeline.stage import Stage, Work
 from ccps.report.main.write import write_report
 from ccps.settings.experiment import Config
 from ccps.stages.main import gather
-from ccps.stages.main.choose import CALIBRATOR
 from ccps.stages.main.counts import count_all
 from ccps.stages.main.evaluate import LEAST_ANSWERS
 from ccps.stages.main.fit import why_unfitted

@@ -6,13 +6,14 @@ from pathlib import Path
 from ccps.core.console import say
 from ccps.methods import Method, TrainedMethod, find_method
 from ccps.methods.calibrated import Untrained
+from ccps.methods.comparison import CALIBRATOR
 from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
 from ccps.needs.base import is_portable
 from ccps.probes import ONE_P
 from ccps.settings.experiment import Config
 from ccps.settings.method import MethodConfig
 from ccps.stages.main.answer import manner_of
-from ccps.stages.main.choose import CALIBRATOR, chosen_of, fitted_here
+from ccps.stages.main.choose import chosen_of, fitted_here
 from ccps.stages.main.fit import spreads, taken_along, why_unfitted
 from ccps.stages.main.runs import REFERENCE, ModelRun
 

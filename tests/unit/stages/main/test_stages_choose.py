@@ -12,21 +12,22 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ccps.methods import METHODS, Evidence, Method, TrainingAnswers
+from ccps.methods.comparison import Judged, compare
 from ccps.probes import ONE_P
 from ccps.settings.evaluation import EvaluationConfig
 from ccps.settings.method import MethodConfig
 from ccps.stages.main import choose
-from ccps.stages.main.choose import _Judged, candidates_of, compare
+from ccps.stages.main.choose import candidates_of
 
 CONFIG = EvaluationConfig(resamples=400)
 CORRECT = np.arange(60) % 3 > 0
 
 
-def judged(name: str, p: npt.NDArray[np.float64], why_not: str = "") -> _Judged:
+def judged(name: str, p: npt.NDArray[np.float64], why_not: str = "") -> Judged:
     n = len(p)
     ids = [f"q{number}" for number in range(n)]
     rows = pd.DataFrame({"question_id": ids, "fold": np.arange(n) % 5, "correct": CORRECT[:n], "p_correct": p})
-    return _Judged(name, "", rows, why_not)
+    return Judged(name, "", rows, why_not)
 
 
 def test_brier_scores_by_hand_with_their_interval() -> None:
@@ -111,7 +112,7 @@ def test_a_raw_form_is_judged_by_its_own_squared_error(
     monkeypatch.setattr(choose, "training_answers", lambda *_: known)
     stage: Any = SimpleNamespace(train_side=None, head=None)
     one = choose.ChooseStage._as_it_is(stage, _Known(p))
-    assert (one.name, one.calibrator, one.why_not, one.calibrated) == ("known", "none", why_not, None)
+    assert (one.name, one.calibrator, one.why_not, one.fitted) == ("known", "none", why_not, None)
     row = compare([one], CONFIG).iloc[0]
     assert row["folds"] == 0
     assert row["chosen"] == (not why_not)

@@ -19,7 +19,7 @@ from ccps.llm import LanguageModel, ModelConfig, find_model, prompt_ids
 from ccps.methods import METHODS
 from ccps.methods.calibrated import Untrained
 from ccps.methods.ccps import by_probe
-from ccps.methods.stored_scorer import ScorerSettings
+from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
 from ccps.perturbation import stability_features
 from ccps.probes import FittedProbe, ProbeConfig, fit_probe
 from ccps.settings.probe import EncoderConfig, StageConfig
@@ -52,7 +52,8 @@ def make_scorer(probe: FittedProbe, tiny_config: Callable[..., ModelConfig]) -> 
             "format": "mc",
             "manner": Manner(),
         }
-        return ConfidenceScorer(by_probe(probe), ScorerSettings(**{**settings, **changes}), device="cpu")  # type: ignore[arg-type]
+        stored = StoredScorer(by_probe(probe), ScorerSettings(**{**settings, **changes}))  # type: ignore[arg-type]
+        return ConfidenceScorer.of(stored, device="cpu")
 
     return make
 
@@ -70,7 +71,7 @@ def test_scores_are_the_probe_on_the_features_of_the_models_own_token(
 ) -> None:
     scorer = make_scorer()
     scores = scorer.score(QUESTIONS)
-    lm = scorer._model
+    lm = scorer._source.opened()
     for question, score in zip(QUESTIONS, scores, strict=True):
         record = Question("", "", question["text"], tuple(question["options"]), (), "", "")  # type: ignore[arg-type]
         ids = torch.tensor([prompt_ids(lm.tokenizer, chat_messages(record))])
@@ -81,15 +82,14 @@ def test_scores_are_the_probe_on_the_features_of_the_models_own_token(
         assert score.p_correct == pytest.approx(expected, abs=1e-4)
 
 
-def test_given_answers_are_read_to_their_last_token(
+def test_given_answers_are_letters_or_the_texts_of_options(
     make_scorer: Callable[..., ConfidenceScorer], probe: FittedProbe
 ) -> None:
     scorer = make_scorer()
-    scores = scorer.score(QUESTIONS, answers=["b", "red"])
-    lm = scorer._model
-    for question, answer, score in zip(QUESTIONS, ("b", "red"), scores, strict=True):
+    scores = scorer.score(QUESTIONS, answers=["b", "Red "])
+    lm = scorer._source.opened()
+    for question, answer, score in zip(QUESTIONS, ("b", "b"), scores, strict=True):
         tokens = lm.tokenizer(answer)["input_ids"]
-        assert len(tokens) == len(answer)  # a byte tokenizer
         assert score.p_correct == pytest.approx(probe.predict(by_hand(lm, question, tokens).numpy())[0], abs=1e-4)
         assert score.answer == answer
 
@@ -107,11 +107,10 @@ def open_probe() -> FittedProbe:
 def test_open_answers_are_scored_on_all_their_tokens(
     make_scorer: Callable[..., ConfidenceScorer], open_probe: FittedProbe
 ) -> None:
-    scorer = ConfidenceScorer(
-        by_probe(open_probe), make_scorer(format="oe", manner=Manner(max_new_tokens=5)).settings, "cpu"
-    )
+    settings = make_scorer(format="oe", manner=Manner(max_new_tokens=5)).settings
+    scorer = ConfidenceScorer.of(StoredScorer(by_probe(open_probe), settings), device="cpu")
     questions = [{"id": "one", "text": "Who?"}, {"id": "two", "text": "What is it, if anything, and why?"}]
-    lm = scorer._model
+    lm = scorer._source.opened()
     records = [Question(str(q["id"]), "", str(q["text"]), (), (), "", "") for q in questions]
     answers = Interview(lm, records, Manner(max_new_tokens=5)).answer_all()
     for score, answer in zip(scorer.score(questions), answers, strict=True):
@@ -129,11 +128,11 @@ def test_open_answers_are_scored_on_all_their_tokens(
 def test_an_empty_answer_has_no_confidence(
     make_scorer: Callable[..., ConfidenceScorer], open_probe: FittedProbe
 ) -> None:
-    scorer = ConfidenceScorer(by_probe(open_probe), make_scorer(format="oe").settings, "cpu")
-    lm = scorer._model
+    scorer = ConfidenceScorer.of(StoredScorer(by_probe(open_probe), make_scorer(format="oe").settings), device="cpu")
+    lm = scorer._source.opened()
     prompt = prompt_ids(lm.tokenizer, chat_messages(Question("", "", "Who?", (), (), "", "")))
     first = int(lm.model(input_ids=torch.tensor([prompt])).logits[0, -1].argmax())
-    scorer.__dict__["_model"] = replace(lm, end_tokens=(first,))
+    scorer._source._lm = replace(lm, end_tokens=(first,))
     empty = scorer.score([{"text": "Who?"}])[0]
     assert empty.answer == ""
     assert np.isnan(empty.p_correct)
@@ -151,7 +150,7 @@ def test_saved_scorer_gives_the_same_scores(make_scorer: Callable[..., Confidenc
     loaded = ConfidenceScorer.load(tmp_path / "scorer", device="cpu")
     assert loaded.settings == scorer.settings
     assert loaded.score(QUESTIONS) == scorer.score(QUESTIONS)
-    assert {path.suffix for path in (tmp_path / "scorer").iterdir()} == {".json", ".safetensors"}
+    assert {path.suffix for path in (tmp_path / "scorer").iterdir()} == {".json", ".safetensors", ".md"}
 
 
 def test_a_scorer_of_before_is_one_of_ccps(make_scorer: Callable[..., ConfidenceScorer], tmp_path: Path) -> None:
@@ -162,7 +161,7 @@ def test_a_scorer_of_before_is_one_of_ccps(make_scorer: Callable[..., Confidence
     assert stored["method"] == "ccps"
     del stored["method"], stored["calibrator"]
     path.write_text(json.dumps({**stored, "format_version": 2}))
-    assert ConfidenceScorer.load(tmp_path, "cpu").settings == scorer.settings
+    assert ConfidenceScorer.load(tmp_path, device="cpu").settings == scorer.settings
     path.write_text(json.dumps(stored))
     with pytest.raises(UserError, match="does not say which method"):
         ConfidenceScorer.load(tmp_path)
@@ -170,9 +169,9 @@ def test_a_scorer_of_before_is_one_of_ccps(make_scorer: Callable[..., Confidence
 
 def test_a_method_that_learns_nothing(make_scorer: Callable[..., ConfidenceScorer], tmp_path: Path) -> None:
     own = make_scorer(method="answer_probability").settings
-    ConfidenceScorer(Untrained(METHODS["answer_probability"]), own).save(tmp_path)  # type: ignore[arg-type]
-    scorer = ConfidenceScorer.load(tmp_path, "cpu")
-    lm = scorer._model
+    StoredScorer(Untrained(METHODS["answer_probability"]), own).save(tmp_path)  # type: ignore[arg-type]
+    scorer = ConfidenceScorer.load(tmp_path, device="cpu")
+    lm = scorer._source.opened()
     for question, score in zip(QUESTIONS, scorer.score(QUESTIONS), strict=True):
         record = Question("", "", question["text"], tuple(question["options"]), (), "", "")  # type: ignore[arg-type]
         logits = lm.model(input_ids=torch.tensor([prompt_ids(lm.tokenizer, chat_messages(record))])).logits[0, -1]
@@ -183,7 +182,7 @@ def test_a_method_that_learns_nothing(make_scorer: Callable[..., ConfidenceScore
 def test_a_method_that_takes_samples_is_no_scorer(make_scorer: Callable[..., ConfidenceScorer]) -> None:
     own = replace(make_scorer().settings, method="self_consistency")
     with pytest.raises(UserError, match="nothing but a question and its answer, but got `self_consistency`"):
-        ConfidenceScorer(Untrained(METHODS["self_consistency"]), own)  # type: ignore[arg-type]
+        ConfidenceScorer.of(StoredScorer(Untrained(METHODS["self_consistency"]), own))  # type: ignore[arg-type]
 
 
 def test_nothing_to_score(make_scorer: Callable[..., ConfidenceScorer]) -> None:
@@ -208,7 +207,10 @@ def test_nothing_to_score(make_scorer: Callable[..., ConfidenceScorer]) -> None:
         ([{"text": "Too many?", "options": ["x"] * 27}], None, "to be a list of 2 to 26 texts, but got 27"),
         (QUESTIONS, ["a"], "`answers` to be 2 texts"),
         ([None], None, "question 0 to be a `Question` or a mapping"),
-        (["Which?"], None, "question 0 to be a `Question` or a mapping"),
+        (["Which?"], None, "`options` of question '0' to be a list of 2 to 26 texts, but got 0"),
+        ("Which?", None, "`questions` to be several, but got a single text"),
+        ({"text": "Which?"}, None, "`questions` to be several, but got a single mapping"),
+        ([{"role": "user", "content": "Which?"}], None, "a list of questions, but got a single conversation"),
         ([{"text": "[{'role': 'user'}]", "options": ["a", "b"]}], None, "`text` is a list of 1 written as text"),
         ([{"text": "Which?", "options": ["a", "b"]}], "a", "got a single text"),
         ([{"text": "Which?", "options": ["a", "b"]}], {"0": "a"}, "`answers` is a mapping"),
@@ -220,7 +222,7 @@ def test_bad_questions_and_answers(
     make_scorer: Callable[..., ConfidenceScorer], questions: list[object], answers: list[str] | None, message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
-        make_scorer().score(questions, answers)  # type: ignore[arg-type]
+        make_scorer().score(questions, answers)
 
 
 def test_another_model_is_refused(make_scorer: Callable[..., ConfidenceScorer]) -> None:
@@ -233,8 +235,8 @@ def test_folders_that_hold_no_scorer(make_scorer: Callable[..., ConfidenceScorer
         ConfidenceScorer.load(tmp_path)
     make_scorer().save(tmp_path)
     settings = tmp_path / "scorer.json"
-    settings.write_text(settings.read_text().replace('"format_version": 3', '"format_version": 1'))
-    with pytest.raises(UserError, match="format version is not 3"):
+    settings.write_text(settings.read_text().replace('"format_version": 4', '"format_version": 1'))
+    with pytest.raises(UserError, match="format version is not 4"):
         ConfidenceScorer.load(tmp_path)
     with pytest.raises(UserError, match=r"outputs/<experiment>/scorers"):
         ConfidenceScorer.load("nobody/nothing-here")
