@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ccps.analysis.averages import is_chance
+from ccps.analysis.certified import Certified, certified_table, certify
 from ccps.analysis.data import NO_CALIBRATOR, ReportData
 from ccps.analysis.records import Estimate, Setting
 from ccps.analysis.reliability import DIAGRAM_CONVENTION
@@ -69,6 +70,7 @@ class Tested:
         n_unscored: answers that it has no P(correct) of.
         against: each metric of `TOLD`.
         kept: each threshold of `THRESHOLDS`.
+        certified: each risk of `ccps.analysis.certified.RISKS`.
         is_found_on_test: whether the untrained method is the best on this test, by each metric, as none was named
             beforehand.
     """
@@ -78,6 +80,7 @@ class Tested:
     n_unscored: int
     against: tuple[Against, ...]
     kept: tuple[Kept, ...]
+    certified: tuple[Certified, ...]
     is_found_on_test: bool
 
     def metrics(self, standing_: Standing) -> list[str]:
@@ -135,6 +138,15 @@ def answers(data: ReportData) -> tuple[Answer, ...]:
     return tuple(found)
 
 
+def certified(found: Sequence[Answer]) -> pd.DataFrame:
+    """The certified thresholds of all that was chosen, on each of its tests."""
+    return certified_table(
+        (answer.model, test.setting.benchmark, answer.format, answer.method, test.certified)
+        for answer in found
+        for test in answer.tests
+    )
+
+
 def _name(method: str, calibrator: object) -> str:
     """A method as the tables name it; the choice names its calibrator apart."""
     if pd.isna(calibrator) or calibrator in ("", NO_CALIBRATOR) or method.endswith(f"_{calibrator}"):
@@ -154,9 +166,15 @@ def _tested(data: ReportData, setting: Setting, method: str) -> Tested | None:
     named = [one for name in data.untrained_of(setting.benchmark) for one in others if one.method == name]
     others = named[:1] or others
     against = tuple(_against(data, metric, own, others) for metric in TOLD)
-    kept = tuple(_kept(rows, threshold, data.level) for threshold in THRESHOLDS)
+    clusters = rows["subject"] if rows["subject"].nunique() > 1 else rows["question_id"]
     return Tested(
-        setting, rows, len(everything) - len(rows), against, kept, is_found_on_test=not named and bool(others)
+        setting,
+        rows,
+        len(everything) - len(rows),
+        against,
+        tuple(_kept(rows, clusters, threshold, data.level) for threshold in THRESHOLDS),
+        certify(rows, clusters, data.level),
+        is_found_on_test=not named and bool(others),
     )
 
 
@@ -252,9 +270,8 @@ def _against(data: ReportData, metric: str, own: _Drawn, others: Sequence[_Drawn
     return Against(metric, mine, best.method, best.estimate(metric), difference, verdict, why)
 
 
-def _kept(rows: pd.DataFrame, threshold: float, level: float) -> Kept:
+def _kept(rows: pd.DataFrame, clusters: pd.Series, threshold: float, level: float) -> Kept:
     """What a threshold keeps; the clusters of the intervals are the subjects, or the questions of one subject."""
-    clusters = rows["subject"] if rows["subject"].nunique() > 1 else rows["question_id"]
     above = rows["p_correct"] >= threshold
     right = share_interval(rows.loc[above, "correct"], clusters[above], level=level)
     coverage = Estimate(1.0) if threshold == 0 else Estimate(*share_interval(above, clusters, level=level))

@@ -5,13 +5,12 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from ccps.analysis.answer import Against, Answer, Kept, Tested
+from ccps.analysis.answer import Against, Answer, Tested
 from ccps.analysis.data import ReportData
 from ccps.analysis.findings import Findings
-from ccps.analysis.records import Estimate
 from ccps.analysis.terms import FORMAT_NAMES
 from ccps.analysis.verdict import Standing
-from ccps.core.text import DASH, count, decimal, interval, level_words, listed, percent, signed_points, slug
+from ccps.core.text import DASH, count, interval, level_words, listed, percent, signed_points, slug
 from ccps.metrics import METRICS
 from ccps.report.kit.figure import Picture, picture
 from ccps.report.kit.section import Block, Section
@@ -19,6 +18,7 @@ from ccps.report.kit.table import Cell, Row, Table
 from ccps.report.kit.templates import render
 from ccps.report.main.job import MAIN
 from ccps.report.main.reliability import diagram
+from ccps.report.main.thresholds import certified_words, ends, estimate_cell, thresholds_table
 
 ANCHOR = "answer"
 # One model with both formats; what was chosen for others is folded.
@@ -98,8 +98,13 @@ def _part(answer: Answer, curves: pd.DataFrame, *, folded: bool) -> Section:
     return Section(
         f"{ANCHOR}-{slug(answer.model, answer.format)}",
         _title(answer),
-        [_why(answer), *map(_verdict, [answer] * len(tests), tests), *_with_labels(answer, curves)],
-        [_quality(answer), _thresholds(answer)] if tests else [],
+        [
+            _why(answer),
+            *map(_verdict, [answer] * len(tests), tests),
+            *map(certified_words, tests),
+            *_with_labels(answer, curves),
+        ],
+        [_quality(answer), thresholds_table(answer)] if tests else [],
         notes,
         folded=_brief(answer) if folded else "",
         more=_how_to(answer),
@@ -202,17 +207,9 @@ def _quality(answer: Answer) -> Table:
 def _against(data: ReportData, one: Against) -> Row:
     metric = METRICS[one.metric]
     if one.other is None:
-        return Row([metric.heading, _figure(one.own), DASH, DASH])
-    theirs = Cell(percent(one.theirs.value), f"{_ends(one.theirs)} {data.label(one.other)}".strip())
-    return Row([metric.heading, _figure(one.own), theirs, _difference(one)])
-
-
-def _figure(estimate: Estimate) -> Cell:
-    return Cell(percent(estimate.value), _ends(estimate)) if estimate.known else Cell("constant")
-
-
-def _ends(estimate: Estimate) -> str:
-    return interval(estimate.low, estimate.high)
+        return Row([metric.heading, estimate_cell(one.own), DASH, DASH])
+    theirs = Cell(percent(one.theirs.value), f"{ends(one.theirs)} {data.label(one.other)}".strip())
+    return Row([metric.heading, estimate_cell(one.own), theirs, _difference(one)])
 
 
 def _difference(one: Against) -> Cell:
@@ -222,23 +219,6 @@ def _difference(one: Against) -> Cell:
     word = words.get(one.standing, one.reservation or "no interval")
     text = signed_points(one.difference.value)
     return Cell(text, ", ".join(part for part in (below, word) if part), kind=one.standing.name.lower())
-
-
-def _thresholds(answer: Answer) -> Table:
-    rows: list[Row] = []
-    for test in answer.tests:
-        if len(answer.tests) > 1:
-            rows.append(Row([f"{test.setting.benchmark}, {count(len(test.rows))} questions"], "group"))
-        rows += map(_kept, test.kept)
-    head = ("P at least", "Answered", "Right, of those", "Answers")
-    where = f", {answer.tests[0].setting.benchmark}" if len(answer.tests) == 1 else ""
-    return Table(f"Answer only if P is at least …{where}", head, rows)
-
-
-def _kept(kept: Kept) -> Row:
-    what = "any" if kept.threshold == 0 else decimal(kept.threshold, 2).removesuffix("0")
-    right = _figure(kept.accuracy) if kept.n else Cell("none reaches it")
-    return Row([what, Cell(percent(kept.coverage.value), _ends(kept.coverage)), right, count(kept.n)])
 
 
 def _how_to(answer: Answer) -> Block:

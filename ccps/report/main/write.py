@@ -6,6 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from ccps.analysis import averages
+from ccps.analysis.answer import certified
+from ccps.analysis.certified import CERTIFIED_COLUMNS
 from ccps.analysis.data import (
     AGREEMENT_COLUMNS,
     CHOICE_COLUMNS,
@@ -171,6 +173,7 @@ def _write_measured(found: Findings, folder: Path) -> list[Path]:
     tables = {
         "averages": (averages.averages_table(data, found.means), averages.AVERAGE_COLUMNS),
         "choice": (data.choice, CHOICE_COLUMNS),
+        "thresholds": (certified(found.answers), CERTIFIED_COLUMNS),
         "method_costs": (data.method_costs, METHOD_COST_COLUMNS),
         "shared": (data.audit.shared, SHARED_COLUMNS),
         "transfer": (data.audit.transfer, TRANSFER_COLUMNS),

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from ccps.analysis.answer import THRESHOLDS, Answer, answers
+from ccps.analysis.answer import THRESHOLDS, Answer, answers, certified
+from ccps.analysis.certified import CERTIFIED_COLUMNS, CONFIDENCE, RISKS
 from ccps.analysis.data import CHOICE_COLUMNS, RESULT_COLUMNS, SCORE_COLUMNS, ReportData
 from ccps.analysis.verdict import Standing
+from ccps.metrics import choose_threshold
 
 Make = Callable[..., ReportData]
 N, SUBJECTS = 240, 24
@@ -91,6 +93,25 @@ def test_thresholds_count_what_they_keep(make_data: Make) -> None:
         assert kept.accuracy.low <= kept.accuracy.value <= kept.accuracy.high
     # That all answers are all of them is no estimate.
     assert math.isnan(test.kept[0].coverage.low)
+
+
+def test_certified_thresholds_are_those_of_the_scores_of_the_test(make_data: Make) -> None:
+    data = _data(make_data)
+    found = _answer(data)
+    rows = data.scores[data.scores["method"] == "good"]
+    (test,) = found.tests
+    assert [one.found.risk for one in test.certified] == list(RISKS)
+    for one in test.certified:
+        assert one.found == choose_threshold(rows["p_correct"], rows["correct"], one.found.risk, CONFIDENCE)
+        if one.found.threshold is None:
+            assert math.isnan(one.coverage.value)
+        else:
+            assert one.coverage.value == (rows["p_correct"] >= one.found.threshold).mean()
+    assert any(one.found.certified for one in test.certified)
+    table = certified([found])
+    assert list(table.columns) == list(CERTIFIED_COLUMNS)
+    assert list(table["bound"]) == [one.found.bound for one in test.certified]
+    assert set(table["method"]) == {found.method}
 
 
 def test_the_first_seed_is_what_is_taken_along(make_data: Make) -> None:

@@ -95,6 +95,7 @@ def test_few_words_are_open_and_they_answer_in_order(written: Path) -> None:
         "m, multiple choice: CCPS",
         "AUROC ↑",
         "Answer only if P is at least …, mmlu",
+        "Certified with 90 % confidence",
         "It lies beside this page, in scorers/m/mc/best",
         'ConfidenceScorer.load("scorers/m/mc/best")',
         "m, open-ended: CCPS",
@@ -128,6 +129,27 @@ def test_markdown_has_the_same_and_folds_the_rest(written: Path) -> None:
 def test_it_says_when_it_is_no_better_than_what_needs_no_training(written: Path) -> None:
     page = (written / "report.md").read_text(encoding="utf-8")
     assert re.search(r"On mmlu \(120 questions, [\d.]+ % of the answers right\) it is no better", page)
+
+
+def test_what_is_certified_is_in_words_in_the_table_and_in_a_file(make_data: Make, tmp_path: Path) -> None:
+    scores = small_run(make_data).scores
+    apart = np.clip(scores["p_correct"] + 0.3 * (scores["correct"] - 0.5), 0, 1)
+    write_report(small_run(make_data, scores=scores.assign(p_correct=apart)), tmp_path)
+    page = (tmp_path / "report.md").read_text(encoding="utf-8")
+    table = pd.read_csv(tmp_path / "tables" / "thresholds.csv").query("benchmark == 'mmlu'")
+    best = table[table["certified"]].iloc[0]
+    rounded_up = np.ceil(best["threshold"] * 1e4) / 1e4
+    assert f"Answer only if P is at least {rounded_up:.4f}, and at most {100 * best['risk']:g} % of the answers" in page
+    assert f"{100 * best['coverage']:.1f} % of mmlu is answered. Certified on its 120 questions" in page
+    assert f"at least {100 * (1 - best['bound']):.1f} |" in page
+
+
+def test_where_nothing_is_certified_it_says_why(make_data: Make) -> None:
+    run = small_run(make_data)
+    scores = run.scores.assign(correct=np.arange(len(run.scores)) % 2 == 0)
+    text = answer_section(Findings(small_run(make_data, scores=scores))).markdown()
+    assert "On mmlu no threshold is certified: at most 20 % wrong answers" in text
+    assert "cannot be certified with 120 labels" in text
 
 
 def test_further_models_are_folded_and_what_could_not_be_chosen_is_said(make_data: Make, tmp_path: Path) -> None:
