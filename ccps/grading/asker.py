@@ -161,8 +161,8 @@ class ChatAsker(Asker[Reply]):
     def __init__(self, config: JudgeConfig, folder: Path, top_p: float | None = None) -> None:
         super().__init__(config, partial(ReplyCache, folder), top_p)
 
-    def ask(self, chats: Sequence[Chat]) -> list[str]:
-        """The reply to each chat.
+    def ask(self, chats: Sequence[Chat]) -> list[Reply]:
+        """The reply to each chat; one without text, and with the reason, where something else came.
 
         Raises:
             UserError: see `ask_all`.
@@ -170,14 +170,14 @@ class ChatAsker(Asker[Reply]):
         whom = asked_of(self.config, self.top_p)
         keys = [content_key([whom, chat]) for chat in chats]
         found = self.ask_all({key: partial(_put, chat) for key, chat in zip(keys, chats, strict=True)})
-        return [found[key].text for key in keys]
+        return [found[key] for key in keys]
 
 
 def _put(chat: Chat, server: "Endpoint") -> tuple[Reply, int]:
     try:
         return server.ask(chat), 1
-    except NoReply:  # whoever reads the reply says that it finds nothing in it
-        return Reply("", None, None), 2
+    except NoReply as what:
+        return Reply("", None, None, f"the judge sent {what}"), 2
 
 
 class _Account(Generic[Kept]):

@@ -17,11 +17,13 @@ class Reply(NamedTuple):
     """What a model behind an endpoint said, and what it took."""
 
     text: str
-    """Word for word; empty if it said nothing."""
+    """Word for word; empty if it said nothing, or if what came was no reply."""
     prompt_tokens: int | None
     """None if the endpoint did not count."""
     completion_tokens: int | None
     """None if the endpoint did not count."""
+    reason: str = ""
+    """What came instead of a reply; empty if one came."""
 
 
 class Judgement(NamedTuple):
@@ -63,6 +65,7 @@ class Cache(ABC, Generic[Kept]):
                 f"CREATE TABLE IF NOT EXISTS {self.table} "
                 f"(key TEXT PRIMARY KEY, {columns}, time REAL NOT NULL) WITHOUT ROWID"
             )
+            self._add_columns()
         except (sqlite3.Error, OSError) as error:
             raise self._unusable(error) from error
 
@@ -87,13 +90,25 @@ class Cache(ABC, Generic[Kept]):
             UserError: the file cannot be written.
         """
         row = (key, *kept, time.time())
+        names = ", ".join(("key", *self.columns, "time"))
         try:
             with self._lock:
                 self._connection.execute(
-                    f"INSERT OR REPLACE INTO {self.table} VALUES ({', '.join('?' * len(row))})", row
+                    f"INSERT OR REPLACE INTO {self.table} ({names}) VALUES ({', '.join('?' * len(row))})", row
                 )
         except sqlite3.Error as error:
             raise self._unusable(error) from error
+
+    def _add_columns(self) -> None:
+        """Those with a default that a file of an earlier version lacks."""
+        there = {row[1] for row in self._connection.execute(f"PRAGMA table_info({self.table})")}
+        for name, kind in self.columns.items():
+            if name not in there and "DEFAULT" in kind:
+                try:
+                    self._connection.execute(f"ALTER TABLE {self.table} ADD COLUMN {name} {kind}")
+                except sqlite3.OperationalError as error:
+                    if "duplicate column" not in str(error):  # another process was faster
+                        raise
 
     def close(self) -> None:
         """Let go of the file."""
@@ -115,7 +130,12 @@ class ReplyCache(Cache[Reply]):
     """Replies, each by what was asked of whom."""
 
     table = "replies"
-    columns: ClassVar = {"text": "TEXT NOT NULL", "prompt_tokens": "INTEGER", "completion_tokens": "INTEGER"}
+    columns: ClassVar = {
+        "text": "TEXT NOT NULL",
+        "prompt_tokens": "INTEGER",
+        "completion_tokens": "INTEGER",
+        "reason": "TEXT NOT NULL DEFAULT ''",
+    }
 
     def read(self, row: tuple[Any, ...]) -> Reply:
         """Make a reply of a row."""

@@ -2,12 +2,12 @@
 
 import json
 import os
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ccps.core.errors import UserError, expected
 from ccps.grading.cache import Reply
+from ccps.grading.deadline import MOST_BYTES, LateError, limited, watched
 from ccps.grading.price import endpoint
 from ccps.settings.grading import JudgeConfig
 
@@ -15,22 +15,26 @@ if TYPE_CHECKING:
     import openai  # takes a second, in the methods that need it: this module is imported with all graders
 
 _KEPT = "Every verdict so far is kept: the same command goes on from there."
-
-
-# The longest replies of models that think have a tenth of it.
-_MOST_BYTES = 4 * 2**20
 _MOST_TOKENS = 2**63 - 1  # that the cache can hold
 
 
 class NoReply(Exception):  # noqa: N818
-    """Twice something else than a reply has come; says what."""
+    """Something else than a reply has come; says what, in words that are the same for all of its kind.
+
+    Attributes:
+        sample: how it begins, if it was a text.
+    """
+
+    def __init__(self, what: str, sample: str = "") -> None:
+        super().__init__(what)
+        self.sample = sample
 
 
 class Endpoint:
     """A client and its connections, for any number of threads; time-outs, retries and back-off are the package's.
 
-    A request has timed out after `timeout_s` of silence. A body is read as it comes, whatever the transport under the
-    package is: one that trickles in for longer than `total_s`, or grows beyond 4 MiB, is no reply.
+    A request has timed out after `timeout_s` of silence. What trickles in for longer than `total_s`, be it headers, a
+    body or a refusal, or grows beyond 4 MiB, is no reply.
 
     Args:
         config: where it is and how it is asked.
@@ -49,7 +53,11 @@ class Endpoint:
         self._place = f"the judge {config.model} at {endpoint(config.base_url or '')}"
         self._key = _read_key(config)
         self._client = openai.OpenAI(
-            api_key=self._key, base_url=config.base_url, timeout=config.timeout_s, max_retries=config.retries
+            api_key=self._key,
+            base_url=config.base_url,
+            timeout=config.timeout_s,
+            max_retries=config.retries,
+            http_client=watched(openai.DefaultHttpxClient)(),
         )
 
     def ask(self, messages: list[dict[str, str]]) -> Reply:
@@ -83,10 +91,16 @@ class Endpoint:
         self._client.close()
 
     def _ask(self, messages: list[dict[str, str]]) -> Reply:
+        seconds = self._config.total_s
+        try:
+            return limited(seconds, lambda: self._send(messages))
+        except LateError:
+            raise NoReply(f"a reply that took longer than {seconds:g} s") from None
+
+    def _send(self, messages: list[dict[str, str]]) -> Reply:
         import openai
 
         config = self._config
-        started = time.monotonic()
         with self._client.chat.completions.with_streaming_response.create(
             model=config.model or "",
             messages=messages,  # type: ignore[arg-type]
@@ -94,17 +108,15 @@ class Endpoint:
             top_p=openai.omit if self._top_p is None else self._top_p,
             max_tokens=openai.omit if config.max_tokens is None else config.max_tokens,
         ) as response:
-            return self._read(self._body(response.iter_bytes(), started))
+            return self._read(self._body(response.iter_bytes()))
 
-    def _body(self, parts: Iterator[bytes], started: float) -> bytes:
+    def _body(self, parts: Iterator[bytes]) -> bytes:
         body = bytearray()
         try:
             for part in parts:
                 body += part
-                if len(body) > _MOST_BYTES:
-                    raise NoReply(f"a reply of more than {_MOST_BYTES // 2**20} MiB")
-                if time.monotonic() - started > self._config.total_s:
-                    raise NoReply(f"a reply that took longer than {self._config.total_s:g} s")
+                if len(body) > MOST_BYTES:
+                    raise NoReply(f"a reply of more than {MOST_BYTES // 2**20} MiB")
         except NoReply:
             raise
         # What a body breaks off with is the transport's, and the package has changed its transport before.
@@ -120,8 +132,7 @@ class Endpoint:
         except UnicodeDecodeError:
             raise NoReply("a reply that is no UTF-8") from None
         except (ValueError, RecursionError):  # of integers of thousands of digits too
-            start = self._scrub(body[:200].decode(errors="replace"))
-            raise NoReply(f"a body that is no JSON: {start}") from None
+            raise NoReply("a body that is no JSON", self._scrub(body[:200].decode(errors="replace"))) from None
         except (KeyError, IndexError, TypeError):
             raise NoReply("a body that is no chat completion") from None
         if not isinstance(text, str | None):
@@ -155,8 +166,9 @@ class Endpoint:
         way_out = f"{self._tries()} Check that it runs, `judge.base_url` and `judge.timeout_s`. {_KEPT}"
         return expected(self._place, "within reach", got, way_out)
 
-    def _garbled(self, error: Exception) -> UserError:
-        got = f"something else twice ({self._scrub(str(error))[:300]})"
+    def _garbled(self, error: NoReply) -> UserError:
+        what = f"{error}: {error.sample}" if error.sample else str(error)
+        got = f"something else twice ({self._scrub(what)[:300]})"
         way_out = "Check that `judge.base_url` is an OpenAI-compatible endpoint (up to and with /v1)."
         return expected(self._place, "sending chat completions", got, f"{way_out} {_KEPT}")
 

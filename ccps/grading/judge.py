@@ -82,7 +82,7 @@ def _judge(pair: Pair, server: "Endpoint") -> tuple[Judgement, int]:
         if read_reply(replies[0].text) is None:
             replies.append(server.ask(judge_messages(*pair, again=True)))
     except NoReply as what:
-        return Judgement("", None, f"the judge sent {what}", None, None), 2
+        return Judgement(what.sample, None, f"the judge sent {what}", None, None), 2
     correct = read_reply(replies[-1].text)
     judgement = Judgement(
         reply=replies[-1].text,

@@ -28,7 +28,9 @@ class JudgeConfig:
         above=0,
         at_most=86_400,
     )
-    total_s: float = setting(600.0, "seconds after which a reply that trickles in is given up", above=0, at_most=86_400)
+    total_s: float = setting(
+        600.0, "seconds after which a reply or a refusal that trickles in is given up", above=0, at_most=86_400
+    )
     retries: int = setting(
         5,
         "how often a request that timed out, was turned away (429) or met a fault of the server is sent again",

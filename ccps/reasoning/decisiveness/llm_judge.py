@@ -15,6 +15,7 @@ from ccps.core.settings import Fault, fault
 from ccps.faithful import Mode
 from ccps.grading.asker import ChatAsker, asked_of, content_key
 from ccps.grading.base import Usage
+from ccps.grading.cache import Reply
 from ccps.reasoning.decisiveness.base import (
     NO_WORDS,
     DecisivenessScorer,
@@ -32,6 +33,7 @@ _VERSION = 1
 # The room that the released code of arXiv 2606.03969 leaves for a reply.
 _TOKENS_PER_SCORE, _LEAST_TOKENS = 12, 50
 UNREADABLE = "no score in the judge's reply"
+_WORDLESS = StepDecisiveness(math.nan, NO_WORDS)
 
 Chat = list[dict[str, str]]
 
@@ -147,51 +149,52 @@ class JudgeScorer(DecisivenessScorer):
         asked = [text for text in texts if text]
         if self.mode == "parity":
             found = iter(self._ask_in_order(asked))
-            values = [next(found) if text else math.nan for text in texts]
-        else:
-            known = self._ask_each_once(asked)
-            values = [known.get(text, math.nan) for text in texts]
-        return [_judged(value, text) for value, text in zip(values, texts, strict=True)]
+            return [next(found) if text else _WORDLESS for text in texts]
+        known = self._ask_each_once(asked)
+        return [known[text] if text else _WORDLESS for text in texts]
 
     def close(self) -> None:
         """Drop what is not yet asked, and the connections."""
         self._asker.close()
 
-    def _ask_each_once(self, texts: Sequence[str]) -> dict[str, float]:
+    def _ask_each_once(self, texts: Sequence[str]) -> dict[str, StepDecisiveness]:
         """Scores by text; a batch whose reply cannot be taken is asked about again in halves."""
         distinct = list(dict.fromkeys(texts))
         if self.config.shuffle:
             distinct.sort(key=lambda text: content_key([self.config.seed, text]))
-        scores: dict[str, float] = {}
+        scores: dict[str, StepDecisiveness] = {}
         batches = self._batches(distinct)
         while batches:
             replies = self._asker.ask([rating_chat(batch) for batch in batches])
             halves: list[Sequence[str]] = []
             for batch, reply in zip(batches, replies, strict=True):
-                found = read_ratings(reply, len(batch))
-                if found is not None:
-                    scores |= zip(batch, found, strict=True)
-                elif len(batch) > 1:
+                found = read_ratings(reply.text, len(batch))
+                if found is not None or len(batch) == 1:
+                    scores |= zip(batch, _judged(found or [math.nan], reply), strict=True)
+                else:
                     middle = (len(batch) + 1) // 2
                     halves += [batch[:middle], batch[middle:]]
             batches = halves
         return scores
 
-    def _ask_in_order(self, texts: Sequence[str]) -> list[float]:
+    def _ask_in_order(self, texts: Sequence[str]) -> list[StepDecisiveness]:
         batches = self._batches(texts)
         replies = self._asker.ask([rating_chat(batch) for batch in batches])
-        read = [read_ratings(reply, len(batch), mode="parity") for batch, reply in zip(batches, replies, strict=True)]
-        return [score for scores in read for score in scores or []]
+        return [
+            score
+            for batch, reply in zip(batches, replies, strict=True)
+            for score in _judged(read_ratings(reply.text, len(batch), mode="parity") or [], reply)
+        ]
 
     def _batches(self, texts: Sequence[str]) -> list[Sequence[str]]:
         size = self.config.batch_size
         return [texts[start : start + size] for start in range(0, len(texts), size)]
 
 
-def _judged(value: float, text: str) -> StepDecisiveness:
-    if not math.isnan(value):
-        return StepDecisiveness(value)
-    return StepDecisiveness(math.nan, UNREADABLE if text else NO_WORDS)
+def _judged(values: Sequence[float], reply: Reply) -> list[StepDecisiveness]:
+    """Scores as they were read, and why there is none."""
+    missing = StepDecisiveness(math.nan, reply.reason or UNREADABLE)
+    return [missing if math.isnan(value) else StepDecisiveness(value) for value in values]
 
 
 def rating_chat(texts: Sequence[str]) -> Chat:

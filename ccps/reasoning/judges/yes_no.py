@@ -144,7 +144,7 @@ class EndpointJudge(ConsistencyJudge):
                 used.
         """
         replies = self._asker.ask([agreement_chat(*pair) for pair in pairs])
-        return [read_verdict(reply, self.mode) for reply in replies]
+        return [read_verdict(reply.text, self.mode, reply.reason) for reply in replies]
 
     def close(self) -> None:
         """Drop what is not yet asked, and the connections."""
@@ -156,7 +156,7 @@ def agreement_chat(context: str, assertion: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": _AGREEMENT.format(context=context, assertion=assertion)}]
 
 
-def read_verdict(reply: str, mode: Mode) -> StepVerdict:
-    """What a reply in words amounts to."""
+def read_verdict(reply: str, mode: Mode, reason: str = "") -> StepVerdict:
+    """What a reply in words amounts to; `reason` says what came instead, if none came."""
     value = verdict_inconsistency(reply, mode=mode)
-    return StepVerdict(value, reply, UNCLEAR if math.isnan(value) else "")
+    return StepVerdict(value, reply, (reason or UNCLEAR) if math.isnan(value) else "")

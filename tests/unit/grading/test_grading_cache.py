@@ -2,6 +2,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,15 @@ def test_judgements_of_earlier_releases_are_found(tmp_path: Path) -> None:
         )
         earlier.execute("INSERT INTO judgements VALUES ('a', 'Yes.', 1, '', 100, 2, 0.0)")
     assert JudgementCache(tmp_path).get("a") == YES
+
+
+def test_replies_of_an_earlier_version_are_found(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "replies.sqlite")) as old:
+        columns = "text TEXT NOT NULL, prompt_tokens INTEGER, completion_tokens INTEGER"
+        old.execute(f"CREATE TABLE replies (key TEXT PRIMARY KEY, {columns}, time REAL NOT NULL) WITHOUT ROWID")
+        old.execute("INSERT INTO replies VALUES ('a', '[1]', 3, NULL, 0.5)")
+        old.commit()
+    replies = ReplyCache(tmp_path)
+    assert replies.get("a") == Reply("[1]", 3, None)
+    replies.put("b", Reply("", None, None, "the judge sent a reply that is no text"))
+    assert ReplyCache(tmp_path).get("b") == Reply("", None, None, "the judge sent a reply that is no text")

@@ -1,14 +1,16 @@
 """Replies that are none, from a server on loopback; what a real judge says is in the integration tests."""
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
-from judge_server import Fault, Proxy, proxy, raw, says
+from judge_server import Fault, Proxy, proxy, raw, says, send, status
 
 from ccps.core.errors import UserError
 from ccps.data.records import Question
@@ -36,7 +38,7 @@ def completion(**message: Any) -> bytes:
 
 def verdicts(server: Proxy, cache: Path, answers: list[str], **settings: Any) -> list[Verdict]:
     config = JudgeConfig(
-        base_url=server.base_url, model="m", retries=0, concurrency=1, **{"timeout_s": 5.0, **settings}
+        base_url=server.base_url, model="m", concurrency=1, **{"timeout_s": 5.0, "retries": 0, **settings}
     )
     grader = make_grader(GraderConfig("llm_judge", judge=config), cache)
     try:
@@ -60,6 +62,36 @@ def drip(handler: BaseHTTPRequestHandler) -> None:
         handler.close_connection = True
 
 
+def drip_headers(handler: BaseHTTPRequestHandler) -> None:
+    """A header that never ends."""
+    try:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        while True:
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+            time.sleep(0.05)
+    except OSError:
+        handler.close_connection = True
+
+
+def drip_refusal(code: int) -> Fault:
+    """A refusal that never ends."""
+
+    def fault(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(code)
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        try:
+            while True:
+                handler.wfile.write(b" ")
+                handler.wfile.flush()
+                time.sleep(0.05)
+        except OSError:
+            handler.close_connection = True
+
+    return fault
+
+
 def cut_short(handler: BaseHTTPRequestHandler) -> None:
     """Less than was promised."""
     handler.send_response(200)
@@ -72,7 +104,7 @@ def cut_short(handler: BaseHTTPRequestHandler) -> None:
 BAD: dict[str, tuple[Fault, str]] = {
     "no UTF-8": (raw(completion(content="yes").replace(b"yes", b"\xff\xfe")), "no UTF-8"),
     "half a surrogate pair": (raw(completion(content="yes \ud800")), "half a surrogate pair"),
-    "no JSON": (raw(b"yes"), "no JSON: yes"),
+    "no JSON": (raw(b"yes"), "no JSON"),
     "an integer of 5,000 digits": (raw(b'{"choices": ' + b"9" * 5_000 + b"}"), "no JSON"),
     "arrays in arrays": (raw(b"[" * 200_000), "no JSON"),
     "a number": (raw(b"1e999"), "no chat completion"),
@@ -83,6 +115,9 @@ BAD: dict[str, tuple[Fault, str]] = {
     "a number for text": (raw(completion(content=1e400)), "no text"),
     "5 MiB": (raw(completion(content="yes" * 1_800_000)), "more than 4 MiB"),
     "without end": (drip, "longer than 0.3 s"),
+    "headers without end": (drip_headers, "longer than 0.3 s"),
+    "a refusal without end": (drip_refusal(400), "longer than 0.3 s"),
+    "a fault without end": (drip_refusal(503), "longer than 0.3 s"),
     "cut short": (cut_short, "broke off"),
 }
 
@@ -109,6 +144,27 @@ def test_an_endpoint_that_has_said_nothing_yet_ends_the_run(server: Proxy, tmp_p
     with pytest.raises(UserError, match="to be sending chat completions, but got") as caught:
         verdicts(server, tmp_path, ["one"], total_s=0.3)
     assert why in str(caught.value)
+    assert len(str(caught.value)) < 1_000
+
+
+def test_what_came_instead_is_kept_beside_its_reason(server: Proxy, tmp_path: Path) -> None:
+    server.faults.extend([says("yes"), *[raw(b"<html>busy")] * 2, *[raw(b"<html>down")] * 2])
+    found = verdicts(server, tmp_path, ["one", "two", "three"])
+    assert {verdict.reason for verdict in found[1:]} == {"the judge sent a body that is no JSON"}
+    with closing(sqlite3.connect(tmp_path / "judgements.sqlite")) as cache:
+        replies = cache.execute("SELECT reply FROM judgements WHERE correct IS NULL").fetchall()
+    assert sorted(replies) == [("<html>busy",), ("<html>down",)]
+
+
+def test_a_pause_between_attempts_is_no_part_of_either(server: Proxy, tmp_path: Path) -> None:
+    server.faults.extend([status(503), says("yes")])  # after which the client waits for half a second or more
+    assert verdicts(server, tmp_path, ["one"], total_s=0.3, retries=1) == [Verdict(correct=True)]
+
+
+def test_no_more_of_a_refusal_is_read_than_a_reply_may_hold(server: Proxy, tmp_path: Path) -> None:
+    server.faults.append(lambda handler: send(handler, 400, b"x" * 12_000_000))
+    with pytest.raises(UserError, match=r"got status 400 \(.{1,300}\)\. Check") as caught:
+        verdicts(server, tmp_path, ["one"])
     assert len(str(caught.value)) < 1_000
 
 
