@@ -189,7 +189,7 @@ def _records(spec: BenchmarkSpec) -> Iterator[tuple[_Place, dict[str, Any]]]:
         return
     table = TableFormat(spec.columns, spec.encoding, spec.delimiter, spec.header)
     for member in members(spec.source, spec.location, spec.member):
-        for record, row in read_rows(spec.loader, member, table):
+        for record, row in read_rows(spec.loader, member, table, spec.where):
             yield _Place(str(member.path), record, member.subject), row
 
 

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ccps.core.errors import UserError
+from ccps.data.inspect_log import read_log
+from ccps.data.lm_eval import read_samples
 from ccps.data.sources import Member
 from ccps.data.tables import AUTO, Row, decode, read_csv
 from ccps.data.values import each_once
@@ -46,13 +48,16 @@ class TableFormat(NamedTuple):
     header: bool | None = None
 
 
-def read_rows(loader: str, member: Member, table: TableFormat | None = None) -> Iterator[Row]:
+def read_rows(
+    loader: str, member: Member, table: TableFormat | None = None, where: Mapping[str, str] | None = None
+) -> Iterator[Row]:
     """Yield the records of one file.
 
     Args:
-        loader: "arrow", "requests" or "table".
+        loader: "arrow", "requests", "table", "lm_eval" or "inspect".
         member: the file.
         table: how a table is written down, by default found out.
+        where: columns and values by which records are chosen afterwards, for what a file may hold in several versions.
 
     Raises:
         UserError: the file is not what the loader reads.
@@ -61,6 +66,8 @@ def read_rows(loader: str, member: Member, table: TableFormat | None = None) -> 
         "arrow": _arrow,
         "requests": _requests,
         "table": partial(_table, table=table or TableFormat()),
+        "lm_eval": lambda file: read_samples(_json_lines(file.data, file), file.path, where or {}),
+        "inspect": lambda file: read_log(file.data, file.path),
     }
     try:
         yield from readers[loader](member)

@@ -46,8 +46,9 @@ class BenchmarkSpec:
     loader: str = setting(
         "arrow",
         '"arrow" (Arrow IPC streams, as `datasets` saves them), "requests" (``requests.jsonl.gz`` with a row '
-        'per document and option) or "table" (csv, jsonl, parquet); of no meaning for "datasets"',
-        one_of=("arrow", "requests", "table"),
+        'per document and option), "table" (csv, jsonl, parquet), "lm_eval" (samples that lm-evaluation-harness logs) '
+        'or "inspect" (logs of Inspect, .eval and .json); of no meaning for "datasets"',
+        one_of=("arrow", "requests", "table", "lm_eval", "inspect"),
     )
     encoding: str = setting(
         "auto",
