@@ -1,8 +1,7 @@
 """The answer to `--help`: what can be chosen, and what each setting means."""
 
 import textwrap
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ccps.core.describe import Described, described
@@ -14,27 +13,26 @@ _INDENT = " " * 6
 _LONG = 200
 
 
-def help_text(shape: Any, settings: Mapping[str, Any], conf: Path, header: str, footer: str) -> str:
+def help_text(
+    shape: Any, settings: Mapping[str, Any], groups: Mapping[str, Sequence[str]], header: str, footer: str
+) -> str:
     """The whole page.
 
     Args:
         shape: the dataclass that the settings fill.
         settings: as composed, with the command line.
-        conf: folder of the groups.
+        groups: the names that can be chosen in each.
         header: the first line.
         footer: examples.
     """
-    groups = ["", "== Groups (files in conf/) ==", *_groups(conf)]
+    chosen = ["", "== Groups (files in conf/) ==", *_groups(groups)]
     lines = ["", "== Settings ==", *(_lines(one) for one in described(shape, settings))]
-    return "\n".join([header, *groups, *lines, "", footer])
+    return "\n".join([header, *chosen, *lines, "", footer])
 
 
-def _groups(conf: Path) -> Iterator[str]:
-    for folder in sorted(path for path in conf.rglob("*") if path.is_dir()):
-        names = sorted(path.stem for path in folder.glob("*.yaml"))
-        if names:
-            text = f"{folder.relative_to(conf).as_posix()}: {', '.join(names)}"
-            yield textwrap.fill(text, _WIDTH, subsequent_indent="    ")
+def _groups(groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for group, names in groups.items():
+        yield textwrap.fill(f"{group}: {', '.join(names)}", _WIDTH, subsequent_indent="    ")
 
 
 def _lines(one: Described) -> str:

@@ -3,7 +3,6 @@
 import os
 import re
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,15 +19,16 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from ccps.core.errors import UserError, expected
+from ccps.core.errors import UserError
 from ccps.core.settings import SettingsError, nearest, typed
 from ccps.settings.experiment import Config
 from ccps.settings.questions import SIZES
+from experiments.configs import CONF, SEARCHPATH, Configs
 from experiments.ending import in_words, speak_anywhere
+from experiments.flags import check_flags, without_config_dir
 from experiments.help import help_text
 from experiments.stopping import stop_when_told
 
-CONF = Path(__file__).parents[1] / "conf"
 # Characters of an override that messages show.
 _SHOWN = 200
 
@@ -66,13 +66,15 @@ def _launch(
     arguments = sys.argv[1:]
     command = get_args_parser().parse_intermixed_args(arguments)
     is_run = not (command.help or command.hydra_help or command.cfg or command.info or command.shell_completion)
-    _check_flags(command)
+    check_flags(command)
     fits = check if is_run else partial(typed, wanted=shape)
-    overrides = checked_overrides(command.overrides, config_name, fits, multirun=command.multirun)
+    overrides = checked_overrides(
+        command.overrides, config_name, fits, multirun=command.multirun, config_dir=command.config_dir
+    )
     if command.help:
         print(_help(shape, overrides, config_name), flush=True)
         return
-    flags = [argument for argument in arguments if argument not in command.overrides]
+    flags = [argument for argument in without_config_dir(arguments) if argument not in command.overrides]
     sys.argv[1:] = [*flags, *overrides]
 
     @hydra.main(version_base=None, config_path=str(CONF), config_name=config_name)
@@ -95,26 +97,13 @@ def _launch(
         raise UserError(_one_line(error)) from error
 
 
-def _check_flags(command: Namespace) -> None:
-    """Refuse flags that Hydra takes one at a time; its own refusal is a traceback.
-
-    Raises:
-        UserError: there are several.
-    """
-    alone = {
-        "--run": "run",
-        "-m": "multirun",
-        "--cfg": "cfg",
-        "--info": "info",
-        "--shell-completion": "shell_completion",
-    }
-    given = [flag for flag, name in alone.items() if getattr(command, name)]
-    if len(given) > 1 and not command.help:
-        raise expected("the flags", f"one of {', '.join(alone)}", " and ".join(given), "Leave the others out.")
-
-
 def checked_overrides(
-    overrides: Sequence[str], config_name: str, check: Callable[[Settings], object], *, multirun: bool = False
+    overrides: Sequence[str],
+    config_name: str,
+    check: Callable[[Settings], object],
+    *,
+    multirun: bool = False,
+    config_dir: str | None = None,
 ) -> list[str]:
     """Check a command line against `conf/` and a schema.
 
@@ -123,28 +112,32 @@ def checked_overrides(
         config_name: primary file in `conf/`.
         check: raises `SettingsError` where the settings do not fit.
         multirun: whether several values for one key (`perturbation.radius=5,10`) are run one after another.
+        config_dir: a folder whose files can be chosen beside those of `conf/`.
 
     Returns:
-        The overrides in the form in which Hydra takes them.
+        The overrides in the form in which Hydra takes them; the folder is `hydra.searchpath`.
 
     Raises:
         SettingsError: with every fault in one message.
     """
     faults: list[str] = []
     parsed = [item for text in overrides if (item := _parsed(text, faults))]
-    accepted = [item for item in parsed if _is_accepted(item, multirun, faults)]
+    configs = Configs.of(parsed, config_dir, faults)
+    accepted = [
+        item for item in parsed if item.key_or_group != SEARCHPATH and _is_accepted(item, configs, multirun, faults)
+    ]
     # With `++` Hydra takes unknown keys too, so that the schema finds all of them and not only the first.
-    forced = [_text(item) if _is_group(item) or _has_sign(item) else f"++{_text(item)}" for item in accepted]
+    forced = [_text(item) if _is_group(item, configs) or _has_sign(item) else f"++{_text(item)}" for item in accepted]
     for single in _without_sweeps(accepted, forced):
         try:
-            check(_plain(_composed(config_name, single)))
+            check(_plain(_composed(config_name, [*configs.override, *single])))
         except SettingsError as error:
             faults += error.faults
         except UserError as error:
             faults.append(str(error))
     if faults:
         raise SettingsError(list(dict.fromkeys(faults)))
-    return forced
+    return [*configs.override, *forced]
 
 
 def _let_sizes_cut_own(settings: Settings, overrides: Sequence[str]) -> None:
@@ -182,8 +175,8 @@ def _parsed(text: str, faults: list[str]) -> Override | None:
         return None
 
 
-def _is_group(override: Override) -> bool:
-    return (CONF / override.key_or_group).is_dir() or override.key_or_group.startswith("hydra")
+def _is_group(override: Override, configs: Configs) -> bool:
+    return configs.is_group(override.key_or_group) or override.key_or_group.startswith("hydra")
 
 
 def _has_sign(override: Override) -> bool:
@@ -198,7 +191,7 @@ def _is_written_out(sweep: Override) -> bool:
     return sweep.is_discrete_sweep() and sweep.value_type is not ValueType.GLOB_CHOICE_SWEEP
 
 
-def _is_accepted(override: Override, multirun: bool, faults: list[str]) -> bool:
+def _is_accepted(override: Override, configs: Configs, multirun: bool, faults: list[str]) -> bool:
     """Whether Hydra can be given this override; if not, the reason is added to the faults."""
     group, text = override.key_or_group, _text(override)
     values = text.split("=", 1)[-1]
@@ -217,16 +210,16 @@ def _is_accepted(override: Override, multirun: bool, faults: list[str]) -> bool:
         found.append(f"expected `probe` to say for which format: probe@probe.mc={values} or probe@probe.oe={values}")
     elif group in ("train", "test") and not isinstance(override.value(), dict):
         found.append(f"expected `{group}` to be chosen as a group: benchmark@{group}={values}")
-    elif _is_group(override):
-        found += _unknown_choices(override)
+    elif _is_group(override, configs):
+        found += _unknown_choices(override, configs)
     faults += found
     return not found
 
 
-def _unknown_choices(override: Override) -> Iterator[str]:
+def _unknown_choices(override: Override, configs: Configs) -> Iterator[str]:
     """Every choice of a config group that is no file of it."""
     group = override.key_or_group
-    known = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    known = configs.groups.get(group, [])
     for choice in override.sweep_iterator() if override.is_sweep_override() else [override.value()]:
         for name in choice if isinstance(choice, list) else [choice]:
             if name is None and not override.is_delete():
@@ -237,10 +230,10 @@ def _unknown_choices(override: Override) -> Iterator[str]:
 
 def _help(shape: type, overrides: Sequence[str], config_name: str) -> str:
     composed = _composed(config_name, overrides, return_hydra_config=True)
-    words = composed.hydra.help
+    words, searched = composed.hydra.help, list(composed.hydra.searchpath)
     with open_dict(composed):
         del composed["hydra"]
-    return help_text(shape, _plain(composed), CONF, words.header, words.footer)
+    return help_text(shape, _plain(composed), Configs(searched).groups, words.header, words.footer)
 
 
 def _without_sweeps(overrides: Sequence[Override], texts: Sequence[str]) -> Iterator[list[str]]:
