@@ -145,10 +145,14 @@ def _line(error: BaseException) -> str:
 
 def _place(error: BaseException) -> str:
     """The last line of this project that the error came through."""
-    frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(_ROOT)
+    frames = traceback.extract_tb(error.__traceback__)
+    # From a wheel, all other packages lie beside ours.
+    folders = [_ROOT / name for name in _OURS]
+    own = [
+        frame
+        for frame in frames
+        if frame.filename != __file__ and any(Path(frame.filename).is_relative_to(folder) for folder in folders)
     ]
-    own = [frame for frame in frames if ".venv" not in frame.filename and frame.filename != __file__]
     return f" ({Path(own[-1].filename).relative_to(_ROOT)}, line {own[-1].lineno})" if own else ""
 
 

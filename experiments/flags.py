@@ -1,9 +1,11 @@
 """The flags of Hydra's command line that entry points do not simply hand on."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
 
 from ccps.core.errors import expected
+
+_CONFIG_DIR = ("--config-dir", "-cd")
 
 
 def check_flags(command: Namespace) -> None:
@@ -30,6 +32,10 @@ def check_flags(command: Namespace) -> None:
 
 def without_config_dir(arguments: Sequence[str]) -> list[str]:
     """Arguments but the folder of one's own, which stands among the overrides."""
-    parser = ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--config-dir", "-cd")
-    return parser.parse_known_args(list(arguments))[1]
+    kept, is_folder = [], False
+    for argument in arguments:
+        flag, separator, _ = argument.partition("=")
+        if not is_folder and flag not in _CONFIG_DIR:
+            kept.append(argument)
+        is_folder = flag in _CONFIG_DIR and not separator and not is_folder
+    return kept

@@ -136,6 +136,11 @@ def find(name: str) -> Asset:
     return ASSETS[name]
 
 
+def is_fetched(asset: Asset) -> bool:
+    """Whether the verified file is in the cache; nothing is hashed and nothing fetched."""
+    return _stamp_fits(cache_folder() / asset.name / asset.filename, asset)
+
+
 def fetch(name: str, cache: Path | None = None) -> Path:
     """Return the verified local file of an asset, fetching what is missing.
 

@@ -23,21 +23,26 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import count, takewhile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
 
 from ccps.core.errors import UserError
+
+# What takes a second and more to import is imported where it is used: whoever asks what is stored waits for none of it.
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from torch import Tensor
 
 ROWS = "rows.parquet"
 TENSORS = "tensors.safetensors"
 BY_REASON = "by_reason"
 """Where a summary holds what is counted by reason: {"unknown": {"no accepted answer": 2}}."""
 
+_LOCK = ".lock"
+_PARTIAL = ".partial"
+_REMOVED = ".removed"
+_KEY = re.compile(r"[0-9a-f]{16}")
 _SUM = "blake2b"
 """Where a manifest holds the hash of all else that stands in it, and the last line of costs that of all others."""
 _SEALED = "costs_sealed"
@@ -168,12 +173,17 @@ class Artifact:
         """Where the files of a shard lie once it has been written; what is in them is not checked, see `path`."""
         return self.folder / _shard_name(index)
 
-    def written_rows(self, columns: Sequence[str] | None = None) -> pa.Table:
+    def written_rows(self, columns: Sequence[str] | None = None) -> "pa.Table":
         """Rows of all shards written so far, in order; of an artifact that has no manifest yet."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         return pa.concat_tables([pq.read_table(path, columns=columns) for path in self._written(ROWS)])
 
     def n_written_rows(self) -> int:
         """How many rows all shards written so far have together, without reading them."""
+        import pyarrow.parquet as pq
+
         return sum(pq.read_metadata(path).num_rows for path in self._written(ROWS))
 
     def _written(self, name: str) -> Iterator[Path]:
@@ -188,12 +198,12 @@ class Artifact:
         """
         with _disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / ".lock").touch()
-        with (self.folder / ".lock").open("a+") as lock:
+            (self.folder / _LOCK).touch()
+        with (self.folder / _LOCK).open("a+") as lock:
             with _disk_errors(self.folder):
                 self._take(lock)
                 (self.folder / "inputs.json").write_text(_pretty(self.inputs), encoding="utf-8")
-                for left_over in self.folder.glob(".*.partial"):
+                for left_over in self.folder.glob(f".*{_PARTIAL}"):
                     if left_over.is_dir():
                         shutil.rmtree(left_over)
                     else:
@@ -208,7 +218,7 @@ class Artifact:
         Raises:
             UserError: the disk is full or not writable.
         """
-        partial = self.folder / f".{_shard_name(index)}.partial"
+        partial = self.folder / f".{_shard_name(index)}{_PARTIAL}"
         with _disk_errors(self.folder):
             partial.mkdir()
             try:
@@ -262,7 +272,7 @@ class Artifact:
         }
         self._append_cost(0, {_SUM: digest(json.dumps(self.costs()))})
         with _disk_errors(self.folder):
-            partial = self.folder / ".manifest.partial"
+            partial = self.folder / f".manifest{_PARTIAL}"
             plain = json.loads(_pretty(manifest))
             partial.write_text(_pretty({**plain, _SUM: digest(plain)}))
             _sync(partial)
@@ -316,20 +326,54 @@ class Artifact:
             raise self._broken(relative, "is not what was written (size or hash differ)")
         return path
 
-    def rows(self, shard: int | None = None) -> pa.Table:
+    def rows(self, shard: int | None = None) -> "pa.Table":
         """Rows of one shard, or of all shards in order."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         shards = range(self.n_shards) if shard is None else [shard]
         try:
             return pa.concat_tables([pq.read_table(self.path(ROWS, index)) for index in shards])
         except pa.ArrowException as error:
             raise self._broken(ROWS, f"cannot be read ({error})") from error
 
-    def tensors(self, shard: int) -> dict[str, Tensor]:
+    def tensors(self, shard: int) -> "dict[str, Tensor]":
         """Tensors of one shard."""
+        from safetensors.torch import load_file
+
         try:
             return dict(load_file(self.path(TENSORS, shard)))
         except SafetensorError as error:
             raise self._broken(TENSORS, f"cannot be read ({error})") from error
+
+    def has(self, name: str) -> bool:
+        """Whether the first shard of a complete artifact has a file of this name."""
+        return f"{_shard_name(0)}/{name}" in self.manifest["files"]
+
+    def has_written(self, name: str, blake2b: str) -> bool:
+        """Whether the first shard of a complete artifact has a file of this name and hash."""
+        return self.has(name) and bool(self.manifest["files"][f"{_shard_name(0)}/{name}"]["blake2b"] == blake2b)
+
+    def files_on_disk(self) -> dict[str, Path]:
+        """Every file that makes up the artifact, complete or not, by its path within: no lock, nothing half written."""
+        return {
+            str(path.relative_to(self.folder)): path
+            for path in _files_below(self.folder)
+            if path.name != _LOCK and not any(part.endswith(_PARTIAL) for part in path.relative_to(self.folder).parts)
+        }
+
+    def remove(self) -> None:
+        """Delete the artifact, at once or not at all as far as any reader can see.
+
+        Raises:
+            UserError: a process is writing it, or the folder may not be written.
+        """
+        gone = self.folder.with_name(f".{self.key}{_REMOVED}")
+        with _disk_errors(self.folder), (self.folder / _LOCK).open("a+") as lock:
+            self._take(lock)
+            shutil.rmtree(gone, ignore_errors=True)
+            self.folder.rename(gone)
+            shutil.rmtree(gone)
 
     def _cost_files(self) -> list[Path]:
         return sorted(self.folder.glob("costs*.jsonl"))
@@ -345,7 +389,7 @@ class Artifact:
             lines = _whole_lines(file)
             kept = [line for line in lines if isinstance(line.get("shard"), int) and self.has_shard(line["shard"])]
             if kept != lines:
-                partial = self.folder / f".{file.name}.partial"
+                partial = self.folder / f".{file.name}{_PARTIAL}"
                 partial.write_text("".join("\n" + json.dumps(line) for line in kept))
                 partial.rename(file)
 
@@ -371,6 +415,43 @@ class Artifact:
             f"The artifact {self.folder} is broken: {file} {why}. "
             f"Remove the folder (rm -r '{self.folder}') and run the same command again: only this is computed anew."
         )
+
+
+def stored_artifacts(root: Path) -> Iterator[Artifact]:
+    """Every artifact below a root folder, complete or not, by stage and key.
+
+    Raises:
+        UserError: the inputs of one cannot be read.
+    """
+    for folder in sorted(root.glob("[!.]*/*")):
+        if is_key(folder.name) and folder.is_dir():
+            yield read_artifact(folder)
+
+
+def left_overs(root: Path) -> list[Path]:
+    """Folders of artifacts whose removal was broken off."""
+    return [path for path in sorted(root.glob(f"[!.]*/.*{_REMOVED}")) if is_key(path.stem.removeprefix("."))]
+
+
+def is_key(text: str) -> bool:
+    """Whether a text can be the key of an artifact."""
+    return _KEY.fullmatch(text) is not None
+
+
+def read_artifact(folder: Path) -> Artifact:
+    """The artifact that lies in a folder, with the inputs that were written into it.
+
+    Raises:
+        UserError: these cannot be read.
+    """
+    inputs: Any = {}
+    path = folder / "inputs.json"
+    if path.exists():
+        try:
+            inputs = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise Artifact(folder, folder.parent.name, {})._broken(path.name, f"cannot be read ({error})") from error
+    return Artifact(folder, folder.parent.name, inputs if isinstance(inputs, dict) else {})
 
 
 def with_reasons(counts: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,7 @@ class Job:
             UserError: something is missing that was not asked for, or nothing was asked for; or see `run_stage`.
         """
         self.run_settings.ranks.together(self._check)
+        self.run_settings.ranks.on_first(self._log)
         wanted = self._graph.wanted(self._to_make)
         while self._steps:
             work, about = self._steps.popleft()  # a stage that is done may hold much
@@ -83,6 +84,10 @@ class Job:
             self.reused.add(artifact.folder)
         self._folders[_key(artifact)] = artifact.folder
         self._graph.add(Node(_key(artifact), artifact.stage, title, [_key(one) for one in reads]))
+
+    def _log(self) -> None:
+        if self.run_settings.log is not None:
+            self.run_settings.log.plan(self._folders)
 
     @property
     def _to_make(self) -> set[str] | None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from ccps.core.machine import processor
+
 _PACKAGES = (
     "ccps",
     "torch",
@@ -38,7 +40,7 @@ def provenance() -> dict[str, Any]:
         "commit": _commit(),
         "machine": {
             "system": platform.system(),
-            "processor": _processor(),
+            "processor": processor(),
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -54,26 +56,18 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """Commit of the checkout this file lies in, marked if files differ from it; None outside a checkout."""
-    here = Path(__file__).parent
+    """Commit of the checkout this file lies in, marked if files differ from it; None outside a checkout.
+
+    An installed package may lie in somebody else's checkout, which does not know its files.
+    """
+    here = Path(__file__)
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
+        _git("ls-files", "--error-unmatch", here.name, folder=here.parent)
+        return _git("describe", "--always", "--dirty", "--abbrev=12", folder=here.parent) or None
     except (OSError, subprocess.SubprocessError):
         return None
-    return described.stdout.strip() or None
 
 
-def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+def _git(*arguments: str, folder: Path) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+    return done.stdout.strip()

@@ -10,6 +10,7 @@ import torch
 from ccps.core.errors import UserError, expected
 from ccps.pipeline.mirror import close_logger, open_logger
 from ccps.pipeline.ranks import end_ranks, most_at_once, start_ranks
+from ccps.pipeline.run_log import RunLog
 from ccps.pipeline.stage import Run
 from ccps.settings.run import LoggerConfig, PathsConfig, TrainerConfig
 
@@ -20,6 +21,7 @@ class RunConfig(Protocol):
     trainer: TrainerConfig
     logger: LoggerConfig
     paths: PathsConfig
+    experiment: str
 
 
 @contextmanager
@@ -40,9 +42,12 @@ def opened_run(config: RunConfig, settings: Mapping[str, Any], name: str) -> Ite
             raise expected("`trainer.threads`", f"at most {most} on this machine", config.trainer.threads, "Lower it.")
         torch.set_num_threads(config.trainer.threads)
     logger = open_logger(config.logger, Path(config.paths.wandb), name, dict(settings)) if ranks.is_first else None
+    root = Path(config.paths.artifacts)
+    log = RunLog(root, Path(config.paths.output), config.experiment, settings)
     failed = True
     try:
-        yield Run(Path(config.paths.artifacts), config.trainer.accelerator, logger, ranks)
+        yield Run(root, config.trainer.accelerator, logger, ranks, log)
+        ranks.on_first(log.end)
         failed = False
         end_ranks()
     except UserError:  # which all processes raise together

@@ -23,6 +23,7 @@ from ccps.core.text import duration
 from ccps.pipeline.mirror import mirror_artifact
 from ccps.pipeline.progress import StageProgress
 from ccps.pipeline.ranks import Ranks
+from ccps.pipeline.run_log import RunLog
 from ccps.pipeline.shard_writer import ShardWriter
 
 
@@ -65,12 +66,14 @@ class Run:
         accelerator: Lightning accelerator (`auto`, `cpu`, `gpu`).
         logger: Lightning logger that mirrors what the files hold, or None.
         ranks: this process among those that share the run.
+        log: notes what the run is to make, or None.
     """
 
     artifacts: Path
     accelerator: str = "auto"
     logger: Logger | None = None
     ranks: Ranks = field(default_factory=Ranks)
+    log: RunLog | None = None
 
 
 class Stage(pl.LightningModule):

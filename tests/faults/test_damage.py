@@ -53,7 +53,7 @@ def assert_refused(ended: Ended) -> None:
 def damage_and_run(job: Whole, folder: Path, run: Run, dice: Random, damage: Damage) -> None:
     """Damage a file, have part of the others made anew, and do as the refusal says until there is none."""
     copy_artifacts(job, folder)
-    artifacts = sorted((folder / "artifacts").glob("*/*"))
+    artifacts = sorted((folder / "artifacts").glob("[!.]*/*"))
     found = dice.choice([one for one in artifacts if not one.parent.name.endswith("report")])
     file = dice.choice([one for one in sorted(found.rglob("*")) if one.is_file() and one.stat().st_size])
     damage(file, dice)
