@@ -87,7 +87,7 @@ def export_run(store: Store, run: Output, target: Path) -> Bundled:
     partial = target.with_name(f".{target.name}.partial")
     try:
         with tarfile.open(partial, "w", format=tarfile.PAX_FORMAT, dereference=True) as tar:
-            _add(tar, INDEX, json.dumps(index, sort_keys=True).encode())
+            _add(tar, INDEX, json.dumps(index).encode())
             for member, path in files.items():
                 tar.add(path, member, recursive=False)
         partial.rename(target)

@@ -33,7 +33,7 @@ def imported(bundle: Path, folder: Path) -> None:
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     run = StoredRun(tmp_path, "first")
-    run.record(ended=True)
+    run.record(ended=True, settings={"grader": {"second": 1, "first": 2}})
     StoredRun(tmp_path, "second")
     return exported(tmp_path)
 
@@ -47,7 +47,9 @@ def test_what_comes_out_is_what_went_in_and_of_this_run_alone(bundle: Path, tmp_
     assert {one.state for one in here.holdings} == {"used"}
     for one in here.artifacts.values():
         assert contents(one.folder) == contents(tmp_path / "artifacts" / one.stage / one.key)
-    assert here.run("first").record is not None
+    record = here.run("first").record
+    assert record is not None
+    assert list(record.settings["grader"]) == ["second", "first"]
     assert not [path for path in (there / "artifacts").iterdir() if path.name.startswith(".import")]
 
 
