@@ -10,6 +10,7 @@ from text_to_num import text2num
 from ccps.grading.signs import bare_word, plain_signs
 
 _ARTICLES = {"a", "an", "the"}
+_LAST_OF_ARTICLES = frozenset("aneANE")
 # Before these an "a" is no article but the name of something: "A and B", "A or B".
 _CONJUNCTIONS = {"and", "or", "nor", "vs", "vs.", "versus", "but", "&"}
 _NUMERAL = re.compile(r"([+-]?)([0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?:\.([0-9]*))?")
@@ -54,7 +55,7 @@ def normalise(text: str) -> str:
 
     A text of which nothing would be left ("The", "?") stays as it is, lower-case.
     """
-    return " ".join(word.token for word in words_of(text)) or " ".join(plain_signs(text).split()).lower()
+    return " ".join(filter(None, _tokens(_written(text)))) or " ".join(plain_signs(text).split()).lower()
 
 
 class Word(NamedTuple):
@@ -66,10 +67,19 @@ class Word(NamedTuple):
 
 def words_of(text: str) -> list[Word]:
     """The words of a text of which something is left, see `normalise`; numbers in words are written in digits."""
+    words = _written(text)
+    return [Word(token, word) for token, word in zip(_tokens(words), words, strict=True) if token]
+
+
+def _written(text: str) -> list[str]:
+    """The words of a text as they are written, without articles and with its number words in digits."""
     plain = " ".join(plain_signs(_THOUSANDS_APART.sub("", text)).split())
-    words = _without_articles(_MINUS.sub("-", _PER_CENT.sub("%", _NUMBER_WORDS.sub(_in_digits, plain))).split())
-    found = [Word(_token(word, before, after), word) for before, word, after in _with_neighbours(words)]
-    return [word for word in found if word.token]
+    return _without_articles(_MINUS.sub("-", _PER_CENT.sub("%", _NUMBER_WORDS.sub(_in_digits, plain))).split())
+
+
+def _tokens(words: list[str]) -> list[str]:
+    """Each word in the form in which it is compared; empty where nothing is left."""
+    return [_token(bare_word(word, before, after)) for before, word, after in _with_neighbours(words)]
 
 
 def token_f1(answer: str, accepted: str) -> float:
@@ -92,7 +102,8 @@ def _without_articles(words: list[str]) -> list[str]:
     return [
         word
         for before, word, after in _with_neighbours(words)
-        if not _is_article(word, after, may_be_capital=not before or before[-1] in ".!?:" or all_capitals)
+        if word[-1] not in _LAST_OF_ARTICLES  # most words
+        or not _is_article(word, after, may_be_capital=not before or before[-1] in ".!?:" or all_capitals)
     ]
 
 
@@ -108,8 +119,9 @@ def _is_article(word: str, after: str, *, may_be_capital: bool) -> bool:
     return not names_something and (may_be_capital or not bare.isupper())
 
 
-def _token(word: str, before: str, after: str) -> str:
-    bare = bare_word(word, before, after).lower()
+@lru_cache(maxsize=1 << 14)
+def _token(bare: str) -> str:
+    bare = bare.lower()
     numeral = _NUMERAL.fullmatch(bare)
     if numeral and (numeral[2] or numeral[3]):
         return _shortest(numeral[1], numeral[2].replace(",", ""), numeral[3] or "")

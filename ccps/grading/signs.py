@@ -42,12 +42,15 @@ def plain_signs(text: str) -> str:
     for written, sign in _RELATIONS.items():
         text = text.replace(written, sign)
     text = _BOUND_AT_START.sub(r"\1", _CURRENCY_APART.sub("", text))
-    text = _RAISED.sub(lambda run: f"^{run[0]}", text)
-    text = _FRACTION.sub(" ", _LONG_DASH.sub("-", text))
-    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text)).translate(_PLAIN)
-    return "".join(sign for sign in text if not _is_invisible(sign))
+    if not text.isascii():
+        text = _RAISED.sub(lambda run: f"^{run[0]}", text)
+        text = _FRACTION.sub(" ", _LONG_DASH.sub("-", text))
+        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text)).translate(_PLAIN)
+    invisible = {sign for sign in set(text) if _is_invisible(sign)}
+    return "".join(sign for sign in text if sign not in invisible) if invisible else text
 
 
+@lru_cache(maxsize=4096)
 def _is_invisible(sign: str) -> bool:
     """Whether a sign is a mark of direction, a joiner, a variant, or a control character other than white space."""
     return (unicodedata.category(sign) in ("Cf", "Cc") and not sign.isspace()) or "\ufe00" <= sign <= "\ufe0f"
@@ -72,8 +75,14 @@ def bare_word(word: str, before: str, after: str) -> str:
         before: the word before it; empty at the beginning.
         after: the word after it; empty at the end.
     """
-    if all(sign in "+-*<>=^|~/&" for sign in word):
+    if not word.strip("+-*<>=^|~/&"):
         return word if _joins(word, before, after) else ""
+    return _bare(word)
+
+
+@lru_cache(maxsize=1 << 14)
+def _bare(word: str) -> str:
+    """A word that is more than signs, which depends on no other."""
     word = _unwrapped(word)
     word = _UNIT_AFTER.sub("", _CURRENCY_BEFORE.sub(lambda signs: signs[1] or signs[2], word))
     is_formula = _FORMULA.search(word) is not None

@@ -6,7 +6,7 @@ from ccps.core.fields import LARGEST_COUNT, MISSING, setting
 from ccps.settings.grading import JudgeConfig
 from ccps.settings.model import ModelConfig
 
-MEASURES = ("token_f1", "rouge_l")
+MEASURES = ("token_f1", "squad_f1", "rouge_l")
 
 
 @dataclass
@@ -34,7 +34,7 @@ class JudgeChoice:
         at_least=1,
         at_most=LARGEST_COUNT,
     )
-    measure: str = setting("token_f1", "of `lexical`: `token_f1` or `rouge_l`", one_of=MEASURES)
+    measure: str = setting("token_f1", "of `lexical`: `token_f1`, `squad_f1` or `rouge_l`", one_of=MEASURES)
     nli_model: str | None = setting(None, "of `nli`: a sequence classification model, folder or hub id")
 
     @property

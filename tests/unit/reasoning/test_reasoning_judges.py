@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import pytest
 from hypothesis import given
@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 
 from ccps.core.settings import SettingsError, check
 from ccps.grading import JudgeConfig
+from ccps.grading.normalise import token_f1
 from ccps.llm import LanguageModel, ModelConfig, ModelFiles, generate, prompt_ids
 from ccps.reasoning.judges.base import (
     JUDGES,
@@ -77,7 +78,30 @@ def test_words_in_common_by_hand() -> None:
     assert values(LexicalJudge("rouge_l"), ("same", "same"), ("same", "other")) == [0, 1]
 
 
-@pytest.mark.parametrize("measure", ["token_f1", "rouge_l"])
+def test_signs_count_unless_words_are_compared_as_squad_does() -> None:
+    pair = ("So x + 5 = 9.0", "So, the x - 5 = 9")
+    # "so", "x", "5", "=" and "9" of six words each; then "so", "x" and "5" of four each, 9.0 being 90.
+    assert values(LexicalJudge("token_f1"), pair) == pytest.approx([1 - 5 / 6])
+    assert values(LexicalJudge("squad_f1"), pair) == pytest.approx([1 - 3 / 4])
+
+
+_SAID = st.lists(
+    st.sampled_from(
+        ["It", "is", "the", "4", "four", "4.0", "x", "+", "-", "x+1", "Wait,", "≤", "a", "A", "\u200bso", "½"]
+    ),
+    max_size=7,
+).map(" ".join)
+
+
+@given(st.lists(st.tuples(_SAID, _SAID), max_size=12))
+def test_texts_read_once_are_judged_as_each_pair_alone(pairs: list[tuple[str, str]]) -> None:
+    plain = {"token_f1": token_f1, "rouge_l": rouge_l}
+    for measure, f1 in plain.items():
+        judge = LexicalJudge(cast(Literal["token_f1", "rouge_l"], measure), "parity")
+        assert values(judge, *pairs) == [1.0 - f1(*pair) for pair in pairs]
+
+
+@pytest.mark.parametrize("measure", ["token_f1", "squad_f1", "rouge_l"])
 def test_an_empty_text_shares_no_words(measure: Literal["token_f1", "rouge_l"]) -> None:
     assert values(LexicalJudge(measure, "parity"), ("", "x")) == [1]
     assert LexicalJudge(measure).judge([Pair("", "x")]) == [EMPTY]
@@ -224,7 +248,7 @@ def test_an_endpoint_may_judge(tmp_path: Path) -> None:
             JudgeChoice("embedding"),
             "unknown judge `embedding` in `faithful.judge.name`: known here: lexical, llm_yes_no, nli, numeric",
         ),
-        (JudgeChoice("lexical", measure="bleu"), "`faithful.judge.measure` to be one of token_f1, rouge_l"),
+        (JudgeChoice("lexical", measure="bleu"), "`faithful.judge.measure` to be one of token_f1, squad_f1, rouge_l"),
         (JudgeChoice("numeric", measure="rouge_l"), "`faithful.judge.measure` to be left out for numeric"),
         (JudgeChoice("lexical", nli_model="x"), "`faithful.judge.nli_model` to be left out for lexical"),
         (JudgeChoice("nli"), "`faithful.judge.nli_model` to be a folder or hub id"),
