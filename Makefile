@@ -44,7 +44,7 @@ faithful: setup ## Ask whether a model says what it believes (EXPERIMENT=faithfu
 	$(BIN)/python -m experiments.faithful experiment=$(FAITHFUL) $(ARGS)
 
 faithful-sensitivity: setup ## Say what each choice of the faithful framework moves (ARGS='rollouts.path=FOLDER')
-	$(BIN)/python -m experiments.sensitivity $(ARGS)
+	$(BIN)/python -m experiments.rollouts $(ARGS)
 
 page: ## Copy an experiment's report.md and figures to docs/results (EXPERIMENT=embedded_full PAGE=embedded)
 	mkdir -p docs/results/$(PAGE)

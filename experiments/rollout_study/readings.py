@@ -86,6 +86,7 @@ def _sampled(confidence: FloatArray, most: int, place: int) -> FloatArray:
 
 def _by_judge(study: StudiedTraces, first: Reading) -> Iterator[Reading]:
     judges: Mapping[str, ConsistencyJudge] = {
+        "words in common, no signs (SQuAD)": LexicalJudge("squad_f1"),
         "longest common words (ROUGE-L)": LexicalJudge("rouge_l"),
         "last number": NumericJudge(),
     }

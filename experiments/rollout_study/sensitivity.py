@@ -1,29 +1,26 @@
 """The page of what each choice moves."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 from ccps.analysis.faithful_sensitivity import Moved, Resampling, sensitivity
 from ccps.analysis.records import Estimate
 from ccps.core.text import DASH, count, decimal, level_words, listed
 from ccps.report.kit.table import Table
 from experiments.rollout_study.readings import K, all_readings
+from experiments.rollout_study.runs import VARIED, run_readings
 from experiments.rollout_study.sentences import StudiedTraces
+from experiments.rollout_study.settings import RolloutStudyConfig
 
 _HEAD = (
     *("choice", "here", "score", "change", "over words dealt out, points", "ρ within traces"),
     *("τ, models and conditions", "τ, traces"),
 )
-# What cannot be read off texts: it takes log-probabilities, states, or new draws.
-_NEEDS_A_MODEL = (
-    ("temperature of the draws", "rollouts come at one temperature", "faithful.sampling.temperature=0.4,0.8,1.2"),
-    ("k of DeepConf", "log-probabilities", "faithful.deepconf.k=5,20"),
-    ("divisor of DeepConf", "log-probabilities", "faithful.deepconf.scale=4,8,12"),
-    ("μ of RCC", "states", "faithful.rcc.mu=0.3,0.5,0.7"),
-    ("δ of RCC", "states", "faithful.rcc.delta=0.2,0.4,0.6,0.8"),
-    ("a judge of entailment", "a model of entailment", "faithful/judge=lexical,nli"),
-)
 
 
-def sensitivity_page(study: StudiedTraces, resampling: Resampling) -> str:
+def sensitivity_page(study: StudiedTraces, config: RolloutStudyConfig) -> str:
     """The page as Markdown."""
+    resampling = Resampling(config.resamples, config.level, config.seed)
     groups = [_group(trace.model, trace.correct) for trace in study.traces]
     problems = [trace.question_id or trace.id for trace in study.traces]
     found = sensitivity(all_readings(study), groups, problems, resampling)
@@ -39,14 +36,35 @@ def sensitivity_page(study: StudiedTraces, resampling: Resampling) -> str:
         "faithfulness."
     )
     table = Table("", _HEAD, [_row(one, first=one is found[0]) for one in found], "ll")
-    rest = Table("", ("choice", "needs", "to vary it: python -m experiments.faithful -m"), _NEEDS_A_MODEL, "lll")
     parts = ["# What each choice of the framework moves", intro, _largest(found), table.markdown()]
-    parts += [
-        "## Not varied here",
-        "These need a model, and say nothing about traces that come as text.",
-        rest.markdown(),
-    ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, *_with_a_model(config, resampling)]) + "\n"
+
+
+def _with_a_model(config: RolloutStudyConfig, resampling: Resampling) -> Iterator[str]:
+    """What cannot be read off texts: as far as it was run, and how to run the rest."""
+    measured = run_readings(Path(config.runs).expanduser()) if config.runs else []
+    if measured:
+        rows = []
+        for one in measured:
+            moved = sensitivity(one.readings, one.groups, one.problems, resampling)
+            rows += [_row(own, first=own is moved[0]) for own in moved]
+        yield "## With a model"
+        n, questions = len(measured[0].groups), len(set(measured[0].problems))
+        yield (
+            f"Other traces, which a model wrote and read here: {count(n)} of {count(questions)} questions. The first "
+            "line of each choice is the published setting, against which the others are held."
+        )
+        yield Table("", _HEAD, rows, "ll").markdown()
+    done = {one.readings[0].choice.rpartition(", ")[0] for one in measured}
+    rest = [one for one in VARIED if one.choice not in done]
+    if rest:
+        head = ("choice", "needs", "to vary it: python -m experiments.faithful -m")
+        yield "## Not varied here"
+        yield (
+            "These need a model, and say nothing about traces that come as text. What such a command writes, with "
+            "paths.output=FOLDER, becomes rows of this page by runs=FOLDER."
+        )
+        yield Table("", head, [(one.choice, one.needs, one.command) for one in rest], "lll").markdown()
 
 
 def _group(model: str, correct: bool | None) -> str:

@@ -8,14 +8,25 @@ from ccps.core.fields import LARGEST_COUNT, LARGEST_SEED, MISSING, setting
 from ccps.core.settings import Fault, fault, typed
 from ccps.settings.faithful.rollouts import RolloutSettings
 
+PAGES = ("sensitivity", "deliberation")
+
 
 @dataclass
 class RolloutStudyConfig:
-    """Which traces are measured, and how often they are resampled."""
+    """Which traces are measured, what of them, and how often they are resampled."""
 
+    page: str = setting(
+        "sensitivity",
+        "`sensitivity`: what each choice of the framework moves; `deliberation`: what thinking aloud sounds like",
+        one_of=PAGES,
+    )
     rollouts: RolloutSettings = setting(RolloutSettings, "where the traces lie")
+    runs: str | None = setting(
+        None,
+        "what `python -m experiments.faithful -m SETTING=…` wrote, for rows of `page=sensitivity` that take a model",
+    )
     resamples: int = setting(
-        1000, "how often problems are drawn anew for `experiments.sensitivity`", at_least=10, at_most=LARGEST_COUNT
+        1000, "how often problems are drawn anew for `page=sensitivity`", at_least=10, at_most=LARGEST_COUNT
     )
     level: float = setting(0.95, "of its intervals", above=0, below=1)
     seed: int = setting(0, "of its draws", at_least=0, at_most=LARGEST_SEED)

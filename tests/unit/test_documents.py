@@ -29,8 +29,7 @@ ENTRY_POINTS = {
     "faithful": ("faithful", FaithfulConfig),
     "probes": ("probes", ProbesChoiceConfig),
     "bench": ("bench", BenchConfig),
-    "deliberation": ("rollouts", RolloutStudyConfig),
-    "sensitivity": ("rollouts", RolloutStudyConfig),
+    "rollouts": ("rollouts", RolloutStudyConfig),
 }
 
 

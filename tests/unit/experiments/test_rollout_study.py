@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 from tiny_rollouts import row, rows, write_file
@@ -12,9 +13,10 @@ from tiny_rollouts import row, rows, write_file
 from ccps.core.errors import UserError
 from ccps.faithful.deliberation import deliberation_norms
 from ccps.settings.faithful.rollouts import RolloutSettings
-from experiments import deliberation, sensitivity
+from experiments import rollouts
 from experiments.rollout_study.deliberation import HEDGE, marks
 from experiments.rollout_study.readings import all_readings
+from experiments.rollout_study.runs import run_readings
 from experiments.rollout_study.sentences import StudiedTraces, read_study
 from experiments.rollout_study.settings import to_study
 
@@ -72,7 +74,7 @@ def test_readings_change_one_choice_each(study: StudiedTraces) -> None:
         assert same_words or one.choice in ("aggregate of the lexicon", "thinking aloud", "unit")
 
 
-def test_both_commands_write_their_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_both_pages_are_written(tmp_path: Path) -> None:
     lines = [
         row(model, problem, right, steps=steps(6 * problem + 2 * (model == "tiny-a") + right))
         for model in ("tiny-a", "tiny-b")
@@ -80,12 +82,11 @@ def test_both_commands_write_their_tables(tmp_path: Path, capsys: pytest.Capture
         for right in (True, False)
     ]
     settings = _settings(write_file(tmp_path / "b.jsonl.gz", *lines), output=str(tmp_path / "out"), resamples=20)
-    deliberation.main(settings)
+    rollouts.main({**settings, "page": "deliberation"})
     page = (tmp_path / "out" / "deliberation.md").read_text()
-    assert page in capsys.readouterr().out
     (waits,) = [line for line in page.splitlines() if line.startswith("| wait ") and "yes" in line]
     assert waits.split(" | ")[1] == str(6 * len(lines))
-    sensitivity.main(settings)
+    rollouts.main(settings)
     page = (tmp_path / "out" / "sensitivity.md").read_text()
     assert "of 4 groups (right chains of tiny-a, right chains of tiny-b, wrong chains of tiny-a and wrong" in page
     assert "| K, continuations of a step | 100 |" in page
@@ -124,3 +125,45 @@ def test_measured_norms_are_those_of_the_committed_table() -> None:
     found = {kind: float(share) for kind, share in shares if kind != HEDGE}
     assert found == {kind: deliberation_norms("measured")[kind] for kind in found}
     assert set(found) == {"wait", "hmm", "let me check", "let me think", "alternatively"}
+
+
+def _run_of(folder: Path, confidence: list[float]) -> None:
+    tables = folder / "tables"
+    tables.mkdir(parents=True)
+    place = {"model": "m", "dataset": "d"}
+    steps = [
+        {**place, "prompt": prompt, "trace_id": f"t{k}", "step": step, "decisiveness": 1.0, "rcc": 0.5}
+        | {"sampling": confidence[k] if step else np.nan}
+        for prompt in ("p", "q")
+        for k in range(2)
+        for step in range(2)
+    ]
+    traces = [{**place, "prompt": p, "trace_id": f"t{k}", "question_id": f"q{k}"} for p in ("p", "q") for k in range(2)]
+    pd.DataFrame(steps).to_parquet(tables / "steps.parquet")
+    pd.DataFrame(traces).to_parquet(tables / "traces.parquet")
+
+
+def test_runs_with_a_model_become_readings(tmp_path: Path) -> None:
+    _run_of(tmp_path / "faithful.sampling.temperature=1.2", [0.25, 0.5])
+    _run_of(tmp_path / "faithful.sampling.temperature=0.8", [0.75, 0.5])
+    # RCC is the same in both, so the choice does not bear on it.
+    (found,) = run_readings(tmp_path)
+    assert found.groups == ["m, p", "m, p", "m, q", "m, q"]
+    assert found.problems == ["q0", "q1", "q0", "q1"]
+    assert [one.setting for one in found.readings] == ["0.8", "1.2"]
+    assert found.readings[0].choice == "temperature of the draws, Sampling"
+    assert found.readings[1].confidence[0] == pytest.approx([np.nan, 0.25], nan_ok=True)
+    assert [own.tolist() for own in found.readings[0].decisiveness] == [[1, 1]] * 4
+
+
+def test_runs_that_cannot_be_held_against_each_other_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"Expected `runs` to be the output of .* with a folder for each value"):
+        run_readings(tmp_path)
+    _run_of(tmp_path / "faithful_judge=lexical", [0.25, 0.5])
+    with pytest.raises(UserError, match="to be llm_yes_no and others, but got lexical alone"):
+        run_readings(tmp_path)
+    _run_of(tmp_path / "faithful_judge=llm_yes_no", [0.5, 0.5])
+    traces = tmp_path / "faithful_judge=lexical" / "tables" / "traces.parquet"
+    pd.read_parquet(traces).assign(trace_id="other").to_parquet(traces)
+    with pytest.raises(UserError, match="to be of the same traces, but got others with faithful/judge=lexical"):
+        run_readings(tmp_path)
