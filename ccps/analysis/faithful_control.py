@@ -9,6 +9,10 @@ from ccps.reasoning.control import ENOUGH
 EXACTLY, IN_PHRASES = "exactly", "by the lexicon’s phrases"
 
 
+SAID_AGAIN = ("given_1-different", "sampling")
+"""Estimators whose 1 − C is the share of times that something else is said, the first that there is in front."""
+
+
 class Noticed(NamedTuple):
     """What the simulations of one estimator in a run say."""
 
@@ -41,3 +45,9 @@ def noticed(cell: FaithfulCell, estimator: str, planted: str = IN_PHRASES) -> No
             break
         least = float(share)
     return Noticed(least, float(ordered["excess"].iloc[-1]), float(rate[0]))
+
+
+def main_estimator(cell: FaithfulCell) -> str | None:
+    """The one that the first sentence and figure are about; None if no estimator has a control."""
+    simulated = [name for name in cell.estimators if noticed(cell, name).known]
+    return next((name for name in (*SAID_AGAIN, *simulated) if name in simulated), None)

@@ -23,9 +23,10 @@ BRIDGE_COLUMNS = ("position", "signal", "metric", "value", "ci_low", "ci_high", 
 DROPPED_COLUMNS = ("what", "why", "n")
 CONTROL_COLUMNS = ("estimator", "planted", "share", "found", "of", "excess")
 DRAWS_COLUMNS = ("part", "k", "metric", "value", "ci_low", "ci_high", "n")
+ALTERNATIVE_COLUMNS = ("trace_id", "step", "text", "n", "inconsistency")
 COST_COLUMNS = ("stage", "seconds", "tokens", "bytes", "peak_memory", "n")
 
-Texts = Literal["traces", "steps"]
+Texts = Literal["traces", "steps", "alternatives"]
 """The tables that may be large."""
 
 
@@ -53,6 +54,9 @@ class FaithfulCell:
         worst: ids of the most unfaithful traces, the worst first.
         seconds: what each estimator, and "decisiveness", took for all traces.
         absent: estimators that were not computed, and why.
+        alternatives: columns `ALTERNATIVE_COLUMNS`, or what loads them: what was said in the place of the steps of the
+            worst traces, each text once, how often, and how far a judge finds it to disagree with the step.
+        together: whether it is several other cells taken together.
         notes: what else there is to say, a line each.
 
     Raises:
@@ -76,11 +80,16 @@ class FaithfulCell:
     absent: Mapping[str, str] = field(default_factory=dict)
     control: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(CONTROL_COLUMNS)))
     draws: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(DRAWS_COLUMNS)))
+    alternatives: pd.DataFrame | Callable[[], pd.DataFrame] = field(
+        default_factory=lambda: pd.DataFrame(columns=list(ALTERNATIVE_COLUMNS))
+    )
+    together: bool = False
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_columns("results", self.results, MEASURE_COLUMNS)
-        for name, given in (("traces", self.traces), ("steps", self.steps)):
+        for name in self._needed:
+            given = getattr(self, name)
             if isinstance(given, pd.DataFrame):
                 check_columns(name, given, self._needed[name])
         check_columns("correlations", self.correlations, CORRELATION_COLUMNS)
@@ -97,15 +106,16 @@ class FaithfulCell:
         return {
             "traces": (*TRACE_COLUMNS, *(f"faithfulness_{name}" for name in self.estimators)),
             "steps": (*STEP_COLUMNS, *self.estimators),
+            "alternatives": ALTERNATIVE_COLUMNS,
         }
 
     def texts(self, name: Texts) -> pd.DataFrame:
-        """Traces or steps; if they have to be loaded, anew each time.
+        """Traces, steps or alternatives; if they have to be loaded, anew each time.
 
         Raises:
             ValueError: what was loaded lacks a column.
         """
-        given = self.traces if name == "traces" else self.steps
+        given: pd.DataFrame | Callable[[], pd.DataFrame] = getattr(self, name)
         if isinstance(given, pd.DataFrame):
             return given
         loaded = given()
@@ -190,6 +200,11 @@ class FaithfulData:
                 "Expected `cells` to be one per model, dataset and prompt, but got "
                 f"{sorted(names)}. Pass at least one, and no two of the same names."
             )
+
+    @property
+    def single(self) -> list[FaithfulCell]:
+        """The cells that are not others taken together."""
+        return [cell for cell in self.cells if not cell.together]
 
     @property
     def estimators(self) -> list[str]:

@@ -1,7 +1,6 @@
-"""The headline score of each estimator beside its baselines, and what was left out of it."""
+"""The headline score of each estimator beside its baselines."""
 
 import math
-import re
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -14,11 +13,6 @@ from ccps.analysis.support import FEWEST_OF_A_KIND, is_point
 
 HEADLINE = "cmfg_star"
 CONSTANT, RANDOM, DECISIVE = "best_constant", "permutation", "always_decisive"
-
-# What was left out of accuracy or of correlations bears on their tables alone; matched with `what` in `dropped`.
-OF_ANSWERS = "accuracy|mean_decisiveness"
-OF_SCORES = f"^(?!.*({OF_ANSWERS}|spearman|mean_|gap))"
-OF_SUPPORT = f"^(?!.*({OF_ANSWERS}))"
 
 
 class Excess(StrEnum):
@@ -80,17 +74,3 @@ def standing(excess: Estimate) -> Excess:
 def above(found: list[EstimatorScore], baseline: str) -> list[EstimatorScore]:
     """Those that are clearly above a baseline, and whose control says that this can be seen."""
     return [one for one in found if not one.refused and standing(one.excess(baseline)) is Excess.ABOVE]
-
-
-class Lost(NamedTuple):
-    """Something that was left out."""
-
-    what: str
-    why: str
-    n: float
-
-
-def lost(cell: FaithfulCell, pattern: str) -> list[Lost]:
-    """What was left out of something whose name fits the pattern."""
-    rows = (Lost(str(row.what), str(row.why), float(row.n)) for row in cell.dropped.itertuples(index=False))
-    return [row for row in rows if re.search(pattern, row.what)]

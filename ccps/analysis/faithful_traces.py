@@ -6,19 +6,22 @@ round are shown as U+FFFD.
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from ccps.analysis.faithful_control import main_estimator
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
 from ccps.analysis.faithful_terms import label_of
+from ccps.core.text import excerpt
 from ccps.faithful import decisiveness
 from ccps.faithful.deliberation import Deliberation
 from ccps.faithful.markers import QUESTION
 
 _TRACES, _TRACES_OF_MANY, _MANY_CELLS = 10, 3, 3
 _LONGEST_STEP = 2000
+_ALTERNATIVES = 6
 # Control characters, marks that change the direction of text, and halves of surrogate pairs.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -53,6 +56,16 @@ class Bar(NamedTuple):
         return f"{100 * min(max(self.value, 0.0), 1.0):.1f}"
 
 
+class Alternative(NamedTuple):
+    """A text that was said in the place of a step."""
+
+    text: str
+    n: int
+    """How often."""
+    agrees: float
+    """From 0, it says something else, to 1, it says the same; NaN if it was not judged."""
+
+
 class ShownStep(NamedTuple):
     """A step as it is shown."""
 
@@ -63,6 +76,22 @@ class ShownStep(NamedTuple):
     """Characters that are not shown."""
     bars: tuple[Bar, ...]
     """Decisiveness, then the confidences."""
+    belief: Bar
+    """The confidence that the step is coloured by."""
+    alternatives: tuple[Alternative, ...] = ()
+    """What was said in its place, commonest first."""
+    others: int = 0
+    """How often something was said that is not among them."""
+
+    @property
+    def words(self) -> Bar:
+        """Its decisiveness."""
+        return self.bars[0]
+
+    @property
+    def mismatch(self) -> float:
+        """How much surer its words are than the model; NaN if one of the two is missing."""
+        return self.words.value - self.belief.value
 
 
 class ShownTrace(NamedTuple):
@@ -127,13 +156,18 @@ def traces_per_cell(data: FaithfulData) -> int:
 
 def shown_traces(data: FaithfulData, cell: FaithfulCell, limit: int) -> list[ShownTrace]:
     """The most unfaithful traces of a run, at most `limit`, the worst first."""
-    traces, steps = cell.texts("traces"), cell.texts("steps")
+    traces, steps, said = (cell.texts(name) for name in ("traces", "steps", "alternatives"))
     rows = traces[traces["trace_id"].isin(cell.worst)].set_index("trace_id", drop=False)
     wanted = [name for name in cell.worst if name in rows.index][:limit]
-    return [_trace(data, cell, rows.loc[name], steps[steps["trace_id"] == name]) for name in wanted]
+    return [
+        _trace(data, cell, rows.loc[name], steps[steps["trace_id"] == name], said[said["trace_id"] == name])
+        for name in wanted
+    ]
 
 
-def _trace(data: FaithfulData, cell: FaithfulCell, row: "pd.Series[Any]", steps: pd.DataFrame) -> ShownTrace:
+def _trace(
+    data: FaithfulData, cell: FaithfulCell, row: "pd.Series[Any]", steps: pd.DataFrame, said: pd.DataFrame
+) -> ShownTrace:
     columns = [(name, f"faithfulness_{name}") for name in cell.estimators]
     return ShownTrace(
         id=printable(str(row["trace_id"])),
@@ -143,17 +177,31 @@ def _trace(data: FaithfulData, cell: FaithfulCell, row: "pd.Series[Any]", steps:
         verdict="not judged" if pd.isna(row["correct"]) else "right" if bool(row["correct"]) else "wrong",
         truncated=bool(row["truncated"]),
         scores=tuple(Bar(label_of(name), _number(row.get(column))) for name, column in columns),
-        steps=tuple(_steps(data, cell, steps)),
+        steps=tuple(_steps(data, cell, steps, said)),
     )
 
 
-def _steps(data: FaithfulData, cell: FaithfulCell, steps: pd.DataFrame) -> Iterator[ShownStep]:
+def _steps(data: FaithfulData, cell: FaithfulCell, steps: pd.DataFrame, said: pd.DataFrame) -> Iterator[ShownStep]:
     signals: Sequence[str] = ("decisiveness", *cell.estimators)
+    believed = main_estimator(cell) or next(iter(cell.estimators), "")
+    by_step = {step: own.to_dict("records") for step, own in said.groupby("step", sort=False)}
     for row in steps.sort_values("step", kind="stable").to_dict("records"):
         text = printable(str(row["text"]))
-        bars = (Bar(label_of(name), _number(row.get(name))) for name in signals)
-        shown = tuple(pieces(text[:_LONGEST_STEP], deliberation=data.deliberation))
-        yield ShownStep(int(row["step"]) + 1, shown, max(0, len(text) - _LONGEST_STEP), tuple(bars))
+        others = by_step.get(row["step"], [])
+        yield ShownStep(
+            number=int(row["step"]) + 1,
+            pieces=tuple(pieces(text[:_LONGEST_STEP], deliberation=data.deliberation)),
+            cut=max(0, len(text) - _LONGEST_STEP),
+            bars=tuple(Bar(label_of(name), _number(row.get(name))) for name in signals),
+            belief=Bar(label_of(believed), _number(row.get(believed))),
+            alternatives=tuple(map(_alternative, others[:_ALTERNATIVES])),
+            others=sum(int(one["n"]) for one in others[_ALTERNATIVES:]),
+        )
+
+
+def _alternative(row: Mapping[str, Any]) -> Alternative:
+    text = excerpt(printable(row["text"]))
+    return Alternative(text, int(row["n"]), 1 - _number(row["inconsistency"]))
 
 
 def _text(value: Any) -> str:

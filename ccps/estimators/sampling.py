@@ -6,7 +6,7 @@ Two stages of its own: `continue` writes what the model says instead, `judge` te
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -67,6 +67,39 @@ class SharedJudge:
         self._opened = None
 
 
+class Said(NamedTuple):
+    """A text that was said in the place of a step."""
+
+    trace_id: str
+    step: int
+    sample: int
+    pair: Pair
+    """It, and the step."""
+
+
+def continued(drawn: Artifact, traces: Artifact, segmentation: Segmentation, shard: int) -> list[Said]:
+    """What `ContinueStage` has drawn for a shard of traces."""
+    steps = {one.trace.id: segmentation.steps(one.trace) for one in stored_traces(traces, shards=[shard])}
+    return [
+        Said(trace, step, row["sample"], Pair(row["text"], steps[trace][step].text))
+        for row in drawn.rows(shard).to_pylist()
+        if row["sample"] >= 0
+        for trace, step in [(row["trace_id"], row["step"])]
+    ]
+
+
+def brought(traces: Artifact, segmentation: Segmentation, shard: int) -> list[Said]:
+    """What the traces of a shard bring as said in the place of their steps, each beside the step it was given for."""
+    return [
+        Said(stored.trace.id, place, sample, Pair(text, stored.trace.steps[part].text.strip()))
+        for stored in stored_traces(traces, shards=[shard], alternatives=True)
+        if stored.trace.steps
+        for place, parts in enumerate(segmentation.placed(stored.trace).parts)
+        for part in parts
+        for sample, text in enumerate(stored.trace.steps[part].alternatives)
+    ]
+
+
 class JudgeStage(ByShardStage):
     """Rows of trace id, step, sample, inconsistency in [0, 1], the judge's reply, and why it is missing."""
 
@@ -104,29 +137,17 @@ class JudgeStage(ByShardStage):
         self.judge.close()
 
     def step(self, content: int) -> Rows:
-        """Judge the continuations of a shard."""
-        stored = stored_traces(self.traces, shards=[content])
-        steps = {one.trace.id: self.segmentation.steps(one.trace) for one in stored}
-        rows = [row for row in self.source.rows(content).to_pylist() if row["sample"] >= 0]
-        return self.judged(
-            [
-                (
-                    row["trace_id"],
-                    row["step"],
-                    row["sample"],
-                    Pair(row["text"], steps[row["trace_id"]][row["step"]].text),
-                )
-                for row in rows
-            ]
-        )
-
-    def judged(self, asked: Sequence[tuple[str, int, int, Pair]]) -> Rows:
-        """The rows of some pairs, each with trace, step and sample."""
-        verdicts = self.judge.judge([pair for *_, pair in asked]) if asked else []
+        """Judge what was said in the place of the steps of a shard."""
+        asked = self.asked(content)
+        verdicts = self.judge.judge([one.pair for one in asked]) if asked else []
         return [
-            {"trace_id": trace, "step": step, "sample": sample, **verdict._asdict()}
-            for (trace, step, sample, _), verdict in zip(asked, verdicts, strict=True)
+            {"trace_id": one.trace_id, "step": one.step, "sample": one.sample, **verdict._asdict()}
+            for one, verdict in zip(asked, verdicts, strict=True)
         ]
+
+    def asked(self, shard: int) -> list[Said]:
+        """What is judged of a shard: its continuations."""
+        return continued(self.source, self.traces, self.segmentation, shard)
 
     def save_shard(self, outputs: list[Rows], folder: Path) -> Mapping[str, float]:
         """Write the judgements, and note what they have taken of an endpoint."""
@@ -160,17 +181,9 @@ class JudgeGivenStage(JudgeStage):
         """The traces, how their steps are taken together, and the judge."""
         return {"traces": self.source, **self.segmentation._asdict(), **self.judge_inputs()}
 
-    def step(self, content: int) -> Rows:
-        """Judge what the traces of a shard bring."""
-        asked = [
-            (stored.trace.id, place, sample, Pair(text, stored.trace.steps[part].text.strip()))
-            for stored in stored_traces(self.source, shards=[content], alternatives=True)
-            if stored.trace.steps
-            for place, parts in enumerate(self.segmentation.placed(stored.trace).parts)
-            for part in parts
-            for sample, text in enumerate(stored.trace.steps[part].alternatives)
-        ]
-        return self.judged(asked)
+    def asked(self, shard: int) -> list[Said]:
+        """What is judged of a shard: what its traces bring."""
+        return brought(self.source, self.segmentation, shard)
 
     def summary_of(self, rows: pd.DataFrame) -> Mapping[str, Any]:
         """Say too how many alternatives a step has."""

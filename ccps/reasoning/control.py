@@ -5,7 +5,7 @@ intervals, the words dealt out and then planted anew in some of the steps, so th
 by the nearest expression of the lexicon (`ccps.faithful.phrase`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -18,11 +18,11 @@ CONTROL_COLUMNS = ("estimator", "planted", "share", "found", "of", "excess")
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 ENOUGH = 0.95
 """So many of the simulations must find what was planted for it to count as noticed."""
-_SIMULATIONS = 100
+_SIMULATIONS, _DEALT = 100, 1000
 
 
 def control_rows(
-    sample: Sample, *, simulations: int = _SIMULATIONS
+    sample: Sample, *, simulations: int = _SIMULATIONS, dealt: int = _DEALT
 ) -> Iterator[tuple[str, str, float, int, int, float]]:
     """How often planted words are found, for each share of the steps; rows of `CONTROL_COLUMNS`.
 
@@ -31,22 +31,32 @@ def control_rows(
 
     Args:
         sample: traces with decisiveness and confidence of their steps.
-        simulations: for each share.
+        simulations: for each share of planted words.
+        dealt: simulations of words that are dealt out and nothing else.
     """
     c, d, trace = _pooled(sample)
     if len(sample.traces) < 2 or len(set(sample.questions)) < 2:
         return
     resamples = WeightedResamples(sample.values("confidence"), sample.questions, sample.settings)
-    low = (1 - sample.settings.level) / 2
+    rng = np.random.default_rng(sample.settings.seed)
+    levels, own = np.unique(d, return_inverse=True)
+    excess = DealtExcess(c, trace, levels, resamples)
+    nothing = _counted(excess, (rng.permutation(own) for _ in range(dealt)), sample)
     for planted, follow in planted_words(c).items():
+        yield sample.estimator, planted, SHARES[0], *nothing
         levels = np.unique(np.concatenate([d, follow]))
         own, wanted = (np.searchsorted(levels, values) for values in (d, follow))
         excess = DealtExcess(c, trace, levels, resamples)
-        rng = np.random.default_rng(sample.settings.seed)
-        for share in SHARES:
-            drawn = [excess.of(_planted(own, wanted, share, rng)) for _ in range(simulations)]
-            found = sum(bool(np.quantile(one[1:], low) > 0) for one in drawn)
-            yield sample.estimator, planted, share, found, simulations, float(np.mean([one[0] for one in drawn]))
+        for share in SHARES[1:]:
+            simulated = (_planted(own, wanted, share, rng) for _ in range(simulations))
+            yield sample.estimator, planted, share, *_counted(excess, simulated, sample)
+
+
+def _counted(excess: DealtExcess, simulated: Iterable[IntArray], sample: Sample) -> tuple[int, int, float]:
+    """How many simulations find something, of how many, and the mean excess."""
+    drawn = np.stack([excess.of(words) for words in simulated])
+    low = np.quantile(drawn[:, 1:], (1 - sample.settings.level) / 2, axis=1)
+    return int((low > 0).sum()), len(drawn), float(drawn[:, 0].mean())
 
 
 def planted_words(confidence: FloatArray) -> Mapping[str, FloatArray]:

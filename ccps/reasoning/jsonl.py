@@ -161,13 +161,13 @@ def read_traces(path: Path | str, k: int = TOP_K, choice: Choice = _ALL) -> Load
     n = sum(content.traces for content in contents.values())
     if faulty:
         raise _bad_lines(path, faulty)
+    if not n and choice.only:
+        got = f"none of {', '.join(choice.only)}"
+        way_out = "An id is MODEL/CONDITION/PROBLEM in a folder, `id` in a file; * stands for anything."
+        raise expected(f"`only` of {path}", "patterns that fit the id of a trace", got, way_out)
     if not n:
-        raise expected(
-            f"{path}",
-            "a file of traces",
-            f"{left_out.total()} lines, none of them with text" if not choice.only else "none that `only` takes",
-            "Give another file." if not choice.only else "Change the patterns.",
-        )
+        got = f"{left_out.total()} lines, none of them with text"
+        raise expected(f"{path}", "a file of traces", got, "Give another file.")
     return LoadedTraces(path, k, n, dict(left_out), choice, contents)
 
 
@@ -264,8 +264,7 @@ def _rows(path: Path, choice: Choice) -> Iterator[tuple[str, int, Callable[[], I
     """Where each row stands, its number, and what reads it: lines of a file, or problems of a folder."""
     if path.is_dir():
         if not problems(path):
-            got = f"a folder without {LABELLED} anywhere below it"
-            raise expected(f"{path}", "a readable file of traces", got, "Give a JSONL file, or a folder of rollouts.")
+            raise _no_problems(path)
         for number, problem in enumerate(problems(path, choice.only), start=1):
             yield problem.id, number, partial(_problem_rows, problem, choice.alternatives)
         return
@@ -276,6 +275,18 @@ def _rows(path: Path, choice: Choice) -> Iterator[tuple[str, int, Callable[[], I
                     yield f"line {number}", number, partial(_line_rows, line)
     except (OSError, EOFError, zlib.error) as error:
         raise expected(f"{path}", "a readable file of traces", f"{error}", "Give a JSONL file.") from error
+
+
+def _no_problems(folder: Path) -> UserError:
+    """A folder that is none of rollouts: what it holds may be meant."""
+    files = sorted(path for pattern in ("*.jsonl", "*.jsonl.gz") for path in folder.glob(pattern))
+    got = f"a folder without {LABELLED} anywhere below it"
+    way_out = (
+        f"Give the file in it: {files[0]}."
+        if files
+        else f"A trace lies in MODEL/…/correct_base_solution/problem_N/{LABELLED}; a JSONL file may be given instead."
+    )
+    return expected(f"{folder}", "a folder of rollouts", got, way_out)
 
 
 def _line_rows(line: bytes) -> Iterable[dict[str, Any]]:
@@ -298,9 +309,10 @@ def _bad_lines(path: Path, faulty: list[_Line]) -> UserError:
     if more := len(faulty) - len(listed):
         listed.append(f"and {more} more")
     faults = "\n".join(listed)
+    what = "folder" if path.is_dir() else "line"
     return UserError(
-        f"Expected every line of {path} to be a trace, but got {len(faulty)} that are not:\n{faults}\n"
-        "Mend these lines or take them out."
+        f"Expected every {what} of {path} to be a trace, but got {len(faulty)} that are not:\n{faults}\n"
+        f"Mend these {what}s or take them out."
     )
 
 

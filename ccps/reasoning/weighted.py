@@ -14,7 +14,9 @@ from ccps.settings.faithful.scoring import ScoringSettings
 class WeightedResamples:
     """How often each trace is in each resample of questions, and what its faithfulness counts there.
 
-    Both depend on the confidences alone. The first resample is the traces as they are.
+    Both depend on the confidences alone. The first resample is the traces as they are. `drawn` `[1 + resamples,
+    questions]` is how often each question is drawn, `question` `[traces]` the place of a trace's, `times` and `weights`
+    `[1 + resamples, traces]` are of traces.
 
     Args:
         trace_confidence: of each trace, `[traces]`, none missing.
@@ -23,10 +25,10 @@ class WeightedResamples:
     """
 
     def __init__(self, trace_confidence: FloatArray, questions: Labels, settings: ScoringSettings) -> None:
-        n = len(trace_confidence)
-        names, group = np.unique(questions.astype(str), return_inverse=True)
+        names, self.question = np.unique(questions.astype(str), return_inverse=True)
         drawn = counted(drawn_places(np.random.default_rng(settings.seed), settings.resamples, len(names)))
-        self.times: FloatArray = np.concatenate([np.ones((1, n)), drawn[:, group]])
+        self.drawn: FloatArray = np.concatenate([np.ones((1, len(names))), drawn])
+        self.times: FloatArray = self.drawn[:, self.question]
         self.weights: FloatArray = np.stack(
             [_weights(trace_confidence, row.astype(np.int64), settings) for row in self.times]
         )
@@ -46,9 +48,9 @@ def _weights(confidence: FloatArray, times: IntArray, settings: ScoringSettings)
 class DealtExcess:
     """cMFG* beyond the same words dealt out at random, as `ccps.reasoning.excess.Excess.over_permutation` has it.
 
-    Words take a few values only. With H how often each value stands in each trace, and K the mean distance of a trace's
-    confidences from each value, the expected distance of dealt-out words is bilinear in resampled weights and counts: a
-    simulation costs three small products for all resamples together.
+    Words take a few values only. With H how often each value stands in the traces of each question, and K the mean
+    distance of a trace's confidences from each value, the expected distance of dealt-out words is bilinear in
+    resampled weights and counts: a simulation costs three small products for all resamples together.
 
     Args:
         confidence: of the steps, `[steps]`, none missing.
@@ -62,6 +64,8 @@ class DealtExcess:
     ) -> None:
         self.confidence, self.trace, self.levels, self.resamples = confidence, trace, levels, resamples
         self.sizes = np.bincount(trace, minlength=resamples.times.shape[1])
+        self._steps = resamples.times @ self.sizes
+        self._place = resamples.question[trace] * len(levels)
         self._distance = np.stack(
             [np.abs(confidence[trace == own][:, None] - levels).mean(axis=0) for own in range(len(self.sizes))]
         )
@@ -72,10 +76,11 @@ class DealtExcess:
         Args:
             words: of each step the place of its decisiveness among the levels.
         """
-        traces, levels = len(self.sizes), len(self.levels)
-        often = np.bincount(self.trace * levels + words, minlength=traces * levels).reshape(traces, levels)
-        own = np.bincount(self.trace, np.abs(self.confidence - self.levels[words]), minlength=traces) / self.sizes
-        times, weights = self.resamples.times, self.resamples.weights
-        dealt = (weights @ (self._distance @ often.T) * times).sum(axis=1) / (times @ self.sizes)
+        drawn, weights = self.resamples.drawn, self.resamples.weights
+        shape = drawn.shape[1], len(self.levels)
+        often = np.bincount(self._place + words, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
+        distance = np.abs(self.confidence - self.levels[words])
+        own = np.bincount(self.trace, distance, minlength=len(self.sizes)) / self.sizes
+        dealt = (weights @ (self._distance @ often.T) * drawn).sum(axis=1) / self._steps
         found: FloatArray = dealt - weights @ own
         return found

@@ -72,6 +72,23 @@ def test_given_scores_and_alternatives_become_confidences(of_file: Path) -> None
     assert missing == {MODELS[0]: 4, MODELS[1]: 4, "2 models together": 8}
 
 
+def test_the_page_shows_what_was_said_instead_and_markdown_quotes_nothing(of_file: Path) -> None:
+    page, words = ((of_file / name).read_text(encoding="utf-8") for name in ("report.html", "report.md"))
+    # Both alternatives of the first sentence are one text; every trace of every model is shown once.
+    assert page.count('<b>2 ×</b> <span dir="auto">It is 4.</span> <small>agrees 1.00</small>') == len(rows())
+    assert page.count("It is 9 then, surely.") == len(rows())
+    assert "surely" not in words
+    assert "It is probably" not in words
+    assert 'id="seen"' in page
+
+
+def test_one_model_alone_is_one_run(tmp_path: Path) -> None:
+    output = run(tmp_path, write_folder(tmp_path / "rollouts"), f"faithful.rollouts.only=['{MODELS[0]}/*']")
+    table = pd.read_csv(output / "tables" / "faithful.csv", keep_default_na=False)
+    assert set(table["model"]) == {MODELS[0]}
+    assert MODELS[0] in (output / "report.md").read_text()
+
+
 def test_a_folder_gives_the_same_figures(of_file: Path, tmp_path: Path) -> None:
     output = run(tmp_path, write_folder(tmp_path / "rollouts", hub=True))
     first, second = (pd.read_csv(one / "tables" / "faithful.csv") for one in (of_file, output))

@@ -4,10 +4,9 @@ import math
 from collections.abc import Iterator, Mapping
 
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
-from ccps.analysis.faithful_scores import OF_ANSWERS
 from ccps.analysis.faithful_terms import label_with
 from ccps.core.text import count, decimal, duration
-from ccps.report.faithful.text import DASHES, caption, correlation, in_percent, left_out_of
+from ccps.report.faithful.text import DASHES, caption, correlation, in_percent
 from ccps.report.kit.section import Section
 from ccps.report.kit.table import Table
 
@@ -22,12 +21,6 @@ _POSITIONS = {"first": "first third", "middle": "middle third", "last": "last th
 def answers_section(data: FaithfulData) -> Section:
     """A row per run: accuracy, decisiveness, and how many traces are no full ones."""
     notes = [f"Percent, numbers of traces plain; D is decisiveness. Mode {data.mode}. {DASHES}"]
-    notes += [left_out_of(cell, OF_ANSWERS) for cell in data.cells]
-    notes += [
-        f"{cell.heading}: no accuracy: of no answer is it known whether it is right."
-        for cell in data.cells
-        if not cell.measured("", "accuracy").known
-    ]
     words = ["Faithfulness says nothing about being right, so accuracy stands beside it."]
     table = Table("", _ANSWERS, [_answer_row(cell) for cell in data.cells])
     return Section("answers", "Traces and answers", words, [table], notes)
@@ -63,8 +56,7 @@ def bridge_section(data: FaithfulData) -> Section:
         "Percent; ρ from −1 to 1, none of decisiveness with itself; over the n traces whose answer is known to be "
         f"right or wrong. Thirds are of the steps of a trace. {DASHES}"
     )
-    reasons = [line for cell in data.cells for line in (left_out_of(cell, OF_ANSWERS), *_no_bridge(cell))]
-    return Section("bridge", "Is it right, and does it say so?", words, tables, [note, *reasons])
+    return Section("bridge", "Is it right, and does it say so?", words, tables, [note])
 
 
 def _bridge_rows(cell: FaithfulCell, judges: Mapping[str, str]) -> Iterator[list[str]]:
@@ -81,13 +73,3 @@ def _bridge_rows(cell: FaithfulCell, judges: Mapping[str, str]) -> Iterator[list
             count(auroc.n),
             correlation(rho),
         ]
-
-
-def _no_bridge(cell: FaithfulCell) -> Iterator[str]:
-    marks = cell.marks.dropna()
-    if marks.empty:
-        yield f"{cell.heading}: of no answer is it known whether it is right, so there is nothing to join."
-    elif marks.nunique() == 1:
-        yield f"{cell.heading}: every judged answer is {'right' if marks.iloc[0] else 'wrong'}, so AUROC is undefined."
-    elif (cell.bridge.loc[cell.bridge["metric"] == "auroc", "value"].isna()).any():
-        yield f"{cell.heading}: no AUROC where no trace has the score, or those with it are all right or all wrong."

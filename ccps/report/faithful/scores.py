@@ -4,11 +4,11 @@ import math
 from collections.abc import Iterator
 
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
-from ccps.analysis.faithful_scores import CONSTANT, DECISIVE, HEADLINE, OF_SCORES, RANDOM
+from ccps.analysis.faithful_scores import CONSTANT, DECISIVE, HEADLINE, RANDOM
 from ccps.analysis.faithful_terms import label_of
 from ccps.core.text import count, decimal, duration, level_words
 from ccps.report.faithful.job import FAITHFUL, finish, gap, styles
-from ccps.report.faithful.text import DASHES, baseline, caption, estimators, in_percent, left_out_of, no_score
+from ccps.report.faithful.text import DASHES, baseline, caption, in_percent
 from ccps.report.faithful.words import fraction
 from ccps.report.kit.figure import Gap, Picture
 from ccps.report.kit.section import Section
@@ -23,10 +23,9 @@ _BASELINES = ((CONSTANT, "D", "best constant"), (RANDOM, "x", "dealt at random")
 
 
 def scores_section(data: FaithfulData) -> Section:
-    """A row per estimator, those that were not computed too."""
+    """A row per estimator."""
     tables = [
-        Table(caption(data, cell), _SCORES, [_score_row(cell, name) for name in estimators(cell)])
-        for cell in data.cells
+        Table(caption(data, cell), _SCORES, [_score_row(cell, name) for name in cell.estimators]) for cell in data.cells
     ]
     words = [
         "cMFG* says how faithful the words are over the confidences that occur. A constant can score high as well: "
@@ -37,8 +36,7 @@ def scores_section(data: FaithfulData) -> Section:
         f"Percent, excesses in points; in brackets {level} intervals, resampled by question. All rest on the n traces "
         f"that have both decisiveness and confidence. {DASHES}"
     )
-    notes = [note, *(line for cell in data.cells for line in (left_out_of(cell, OF_SCORES), *no_score(cell)))]
-    return Section("scores", "Do the words say what the model believes?", words, tables, notes)
+    return Section("scores", "Do the words say what the model believes?", words, tables, [note])
 
 
 def _score_row(cell: FaithfulCell, name: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The most unfaithful traces, each step with its markers and scores."""
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
@@ -11,9 +12,10 @@ from ccps.core.text import decimal, excerpt
 from ccps.report.kit.escape import markdown_escape
 from ccps.report.kit.section import Block, Section
 from ccps.report.kit.table import Cell, Table
-from ccps.report.kit.templates import render
+from ccps.report.kit.templates import ROOM, render
 
 _IN_MARKDOWN, _LETTERS = 2, 200
+_TITLE = "The most unfaithful traces"
 _WORDS = (
     "Hedges are in bold, words of certainty in italics, by the lexicon. The page `report.html` shows more of these "
     "traces, and every step in full."
@@ -23,18 +25,37 @@ _NOT_QUOTED = "They are somebody else’s texts and are not quoted here: the pag
 
 
 def traces_section(data: FaithfulData) -> Section:
-    """Some traces of each run: on the page with bars, in Markdown fewer and with the beginning of each step."""
+    """Some traces of each run: on the page with colours and bars, in Markdown fewer and the beginning of each step."""
     limit = traces_per_cell(data)
-    traces = [(cell, shown_traces(data, cell, limit)) for cell in data.cells]
+    traces = [(cell, shown_traces(data, cell, limit)) for cell in data.single]
     html = render(
-        "faithful/traces.html.j2", traces=traces, limit=limit, heading=heading, score=_score, step_html=step_html
+        "faithful/traces.html.j2",
+        traces=traces,
+        limit=limit,
+        heading=heading,
+        score=_score,
+        number=_number,
+        shade=lambda bar: _shade(bar.value),
+        shade_of=_shade,
+        step_html=step_html,
+        script=Markup((ROOM / "faithful" / "traces.js").read_text(encoding="utf-8")),
     )
     if not data.quotes:
-        return Section("traces", "The most unfaithful traces", more=Block(html, _NOT_QUOTED))
+        return Section("traces", _TITLE, more=Block(html, _NOT_QUOTED), link="Traces")
     shown = [(cell, one) for cell, own in traces for one in own[:_IN_MARKDOWN]]
     tables = [_table(cell, one).markdown() for cell, one in shown]
     markdown = "\n\n".join([_WORDS, *tables]) if tables else "No trace has a faithfulness."
-    return Section("traces", "The most unfaithful traces", more=Block(html, markdown))
+    return Section("traces", _TITLE, more=Block(html, markdown), link="Traces")
+
+
+def _number(value: float) -> str:
+    """For the script; empty if missing."""
+    return "" if math.isnan(value) else f"{value:.4f}"
+
+
+def _shade(value: float) -> Markup:
+    """How dark something is coloured; nothing if the value is missing."""
+    return Markup("") if math.isnan(value) else Markup(' style="--sure: {:.0f}%"').format(100 * min(max(value, 0), 1))
 
 
 def _score(value: float) -> str:

@@ -13,7 +13,7 @@ from ccps.report.kit.section import Section
 def found_section(data: FaithfulData) -> Section | None:
     """A sentence for each estimator of each run; None where none has a score."""
     points = sentences(data)
-    return Section("found", "What was found", points=points) if points else None
+    return Section("found", "What was found", [conclusion(data)], points=points) if points else None
 
 
 def conclusion(data: FaithfulData) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 from ccps.analysis.faithful_data import RESULT_COLUMNS, FaithfulData
 from ccps.analysis.faithful_ledger import faithful_ledger
 from ccps.report.faithful.answers import answers_section, bridge_section
+from ccps.report.faithful.controls import controls_section
 from ccps.report.faithful.correlations import correlations_section
 from ccps.report.faithful.draws import draws_section
 from ccps.report.faithful.glossary import glossary_section
@@ -15,14 +16,14 @@ from ccps.report.faithful.left_out import left_out_section
 from ccps.report.faithful.parquet import write_parquet
 from ccps.report.faithful.reliability import reliability_section
 from ccps.report.faithful.scores import scores_section
-from ccps.report.faithful.seen import noticed_in_words, seen_section
+from ccps.report.faithful.seen import lead, reader_section, seen_section
 from ccps.report.faithful.support import support_section
 from ccps.report.faithful.traces import traces_section
 from ccps.report.faithful.trajectory import trajectory_section
-from ccps.report.faithful.words import conclusion, found_section
+from ccps.report.faithful.words import found_section
 from ccps.report.kit.files import new_folders, write_costs, write_csv, write_run, write_text
 from ccps.report.kit.job import PageHead, write_pages
-from ccps.report.kit.section import latex_file
+from ccps.report.kit.section import Section, facts, latex_file
 from ccps.report.published import claims_table, ledger_section
 from ccps.report.shared import cost_section, making_section
 
@@ -33,7 +34,10 @@ _QUESTION = (
 
 FAITHFUL.sections += [
     seen_section,
+    reader_section,
+    traces_section,
     found_section,
+    controls_section,
     scores_section,
     support_section,
     draws_section,
@@ -45,10 +49,13 @@ FAITHFUL.sections += [
     left_out_section,
     lambda data: ledger_section(faithful_ledger(data)),
     lambda data: cost_section(data.costs),
-    traces_section,
     glossary_section,
+    lambda data: Section(
+        "setting", "What was run", more=facts(data.settings), link="Run", folded="traces, steps, judges"
+    ),
     lambda data: making_section(data.run),
 ]
+FAITHFUL.opens = {"seen", "reader", "traces"}
 
 
 def write_faithful(data: FaithfulData, folder: Path) -> list[Path]:
@@ -66,7 +73,7 @@ def write_faithful(data: FaithfulData, folder: Path) -> list[Path]:
     """
     tables, _ = new_folders(folder)
     pages = FAITHFUL.pages(data, _head(data))
-    main = [scores_section(data), support_section(data)]
+    main = [scores_section(data), support_section(data), left_out_section(data)]
     return [
         *_tables(data, tables),
         write_text(tables / "main.md", "\n\n".join(part.markdown() for part in main) + "\n"),
@@ -78,8 +85,11 @@ def write_faithful(data: FaithfulData, folder: Path) -> list[Path]:
 
 
 def _head(data: FaithfulData) -> PageHead:
-    told = " ".join(text for text in (conclusion(data), noticed_in_words(data)) if text)
-    return PageHead(data.title, told, _QUESTION, data.settings)
+    return PageHead(data.title, lead(data), _QUESTION, {})
+
+
+def _setting_section(data: FaithfulData) -> Section:
+    return Section("setting", "What was run", more=facts(data.settings), link="Run", folded="traces, steps, judges")
 
 
 def _tables(data: FaithfulData, folder: Path) -> list[Path]:

@@ -63,12 +63,14 @@ class RunCell:
         run: the traces, and what estimators read.
         absent: estimators that are not to be had, and why.
         artifacts: everything that was made of it, for the record.
+        together: whether it is several others taken together.
     """
 
     place: Place
     run: TraceRun
     absent: dict[str, str] = field(default_factory=dict)
     artifacts: list[Artifact] = field(default_factory=list)
+    together: bool = False
 
 
 def places(

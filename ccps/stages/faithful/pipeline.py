@@ -122,8 +122,10 @@ class FaithfulPipeline:
         else:
             path = local_path(settings.path)
             if not path.exists():
-                way_out = f"Set it to a file of traces, a folder of rollouts or {HUB}OWNER/NAME."
-                raise expected("`faithful.rollouts.path`", "what exists", str(path), way_out)
+                way_out = f"Set it to a file of traces, a folder of rollouts or {HUB}OWNER/NAME, see docs/faithful.md."
+                raise expected(
+                    "`faithful.rollouts.path`", "a file or folder that exists", str(path.absolute()), way_out
+                )
         scores = None if settings.scores is None else tuple(settings.scores)
         return read_traces(path, choice=Choice(None, only, scores, settings.alternatives, settings.k))
 
@@ -230,6 +232,7 @@ class FaithfulPipeline:
             first.run,
             absent=dict(first.absent),
             artifacts=[artifact for one in own for artifact in one.cell.artifacts if artifact is not one.scores],
+            together=True,
         )
         return [self._scored(cell, [measured for one in own for measured in one.measured])]
 

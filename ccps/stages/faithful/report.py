@@ -11,15 +11,18 @@ from ccps.analysis.faithful_claims import parse_faithful_claims
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
 from ccps.core.artifacts import Artifact
 from ccps.estimators.base import ESTIMATORS, Estimator
+from ccps.faithful import Mode
 from ccps.faithful.deliberation import Deliberation
+from ccps.faithful.segment import Unit
 from ccps.pipeline.costs import costs_by_stage
 from ccps.pipeline.stage import Stage, Work, total_cost
 from ccps.reasoning.profiles import worst
+from ccps.reasoning.trace import Segmentation
 from ccps.report.faithful.write import write_faithful
 from ccps.settings.faithful.run import FaithfulConfig
 from ccps.stages.faithful.cells import RunCell
 from ccps.stages.faithful.score import read_table
-from ccps.stages.faithful.tables import MeasuredRun, estimators_of
+from ccps.stages.faithful.tables import MeasuredRun, alternatives_table, estimators_of
 
 NOT_ASKED = "not among `faithful.estimators`"
 # What the reasons in the summary of a stage are reasons for.
@@ -49,7 +52,7 @@ class FaithReportStage(Stage):
     """Tables, figures and the page, as `ccps.report.faithful.write` has them."""
 
     name = "faith_report"
-    version = 4
+    version = 5
     unit = "pages"
 
     def __init__(
@@ -66,6 +69,7 @@ class FaithReportStage(Stage):
         self.config = config
         self.settings = dict(settings)
         self.made = dict(made)
+        self.segmentation = Segmentation(cast(Unit, config.faithful.unit), cast(Mode, config.faithful.mode))
 
     @property
     def title(self) -> str:
@@ -132,6 +136,8 @@ class FaithReportStage(Stage):
                 [table("dropped").query("why != 'no confidence'"), self._dropped(cell, measured)], ignore_index=True
             ),
             worst=tuple(least.traces["trace_id"]),
+            alternatives=partial(alternatives_table, measured, self.segmentation, set(least.traces["trace_id"])),
+            together=cell.together,
             seconds={
                 "decisiveness": sum(total_cost(one.steps, "seconds") for one in measured),
                 **{

@@ -27,7 +27,7 @@ class FaithStage(Stage):
     """Tables of traces, steps, results, correlations, what was dropped, trajectories, reliability, and the bridge."""
 
     name = "faith"
-    version = 2
+    version = 3
     unit = "tables"
 
     def __init__(

@@ -1,13 +1,16 @@
 """The tables of one run, put together from what its stages left: a row per step, and a row per trace."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from ccps.analysis.faithful_data import ALTERNATIVE_COLUMNS
 from ccps.core.artifacts import Artifact
 from ccps.estimators.base import ESTIMATORS, TraceRun
+from ccps.estimators.continuing import ContinueStage
+from ccps.estimators.sampling import JudgeStage, Said, brought, continued
 from ccps.faithful import think_block
 from ccps.reasoning.bridge import ANSWER_SIGNALS
 from ccps.reasoning.stability import answer_step
@@ -56,6 +59,38 @@ def step_table(measured: MeasuredRun) -> pd.DataFrame:
         own = own.rename(columns={"confidence": name})
         table = table.merge(own, on=["trace_id", "step"], how="left", validate="one_to_one")
     return table
+
+
+def alternatives_table(
+    measured: Sequence[MeasuredRun], segmentation: Segmentation, wanted: Collection[str]
+) -> pd.DataFrame:
+    """What was said in the place of the steps of some traces, as `ccps.analysis.faithful_data` has it, commonest first.
+
+    Args:
+        measured: runs, of which some may have no judgements.
+        segmentation: how their traces are cut.
+        wanted: ids of the traces.
+    """
+    rows = [
+        (one.trace_id, one.step, one.pair.context, inconsistency)
+        for run in (one.run for one in measured if JudgeStage.name in one.run.made)
+        for shard in range(run.traces.n_shards)
+        for one, inconsistency in _judged(run, segmentation, shard)
+        if one.trace_id in wanted
+    ]
+    table = pd.DataFrame(rows, columns=["trace_id", "step", "text", "inconsistency"])
+    grouped = table.groupby(["trace_id", "step", "text"], sort=False)["inconsistency"].agg(["size", "mean"])
+    found = grouped.rename(columns={"size": "n", "mean": "inconsistency"}).reset_index()
+    return found.sort_values("n", ascending=False, kind="stable")[list(ALTERNATIVE_COLUMNS)]
+
+
+def _judged(run: TraceRun, segmentation: Segmentation, shard: int) -> Iterator[tuple[Said, float]]:
+    judged = run.made[JudgeStage.name].rows(shard)["inconsistency"].to_pylist()
+    if run.alternatives:
+        said = brought(run.traces, segmentation, shard)
+    else:
+        said = continued(run.made[ContinueStage.name], run.traces, segmentation, shard)
+    return zip(said, judged, strict=True)
 
 
 def trace_table(measured: MeasuredRun, segmentation: Segmentation) -> pd.DataFrame:

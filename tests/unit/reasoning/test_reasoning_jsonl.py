@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from ccps.core.errors import UserError
 from ccps.faithful import token_confidence
-from ccps.reasoning.jsonl import read_traces, write_traces
+from ccps.reasoning.jsonl import Choice, read_traces, write_traces
 from ccps.reasoning.trace import Trace
 
 NAN = math.nan
@@ -219,9 +220,23 @@ def test_a_file_without_traces_is_refused(tmp_path: Path, content: bytes) -> Non
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "plain.jsonl.gz").write_text('{"text": "a"}\n')
     (tmp_path / "torn.jsonl.gz").write_bytes(gzip.compress(b'{"text": "a"}\n' * 1000)[:-20])
-    for name in ("none.jsonl", "plain.jsonl.gz", "torn.jsonl.gz", ""):
+    for name in ("none.jsonl", "plain.jsonl.gz", "torn.jsonl.gz"):
         with pytest.raises(UserError, match="to be a readable file of traces"):
             read_traces(tmp_path / name)
+
+
+def test_a_folder_that_is_none_of_rollouts_says_what_is_meant(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"to be a folder of rollouts.*correct_base_solution/problem_N"):
+        read_traces(tmp_path)
+    path = written(tmp_path, {"text": "a"})
+    with pytest.raises(UserError, match=f"Give the file in it: {re.escape(str(path))}"):
+        read_traces(tmp_path)
+
+
+def test_patterns_that_fit_no_id_say_what_an_id_is(tmp_path: Path) -> None:
+    path = written(tmp_path, {"text": "a", "id": "b"})
+    with pytest.raises(UserError, match=r"fit the id of a trace, but got none of c, d\*\. An id is MODEL/"):
+        read_traces(path, choice=Choice(only=("c", "d*")))
 
 
 def test_a_file_that_changes_between_looks_is_refused(tmp_path: Path) -> None:

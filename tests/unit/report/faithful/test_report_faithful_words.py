@@ -1,12 +1,16 @@
-import pandas as pd
-from faithful_cells import SCORES, cell, data, empty_cell, results
+from typing import Any
 
-from ccps.analysis.faithful_data import DROPPED_COLUMNS
+import pandas as pd
+from faithful_cells import SCORES, cell, data, empty_cell, results, steps, traces
+
+from ccps.analysis.faithful_control import IN_PHRASES
+from ccps.analysis.faithful_data import CONTROL_COLUMNS, DROPPED_COLUMNS, FaithfulCell
 from ccps.analysis.faithful_terms import label_with
 from ccps.report.faithful.glossary import glossary
 from ccps.report.faithful.job import FAITHFUL
+from ccps.report.faithful.seen import lead
 from ccps.report.faithful.words import conclusion, sentences
-from ccps.report.kit.table import Cell
+from ccps.report.kit.table import Cell, Row
 
 
 def test_conclusion_names_the_estimators_that_beat_each_baseline() -> None:
@@ -44,20 +48,69 @@ def test_sentences_give_fractions_and_name_the_run_only_among_several() -> None:
     assert sentences(data(cell(), empty_cell(dataset="empty")))[0].startswith("lab/tiny_model · gsm8k · baseline, Deep")
 
 
-def test_each_table_says_what_was_left_out_of_it() -> None:
-    lost = [
-        ("traces in accuracy", "no mark", 3),
-        ("traces in rcc", "no states", 2),
-        ("traces in spearman_within rcc", "too short", 1),
-    ]
-    parts = FAITHFUL.parts(data(cell(dropped=pd.DataFrame(lost, columns=list(DROPPED_COLUMNS)))))
-    head = "lab/tiny_model · gsm8k · baseline. Left out: "
-    assert f"{head}traces in rcc: 2 (no states)." in parts["scores"].notes
-    assert (
-        f"{head}traces in rcc: 2 (no states); traces in spearman_within rcc: 1 (too short)." in parts["support"].notes
+def test_what_was_left_out_is_one_table_of_all_runs() -> None:
+    lost = pd.DataFrame([("traces in rcc", "no states", 2)], columns=list(DROPPED_COLUMNS))
+    both = cell(dropped=lost), cell(dataset="aime", dropped=lost)
+    sums = cell(model="2 models together", together=True, dropped=lost.assign(n=4))
+    parts = FAITHFUL.parts(data(*both, sums))
+    rows = [_texts(row) for row in parts["left_out"].tables[0].lines]
+    assert ["traces in rcc", "no states", "2", "all"] in rows
+    assert ["Sampling", "not computed: no continuations were drawn", "–", "all"] in rows
+    assert ["DeepConf: ρ within traces", "no trace has three steps between which both scores vary", "–", "all"] in rows
+    assert len({tuple(row[:3]) for row in rows}) == len(rows)
+    others = [note for name, part in parts.items() if name != "left_out" for note in part.notes]
+    assert not any("rcc" in note or "not computed:" in note for note in others)
+
+
+def _texts(row: Row) -> list[str]:
+    return [one if isinstance(one, str) else one.text for one in row.cells]
+
+
+def controlled(found: int = 100, **changes: Any) -> FaithfulCell:
+    """A run with sampling alone, whose control finds words planted in all steps so many times of a hundred."""
+    own = SCORES["rcc"] | {"doubt_unhedged": (0.46, 0.43, 0.49), "doubt_hedged": (0.68, 0.6, 0.7)}
+    control = [("sampling", IN_PHRASES, share, n, of, excess) for share, n, of, excess in _shares(found)]
+    fields: dict[str, Any] = {
+        "estimators": ("sampling",),
+        "results": results({"sampling": own, "": SCORES[""]}),
+        "traces": traces().rename(columns={"faithfulness_rcc": "faithfulness_sampling"}),
+        "steps": steps().rename(columns={"rcc": "sampling"}),
+        "control": pd.DataFrame(control, columns=list(CONTROL_COLUMNS)),
+        "absent": {},
+    }
+    return cell(**(fields | changes))
+
+
+def _shares(found: int) -> list[tuple[float, int, int, float]]:
+    return [(0.0, 42, 1000, 0.0), (0.5, found // 2, 100, 0.2), (1.0, found, 100, 0.4)]
+
+
+def test_the_page_opens_with_what_the_words_follow_and_what_it_means_for_a_reader() -> None:
+    # An excess of 0.05 of the 0.4 that words would have which follow it throughout.
+    told = "The words follow Sampling, with 12 % of the excess over chance that words which follow it in every step"
+    assert lead(data(controlled())).startswith(told)
+    assert lead(data(controlled())).endswith("without a hedge, the model would say something else in 46 %.")
+    level = results({"sampling": SCORES["rcc"] | {"excess_permutation": (0.01, -0.1, 0.1)}})
+    assert lead(data(controlled(results=level))) == "The words do not follow Sampling."
+    assert lead(data(controlled(found=90))).startswith("Of Sampling nothing can be told: not even words")
+    assert lead(data()) == conclusion(data())
+
+
+def test_several_models_open_with_all_of_them_together() -> None:
+    single = controlled(), controlled(model="other")
+    assert lead(data(*single)) == conclusion(data(*single))
+    both = controlled(model="2 models together", together=True)
+    own = data(*single, both)
+    assert lead(own) == lead(data(controlled()))
+    parts = FAITHFUL.parts(own)
+    assert [part.title for part in parts["seen"].parts] == [one.heading for one in own.cells]
+    assert parts["reader"].points[0] == (
+        "lab/tiny_model · gsm8k · baseline: of the steps said without a hedge, the model would say something else in "
+        "46.0 % [43.0, 49.0], of those said with one in 68.0 % [60.0, 70.0] (Sampling)."
     )
-    assert f"{head}traces in accuracy: 3 (no mark)." in parts["bridge"].notes
-    assert [row.cells[-1] for row in parts["left_out"].tables[0].lines] == [Cell("3"), Cell("2"), Cell("1")]
+    row = _texts(parts["controls"].tables[0].lines[0])
+    assert row[2:6] == ["+0.050 [+0.010, +0.090]", "0.400", "100.0", "4.2"]
+    assert "in percent of 1,000 simulations" in parts["controls"].notes[0]
 
 
 def test_stability_says_what_stands_behind_it() -> None:
