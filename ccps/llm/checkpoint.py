@@ -68,7 +68,7 @@ def fingerprint(folder: Path) -> str:
         16 hexadecimal digits.
     """
     memory_file = assets.cache_folder() / "fingerprints.json"
-    memory = known = _remembered(memory_file)
+    memory = known = read_memory(memory_file)
     digests = {}
     for path in sorted(folder.iterdir()):
         if path.suffix not in _DECISIVE or path.name == "source.json":
@@ -80,7 +80,7 @@ def fingerprint(folder: Path) -> str:
                 memory = {**memory, stamp: hashlib.file_digest(file, "blake2b").hexdigest()[:32]}
         digests[path.name] = memory[stamp]
     if memory != known:
-        _remember(memory_file, memory)
+        write_memory(memory_file, memory)
     return hashlib.blake2b(json.dumps(digests, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
@@ -94,7 +94,8 @@ def has_clock(folder: Path) -> bool:
     return any(depends_on_clock(file.read_text(encoding="utf-8", errors="replace")) for file in files if file.is_file())
 
 
-def _remembered(memory_file: Path) -> dict[str, str]:
+def read_memory(memory_file: Path) -> dict[str, str]:
+    """What was remembered in a file of the cache; nothing where it cannot be read."""
     try:
         memory = json.loads(memory_file.read_text())
     except (OSError, ValueError):
@@ -102,9 +103,10 @@ def _remembered(memory_file: Path) -> dict[str, str]:
     return memory if isinstance(memory, dict) else {}
 
 
-def _remember(memory_file: Path, memory: dict[str, str]) -> None:
+def write_memory(memory_file: Path, memory: dict[str, str]) -> None:
+    """Remember in a file of the cache, whole or not at all."""
     partial = memory_file.with_suffix(f".{os.getpid()}.partial")
-    with contextlib.suppress(OSError):  # without the memory the files are only hashed again next time
+    with contextlib.suppress(OSError):  # without it something is only found out again next time
         memory_file.parent.mkdir(parents=True, exist_ok=True)
         partial.write_text(json.dumps(memory, indent=1))
         partial.replace(memory_file)

@@ -10,6 +10,7 @@ from ccps.asking.interview import Manner
 from ccps.core.console import say
 from ccps.core.errors import expected
 from ccps.core.places import local_path
+from ccps.llm.seen import note_place, noted_place
 from ccps.methods.base import Fitted, Method
 from ccps.methods.calibrated import Untrained
 from ccps.methods.fitted import FittedByProbe
@@ -33,7 +34,7 @@ class ScorerSettings:
 
     Attributes:
         model_name: name of the language model.
-        model: where its weights lie. A folder or file is stored as the way there from the scorer's own folder.
+        model: where its weights lie; no path of this machine is stored, see `_on_the_way`.
         fingerprint: of the model that the method was fitted on: of its files, or of what was in memory
             (`ccps.llm.handed`).
         radius: largest perturbation radius.
@@ -95,7 +96,7 @@ class StoredScorer(NamedTuple):
                 raise ValueError("it does not say which method it is of")
             model = ModelConfig(**stored["model"])
             if version == _FORMAT_VERSION:
-                model = _from_here(model, folder)
+                model = _from_here(model, stored["fingerprint"], folder)
             parts = {"model": model, "manner": Manner(**stored["manner"])}
             settings = ScorerSettings(**{**stored, **parts})
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -123,7 +124,7 @@ class StoredScorer(NamedTuple):
         self.fitted.save(folder)
         settings = self.settings
         if place:
-            settings = replace(settings, model=_on_the_way(settings.model, folder))
+            settings = replace(settings, model=_on_the_way(settings, folder))
         stored = {"format_version": _FORMAT_VERSION, **asdict(settings)}
         (folder / _SETTINGS).write_text(json.dumps(stored, indent=2, sort_keys=True) + "\n")
 
@@ -138,18 +139,28 @@ def scorer_folder(path_or_repo: str | Path) -> Path:
     return folder if folder.is_dir() else _from_hub(str(path_or_repo))
 
 
-def _on_the_way(model: ModelConfig, folder: Path) -> ModelConfig:
-    """A model's place as it is stored in a folder: relative, so that both can be moved together."""
+def _on_the_way(settings: ScorerSettings, folder: Path) -> ModelConfig:
+    """A model's place as it is stored in a folder: relative, so that both can be moved together.
+
+    Where they have nothing but the root in common that would be the whole path over again: there its name alone is
+    stored, and this machine remembers the rest.
+    """
+    model = settings.model
     if model.source not in _ON_DISK or not model.location:
         return replace(model, offload_folder=None)
-    return replace(model, location=os.path.relpath(local_path(model.location), folder), offload_folder=None)
+    path, here = local_path(model.location).absolute(), folder.absolute()
+    if os.path.commonpath([path, here]) == path.anchor:
+        note_place(settings.fingerprint, path)
+        return replace(model, location=path.name, offload_folder=None)
+    return replace(model, location=os.path.relpath(path, here), offload_folder=None)
 
 
-def _from_here(model: ModelConfig, folder: Path) -> ModelConfig:
+def _from_here(model: ModelConfig, fingerprint: str, folder: Path) -> ModelConfig:
     """A model's place as it was stored in a folder, seen from where the program runs."""
     if model.source not in _ON_DISK or not model.location:
         return model
-    return replace(model, location=os.path.normpath(folder.absolute() / model.location))
+    path = Path(os.path.normpath(folder.absolute() / model.location))
+    return replace(model, location=str(path if path.exists() else noted_place(fingerprint) or path))
 
 
 def _from_hub(repository: str) -> Path:

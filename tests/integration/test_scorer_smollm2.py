@@ -51,8 +51,9 @@ def test_it_is_saved_and_finds_its_model(scorer: ConfidenceScorer, smollm2: Lang
     folder = smollm2.files.folder
     assert folder is not None
     assert str(folder).encode() not in b"".join(path.read_bytes() for path in tmp_path.glob("*.json"))
-    again = ConfidenceScorer.load(tmp_path, location=folder, device="cpu")
-    assert np.allclose(again.predict_proba(new[80:]), scorer.predict_proba(new[80:]), atol=1e-6)
+    for place in (None, folder):
+        again = ConfidenceScorer.load(tmp_path, location=place, device="cpu")
+        assert np.allclose(again.predict_proba(new[80:]), scorer.predict_proba(new[80:]), atol=1e-6)
 
 
 def test_an_answer_as_it_is_written(smollm2: LanguageModel) -> None:

@@ -240,3 +240,16 @@ def test_folders_that_hold_no_scorer(make_scorer: Callable[..., ConfidenceScorer
         ConfidenceScorer.load(tmp_path)
     with pytest.raises(UserError, match=r"outputs/<experiment>/scorers"):
         ConfidenceScorer.load("nobody/nothing-here")
+
+
+def test_a_model_far_away_is_remembered_by_this_machine_alone(
+    make_scorer: Callable[..., ConfidenceScorer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CCPS_CACHE", str(tmp_path / "cache"))
+    settings = make_scorer().settings
+    far = replace(settings, model=ModelConfig(source="folder", location="/usr/lib"), fingerprint="of this test")
+    StoredScorer(make_scorer().fitted, far).save(tmp_path / "scorer")
+    assert json.loads((tmp_path / "scorer" / "scorer.json").read_text())["model"]["location"] == "lib"
+    assert StoredScorer.load(tmp_path / "scorer").settings.model.location == "/usr/lib"
+    monkeypatch.setenv("CCPS_CACHE", str(tmp_path / "another"))
+    assert StoredScorer.load(tmp_path / "scorer").settings.model.location == str(tmp_path / "scorer" / "lib")
