@@ -34,6 +34,12 @@ def with_answers(asked: Sequence[Asked], answers: object) -> list[Asked]:
 
     Raises:
         UserError: there are not as many, one is no text or empty, or one is none of the options.
+
+    Example:
+        >>> from ccps.scorer.questions import as_asked
+        >>> asked = as_asked([{"text": "Which river runs through Cologne?", "options": ["Elbe", "Rhine", "Main"]}])
+        >>> with_answers(asked, ["Rhine"])[0].question.given_answer
+        'b'
     """
     values = _one_each(asked, answers, "answers", "texts")
     try:
@@ -86,6 +92,11 @@ def labels_of(asked: Sequence[Asked], correct: object) -> tuple[list[Asked], Lab
 
     Raises:
         UserError: nothing is known, there are not as many as questions, or one is neither.
+
+    Example:
+        >>> from ccps.scorer.questions import as_asked
+        >>> labels_of(as_asked(["Who?", "What?"]), [True, -1])[1]
+        array([ 1., nan])
     """
     if correct is None:
         accepted: list[Any] = [list(one.question.accepted) or None for one in asked]

@@ -64,6 +64,13 @@ def as_asked(questions: object, format: str | None = None) -> list[Asked]:
 
     Raises:
         UserError: naming the first question that is none, or the file that cannot be read.
+
+    Example:
+        >>> [one] = as_asked([{"text": "Which river runs through Cologne?", "options": ["Elbe", "Rhine", "Main"]}])
+        >>> one.question.letters
+        'abc'
+        >>> as_asked([[{"role": "user", "content": "Who wrote Hamlet?"}]])[0].question.text
+        'Who wrote Hamlet?'
     """
     asked = [as_one(item, place) for place, item in enumerate(_listed(questions))]
     form = format or (asked[0].question.format if asked else None)

@@ -54,6 +54,10 @@ class Moved:
         intercept: what is added to the log-odds of P(correct).
         before: mean of P(correct) of these answers as it was fitted.
         after: with the intercept.
+
+    Example:
+        >>> print(Moved(labels=20, right=15, intercept=0.5, before=0.64, after=0.74))
+        20 labels, 15 right: +0.50 to all log-odds, which takes the mean P(correct) of these answers from 0.64 to 0.74
     """
 
     labels: int

@@ -424,7 +424,13 @@ class ConfidenceScorer:
 
 
 def decided(one: Confidence, found: Threshold) -> Decision:
-    """Whether to give an answer at a threshold, and why."""
+    """Whether to give an answer at a threshold, and why.
+
+    Example:
+        >>> found = choose_threshold([0.9] * 60, [True] * 60, risk=0.1)
+        >>> decided(Confidence("q", "b", 0.8), found).why
+        'P(correct) is 0.8, below the certified threshold of 0.9.'
+    """
     if found.threshold is None:
         why, abstain = found.reason, True
     elif math.isnan(one.p_correct):

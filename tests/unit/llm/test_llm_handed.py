@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 
 from ccps.core.errors import UserError
 from ccps.llm import LanguageModel, ModelConfig, final_states, find_model, load_model
@@ -120,3 +121,15 @@ def test_a_pipeline_brings_its_tokenizer(own: LanguageModel) -> None:
 def test_what_is_no_model(own: LanguageModel, model: Any, tokenizer: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         take_model(model(own), own.tokenizer if tokenizer == "own" else tokenizer)
+
+
+def test_an_adapter_is_part_of_the_model(own: LanguageModel) -> None:
+    lora = LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
+    model = get_peft_model(copy.deepcopy(own.model), lora)
+    taken = take_model(model, own.tokenizer)
+    assert taken.files.fingerprint != weights_fingerprint(own.model, own.tokenizer)
+    ids = [1, 2, 3, 4]
+    [states] = final_states(taken, [Passage(ids)])
+    wanted = model(input_ids=torch.tensor([ids])).logits[0, -1:]
+    assert torch.allclose(taken.head.logits(states), wanted, atol=1e-4)
+    assert not torch.allclose(own.model(input_ids=torch.tensor([ids])).logits[0, -1:], wanted, atol=1e-2)

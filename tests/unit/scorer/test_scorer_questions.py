@@ -1,8 +1,10 @@
 """Questions, answers and labels as people have them."""
 
+import doctest
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,9 @@ from datasets import Dataset
 
 from ccps.core.errors import UserError
 from ccps.data.records import Question
+from ccps.scorer import answers as of_answers
+from ccps.scorer import questions as of_questions
+from ccps.scorer import records, scorer
 from ccps.scorer.answers import grade, labels_of, with_answers
 from ccps.scorer.questions import as_asked
 
@@ -180,3 +185,10 @@ def test_answers_are_compared_with_what_is_accepted() -> None:
     assert np.array_equal(grade(choices, ["(B)", "c"]), [1, np.nan], equal_nan=True)
     texts = [one.question for one in labels_of(as_asked(["Who?", "How many?"]), ["Shakespeare", ["8", "eight"]])[0]]
     assert grade(texts, ["It was Shakespeare.", "nine"]).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("module", [of_questions, of_answers, records, scorer])
+def test_the_examples_are_true(module: ModuleType) -> None:
+    outcome = doctest.testmod(module)
+    assert outcome.attempted
+    assert not outcome.failed
