@@ -74,6 +74,7 @@ class Job:
         self.run_settings.ranks.together(self._check)
         self.run_settings.ranks.on_first(self._log)
         wanted = self._graph.wanted(self._to_make)
+        self.run_settings.ranks.on_first(lambda: self._open_mirror(wanted))
         while self._steps:
             work, about = self._steps.popleft()  # a stage that is done may hold much
             if not about or not wanted.isdisjoint(map(_key, about)):
@@ -89,6 +90,15 @@ class Job:
         if self.run_settings.log is not None:
             self.run_settings.log.plan(self._folders)
 
+    def _open_mirror(self, wanted: Collection[str]) -> None:
+        """Find out now whether W&B lets this run in, if there is something to compute."""
+        mirror = self.run_settings.mirror
+        if mirror is not None and not all(self._is_there(key) for key in wanted):
+            mirror.open()
+
+    def _is_there(self, key: str) -> bool:
+        return Artifact(self._folders[key], "", {}).complete
+
     @property
     def _to_make(self) -> set[str] | None:
         """Names of what may be made, by users' wish or without it."""
@@ -103,7 +113,7 @@ class Job:
             got = ", ".join(sorted(self.asked))
             way_out = f"This run has {', '.join(there)}; leave `stages` out to run all."
             raise expected("`stages`", "a list with something that there is to do", got, way_out)
-        missing = self._graph.missing(self._to_make, lambda key: Artifact(self._folders[key], "", {}).complete)
+        missing = self._graph.missing(self._to_make, self._is_there)
         if missing:
             raise _missing(missing, self._folders[missing[0].key])
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 
 from ccps.core.errors import UserError, expected
-from ccps.pipeline.mirror import close_logger, open_logger
+from ccps.pipeline.mirror import Mirror
 from ccps.pipeline.ranks import end_ranks, most_at_once, start_ranks
 from ccps.pipeline.run_log import RunLog
 from ccps.pipeline.stage import Run
@@ -26,7 +26,7 @@ class RunConfig(Protocol):
 
 @contextmanager
 def opened_run(config: RunConfig, settings: Mapping[str, Any], name: str) -> Iterator[Run]:
-    """Start the processes of a run and its logger; close the logger, whatever happens.
+    """Start the processes of a run; end its mirror in W&B, whatever happens.
 
     Args:
         config: of the entry point.
@@ -34,19 +34,19 @@ def opened_run(config: RunConfig, settings: Mapping[str, Any], name: str) -> Ite
         name: of the run in Weights & Biases.
 
     Raises:
-        UserError: see `start_ranks` and `open_logger`.
+        UserError: see `start_ranks`; or, when the mirror is opened, `open_logger`.
     """
     ranks = start_ranks(config.trainer)
     if config.trainer.threads is not None:
         if config.trainer.threads > (most := most_at_once()):
             raise expected("`trainer.threads`", f"at most {most} on this machine", config.trainer.threads, "Lower it.")
         torch.set_num_threads(config.trainer.threads)
-    logger = open_logger(config.logger, Path(config.paths.wandb), name, dict(settings)) if ranks.is_first else None
+    mirror = Mirror(config.logger, Path(config.paths.wandb), name, settings) if ranks.is_first else None
     root = Path(config.paths.artifacts)
     log = RunLog(root, Path(config.paths.output), config.experiment, settings)
     failed = True
     try:
-        yield Run(root, config.trainer.accelerator, logger, ranks, log)
+        yield Run(root, config.trainer.accelerator, mirror, ranks, log)
         ranks.on_first(log.end)
         failed = False
         end_ranks()
@@ -54,4 +54,5 @@ def opened_run(config: RunConfig, settings: Mapping[str, Any], name: str) -> Ite
         end_ranks()
         raise
     finally:
-        close_logger(logger, failed=failed)
+        if mirror is not None:
+            mirror.close(failed=failed)

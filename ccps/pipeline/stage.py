@@ -12,7 +12,6 @@ import lightning.pytorch as pl
 import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.loggers import Logger
 from torch.utils.data import DataLoader
 
 from ccps.core.artifacts import Artifact, artifacts_in
@@ -20,7 +19,7 @@ from ccps.core.console import say
 from ccps.core.errors import expected
 from ccps.core.quiet import quiet_lightning
 from ccps.core.text import duration
-from ccps.pipeline.mirror import mirror_artifact
+from ccps.pipeline.mirror import Mirror
 from ccps.pipeline.progress import StageProgress
 from ccps.pipeline.ranks import Ranks
 from ccps.pipeline.run_log import RunLog
@@ -64,14 +63,14 @@ class Run:
     Attributes:
         artifacts: root folder of all artifacts.
         accelerator: Lightning accelerator (`auto`, `cpu`, `gpu`).
-        logger: Lightning logger that mirrors what the files hold, or None.
+        mirror: takes what the files hold to W&B, or None.
         ranks: this process among those that share the run.
         log: notes what the run is to make, or None.
     """
 
     artifacts: Path
     accelerator: str = "auto"
-    logger: Logger | None = None
+    mirror: Mirror | None = None
     ranks: Ranks = field(default_factory=Ranks)
     log: RunLog | None = None
 
@@ -170,8 +169,8 @@ def run_stage(stage: Stage, run: Run) -> Artifact:
                 run.ranks.on_first(lambda: _compute(stage, artifact, replace(run, ranks=Ranks())))
         state = f"done in {duration(total_cost(artifact, 'seconds'))}"
         say(stage.name, stage.title, _sentence(artifact.figures), state=state)
-    if run.logger is not None:
-        mirror_artifact(run.logger, stage.title, artifact)
+    if run.mirror is not None:
+        run.mirror.add(stage.title, artifact)
     return artifact
 
 
@@ -240,7 +239,7 @@ def stage_trainer(run: Run, callbacks: list[pl.Callback]) -> pl.Trainer:
             return pl.Trainer(
                 accelerator=accelerator,
                 devices=1 if accelerator == "cpu" else [run.ranks.local_rank],
-                logger=run.logger or False,
+                logger=(run.mirror and run.mirror.open()) or False,
                 callbacks=callbacks,
                 plugins=[LightningEnvironment()],
                 enable_checkpointing=False,
@@ -263,7 +262,7 @@ def _accelerator(wanted: str) -> str:
 
 def run_device(run: Run) -> torch.device:
     """The device that stages work on."""
-    return stage_trainer(run, []).strategy.root_device
+    return stage_trainer(replace(run, mirror=None), []).strategy.root_device
 
 
 def _unchanged(item: _Item) -> _Item:

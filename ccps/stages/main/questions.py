@@ -1,7 +1,6 @@
 """The questions of an experiment: loaded, sampled, and those of a test kept out of training."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from ccps.core.console import say
 from ccps.core.errors import expected
@@ -9,48 +8,14 @@ from ccps.data.benchmarks import Loaded, load_questions
 from ccps.data.records import Question
 from ccps.data.sampling import deduplicate, near_twins, sample
 from ccps.settings.experiment import Config
+from ccps.stages.main.drawn import AllQuestions, Drawn, Overlap, drawn_before
 from ccps.stages.main.runs import Count, train_label
 
-
-class Overlap(NamedTuple):
-    """What a test benchmark has in common with the training benchmarks.
-
-    Attributes:
-        benchmark: name of the test.
-        shared: training candidates whose text stands in it.
-        left_out: how many of these are not trained on.
-        alike: training questions that share half of their wording with one of its questions, see `near_twins`.
-    """
-
-    benchmark: str
-    shared: int
-    left_out: int
-    alike: int
-
-
-class AllQuestions(NamedTuple):
-    """What is asked.
-
-    Attributes:
-        trains: training questions by format, of the formats that are tested.
-        tests: test questions by benchmark.
-        overlaps: by test benchmark.
-        left_out: everything that is not asked, and why.
-    """
-
-    trains: Mapping[str, Sequence[Question]]
-    tests: Mapping[str, Sequence[Question]]
-    overlaps: Sequence[Overlap]
-    left_out: Sequence[Count]
-
-    @property
-    def by_label(self) -> dict[str, Sequence[Question]]:
-        """All of them: training questions by `train_label`, test questions by benchmark."""
-        return {train_label(form): group for form, group in self.trains.items()} | dict(self.tests)
+__all__ = ["AllQuestions", "Overlap", "all_questions"]
 
 
 def all_questions(config: Config, *, judged: bool) -> AllQuestions:
-    """Load and sample the questions of an experiment.
+    """Load and sample the questions of an experiment, or find them as an earlier run has drawn them.
 
     Args:
         config: the experiment.
@@ -59,6 +24,13 @@ def all_questions(config: Config, *, judged: bool) -> AllQuestions:
     Raises:
         UserError: a benchmark cannot be loaded, or nothing is left of one.
     """
+    found = drawn_before(config, lambda: _draw(config))
+    say("questions", config.experiment, found.sizes)
+    _check(found.questions, found.dropped, judged=judged)
+    return found.questions
+
+
+def _draw(config: Config) -> Drawn:
     sampling = config.sampling
     tested = {spec.format for spec in config.test.values()}
     loaded_tests = {name: load_questions(spec) for name, spec in config.test.items()}
@@ -90,9 +62,7 @@ def all_questions(config: Config, *, judged: bool) -> AllQuestions:
         if len(group) < whole[label]
     ]
     sizes = ", ".join(f"{_share(group, whole[label])} {label}" for label, group in found.by_label.items())
-    say("questions", config.experiment, f"{sizes}; {len(dropped)} training candidates stand in a test: left out")
-    _check(found, len(dropped), judged=judged)
-    return found
+    return Drawn(found, f"{sizes}; {len(dropped)} training candidates stand in a test: left out", len(dropped))
 
 
 def _test_size(config: Config, name: str) -> int | None:

@@ -186,3 +186,30 @@ def test_a_stage_that_reads_what_was_not_added_is_a_bug(tmp_path: Path) -> None:
     run = Run(tmp_path, "cpu")
     with pytest.raises(ValueError, match="reads what no stage before it makes"):
         Job(run).add(Second("b", Note("a").artifact(run)))
+
+
+class Watched:
+    """In the place of a mirror: what was asked of it, and what had run by then."""
+
+    def __init__(self, ran: list[str]) -> None:
+        self.ran, self.opened, self.titles = ran, list[list[str]](), list[str]()
+
+    def open(self) -> None:
+        self.opened.append([*self.ran])
+
+    def add(self, title: str, artifact: Artifact) -> None:
+        self.titles.append(title)
+
+
+def test_the_mirror_is_opened_before_anything_is_computed_and_only_if_something_is(
+    tmp_path: Path, ran: list[str]
+) -> None:
+    for asked, opened in ((None, True), (None, False), (["second"], False)):
+        ran.clear()
+        mirror: Any = Watched(ran)
+        job = Job(Run(tmp_path, "cpu", mirror), asked)
+        fill(job)
+        job.run()
+        assert bool(mirror.opened) == opened
+        assert all(before == [] for before in mirror.opened[:1])
+        assert mirror.titles == (["a", "b"] if asked else ["a", "b", "c", "d"])
