@@ -17,7 +17,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -231,6 +231,19 @@ class Artifact:
                 shutil.rmtree(partial, ignore_errors=True)
                 raise
             _sync(self.folder)
+
+    def discard(self, shards: Iterable[int]) -> None:
+        """Take away shards that are to be written anew, with what they cost; while the artifact is held for writing.
+
+        Raises:
+            UserError: the disk is not writable.
+        """
+        with _disk_errors(self.folder):
+            for index in shards:
+                partial = self.folder / f".{_shard_name(index)}.partial"  # which goes, should this be broken off
+                self.shard_folder(index).rename(partial)
+                shutil.rmtree(partial)
+            self._forget_costs()
 
     def add_cost(self, shard: int, *, by: int = 0, **cost: float) -> None:
         """Note what a shard cost one of the processes of a run, for the cost table.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import lightning.pytorch as pl
+import pyarrow as pa
 import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -20,6 +21,7 @@ from ccps.core.errors import expected
 from ccps.core.quiet import quiet_lightning
 from ccps.core.text import duration
 from ccps.pipeline.mirror import Mirror
+from ccps.pipeline.odd_shards import odd_shards
 from ccps.pipeline.progress import StageProgress
 from ccps.pipeline.ranks import Ranks
 from ccps.pipeline.run_log import RunLog
@@ -175,36 +177,58 @@ def run_stage(stage: Stage, run: Run) -> Artifact:
 
 
 def _compute(stage: Stage, artifact: Artifact, run: Run) -> None:
-    writer = ShardWriter(artifact, stage.save_shard, ahead=stage.independent, rank=run.ranks.rank)
-    progress = StageProgress(stage.name, stage.title, stage.unit)
-    trainer = stage_trainer(run, [writer, progress])
-    shards, missing = run.ranks.together(lambda: _missing(stage, artifact, trainer))
     # No process has written anything before all know what is missing.
-    items = [
-        _Item(index, work is shards[index][-1], work) for index in run.ranks.own(missing) for work in shards[index]
-    ]
-    done = [work.size for index, shard in enumerate(shards) if index not in missing for work in shard]
-    progress.done = sum(done)
-    progress.total = progress.done + sum(item.work.size for item in items)
-    run.ranks.together(lambda: _work_off(stage, items, trainer, writer))
-    run.ranks.on_first(lambda: _finish(stage, artifact, len(shards)))
+    shards, missing = run.ranks.together(lambda: _missing(stage, artifact, run))
+    _make(stage, artifact, run, shards, missing)
+    odd = run.ranks.together(lambda: odd_shards(artifact, len(shards), missing))
+    if odd:
+        run.ranks.on_first(lambda: _discard(stage, artifact, odd))
+        _make(stage, artifact, run, shards, odd)
+    run.ranks.on_first(lambda: _finish(stage, artifact, len(shards), found=not missing))
 
 
-def _missing(stage: Stage, artifact: Artifact, trainer: pl.Trainer) -> tuple[Sequence[Sequence[Work]], list[int]]:
+def _missing(stage: Stage, artifact: Artifact, run: Run) -> tuple[Sequence[Sequence[Work]], list[int]]:
     """All shards, and the numbers of those that are to be computed."""
-    stage.prepare(trainer.strategy.root_device)
+    stage.prepare(run_device(run))
     shards = stage.plan()
     return shards, [index for index in range(len(shards)) if not artifact.has_shard(index)]
 
 
-def _finish(stage: Stage, artifact: Artifact, n_shards: int) -> None:
+def _make(stage: Stage, artifact: Artifact, run: Run, shards: Sequence[Sequence[Work]], wanted: Sequence[int]) -> None:
+    """Compute this process's share of some shards; all processes go on together."""
+    items = [_Item(index, work is shards[index][-1], work) for index in run.ranks.own(wanted) for work in shards[index]]
+    progress = StageProgress(stage.name, stage.title, stage.unit)
+    progress.done = sum(work.size for index, shard in enumerate(shards) if index not in wanted for work in shard)
+    progress.total = progress.done + sum(item.work.size for item in items)
+    run.ranks.together(lambda: _work_off(stage, artifact, run, items, progress))
+
+
+def _discard(stage: Stage, artifact: Artifact, odd: Sequence[int]) -> None:
+    say(stage.name, stage.title, f"{len(odd)} of earlier code have other columns", state="shards made anew")
+    artifact.discard(odd)
+
+
+def _finish(stage: Stage, artifact: Artifact, n_shards: int, *, found: bool) -> None:
+    """Complete an artifact; where all of its shards were found, they may be of code with other columns."""
     artifact.check_shards(n_shards)
-    artifact.finish(n_shards, stage.summarise(artifact))
+    try:
+        summary = stage.summarise(artifact)
+    except (KeyError, pa.ArrowException) as error:
+        if not found:
+            raise
+        way_out = (
+            f"Remove the folder (rm -r '{artifact.folder}') and run the same command again: only this is computed anew."
+        )
+        wanted, got = "of the columns that this version of the code reads", f"others ({error})"
+        raise expected(f"the shards in {artifact.folder}", wanted, got, way_out) from error
+    artifact.finish(n_shards, summary)
 
 
-def _work_off(stage: Stage, items: list[_Item], trainer: pl.Trainer, writer: ShardWriter) -> None:
+def _work_off(stage: Stage, artifact: Artifact, run: Run, items: list[_Item], progress: StageProgress) -> None:
     if not items:
         return
+    writer = ShardWriter(artifact, stage.save_shard, ahead=stage.independent, rank=run.ranks.rank)
+    trainer = stage_trainer(run, [writer, progress])
     loader = DataLoader(items, batch_size=None, collate_fn=_unchanged)  # type: ignore[arg-type, var-annotated]
     with quiet_lightning(), writer.pool:  # whatever happens, a shard that is being written is written
         try:

@@ -1,15 +1,20 @@
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
-from ccps.core.artifacts import Artifact
+from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.errors import UserError
 from ccps.pipeline import stage as stage_module
 from ccps.pipeline.progress import StageProgress
@@ -61,6 +66,30 @@ class Squares(Stage):
 
 class Renewed(Squares):
     version = 2
+
+
+class Rows(Squares):
+    """The same as rows; their columns have names that the code chooses."""
+
+    name = "rows"
+    columns: ClassVar[tuple[str, ...]] = ("number", "square")
+
+    def save_shard(self, outputs: list[list[int]], folder: Path) -> Mapping[str, float]:
+        numbers = [number for output in outputs for number in output]
+        pq.write_table(pa.table(dict.fromkeys(self.columns, numbers)), folder / ROWS)
+        return {"n": len(numbers)}
+
+    def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
+        return {"last": artifact.written_rows()[self.columns[-1]][-1].as_py()}
+
+
+class OtherRows(Rows):
+    columns = ("number", "root")
+
+
+class Unread(OtherRows):
+    def summarise(self, artifact: Artifact) -> Mapping[str, Any]:
+        return {"last": artifact.written_rows()["no such column"][-1].as_py()}
 
 
 def run(folder: Path) -> Run:
@@ -149,6 +178,50 @@ def test_a_shard_killed_before_the_manifest_only_needs_the_manifest(tmp_path: Pa
     again = Squares()
     assert content(run_stage(again, run(tmp_path))) == before
     assert again.steps == []
+
+
+def test_shards_of_earlier_code_with_other_columns_are_made_anew_with_a_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The code has changed between a kill and the run that goes on, and its version has not."""
+    whole = run_stage(OtherRows(), run(tmp_path / "whole"))
+    with pytest.raises(RuntimeError):
+        run_stage(Rows(fails_at=7), run(tmp_path))
+    capsys.readouterr()
+    resumed = OtherRows()
+    artifact = run_stage(resumed, run(tmp_path))
+    assert resumed.steps == [[6, 7], [0, 1], [2], [3, 4], [5]]
+    assert content(artifact) == content(whole)
+    assert sorted(cost["shard"] for cost in artifact.costs()) == [0, 1, 2]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "rows      below 8 [bold] · shards made anew · 2 of earlier code have other columns"
+    assert len(lines) == 2
+
+
+def test_of_shards_that_are_all_there_those_of_the_last_code_stay(tmp_path: Path) -> None:
+    whole = run_stage(OtherRows(), run(tmp_path / "whole"))
+    with pytest.raises(RuntimeError):
+        run_stage(Rows(fails_at=3), run(tmp_path))
+    artifact = OtherRows().artifact(run(tmp_path))
+    for index in (1, 2):
+        name = f"{index:05d}"
+        shutil.copytree(whole.folder / name, artifact.folder / name)
+        shutil.copy(whole.folder / f".{name}.json", artifact.folder)
+        for place in (artifact.folder / name).iterdir():
+            os.utime(place, ns=(time.time_ns() + 10**9,) * 2)
+    resumed = OtherRows()
+    assert content(run_stage(resumed, run(tmp_path))) == content(whole)
+    assert resumed.steps == [[0, 1], [2]]
+
+
+def test_columns_that_cannot_be_read_any_more_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    artifact = run_stage(Rows(), run(tmp_path))
+    (artifact.folder / "manifest.json").unlink()
+    with pytest.raises(UserError, match=r"of the columns that this version .* others \(.*root.*\)\. Remove the folder"):
+        run_stage(OtherRows(), run(tmp_path))
+    shutil.rmtree(artifact.folder)
+    with pytest.raises(KeyError):  # of what was made just now it is a fault of ours
+        run_stage(Unread(), run(tmp_path))
 
 
 def test_other_inputs_and_other_code_get_another_key(tmp_path: Path) -> None:
