@@ -1,5 +1,6 @@
 """What the settings of an experiment need of the rooms that they speak of: names, formats, what can run here."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ from ccps.engines import check_engine
 from ccps.grading import GRADERS
 from ccps.llm.checkpoint import check_there
 from ccps.llm.load import check_memory
-from ccps.methods import METHODS
+from ccps.methods import METHODS, TrainedMethod
 from ccps.metrics import CONVENTIONS
 from ccps.needs.base import NEEDS
 from ccps.settings.engine import EngineConfig
@@ -19,7 +20,7 @@ from ccps.settings.experiment import STAGES, Config
 from ccps.settings.method import MethodConfig
 from ccps.settings.model import ModelConfig
 from ccps.settings.run import PathsConfig
-from ccps.stages.main.runs import train_label
+from ccps.stages.main.runs import CHANCE, train_label
 
 
 def to_config(settings: Mapping[str, Any]) -> Config:
@@ -44,6 +45,8 @@ def config_faults(config: Config) -> Iterator[Fault]:
         yield from faults_of("claims", partial(parse_claims, config.claims))
     for key, method in config.method.items():
         yield from _method_faults(f"method.{key}", method)
+    yield from _unscored_faults(config)
+    yield from _shift_faults(config)
     for name in sorted({train_label(form) for form in ("mc", "oe")} & set(config.test)):
         way_out = "rename it"
         wanted = f"to have no benchmark called `{name}`, which names the training questions"
@@ -73,6 +76,39 @@ def _method_faults(path: str, method: MethodConfig) -> Iterator[Fault]:
     elif calibrator is not None and name in METHODS and _is_tuned(name):
         way_out = "the model was tuned on the answers that the calibrator would be fitted to"
         yield fault(f"{path}.calibrator", f"null for `{name}`", repr(calibrator), way_out)
+
+    elif calibrator is not None and name == CHANCE:
+        way_out = "a control whose labels mean nothing would be calibrated by those that mean something"
+        yield fault(f"{path}.calibrator", f"null for `{name}`", repr(calibrator), way_out)
+    if method.seeds is not None and name in METHODS and not _is_seeded(name):
+        way_out = "no seed changes what it says, so leave it out"
+        yield fault(f"{path}.seeds", f"null for `{name}`", method.seeds, way_out)
+
+
+def _is_seeded(method: str) -> bool:
+    found = METHODS[method]
+    return isinstance(found, TrainedMethod) and found.is_seeded
+
+
+def _unscored_faults(config: Config) -> Iterator[Fault]:
+    """A test that no method can score, which would be seen only once it is judged."""
+    names = [method.name for method in config.method.values()]
+    if "evaluate" not in config.stages or not names or not set(names) <= set(METHODS):
+        return
+    for form in sorted(config.tested):
+        if not any(form in METHODS[name].formats for name in names):
+            wanted, got = "to have one for every format that is tested", f"none for {form} ({', '.join(names)})"
+            fitting = ", ".join(name for name, method in METHODS.items() if form in method.formats)
+            yield fault("method", wanted, got, f"choose of {fitting}")
+
+
+def _shift_faults(config: Config) -> Iterator[Fault]:
+    """Shifts of a single source, which leave nothing to train on."""
+    sources = Counter(spec.format for spec in config.train.values() if spec.format in config.tested)
+    if config.audit.shifts and sources and max(sources.values()) < 2:
+        got = "true with one of each" if len(sources) > 1 else "true with one"
+        wanted = "false, unless there are two training benchmarks of a format"
+        yield fault("audit.shifts", wanted, got, "each is left out in its turn, and methods are trained on the others")
 
 
 def _is_tuned(method: str) -> bool:

@@ -137,6 +137,50 @@ def test_a_method_with_a_calibrator_is_another_method() -> None:
     assert "the model was tuned on the answers" in fault
 
 
+@pytest.mark.parametrize(
+    ("override", "fault"),
+    [
+        ("{name:ccps_shuffled,calibrator:platt}", "`method.second.calibrator` to be null for `ccps_shuffled`"),
+        ("{name:p_true,seeds:2}", "`method.second.seeds` to be null for `p_true`, but got 2"),
+        ("{name:stack_full,seeds:2}", "`method.second.seeds` to be null for `stack_full`, but got 2"),
+    ],
+)
+def test_what_would_mean_nothing_of_a_method_is_refused(override: str, fault: str) -> None:
+    (found,) = faults(composed(f"+method.second={override}"))
+    assert fault in found
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        *(
+            "{name:ccps_random,calibrator:platt}",
+            "{name:stack_full,calibrator:intercept}",
+            "{name:lts,calibrator:platt}",
+        ),
+        *("{name:saplma_f,seeds:2}", "{name:ccps_bicr,seeds:2,calibrator:isotonic}"),
+    ],
+)
+def test_what_means_something_of_a_method_is_not(override: str) -> None:
+    assert "second" in to_config(composed(f"+method.second={override}")).method
+
+
+def test_a_test_that_no_method_can_score_is_refused_before_it_is_answered() -> None:
+    (fault,) = faults(composed("method=[option_probability,option_radius]"))
+    assert "`method` to have one for every format that is tested, but got none for oe (option_probability" in fault
+    assert "option_entropy" not in fault.partition("choose of")[2]
+    to_config(composed("method=[option_probability]", "stages=[answer,grade]"))
+    to_config(composed("method=[option_probability]", *ALONE["mc"]))
+
+
+def test_shifts_need_something_that_is_left_when_a_source_is_left_out() -> None:
+    (fault,) = faults(composed("++audit.shifts=true", *ALONE["mc"]))
+    assert "expected `audit.shifts` to be false, unless there are two training benchmarks of a format" in fault
+    both = "benchmark@train=[arc_easy,trivia_qa]"
+    assert "with one of each" in faults(composed("++audit.shifts=true", both))[0]
+    to_config(composed("++audit.shifts=true", "benchmark@train=[arc_easy,piqa,trivia_qa]"))
+
+
 @pytest.mark.parametrize("choice", [f"{group}={name}" for group in ONE for name in files(group)])
 def test_every_file_of_groups_to_choose_one_from_fits(choice: str) -> None:
     to_config(composed(choice))
