@@ -18,8 +18,10 @@ from ccps.pipeline.job import Job
 from ccps.pipeline.stage import Run, Stage
 from ccps.settings.experiment import STAGES
 from ccps.stages.faithful.checks import to_faithful
+from ccps.stages.faithful.pipeline import READS as FAITHFUL
 from ccps.stages.faithful.pipeline import run_faithful
 from ccps.stages.main.checks import to_config
+from ccps.stages.main.pipeline import READS as MAIN
 from ccps.stages.main.pipeline import run_experiment
 from ccps.stages.sweep.checks import to_sweep
 from ccps.stages.sweep.pipeline import run_sweep
@@ -74,6 +76,14 @@ def job(request: pytest.FixtureRequest, tiny: Tiny, tmp_path: Path, plan: Callab
         found = plan(run_faithful, to_faithful(settings), settings, Run(tmp_path / "artifacts", "cpu"))
     assert not tiny.artifacts.exists()
     return request.param, *found
+
+
+def test_what_is_said_of_all_runs_is_so_in_this_one(job: Any) -> None:
+    name, graph, _ = job
+    reads = {"main": MAIN, "faithful": FAITHFUL}.get(name, {})
+    stages = {node.key: node.stage for node in graph.nodes}
+    for node in graph.nodes:
+        assert set(reads.get(node.stage, ())) <= {stages[key] for key in node.reads}, node.stage
 
 
 def keys_in(value: Any) -> Iterator[str]:

@@ -209,7 +209,7 @@ def test_parts_give_what_the_whole_gives(
 ) -> None:
     assert command_line(*tiny.overrides("stages=[extract]")) == 2
     error = capsys.readouterr().err
-    assert "Expected the stage `answer` (train_mc, tiny_random) to have been run before" in error
+    assert "Expected the stage `answer` to have been run before `extract`, but got no artifact of it" in error
     assert "Add `answer` to `stages`" in error
 
     assert command_line(*tiny.overrides("stages=[answer,grade]")) == 0

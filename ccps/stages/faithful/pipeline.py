@@ -17,6 +17,7 @@ from ccps.faithful.segment import Unit
 from ccps.llm import find_model
 from ccps.pipeline.job import Job, asked_of
 from ccps.pipeline.model import SharedModel
+from ccps.pipeline.order import Reads, check_order
 from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import check_writable, printed, publish_report
 from ccps.pipeline.stage import Run, Stage, run_device
@@ -41,6 +42,15 @@ from ccps.stages.faithful.trace import Asking, ImportStage, TraceStage
 
 HUB = "hub:"
 """Before the name of a data set of the hub."""
+
+READS: Reads = {
+    **dict.fromkeys(("read", "continue", "mark", "decide"), ("trace",)),
+    "judge": ("continue",),
+    "confidence": ("mark",),
+    "faith": ("confidence", "decide"),
+    "faith_report": ("faith",),
+}
+"""What every stage of the job reads, whatever is asked and estimated."""
 
 
 class FaithfulPipeline:
@@ -74,6 +84,7 @@ class FaithfulPipeline:
             UserError: see each stage; or an earlier stage is missing that was not asked for.
         """
         output, ranks = Path(self.config.paths.output), self.job.run_settings.ranks
+        ranks.together(lambda: check_order(self.config.stages, READS, Path(self.config.paths.artifacts)))
         ranks.on_first(lambda: check_writable(output))
         models, everything = ranks.node_by_node(self._look_ahead)
         self.estimators += self._given(everything)

@@ -11,6 +11,7 @@ from ccps.methods import METHODS, Method, TrainedMethod, TrainingSettings, find_
 from ccps.needs.base import AnsweredQuestions, is_portable
 from ccps.pipeline.job import Job, asked_of
 from ccps.pipeline.model import SharedModel
+from ccps.pipeline.order import Reads, check_order
 from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import check_writable, copy_report, printed, publishing
 from ccps.pipeline.stage import Run
@@ -29,6 +30,18 @@ from ccps.stages.main.runs import REFERENCE, MethodScores, ModelAnswers, ModelRu
 from ccps.stages.main.score import ScoreStage
 from ccps.stages.main.scorers import save_scorers
 from ccps.stages.main.shifts import ShiftsStage
+
+READS: Reads = {
+    **dict.fromkeys(("grade", "options", "option_radius", "sample", "verbalise", "reference", "extract"), ("answer",)),
+    "tune": ("answer", "grade"),
+    "ask_tuned": ("tune",),
+    **dict.fromkeys(("fit", "out_of_fold", "score", "shifts"), ("extract", "grade")),
+    "choose": ("out_of_fold",),
+    "evaluate": ("score",),
+    "audit": ("fit",),
+    "report": ("evaluate",),
+}
+"""What every stage of the job reads, whichever methods are chosen."""
 
 
 class Pipeline:
@@ -57,6 +70,7 @@ class Pipeline:
         """
         output = Path(self.config.paths.output)
         job, ranks = self.job, self.job.run_settings.ranks
+        ranks.together(lambda: check_order(self.config.stages, READS, Path(self.config.paths.artifacts)))
         if job.asks(ReportStage):
             ranks.on_first(lambda: check_writable(output))
         judged = job.asks(EvaluateStage, AuditStage, ReportStage)
