@@ -22,10 +22,17 @@ _BOUNDS = {
     ("at", "least"),
     ("at", "most"),
     ("up", "to"),
+    ("between",),
     ("minus",),
     ("negative",),
 }
-_PARTS = re.compile(r"half|halves|(?:third|quarter|fourth|fifth|sixth|seventh|eighth|ninth|tenth)s?")
+# What makes of the number before it a part, a multiple, or a year of another era.
+_PARTS = re.compile(
+    r"half|halves|(?:third|quarter|fourth|fifth|sixth|seventh|eighth|ninth|tenth)s?|hundred|thousand|[mb]illions?|"
+    r"trillions?|dozens?|bce?|b\.c\.(?:e\.)?"
+)
+# What joins two numbers to a range, or to a product.
+_BETWEEN = ("to", "through", "x", "×", "times")
 # Vitamin A, Henry VIII.
 _DESIGNATION = re.compile(r"[A-Z]|[IVX]+")
 _LETTER_OR_NUMBER = re.compile(r"[A-Za-z]|[+-]?[0-9.]+")
@@ -80,12 +87,20 @@ def _items(text: str) -> set[str]:
 
 
 def _is_bound(found: list[str], place: int, wanted: list[str]) -> bool:
-    """Whether what stands beside a number makes another one of it: "less than 1", "minus 1", "1 half"."""
+    """Whether what stands beside a number makes another one of it: "less than 1", "minus 1", "1 half", "1 to 2"."""
     if not wanted[-1][-1:].isdigit():
         return False
     end = place + len(wanted)
     before = any(tuple(found[max(0, place - n) : place]) in _BOUNDS for n in (1, 2))
-    return before or (end < len(found) and _PARTS.fullmatch(found[end]) is not None)
+    is_part = end < len(found) and _PARTS.fullmatch(found[end]) is not None
+    return before or is_part or _joins_numbers(found, place - 1) or _joins_numbers(found, end)
+
+
+def _joins_numbers(found: list[str], place: int) -> bool:
+    """Whether the word at a place stands between two numbers and makes another of them: "10 to 20", "2 x 3"."""
+    if not 0 < place < len(found) - 1 or found[place] not in _BETWEEN:
+        return False
+    return found[place - 1][-1:].isdigit() and found[place + 1][-1:].isdigit()
 
 
 def _is_longer_name(ours: list[Word], place: int, theirs: list[Word]) -> bool:

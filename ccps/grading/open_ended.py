@@ -16,7 +16,7 @@ class Normalised(Comparison):
     """Right if the answer is an accepted text, see `normalise`."""
 
     name = "normalised"
-    version = 3
+    version = 4
     formats = frozenset({"oe"})
 
     def is_right(self, answer: str, question: Question) -> bool:
@@ -34,7 +34,7 @@ class Contains(Comparison):
     """
 
     name = "contains"
-    version = 3
+    version = 4
     formats = frozenset({"oe"})
 
     def is_right(self, answer: str, question: Question) -> bool:
@@ -47,7 +47,7 @@ class TokenF1(Comparison):
     """Right if the answer shares enough words with an accepted text, see `token_f1`."""
 
     name = "f1"
-    version = 3
+    version = 4
     formats = frozenset({"oe"})
 
     def __init__(self, threshold: float) -> None:

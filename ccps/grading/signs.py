@@ -23,6 +23,10 @@ _ALWAYS = set("+<>=^|~/&")
 # A minus, a star or a bracket counts only between operands or before one.
 _OPERAND_BEFORE = re.compile(r"(?:[0-9)\]}'%]|(?:^|[^\w])[^\W\d_]|[0-9][eE])$")
 _OPERAND_AFTER = re.compile(r"^(?:[0-9.(\[{$€£¥\\∞√]|[^\W\d_](?:$|[^\w]|[0-9]))")
+# A minus before one of these is a sign: −sin x.
+_FUNCTION = re.compile(r"(?:(?:arc)?(?:sin|cos|tan|cot|sec|csc)|log|ln|exp|sqrt|lim|det)(?![a-z])")
+# n!, (n-1)!; after a number or a word it is what ends a sentence.
+_FACTORIAL = re.compile(r"(?:^|[^\w])(?:[a-z]|\([a-z0-9]+[-+*/][a-z0-9]+\))!$")
 _FORMULA = re.compile(r"[+^=<>\\]|[0-9][-*/][0-9(]|(?<![^\W\d_])[^\W\d_][-*/][0-9(]|[0-9][([]|(?<![^\W\d_])[^\W\d_]\(")
 _CURRENCIES = "$€£¥₹₩₽¢"
 _CURRENCY_BEFORE = re.compile(rf"^([+-]?)[{_CURRENCIES}]([+-]?)(?=[0-9.])")
@@ -105,6 +109,8 @@ def _unwrapped(word: str) -> str:
     previous = None
     while word != previous:
         previous = word
+        if _FACTORIAL.search(word):
+            break
         word = word.rstrip(".,;:!?").lstrip(",;:?" if len(word) == 2 else ",;:!?")
         for opening, closing in ("()", "[]", "{}", "<>", "''", '""', "“”", "‘’", "«»", "**", "__", "``", "$$"):
             if len(word) > 1 and word[0] == opening and word[-1] == closing and _is_pair(word, opening, closing):
@@ -139,6 +145,8 @@ def _counts(word: str, place: int, *, is_formula: bool) -> bool:
         return _is_operator(sign, before, after)
     if sign == "#":
         return bool(before) and not after
+    if sign == "!" and not after:
+        return _FACTORIAL.search(word) is not None
     if sign in "%\\!@" and not before:
         return len(after) == 1  # %d, \n, !x
     if sign in "'\"":
@@ -154,7 +162,7 @@ def _is_operator(sign: str, before: str, after: str) -> bool:
     if not after:
         # Ions, blood groups, marks: Cl-, Rh-, A*. A small word before a dash is a word before a dash.
         return len(before) <= _SHORT_NAME and (before[:1].isupper() or len(before) == 1)
-    if not _OPERAND_AFTER.match(after):
+    if not _OPERAND_AFTER.match(after) and not _FUNCTION.match(after):
         return False
     return sign == "-" if not before else _OPERAND_BEFORE.search(before) is not None or before[-1] in "+-*/=<>^(["
 

@@ -60,7 +60,9 @@ def test_another_judge_of_words_leaves_the_judgements_of_continuations(finished_
 
 
 def test_a_part_that_needs_what_is_not_there_is_refused(faithful: TinyFaithful) -> None:
-    with pytest.raises(UserError, match=r"Expected the stage `trace`"):
+    with pytest.raises(
+        UserError, match=r"the stage `mark` to have .* before `confidence`.*Add `mark`, `decide` and `trace`"
+    ):
         faithful.run("stages=[confidence,faith,faith_report]")
 
 

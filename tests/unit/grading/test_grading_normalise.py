@@ -185,8 +185,8 @@ def test_the_best_accepted_text_counts() -> None:
 
 
 def test_settings_hold_what_decides() -> None:
-    assert TokenF1(0.8).settings() == {"name": "f1", "version": 3, "threshold": 0.8}
-    assert Normalised().settings() == {"name": "normalised", "version": 3}
+    assert TokenF1(0.8).settings() == {"name": "f1", "version": 4, "threshold": 0.8}
+    assert Normalised().settings() == {"name": "normalised", "version": 4}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Stages that cannot follow each other are known from their names, and from what lies among the artifacts."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,17 @@ def made(artifacts: Path, stage: str) -> None:
     (artifacts / stage / "key" / "manifest.json").write_text("{}")
 
 
+def refusal(asked: list[str], artifacts: Path) -> str:
+    try:
+        check_order(asked, READS, artifacts)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
 @pytest.mark.parametrize("asked", [["a"], ["a", "b"], ["d", "c", "b", "a"], ["elsewhere"], []])
 def test_lists_that_can_work(tmp_path: Path, asked: list[str]) -> None:
-    check_order(asked, READS, tmp_path / "none")
+    assert refusal(asked, tmp_path / "none") == ""
 
 
 @pytest.mark.parametrize(
@@ -30,18 +39,15 @@ def test_lists_that_can_work(tmp_path: Path, asked: list[str]) -> None:
     ],
 )
 def test_what_no_run_has_made_is_missing(tmp_path: Path, asked: list[str], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        check_order(asked, READS, tmp_path)
+    assert re.search(message, refusal(asked, tmp_path))
 
 
 def test_what_a_run_has_made_may_be_what_is_read(tmp_path: Path) -> None:
     made(tmp_path, "b")
-    check_order(["d", "c", "a"], READS, tmp_path)
-    with pytest.raises(UserError, match=r"stage `a` to have been run before `c`"):  # of which `b` says nothing
-        check_order(["d", "c"], READS, tmp_path)
+    assert refusal(["d", "c", "a"], tmp_path) == ""
+    assert "stage `a` to have been run before `c`" in refusal(["d", "c"], tmp_path)  # of which `b` says nothing
 
 
 def test_what_was_broken_off_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "a" / "key").mkdir(parents=True)
-    with pytest.raises(UserError, match=r"no artifact of it in"):
-        check_order(["b"], READS, tmp_path)
+    assert "no artifact of it in" in refusal(["b"], tmp_path)
