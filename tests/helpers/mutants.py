@@ -57,11 +57,23 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Mutant:
-    """One fault of a file, which is put into its tree and taken out again."""
+    """One fault of a file, which is put into its tree and taken out again.
+
+    Attributes:
+        file: it stands in.
+        function: by its qualified name.
+        line: of what is faulty.
+        first: line of the statement that it is part of.
+        tree: of the whole file.
+        place: of the node in it.
+        node: that is right.
+        other: that is not.
+    """
 
     file: Path
     function: str
     line: int
+    first: int
     tree: ast.Module
     place: "Place"
     node: ast.AST
@@ -92,11 +104,13 @@ def mutants(file: Path) -> Iterator[Mutant]:
     """Every fault that can be put into the functions of a file, in the order of its text."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     for name, function in _functions(tree, ""):
-        line = function.lineno
+        line = first = function.lineno
         for place, node in _places(function):
             line = getattr(node, "lineno", line)
+            if isinstance(node, ast.stmt):
+                first = line
             for other in replacements(node):
-                yield Mutant(file, name, line, tree, place, node, ast.copy_location(other, node))
+                yield Mutant(file, name, line, first, tree, place, node, ast.copy_location(other, node))
 
 
 class Place(NamedTuple):

@@ -6,27 +6,37 @@ mutmut itself draws no sample and starts Python for each mutant, which takes lon
 is imported once, and each mutant is a fork of this process: it puts the faulty code into the function's objects,
 wherever they have been imported to, and runs those tests of the room that reach the faulty line, the fastest first, up
 to the first that fails. One that takes many times as long as without the fault has noticed it too.
+
+What was found of each is written down at once (`outputs/mutation/ROOM.jsonl`). The same command goes on from there:
+what was noticed is not tried again, the rest is. A larger sample holds the smaller one. Remove the file to begin anew.
 """
 
 import argparse
+import functools
 import gc
+import json
 import os
 import random
 import resource
+import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import NamedTuple
 
 import coverage
+import hypothesis
 import pytest
 from mutants import Mutant, mutants
+from scipy.stats import binomtest
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("metrics", "grading", "perturbation", "faithful", "analysis")
 SEED = 23
+KILLED = ("killed", "slow")
 PLAIN = ["-q", "--no-header", "--no-summary", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:logging"]
 
 
@@ -37,6 +47,16 @@ class Reached(NamedTuple):
     """By file and line the tests that run it."""
     seconds: dict[str, float]
     """CPU time of each test."""
+
+
+class Steady:
+    """Has hypothesis draw the same each time, and look for no simpler example once it has found one."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self) -> None:
+        phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+        hypothesis.settings.register_profile("faults", deadline=None, database=None, derandomize=True, phases=phases)
+        hypothesis.settings.load_profile("faults")
 
 
 class Recorder:
@@ -65,7 +85,7 @@ def reach(room: str, more: Sequence[str]) -> Reached:
     tracer = coverage.Coverage(data_file=None, branch=False, include=[f"{ROOT}/ccps/{room}/*"], config_file=False)
     recorder = Recorder(tracer)
     tracer.start()
-    status = pytest.main([*PLAIN, f"tests/unit/{room}", *more, "-m", "not slow"], plugins=[recorder])
+    status = pytest.main([*PLAIN, f"tests/unit/{room}", *more, "-m", "not slow"], plugins=[Steady(), recorder])
     tracer.stop()
     if status:
         sys.exit(f"the tests of {room} fail as they are")
@@ -105,7 +125,9 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 def outcome(mutant: Mutant, reached: Reached) -> str:
     """`killed`, `slow` (killed by its time), `survived`, `unreached`, or `void` where it cannot be put in."""
     lines = reached.tests.get(mutant.file, {})
-    tests = sorted(lines.get(mutant.line, set()), key=reached.seconds.__getitem__)
+    # Bytecode gives a part of a statement its own line or that of what stands around it.
+    found = next((here for line in range(mutant.line, mutant.first - 1, -1) if (here := lines.get(line))), set())
+    tests = sorted(found, key=reached.seconds.__getitem__)
     if not tests:
         return "unreached"
     sys.stdout.flush()
@@ -114,22 +136,64 @@ def outcome(mutant: Mutant, reached: Reached) -> str:
         os._exit(_in_child(mutant, tests, reached))
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
-        return "slow"
+        return "slow" if os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL, signal.SIGALRM) else "killed"
     return {0: "survived", 77: "void"}.get(os.waitstatus_to_exitcode(status), "killed")
 
 
 def _in_child(mutant: Mutant, tests: Sequence[str], reached: Reached) -> int:
     limit = int(5 + 5 * sum(reached.seconds[test] for test in tests))
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.alarm(20 * limit)  # one that waits for ever computes nothing
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
     try:
         if not put_into(mutant.code(), mutant.function, mutant.file):
             return 77
-        return int(pytest.main([*PLAIN, "-x", "--tb=no", "-p", "no:warnings", *tests]))
+        _forget()
+        return int(pytest.main([*PLAIN, "-x", "--tb=no", "-p", "no:warnings", *tests], plugins=[Steady()]))
     except BaseException:
         return 1
+
+
+def _forget() -> None:
+    """Have nothing answered by what the code without the fault has left in a cache."""
+    for live in gc.get_objects():
+        if isinstance(live, functools._lru_cache_wrapper) and live.__module__.startswith("ccps"):
+            live.cache_clear()
+
+
+class Ledger:
+    """What was found of each fault, by its number in the draw, kept in a file that grows by a line each time.
+
+    Args:
+        file: of a room.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        self.found: dict[str, str] = dict(json.loads(line) for line in lines)
+
+    def note(self, fault: str, found: str) -> None:
+        """Write one down."""
+        self.found[fault] = found
+        with self.file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps([fault, found], ensure_ascii=False) + "\n")
+
+
+def sentence(room: str, found: Sequence[str], of: int) -> str:
+    """How many were noticed, with the 95 % Wilson interval of the share."""
+    counts = Counter(found)
+    tried = len(found) - counts["void"]
+    killed = sum(counts[name] for name in KILLED)
+    if not tried:
+        return f"{room}: none tried"
+    low, high = binomtest(killed, tried).proportion_ci(method="wilson")
+    share = f"{killed / tried:.1%} [{low:.1%}, {high:.1%}]"
+    return f"{room}: {killed} of {tried} noticed ({share}), of {of} there are, seed {SEED}; {dict(counts)}"
 
 
 def main() -> None:
@@ -143,21 +207,20 @@ def main() -> None:
     os.chdir(ROOT)
     start = time.monotonic()
     every = [one for file in sorted((ROOT / "ccps" / asked.room).rglob("*.py")) for one in mutants(file)]
-    drawn = random.Random(SEED).sample(every, min(asked.sample, len(every)))
-    reached = reach(asked.room, asked.tests)
-    counts: dict[str, int] = {}
-    for mutant in drawn:
-        if time.monotonic() - start > asked.seconds:
-            break
-        found = outcome(mutant, reached)
-        counts[found] = counts.get(found, 0) + 1
-        if found in ("survived", "unreached", "void"):
-            print(f"{found}: {str(mutant).replace(f'{ROOT}/', '')}", flush=True)
-    tried = sum(counts.values()) - counts.get("void", 0)
-    killed = counts.get("killed", 0) + counts.get("slow", 0)
-    print(
-        f"{asked.room}: {killed} of {tried} noticed ({killed / max(tried, 1):.0%}), of {len(every)} there are; {counts}"
-    )
+    random.Random(SEED).shuffle(every)
+    drawn = {f"{place} {str(one).replace(f'{ROOT}/', '')}": one for place, one in enumerate(every[: asked.sample])}
+    ledger = Ledger(ROOT / "outputs" / "mutation" / f"{asked.room}.jsonl")
+    if any(ledger.found.get(fault) not in KILLED for fault in drawn):
+        reached = reach(asked.room, asked.tests)
+        for fault, mutant in drawn.items():
+            if ledger.found.get(fault) in KILLED or time.monotonic() - start > asked.seconds:
+                continue
+            ledger.note(fault, outcome(mutant, reached))
+    found = {fault: ledger.found[fault] for fault in drawn if fault in ledger.found}
+    for fault, how in found.items():
+        if how not in KILLED:
+            print(f"{how}: {fault}")
+    print(sentence(asked.room, list(found.values()), len(every)), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mutants import mutants
-from mutation import put_into
+from mutation import Ledger, put_into, sentence
 
 TEXT = '''"""Docstring."""
 LIMIT = 3
@@ -53,3 +53,19 @@ def test_a_fault_changes_functions_that_are_imported_already_and_the_tree_is_lef
     assert half(20) == 6
     assert str(fault).endswith("`2` → `3`")
     assert not put_into(fault.code(), "none", fault.file)
+
+
+def test_what_was_found_is_written_down_and_the_last_word_counts(tmp_path: Path) -> None:
+    file = tmp_path / "room" / "found.jsonl"
+    Ledger(file).note("0 a → b", "survived")
+    Ledger(file).note("1 c → d", "killed")
+    Ledger(file).note("0 a → b", "killed")
+    assert Ledger(file).found == {"0 a → b": "killed", "1 c → d": "killed"}
+
+
+def test_a_share_stands_with_its_interval() -> None:
+    # Wilson (1927) by hand: 35 of 40, z = 1.96, centre (0.875 + z²/80) / (1 + z²/40), half width 10.3 points.
+    found = [*["killed"] * 34, "slow", *["survived"] * 3, *["unreached"] * 2, "void"]
+    said = sentence("room", found, 500)
+    assert "35 of 40 noticed (87.5% [73.9%, 94.5%])" in said
+    assert sentence("room", ["void"], 1) == "room: none tried"
