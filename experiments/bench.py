@@ -34,10 +34,12 @@ def main(settings: dict[str, Any]) -> None:
     check_writable(Path(config.output))
     load, device = os.getloadavg()[0], config.chosen_device()
     torch.set_num_threads(config.threads)
-    sections = measure(config)
     made = Made(today(), shell_command(sys.argv[1:]), config.repetitions, describe_machine(load, device))
-    say("bench", str(write_page(sections, made, Path(config.output))))
+    for sections in measure(config):  # a part that is done stays, whatever becomes of the next
+        page = write_page(sections, made, Path(config.output))
+        say("bench", ", ".join(section.title for section in sections), str(page), state="written")
 
 
 if __name__ == "__main__":
-    launch(main, check, config_name="bench", shape=BenchConfig)
+    stopped = "Stopped. The parts that are done stand on the page; `parts=[…]` measures the others."
+    launch(main, check, config_name="bench", shape=BenchConfig, stopped=stopped)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ccps.core.errors import UserError
-from experiments.stopping import end_stopped, is_first_process
+from experiments.stopping import STOPPED, end_stopped, is_first_process
 
 FAULT_OF_OURS = 70
 """The exit code of what no user can mend: EX_SOFTWARE of sysexits.h."""
@@ -36,14 +36,18 @@ _SYSTEM = {
 
 
 @contextmanager
-def in_words() -> Iterator[None]:
-    """End the process, where the block fails, with a message and an exit code in place of a traceback."""
+def in_words(stopped: str = STOPPED) -> Iterator[None]:
+    """End the process, where the block fails, with a message and an exit code in place of a traceback.
+
+    Args:
+        stopped: what is said where it was told to end.
+    """
     try:
         yield
         if sys.stdout is not None:
             sys.stdout.flush()
     except KeyboardInterrupt:
-        end_stopped()
+        end_stopped(stopped)
     except UserError as error:
         end_refused(error)
     except Exception as error:

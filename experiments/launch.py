@@ -27,7 +27,7 @@ from experiments.configs import CONF, SEARCHPATH, Configs
 from experiments.ending import in_words, speak_anywhere
 from experiments.flags import check_flags, without_config_dir
 from experiments.help import help_text
-from experiments.stopping import stop_when_told
+from experiments.stopping import STOPPED, stop_when_told
 
 # Characters of an override that messages show.
 _SHOWN = 200
@@ -41,6 +41,7 @@ def launch(
     check: Callable[[Settings], object],
     config_name: str = "config",
     shape: type = Config,
+    stopped: str = STOPPED,
 ) -> None:
     """Run an entry point under Hydra.
 
@@ -53,15 +54,20 @@ def launch(
         check: receives them beforehand and raises `SettingsError` where they do not fit.
         config_name: primary file in `conf/`.
         shape: the dataclass that they fill.
+        stopped: what is said where it was told to end: how to go on.
     """
     speak_anywhere()
     stop_when_told()
-    with in_words():
-        _launch(main, check, config_name, shape)
+    with in_words(stopped):
+        _launch(main, check, config_name, shape, stopped)
 
 
 def _launch(
-    main: Callable[[Settings], None], check: Callable[[Settings], object], config_name: str, shape: type
+    main: Callable[[Settings], None],
+    check: Callable[[Settings], object],
+    config_name: str,
+    shape: type,
+    stopped: str,
 ) -> None:
     arguments = sys.argv[1:]
     command = get_args_parser().parse_intermixed_args(arguments)
@@ -79,7 +85,7 @@ def _launch(
 
     @hydra.main(version_base=None, config_path=str(CONF), config_name=config_name)
     def task(config: DictConfig) -> None:
-        with in_words():  # a launcher may have brought this into a process of its own
+        with in_words(stopped):  # a launcher may have brought this into a process of its own
             settings = _plain(config)
             job = HydraConfig.get()
             _let_sizes_cut_own(settings, job.overrides.task)

@@ -28,4 +28,5 @@ def main(settings: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    launch(main, to_study, config_name="rollouts", shape=RolloutStudyConfig)
+    stopped = "Stopped. Nothing was written; the same command begins anew."
+    launch(main, to_study, config_name="rollouts", shape=RolloutStudyConfig, stopped=stopped)

@@ -11,7 +11,11 @@ from typing import NoReturn
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """What ends a run beside Ctrl-C; the last two are those by which schedulers warn of a time limit (docs/cluster.md)."""
 
+STOPPED = "Stopped. Run the same command again to go on from the last whole shard."
+
 _TOLD: list[int] = []
+_AGAIN = 0.1  # seconds until an interrupt that was lost comes again
+_hook = sys.unraisablehook
 
 
 def stop_when_told() -> None:
@@ -24,14 +28,15 @@ def stop_when_told() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _stop)
+    sys.unraisablehook = _come_again
 
 
-def end_stopped() -> NoReturn:
+def end_stopped(said: str = STOPPED) -> NoReturn:
     """Say how to go on, and leave with 128 plus the signal's number, as shells have it."""
     if not is_first_process():
         _leave(0)  # the first process says it for all, and its exit code counts
     with suppress(OSError, ValueError, AttributeError):  # nobody may be left to read it
-        print("\nStopped. Run the same command again to go on from the last whole shard.", file=sys.stderr, flush=True)
+        print(f"\n{said}", file=sys.stderr, flush=True)
     _leave(128 + (_TOLD[-1] if _TOLD else signal.SIGINT))
 
 
@@ -51,6 +56,17 @@ def _leave(code: int) -> NoReturn:
                 sys.stdout.flush()
             os._exit(code)
     sys.exit(code)
+
+
+def _come_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Have an interrupt that fell into a place that can raise nothing, as the end of an object, come once more."""
+    if not isinstance(lost.exc_value, KeyboardInterrupt):
+        _hook(lost)
+        return
+    # Not from here, where it would be lost too.
+    again = threading.Timer(_AGAIN, os.kill, (os.getpid(), _TOLD[-1] if _TOLD else signal.SIGINT))
+    again.daemon = True
+    again.start()
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

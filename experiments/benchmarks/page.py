@@ -194,10 +194,17 @@ def write_page(measured: Sequence[Section], made: Made, folder: Path) -> Path:
             sections[section.title] = replace(section, made=made)
     ordered = sorted(sections.values(), key=lambda section: section.place)
     content = [_as_json(section) for section in ordered]
-    record.write_text(json.dumps({"sections": content}, indent=1, ensure_ascii=False) + "\n")
+    _write_whole(record, json.dumps({"sections": content}, indent=1, ensure_ascii=False) + "\n")
     file = folder / "benchmarks.md"
-    file.write_text(render(ordered))
+    _write_whole(file, render(ordered))
     return file
+
+
+def _write_whole(file: Path, text: str) -> None:
+    """Have a file be the old one or the new one, whenever the process ends."""
+    partial = file.with_name(f".{file.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.rename(file)
 
 
 def _as_json(section: Section) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """All parts, each with its sections of the page; what is not to be had is named with its reason."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -39,8 +39,8 @@ _REAL_VOCABULARY = 10_000  # below, the logits that the released pipeline stores
 _QUICK = "left out by `quick=true`."
 
 
-def measure(config: BenchConfig) -> list[Section]:
-    """Measure everything that the settings ask for and this machine has."""
+def measure(config: BenchConfig) -> Iterator[list[Section]]:
+    """Measure everything that the settings ask for and this machine has, part after part."""
     bench = Bench(config, config.chosen_device())
     parts: dict[str, Callable[[], list[Section]]] = {
         "features": lambda: bench.here(bench.features()),
@@ -55,7 +55,7 @@ def measure(config: BenchConfig) -> list[Section]:
         "scoring": lambda: [bench.scoring()],
         "experiment": lambda: [read_reproduced(Path(config.reproduced))],
     }
-    return [section for name, part in parts.items() if name in config.parts for section in part()]
+    yield from (part() for name, part in parts.items() if name in config.parts)
 
 
 def attempt(

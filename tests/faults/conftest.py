@@ -38,6 +38,12 @@ def _computed() -> float:
     return used.ru_utime + used.ru_stime
 
 
+@pytest.fixture(scope="session")
+def computed() -> Callable[[], float]:
+    """Seconds that the processes started here have computed so far."""
+    return _computed
+
+
 @pytest.fixture(params=NAMES)
 def job(request: pytest.FixtureRequest, whole: Callable[[str], Whole]) -> Whole:
     """Each of the three jobs."""

@@ -103,6 +103,18 @@ def die_after(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
+def be_told_after(seconds: float, number: int, told: Callable[[], object]) -> None:
+    """Get a signal as from outside after so many seconds of computing; `told` is called before."""
+
+    def tell(profiler: int, frame: object) -> None:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        told()
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGPROF, tell)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
 def tear(folder: Path, number: int) -> None:
     """Be killed halfway through a text that is written below a folder."""
     write, count = Path.write_text, 0

@@ -26,13 +26,13 @@ NAMES = ("main", "sweep", "faithful")
 NO_CONTENT = ("costs.csv", "run.json")
 """What alone of an output folder may differ between runs that read the same artifacts."""
 
-_SHORT = (
+SHORT = (
     "method=[entropy,answer_probability,ccps_logistic]",
     "answering.shard_questions=8",
     "answering.max_batch_tokens=1024",
     "evaluation.resamples=20",
 )
-_SWEEP = (
+SWEEP = (
     "sweep.mc={radii:[5,20],steps:[5],directions:[gradient],training_steps:4}",
     "sweep.folds=2",
     "sweep.chosen_seeds=[23]",
@@ -86,14 +86,14 @@ def toy_jobs(folder: Path) -> dict[str, ToyJob]:
     nowhere = folder / "nowhere"
     tiny, thinking = Tiny(nowhere, folder), TinyFaithful(nowhere, write_sums(folder / "sums.jsonl"))
     return {
-        "main": ToyJob("main", reproduce.main, tiny.settings(*_SHORT)),
+        "main": ToyJob("main", reproduce.main, tiny.settings(*SHORT)),
         "sweep": ToyJob("sweep", sweep.main, _swept(tiny)),
         "faithful": ToyJob("faithful", faithful.main, thinking.settings()),
     }
 
 
 def _swept(tiny: Tiny) -> Settings:
-    given = {text.split("=", 1)[0]: text for text in tiny.overrides(*_SHORT, "sweep=smoke", *_SWEEP)}
+    given = {text.split("=", 1)[0]: text for text in tiny.overrides(*SHORT, "sweep=smoke", *SWEEP)}
     return composed(list(given.values()), "sweep", to_sweep)
 
 
@@ -153,6 +153,8 @@ def _be_child(work: Callable[[], object], log: Path, prepare: Callable[[], objec
     except UserError as error:
         print(error, file=sys.stderr)
         code = 2
+    except SystemExit as ended:  # as an entry point has put it into words and a number
+        code = int(ended.code or 0)
     except BaseException:
         traceback.print_exc()
     finally:

@@ -20,6 +20,19 @@ started = shared.launch
 shared.launch = lambda main, check, *shape, **named: started(wait, lambda settings: None, *shape, **named)
 runpy.run_module(entry, run_name="__main__")
 """
+LOSES = """
+import os, signal, sys, time
+from experiments.launch import launch
+class Last:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+def wait(settings):
+    Last()
+    time.sleep(600)
+sys.argv = ["reproduce", "experiment=smoke"]
+launch(wait, lambda settings: None)
+"""
+GO_ON = "Stopped. Run the same command again to go on from the last whole shard."
 
 ENDS = [
     (signal.SIGINT, 130),
@@ -57,14 +70,30 @@ def told(number: signal.Signals, *, entry: str = "reproduce", ignored: bool = Fa
 def test_a_signal_ends_a_run(number: signal.Signals, code: int) -> None:
     returned, said = told(number)
     assert returned == code
-    assert said.strip() == "Stopped. Run the same command again to go on from the last whole shard."
+    assert said.strip() == GO_ON
 
 
-@pytest.mark.parametrize("entry", ["sweep", "faithful", "probes", "bench"])
-def test_a_signal_ends_every_entry_point(entry: str) -> None:
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("sweep", GO_ON),
+        ("faithful", GO_ON),
+        ("probes", GO_ON),
+        ("bench", "Stopped. The parts that are done stand on the page; `parts=[…]` measures the others."),
+        ("sensitivity", "Stopped. Nothing was written; the same command begins anew."),
+    ],
+)
+def test_a_signal_ends_every_entry_point(entry: str, words: str) -> None:
     returned, said = told(signal.SIGTERM, entry=entry)
     assert returned == 143
-    assert said.strip() == "Stopped. Run the same command again to go on from the last whole shard."
+    assert said.strip() == words
+
+
+def test_a_signal_that_falls_into_the_end_of_an_object_ends_a_run() -> None:
+    command = [sys.executable, "-c", LOSES]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 143
+    assert ended.stderr.strip() == GO_ON
 
 
 def test_an_ignored_hangup_is_left_alone() -> None:
