@@ -13,6 +13,7 @@ from ccps.grading import GraderConfig, JudgeConfig, check_grader
 from ccps.llm import ModelConfig, find_model, load_model
 from ccps.scorer.answers import with_answers
 from ccps.scorer.questions import as_asked
+from ccps.settings.experiment import Config
 from experiments import bench, reproduce
 from experiments.benchmarks.settings import BenchConfig
 from experiments.launch import launch
@@ -147,14 +148,14 @@ def _command(*arguments: str, entry: Any = reproduce) -> Act:
 
     def act(folder: Path) -> object:
         places = () if entry is bench else (f"paths.artifacts={folder / 'artifacts'}", f"paths.output={folder / 'out'}")
-        name, shape = ("bench", {"shape": BenchConfig}) if entry is bench else ("config", {})
+        name, shape = ("bench", BenchConfig) if entry is bench else ("config", Config)
         said: list[str] = []
         with (
             patch.object(sys, "argv", ["entry", *arguments, *places]),
             patch.object(sys.stderr, "write", said.append),
         ):
             try:
-                launch(_never, entry.check, name, **shape)
+                launch(_never, entry.check, name, shape)
             except SystemExit as ended:
                 if ended.code == 2:
                     raise UserError("".join(said).strip()) from None
