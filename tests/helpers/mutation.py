@@ -44,7 +44,7 @@ class Reached(NamedTuple):
     """What the tests of a room reach, as they are."""
 
     tests: dict[Path, dict[int, set[str]]]
-    """By file and line the tests that run it."""
+    """By file and line the tests that run it; one without a name is the import of the module."""
     seconds: dict[str, float]
     """CPU time of each test."""
 
@@ -91,18 +91,36 @@ def reach(room: str, more: Sequence[str]) -> Reached:
         sys.exit(f"the tests of {room} fail as they are")
     data = tracer.get_data()
     lines = {
-        Path(file): {line: {test for test in tests if test} for line, tests in data.contexts_by_lineno(file).items()}
+        Path(file): {line: set(tests) for line, tests in data.contexts_by_lineno(file).items()}
         for file in data.measured_files()
     }
     return Reached(lines, recorder.seconds)
 
 
-def put_into(code: CodeType, function: str, file: Path) -> bool:
+class Live(NamedTuple):
+    """What of the package is in memory."""
+
+    functions: list[FunctionType]
+    caches: "list[functools._lru_cache_wrapper[object]]"
+
+    @classmethod
+    def now(cls, root: Path) -> "Live":
+        """Find it; by exact type, as to ask others what they are would wake modules that load late."""
+        every, own = gc.get_objects(), str(root)
+        functions = [one for one in every if type(one) is FunctionType]
+        caches = [one for one in every if type(one) is functools._lru_cache_wrapper]
+        return cls(
+            [one for one in functions if one.__code__.co_filename.startswith(own)],
+            [one for one in caches if one.__module__.startswith("ccps")],
+        )
+
+
+def put_into(code: CodeType, function: str, file: Path, functions: Sequence[FunctionType]) -> bool:
     """Give every function object of this name and file its code out of `code`; whether there was one that took it."""
     new = {found.co_firstlineno: found for found in _codes(code) if found.co_qualname == function}
     taken = False
-    for live in gc.get_objects():
-        if not isinstance(live, FunctionType) or live.__code__.co_filename != str(file):
+    for live in functions:
+        if live.__code__.co_filename != str(file):
             continue
         other = new.get(live.__code__.co_firstlineno)
         if (
@@ -122,25 +140,28 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
             yield from _codes(constant)
 
 
-def outcome(mutant: Mutant, reached: Reached) -> str:
-    """`killed`, `slow` (killed by its time), `survived`, `unreached`, or `void` where it cannot be put in."""
+def outcome(mutant: Mutant, reached: Reached, live: Live) -> str:
+    """`killed`, `slow` (killed by its time), `survived`, `unreached`, or `void` where it cannot be put in.
+
+    What runs when a module is imported has run by now, so faults of it are void.
+    """
     lines = reached.tests.get(mutant.file, {})
     # Bytecode gives a part of a statement its own line or that of what stands around it.
     found = next((here for line in range(mutant.line, mutant.first - 1, -1) if (here := lines.get(line))), set())
-    tests = sorted(found, key=reached.seconds.__getitem__)
+    tests = sorted(found - {""}, key=reached.seconds.__getitem__)
     if not tests:
-        return "unreached"
+        return "void" if found else "unreached"
     sys.stdout.flush()
     child = os.fork()
     if not child:
-        os._exit(_in_child(mutant, tests, reached))
+        os._exit(_in_child(mutant, tests, reached, live))
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         return "slow" if os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL, signal.SIGALRM) else "killed"
     return {0: "survived", 77: "void"}.get(os.waitstatus_to_exitcode(status), "killed")
 
 
-def _in_child(mutant: Mutant, tests: Sequence[str], reached: Reached) -> int:
+def _in_child(mutant: Mutant, tests: Sequence[str], reached: Reached, live: Live) -> int:
     limit = int(5 + 5 * sum(reached.seconds[test] for test in tests))
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -149,19 +170,13 @@ def _in_child(mutant: Mutant, tests: Sequence[str], reached: Reached) -> int:
     os.dup2(silent, 1)
     os.dup2(silent, 2)
     try:
-        if not put_into(mutant.code(), mutant.function, mutant.file):
+        if not put_into(mutant.code(), mutant.function, mutant.file, live.functions):
             return 77
-        _forget()
+        for cache in live.caches:  # what the code without the fault has answered
+            cache.cache_clear()
         return int(pytest.main([*PLAIN, "-x", "--tb=no", "-p", "no:warnings", *tests], plugins=[Steady()]))
     except BaseException:
         return 1
-
-
-def _forget() -> None:
-    """Have nothing answered by what the code without the fault has left in a cache."""
-    for live in gc.get_objects():
-        if isinstance(live, functools._lru_cache_wrapper) and live.__module__.startswith("ccps"):
-            live.cache_clear()
 
 
 class Ledger:
@@ -212,10 +227,12 @@ def main() -> None:
     ledger = Ledger(ROOT / "outputs" / "mutation" / f"{asked.room}.jsonl")
     if any(ledger.found.get(fault) not in KILLED for fault in drawn):
         reached = reach(asked.room, asked.tests)
+        live = Live.now(ROOT)
+        gc.freeze()  # a fork that looks for garbage would copy all that is here
         for fault, mutant in drawn.items():
             if ledger.found.get(fault) in KILLED or time.monotonic() - start > asked.seconds:
                 continue
-            ledger.note(fault, outcome(mutant, reached))
+            ledger.note(fault, outcome(mutant, reached, live))
     found = {fault: ledger.found[fault] for fault in drawn if fault in ledger.found}
     for fault, how in found.items():
         if how not in KILLED:
