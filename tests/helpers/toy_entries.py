@@ -11,7 +11,7 @@ from tiny_faithful import TinyFaithful, write_sums
 from tiny_rollouts import MODELS, row, write_file
 from toy_jobs import SHORT, SWEEP
 
-NAMES = ("reproduce", "sweep", "faithful", "rollouts", "probes", "bench", "sensitivity", "deliberation")
+NAMES = ("reproduce", "sweep", "faithful", "faithful_rollouts", "probes", "bench", "sensitivity", "deliberation")
 GO_ON = "Stopped. Run the same command again to go on from the last whole shard."
 ANEW = "Stopped. Nothing was written; the same command begins anew."
 FROM_PAGE = "Stopped. The parts that are done stand on the page; `parts=[…]` measures the others."
@@ -52,18 +52,19 @@ def toy_entries(questions: Path) -> dict[str, ToyEntry]:
     def main(folder: Path, *more: str) -> list[str]:
         return _last_of_each(Tiny(folder, questions).overrides(*SHORT, *more))
 
-    def study(folder: Path) -> list[str]:
-        return [f"rollouts.path={traces}", f"output={folder / 'output'}"]
+    def study(page: str) -> ToyEntry:
+        given = [f"rollouts.path={traces}", f"page={page}"]
+        return ToyEntry("rollouts", lambda folder: [*given, f"output={folder / 'output'}"], ANEW)
 
     return {
         "reproduce": ToyEntry("reproduce", main),
         "sweep": ToyEntry("sweep", lambda folder: main(folder, "sweep=smoke", *SWEEP)),
         "faithful": ToyEntry("faithful", lambda folder: TinyFaithful(folder, sums).overrides()),
-        "rollouts": ToyEntry("faithful", lambda folder: _rollouts(folder, traces)),
+        "faithful_rollouts": ToyEntry("faithful", lambda folder: _rollouts(folder, traces)),
         "probes": ToyEntry("probes", lambda folder: _probes(Tiny(folder, questions))),
         "bench": ToyEntry("bench", lambda folder: _bench(folder, questions), FROM_PAGE, measures=True),
-        "sensitivity": ToyEntry("sensitivity", study, ANEW),
-        "deliberation": ToyEntry("deliberation", study, ANEW),
+        "sensitivity": study("sensitivity"),
+        "deliberation": study("deliberation"),
     }
 
 

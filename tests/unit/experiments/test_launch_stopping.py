@@ -80,7 +80,7 @@ def test_a_signal_ends_a_run(number: signal.Signals, code: int) -> None:
         ("faithful", GO_ON),
         ("probes", GO_ON),
         ("bench", "Stopped. The parts that are done stand on the page; `parts=[…]` measures the others."),
-        ("sensitivity", "Stopped. Nothing was written; the same command begins anew."),
+        ("rollouts", "Stopped. Nothing was written; the same command begins anew."),
     ],
 )
 def test_a_signal_ends_every_entry_point(entry: str, words: str) -> None:
