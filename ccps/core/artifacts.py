@@ -240,7 +240,7 @@ class Artifact:
         """
         with _disk_errors(self.folder):
             for index in shards:
-                partial = self.folder / f".{_shard_name(index)}.partial"  # which goes, should this be broken off
+                partial = self.folder / f".{_shard_name(index)}{_PARTIAL}"  # which goes, should this be broken off
                 self.shard_folder(index).rename(partial)
                 shutil.rmtree(partial)
             self._forget_costs()

@@ -18,7 +18,10 @@ from ccps.probes import LogisticRecipe
 from ccps.stages.main.checks import to_config
 from ccps.stages.main.questions import all_questions
 
+ON_TOP = "stack_platt"
+"""A calibrator on what is built on other methods."""
 PORTABLE = [
+    ON_TOP,
     *["ccps", "middle_logistic", "stack", "stack_full", "p_ik", "saplma_m", "p_true", "lts"],
     *["answer_probability", "entropy", "option_probability", "option_radius"],
 ]
@@ -35,7 +38,8 @@ def stacked(tmp_path_factory: pytest.TempPathFactory, finished: Tiny) -> Tiny:
     with pytest.MonkeyPatch.context() as patch:
         # Of these answers nothing is to be learnt; the strength that cross-validation would choose gives a constant.
         patch.setattr(Stacked, "recipe", lambda *_: LogisticRecipe(strengths=[1.0]))
-        tiny.run(f"method=[{','.join([*PORTABLE, *OTHERS])}]")
+        names = [name for name in [*PORTABLE, *OTHERS] if name != ON_TOP]
+        tiny.run(f"method=[{','.join(names)}]", f"+method.{ON_TOP}={{name:stack,calibrator:platt}}")
     return tiny
 
 
@@ -90,12 +94,20 @@ def test_a_method_that_learns_nothing_is_calibrated_by_what_was_fitted_to_traini
     assert same(said(stacked, f"{method}_platt"), pd.Series(mapped, raw.index))
 
 
+def test_a_calibrator_on_a_stack_maps_what_the_stack_says(stacked: Tiny) -> None:
+    raw = scored(stacked, "stack")
+    mapped = Calibrator.load(scorers(stacked) / ON_TOP).predict(raw)
+    assert raw.nunique() > 1
+    assert same(scored(stacked, ON_TOP), pd.Series(mapped, raw.index))
+
+
 def test_the_best_is_the_row_of_the_choice_with_the_smallest_score(stacked: Tiny) -> None:
     table = pd.read_csv(stacked.output / "tables" / "choice.csv")
     assert sorted(table["method"]) == sorted(
         [*(f"{name}_platt" if name in UNTRAINED else name for name in PORTABLE), *PROBABILITIES]
     )
     assert set(table.loc[table["method"].isin(PROBABILITIES), "calibrator"]) == {"none"}
+    assert table.set_index("method").loc[ON_TOP, "calibrator"] == "platt"
     assert set(table["n"]) == {24}
     best = table.loc[table["brier"].idxmin()].fillna("")
     assert table.loc[table["chosen"], "method"].tolist() == [best["method"]]
