@@ -2,7 +2,7 @@
 
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self, overload
@@ -221,13 +221,16 @@ class ConfidenceScorer:
         """
         return np.array([one.p_correct for one in self.score(questions, answers)], dtype=np.float64)
 
-    def score(self, questions: Questions, answers: Any = None) -> list[Confidence]:
+    def score(
+        self, questions: Questions, answers: Any = None, *, max_new_tokens: int | None = None
+    ) -> list[Confidence]:
         """Answer questions, or take answers as given, and say how probable it is that each is correct.
 
         Args:
             questions: of the format that the method was fitted on, see `ccps.scorer.questions.as_asked`.
             answers: an answer per question (an option's letter or text, or for open-ended questions any text), or the
                 name of a column that holds them; without them the model answers.
+            max_new_tokens: most tokens of an answer that the model writes; by default as many as when it was fitted.
 
         Returns:
             One confidence per question, in their order. Where the model answers with nothing there is no token to
@@ -241,7 +244,7 @@ class ConfidenceScorer:
         asked = self._asked(questions, answers)
         if not asked:
             return []
-        heard, learnt = self._heard(asked), self.learnt
+        heard, learnt = self._heard(asked, max_new_tokens), self.learnt
         p, truncated = learnt.shifted(learnt.p_correct(heard)), learnt.truncated(heard)
         return [
             Confidence(one.question.id, answer.text, value, learnt.method.label, answer.is_cut, place in truncated)
@@ -326,12 +329,18 @@ class ConfidenceScorer:
         return moved
 
     @overload
-    def generate(self, prompt: Any, stream: Literal[False] = False, say: bool = False) -> Reply: ...
+    def generate(
+        self, prompt: Any, stream: Literal[False] = False, say: bool = False, *, max_new_tokens: int | None = None
+    ) -> Reply: ...
 
     @overload
-    def generate(self, prompt: Any, stream: Literal[True], say: bool = False) -> Iterator[Token | Reply]: ...
+    def generate(
+        self, prompt: Any, stream: Literal[True], say: bool = False, *, max_new_tokens: int | None = None
+    ) -> Generator[Token | Reply]: ...
 
-    def generate(self, prompt: Any, stream: bool = False, say: bool = False) -> Reply | Iterator[Token | Reply]:
+    def generate(
+        self, prompt: Any, stream: bool = False, say: bool = False, *, max_new_tokens: int | None = None
+    ) -> Reply | Generator[Token | Reply]:
         """Answer one question, with how steady each token is and how probable it is that the whole is right.
 
         Text and confidence come from one pass: nothing is read twice.
@@ -340,14 +349,24 @@ class ConfidenceScorer:
             prompt: a question as for `score`: a text, a mapping, or a conversation.
             stream: whether to give every `Token` as soon as it is written, and then the `Reply`.
             say: whether the reply says its confidence in words, see `ccps.faithful.say`.
+            max_new_tokens: most tokens of the answer; by default as many as when the scorer was fitted.
         """
         [asked] = as_asked([prompt], self.settings.format)
-        replies = self._reply(asked, say)
+        replies = self._reply(asked, say, self._manner_of(max_new_tokens))
         if stream:
             return replies
         *_, reply = replies
         assert isinstance(reply, Reply)
         return reply
+
+    def open(self) -> Self:
+        """Load the model now, and not when it is first asked.
+
+        Raises:
+            UserError: it is not there, or not the one that the scorer was fitted on.
+        """
+        self._source.opened()
+        return self
 
     def save(self, path: str | Path, *, licence: str | None = None) -> None:
         """Write what was learnt, labels, summary and a model card into a folder.
@@ -385,8 +404,12 @@ class ConfidenceScorer:
         asked = as_asked(questions, self.settings.format)
         return asked if answers is None else with_answers(asked, answers)
 
-    def _heard(self, asked: list[Asked]) -> Heard:
-        return hear(self._source, asked, self.settings.manner, self.learnt.reads)
+    def _heard(self, asked: list[Asked], max_new_tokens: int | None = None) -> Heard:
+        return hear(self._source, asked, self._manner_of(max_new_tokens), self.learnt.reads)
+
+    def _manner_of(self, max_new_tokens: int | None) -> Manner:
+        manner = self.settings.manner
+        return manner if max_new_tokens is None else replace(manner, max_new_tokens=max_new_tokens)
 
     def _labelled(self, questions: Questions, correct: Any, answers: Any) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
         """P(correct) as it was fitted, and whether it is, of the answers of which both are known."""
@@ -405,9 +428,9 @@ class ConfidenceScorer:
             tell("scorer", self.method.label, told, state="left out")
         return p[known], labels[known] == 1
 
-    def _reply(self, asked: Asked, say: bool) -> Iterator[Token | Reply]:
+    def _reply(self, asked: Asked, say: bool, manner: Manner) -> Generator[Token | Reply]:
         learnt = self.learnt
-        pieces, tokens = write(self._source, asked, learnt.stored.settings.manner, learnt.reads), list[Token]()
+        pieces, tokens = write(self._source, asked, manner, learnt.reads), list[Token]()
         while True:
             try:
                 tokens.append(next(pieces))

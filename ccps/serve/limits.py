@@ -1,0 +1,26 @@
+"""What a server takes of its clients, and how long it works for one of them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds that keep a server answering whatever is sent to it.
+
+    Attributes:
+        body_bytes: largest request.
+        items: most questions of one request to `/v1/score`.
+        queued: most questions that wait; more are refused with 429.
+        batch: most questions that the model reads at a time.
+        gather_s: how long the first of a batch waits for others.
+        body_s: in which a request must have arrived.
+        answer_s: after which a question that is not answered is given up with 504.
+    """
+
+    body_bytes: int = 1 << 20
+    items: int = 256
+    queued: int = 512
+    batch: int = 16
+    gather_s: float = 0.01
+    body_s: float = 20.0
+    answer_s: float = 120.0

@@ -1,0 +1,166 @@
+"""From a request to its reply, whole or in pieces, by the scorer's own model or by another endpoint."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import aclosing
+from typing import Any
+
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from ccps.core.errors import UserError
+from ccps.scorer import Confidence, Reply, Token
+from ccps.serve.batcher import Batcher, BusyError
+from ccps.serve.judge import Ask, Judge
+from ccps.serve.limits import Limits
+from ccps.serve.measures import Measures
+from ccps.serve.replies import DONE, Envelope, Kind, error, event, finite
+from ccps.serve.requests import ChatRequest, CompletionRequest, ScoreRequest
+from ccps.serve.upstream import Upstream, text_of
+
+Generated = ChatRequest | CompletionRequest
+_NO_ANSWER = "none: the answer is empty"
+
+
+class Speaker:
+    """Answers requests.
+
+    Args:
+        judge: the scorer.
+        batcher: hands it questions that come together.
+        measures: is told of each answer.
+        limits: how many replies are written in pieces at a time.
+        upstream: the endpoint that writes the answers; None for the scorer's own model.
+    """
+
+    def __init__(
+        self,
+        judge: Judge,
+        batcher: Batcher[Ask, Confidence],
+        measures: Measures,
+        limits: Limits,
+        upstream: Upstream | None,
+    ) -> None:
+        self._judge, self._batcher, self._measures, self._upstream = judge, batcher, measures, upstream
+        self._limits, self._streams = limits, 0
+
+    async def reply(self, request: Generated, kind: Kind) -> Response:
+        """The reply to a request for an answer.
+
+        Raises:
+            UserError: it asks for what a scorer cannot honour, or the endpoint behind this one refuses.
+            BusyError: too many wait.
+            TimeoutError: it took too long.
+        """
+        request.check_single()
+        if self._upstream is None:
+            request.check_greedy()
+            return await (self._streamed if request.stream else self._own)(request, kind)
+        return await (self._passed_on if request.stream else self._of_upstream)(self._upstream, request)
+
+    async def score(self, request: ScoreRequest) -> dict[str, Any]:
+        """P(correct) of answers that are given."""
+        if len(request.items) > self._limits.items:
+            raise UserError(f"Expected at most {self._limits.items} `items`, but got {len(request.items)}. Send fewer.")
+        found = await self._batcher.ask([Ask(item.question, item.answer) for item in request.items])
+        return {"object": "list", "model": self._judge.model, "data": [self._noted(one) for one in found]}
+
+    async def _own(self, request: Generated, kind: Kind) -> Response:
+        [found] = await self._batcher.ask([Ask(request.question, limit=request.limit)])
+        confidence = self._noted(found, say=request.say)
+        return JSONResponse(
+            Envelope(kind, self._judge.model).whole(found.answer, is_cut=found.is_cut, confidence=confidence)
+        )
+
+    async def _of_upstream(self, upstream: Upstream, request: Generated) -> Response:
+        reply = await upstream.whole(request)
+        for choice in reply["choices"]:
+            choice["confidence"] = await self._of_given(request, text_of(choice))
+        return JSONResponse(reply)
+
+    async def _of_given(self, request: Generated, answer: str) -> dict[str, Any]:
+        if not answer.strip():
+            return self._noted(Confidence("", "", float("nan"), _NO_ANSWER))
+        [found] = await self._batcher.ask([Ask(request.question, answer)])
+        return self._noted(found, say=request.say)
+
+    async def _streamed(self, request: Generated, kind: Kind) -> Response:
+        if self._streams >= self._limits.queued:
+            raise BusyError(f"{self._streams} replies are being written")
+        pieces = _walk(self._judge.write(Ask(request.question, limit=request.limit)))
+        # What cannot be asked is refused before the reply begins.
+        first = await anext(pieces)
+        return _events(self._written(request, Envelope(kind, self._judge.model), first, pieces))
+
+    async def _written(
+        self, request: Generated, envelope: Envelope, first: Token | Reply, rest: AsyncGenerator[Token | Reply]
+    ) -> AsyncIterator[bytes]:
+        self._streams += 1
+        try:
+            async with aclosing(rest):
+                said, piece = "", first
+                while isinstance(piece, Token):
+                    yield event(envelope.piece(piece.text, piece.stability, first=piece is first))
+                    said, piece = said + piece.text, await anext(rest)
+            # An answer that was cut off within a character ends with what stands for it.
+            written = said.strip()
+            left = piece.text[len(written) :] if piece.text.startswith(written) else ""
+            confidence = self._noted(piece, say=request.say)
+            yield event(envelope.last(left, is_cut=piece.is_cut, confidence=confidence))
+            yield DONE
+        finally:
+            self._streams -= 1
+
+    async def _passed_on(self, upstream: Upstream, request: Generated) -> Response:
+        pieces = upstream.pieces(request)
+        first = await anext(pieces, None)
+        return _events(self._passed(request, first, pieces))
+
+    async def _passed(
+        self, request: Generated, first: dict[str, Any] | None, rest: AsyncGenerator[dict[str, Any]]
+    ) -> AsyncIterator[bytes]:
+        said, piece, last = "", first, first
+        async with aclosing(rest):
+            while piece is not None:
+                said += "".join(map(text_of, piece["choices"]))
+                yield event(piece)
+                last, piece = piece, await anext(rest, None)
+        try:
+            confidence = await self._of_given(request, said)
+        except (UserError, BusyError, TimeoutError) as fault:
+            # The text has gone out; that there is no confidence must be said in the same stream.
+            yield event(error(str(fault) or "The confidence took too long.", "server_error", "no_confidence"))
+        else:
+            choice = {"index": 0, "delta": {}, "finish_reason": None, "confidence": confidence}
+            yield event({**(last or {}), "choices": [choice]})
+        yield DONE
+
+    def _noted(self, found: Confidence | Reply, *, say: bool = False) -> dict[str, Any]:
+        """The confidence as clients read it, counted."""
+        confidence = self._judge.confidence(found, say=say)
+        p = finite(found.p_correct)
+        if p is not None:
+            self._measures.confidences.observe(p)
+        if confidence["abstain"]:
+            self._measures.abstained.inc()
+        return confidence
+
+
+async def _walk(pieces: Generator[Token | Reply]) -> AsyncGenerator[Token | Reply]:
+    """Go through what takes a while for each piece, without holding up others; closed when nobody listens any more."""
+    step: asyncio.Future[Token | Reply | None] | None = None
+    try:
+        while True:
+            step = asyncio.ensure_future(asyncio.to_thread(next, pieces, None))
+            piece = await asyncio.shield(step)
+            if piece is None:
+                return
+            yield piece
+    finally:
+        if step is None or step.done():
+            pieces.close()
+        else:  # the thread still writes its token; the model is let go of after it
+            step.add_done_callback(lambda _: pieces.close())
+
+
+def _events(content: AsyncIterator[bytes]) -> Response:
+    return StreamingResponse(content, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
