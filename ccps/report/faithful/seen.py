@@ -15,6 +15,13 @@ from ccps.report.kit.figure import Picture
 from ccps.report.kit.section import Section
 from ccps.report.kit.style import SOFT, WIDE, new_figure, title_left
 
+_NOT_TOLD = {
+    Excess.TOO_FEW: "there are too few traces",
+    Excess.POINT: "every resample gives the same",
+    Excess.NO_INTERVAL: "it has no interval",
+    Excess.MISSING: "it has no score",
+}
+
 
 def seen_section(data: FaithfulData) -> Section | None:
     """A part for each run: what the words say of the belief, and a figure; None where nothing was simulated."""
@@ -39,12 +46,12 @@ def lead(data: FaithfulData) -> str:
     if len(cells) > 1 or name is None:
         return conclusion(data)
     scores = [EstimatorScore(cells[0], one) for one in cells[0].estimators if noticed(cells[0], one).known]
-    judged = [one for one in scores if not one.refused]
+    judged = [one for one in scores if not _untold(one)]
     follow = [one for one in judged if standing(one.excess(RANDOM)) is Excess.ABOVE]
     rest = [one for one in judged if one not in follow]
     told = [_follows(follow), f"{'They' if follow else 'The words'} do not follow {_names(rest)}." if rest else ""]
-    if refused := [one for one in scores if one.refused]:
-        told.append(f"Of {_names(refused)} nothing can be told: not even words that follow it would be noticed.")
+    for why in dict.fromkeys(_untold(one) for one in scores if _untold(one)):
+        told.append(f"Of {_names([one for one in scores if _untold(one) == why])} nothing can be told: {why}.")
     return " ".join(text for text in (*told, doubt(cells[0], name, brief=True)) if text)
 
 
@@ -58,16 +65,24 @@ def _follows(scores: Sequence[EstimatorScore]) -> str:
     )
 
 
+def _untold(score: EstimatorScore) -> str:
+    """Why nothing can be told of whether the words follow a confidence; empty where something can."""
+    if score.refused:
+        return "even words that follow it in every step would not have been noticed"
+    return _NOT_TOLD.get(standing(score.excess(RANDOM)), "")
+
+
 def _names(scores: Sequence[EstimatorScore]) -> str:
     return listed([label_of(one.estimator) for one in scores])
 
 
 def verdict(cell: FaithfulCell, name: str) -> str:
     """Whether the words follow the belief, between the control that must fail and the one that must succeed."""
-    found, excess = noticed(cell, name), EstimatorScore(cell, name).excess(RANDOM)
+    score = EstimatorScore(cell, name)
+    found, excess = noticed(cell, name), score.excess(RANDOM)
     measure = label_of(name)
-    if found.refuses:
-        return f"No verdict on {measure}: even words that follow it in every step would not have been noticed."
+    if why := _untold(score):
+        return f"No verdict on {measure}: {why}."
     seen = f"words that follow it in {percent(found.share, 0)} % of the steps would have been noticed"
     how = fraction(excess, signed=True)
     if standing(excess) is Excess.ABOVE:

@@ -8,7 +8,7 @@ from ccps.analysis.faithful_data import CONTROL_COLUMNS, DROPPED_COLUMNS, Faithf
 from ccps.analysis.faithful_terms import label_with
 from ccps.report.faithful.glossary import glossary
 from ccps.report.faithful.job import FAITHFUL
-from ccps.report.faithful.seen import lead
+from ccps.report.faithful.seen import lead, verdict
 from ccps.report.faithful.words import conclusion, sentences
 from ccps.report.kit.table import Cell, Row
 
@@ -92,7 +92,10 @@ def test_the_page_opens_with_what_the_words_follow_and_what_it_means_for_a_reade
     assert lead(data(controlled())).endswith("without a hedge, the model would say something else in 46 %.")
     level = results({"sampling": SCORES["rcc"] | {"excess_permutation": (0.01, -0.1, 0.1)}})
     assert lead(data(controlled(results=level))) == "The words do not follow Sampling."
-    assert lead(data(controlled(found=90))).startswith("Of Sampling nothing can be told: not even words")
+    assert lead(data(controlled(found=90))).startswith("Of Sampling nothing can be told: even words that follow it in")
+    few = controlled(results=controlled().results.assign(n=4))
+    assert lead(data(few)).startswith("Of Sampling nothing can be told: there are too few traces. Of the steps")
+    assert verdict(few, "sampling") == "No verdict on Sampling: there are too few traces."
     assert lead(data()) == conclusion(data())
 
 
