@@ -50,10 +50,13 @@ def with_answers(asked: Sequence[Asked], answers: object) -> list[Asked]:
     if empty:
         got = f"nothing for question {', '.join(map(repr, empty[:5]))}"
         raise expected("every answer", "a text that is not empty", got, "Leave these questions out.")
-    return [
-        replace(one, question=replace(one.question, given_answer=_named(one.question, text, "the answer to")))
-        for one, text in zip(asked, texts, strict=True)
-    ]
+    return [_answered(one, text) for one, text in zip(asked, texts, strict=True)]
+
+
+def _answered(one: Asked, text: str) -> Asked:
+    answer = _named(one.question, text, "the answer to")
+    # A label that came with the question was for another answer.
+    return replace(one, question=replace(one.question, given_answer=answer, given_label=None))
 
 
 def _named(question: Question, text: str, what: str) -> str:
@@ -85,7 +88,8 @@ def labels_of(asked: Sequence[Asked], correct: object) -> tuple[list[Asked], Lab
         asked: the questions.
         correct: a list, or the name of a column of the questions' table: of labels (1, 0, true, false; -1 or a missing
             value where it is not known), or of accepted answers: a letter, the text of an option, or where there are no
-            options a text or a list of texts. None for what the questions themselves say is accepted.
+            options a text or a list of texts. None for what the questions themselves say: of the answers that came
+            with them, or of what is accepted.
 
     Returns:
         The questions with what is accepted, and the labels `[questions]`; None if the answers are to be graded.
@@ -99,6 +103,9 @@ def labels_of(asked: Sequence[Asked], correct: object) -> tuple[list[Asked], Lab
         array([ 1., nan])
     """
     if correct is None:
+        given = [one.question.given_label for one in asked]
+        if any(label is not None for label in given):
+            return list(asked), np.array([np.nan if label is None else float(label) for label in given])
         accepted: list[Any] = [list(one.question.accepted) or None for one in asked]
         if not any(accepted):
             raise expected(

@@ -204,9 +204,9 @@ class ConfidenceScorer:
         asked = as_asked(questions)
         if not asked:
             raise expected("`questions`", "some", "none", "Pass the questions to fit to.")
-        asked, labels = labels_of(asked, correct)
         if answers is not None:
             asked = with_answers(asked, answers)
+        asked, labels = labels_of(asked, correct)
         configs = candidates(method, asked[0].question.format, calibrator)
         self._learnt = learn(self._source, asked, labels, configs, self._manner, data)
         assert self._learnt.summary is not None

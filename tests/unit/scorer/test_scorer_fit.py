@@ -22,7 +22,7 @@ from ccps.scorer import Summary
 from ccps.scorer.recipes import PROBES
 from ccps.settings.experiment import Config
 from ccps.stages.main.checks import to_config
-from experiments.launch import CONF
+from experiments.configs import CONF
 
 PROBES_AS_THEY_ARE = dict(PROBES)  # before a fixture shortens them
 

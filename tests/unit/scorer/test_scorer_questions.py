@@ -95,6 +95,16 @@ def test_records_of_the_house_stay_as_they_are() -> None:
     assert (known.question.accepted, labels) == (("Ann",), None)
 
 
+def test_labels_that_came_with_answers_are_for_these() -> None:
+    rows = [
+        Question(str(place), "s", "Who?", (), ("Ann",), "test", "mine", None, "Ben", place == 1) for place in range(2)
+    ]
+    labels = labels_of(as_asked(rows), None)[1]
+    assert labels is not None
+    assert labels.tolist() == [0, 1]
+    assert labels_of(with_answers(as_asked(rows), ["Ann", "Ann"]), None)[1] is None
+
+
 def test_nothing_in_a_cell_is_no_option() -> None:
     table = pd.DataFrame({"text": ["Who?", "What?"], "options": [None, math.nan]})
     assert [one.question.options for one in as_asked(table)] == [(), ()]
