@@ -27,7 +27,7 @@ def read_samples(records: Iterator[Row], path: object, where: Mapping[str, str])
         UserError: a record is no such sample, a document comes twice, or several filters were applied and none is
             named.
     """
-    seen: set[tuple[object, object]] = set()
+    seen: set[tuple[str, str]] = set()
     for line, record in records:
         try:
             columns = _columns(record)
