@@ -49,6 +49,30 @@ def to_question(spec: BenchmarkSpec, row: dict[str, Any], subject: str, position
     return _left_out(spec, question) or question
 
 
+def to_unanswered(spec: BenchmarkSpec, row: dict[str, Any], position: int) -> Question:
+    """Turn one record into a question of which nobody says what is right.
+
+    Args:
+        spec: description of the benchmark; what it says of answers is of no meaning.
+        row: the record.
+        position: its number.
+
+    Raises:
+        ValueError: the record is faulty.
+    """
+    return Question(
+        id=f"{spec.name}/{position}",
+        subject=spec.name if spec.subject is None else render(row, spec.subject) or spec.name,
+        text=_text(spec, row),
+        options=tuple(_options(spec, row)),
+        accepted=(),
+        split=spec.split,
+        source=spec.name,
+        given_answer=_given_answer(spec, row),
+        given_label=_given_label(spec, row),
+    )
+
+
 def _left_out(spec: BenchmarkSpec, question: Question) -> str | None:
     """Why the description leaves a question out; None if it does not."""
     if spec.keep_pattern is not None and not re.search(spec.keep_pattern, question.text, re.DOTALL):
