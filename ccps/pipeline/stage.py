@@ -180,7 +180,7 @@ def _compute(stage: Stage, artifact: Artifact, run: Run) -> None:
     # No process has written anything before all know what is missing.
     shards, missing = run.ranks.together(lambda: _missing(stage, artifact, run))
     _make(stage, artifact, run, shards, missing)
-    odd = run.ranks.together(lambda: odd_shards(artifact, len(shards), missing))
+    odd = run.ranks.agreed(odd_shards(artifact, len(shards), missing))  # all shards are written by now
     if odd:
         run.ranks.on_first(lambda: _discard(stage, artifact, odd))
         _make(stage, artifact, run, shards, odd)
