@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,15 @@ from ccps.core.errors import UserError, expected
 from ccps.core.places import local_path
 from ccps.core.quiet import quiet_transformers
 from ccps.llm.gguf_rope import rope_scaling
+from ccps.llm.memory import is_out_of_memory
 from ccps.llm.templates import depends_on_clock
 from ccps.settings.model import ModelConfig
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 _HUB_COPIES = ["consolidated*"]  # a second copy of the weights in Mistral's repositories
 _CONVERSION_VERSION = 3
+# Characters of what a library says; some list every architecture there is.
+_LONGEST = 500
 
 
 def resolve_checkpoint(name: str, config: ModelConfig) -> Path:
@@ -144,6 +146,12 @@ def read_weights(folder: Path | str, dtype: str, **options: Any) -> Any:
     return model
 
 
+def in_short(error: BaseException) -> str:
+    """What a library says of a file, in a line or two; its kind where it says nothing."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    return said.rstrip(".") if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
+
+
 def _is_cut(key: str) -> bool:
     """Whether an unread weight is one of the decoder's layers."""
     return _OF_DECODER.search(key) is not None and _OTHER_MODALITIES.search(key) is None
@@ -211,7 +219,19 @@ def _with_safetensors(folder: Path) -> Path:
         )
     for index in folder.glob("*.index.json"):
         _check_index(index)
+    _check_generation(folder / "generation_config.json")
     return folder
+
+
+def _check_generation(file: Path) -> None:
+    """Refuse a damaged file that says what ends a turn: transformers would go on without it."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise expected(f"{file}", "JSON", in_short(error), "Save the model again, or remove the file.") from error
+    if not isinstance(found, dict):
+        got = f"a {type(found).__name__}"
+        raise expected(f"{file}", "a JSON object", got, "Save the model again, or remove the file.")
 
 
 def _check_index(index: Path) -> None:
@@ -273,9 +293,13 @@ def _convert_gguf(file: Path, folder: Path, dtype: str) -> None:
             model = read_weights(file.parent, dtype, gguf_file=file.name, trust_remote_code=False)
     except ImportError as error:
         raise UserError(f"Reading {file} needs a package that is missing: {error}") from error
-    except (OSError, ValueError, KeyError, NotImplementedError, struct.error) as error:
+    except UserError:
+        raise
+    except Exception as error:  # of a damaged header every reader says something else
+        if is_out_of_memory(error):
+            raise
         raise UserError(
-            f"Expected {file} to be a GGUF model that transformers can read, but got: {error}. "
+            f"Expected {file} to be a GGUF model that transformers can read, but got: {in_short(error)}. "
             "Use a checkpoint folder of the same model instead (source=folder)."
         ) from error
     if (scaling := rope_scaling(file)) is not None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from ccps.core.artifacts import digest
@@ -14,7 +13,7 @@ from ccps.core.errors import UserError, expected
 from ccps.core.quiet import quiet_transformers
 from ccps.core.settings import check
 from ccps.llm.chat import end_of_turn
-from ccps.llm.checkpoint import fingerprint, has_clock, read_weights, resolve_checkpoint
+from ccps.llm.checkpoint import fingerprint, has_clock, in_short, read_weights, resolve_checkpoint
 from ccps.llm.devices import device_faults, input_device, placement
 from ccps.llm.head import measure_head
 from ccps.llm.memory import OutOfMemory, attempt, is_out_of_memory, no_room
@@ -154,11 +153,13 @@ def load_tokenizer(files: ModelFiles) -> Any:
         return byte_tokenizer()
     try:
         return AutoTokenizer.from_pretrained(str(files.folder), trust_remote_code=files.config.remote_code)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise expected(
             f"the tokenizer in `{files.folder}`",
             "one that transformers can read",
-            str(error),
+            in_short(error),
             "Point `location` at a whole checkpoint.",
         ) from error
 
@@ -220,7 +221,7 @@ def _end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
         named = []
     ends = list(named) if isinstance(named, list) else [named]
     rows = model.get_input_embeddings().weight.shape[0]
-    if wrong := [end for end in ends if not isinstance(end, int) or not 0 <= end < rows]:
+    if wrong := [end for end in ends if type(end) is not int or not 0 <= end < rows]:
         raise expected(
             f"`eos_token_id` of {tokenizer.name_or_path}",
             f"ids of tokens, from 0 to {rows - 1}",
@@ -244,11 +245,13 @@ def _load_checkpoint(files: ModelFiles, device: torch.device | str) -> tuple[Any
                 folder, config.dtype, use_safetensors=True, trust_remote_code=config.remote_code, **options
             )
             return model, AutoTokenizer.from_pretrained(folder, trust_remote_code=config.remote_code)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # configurations and tokenizers are read by code of a dozen kinds, as are its errors
         if is_out_of_memory(error):
             raise
         raise UserError(
-            f"Model `{files.name}` cannot be loaded from {files.folder}: {error}. "
+            f"Model `{files.name}` cannot be loaded from {files.folder}: {in_short(error)}. "
             "Remove that folder if it is a cached copy and run again, or point `location` at a whole checkpoint."
         ) from error
 

@@ -91,8 +91,20 @@ def render(tokenizer: Any, messages: Messages, *, add_generation_prompt: bool = 
             str(error),
             "Put another into the model's folder (`chat_template.jinja`).",
         ) from error
+    if not _is_whole(rendered):
+        raise expected(
+            f"the prompt of {_name(tokenizer)}",
+            "text",
+            "half a surrogate pair, which its chat template puts there",
+            "Put another into the model's folder (`chat_template.jinja`).",
+        )
     _check_all_said(tokenizer, messages, rendered)
     return rendered
+
+
+def _is_whole(text: str) -> bool:
+    """Whether all of its characters are whole."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def _check_all_said(tokenizer: Any, messages: Messages, rendered: str) -> None:

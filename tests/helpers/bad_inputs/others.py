@@ -57,6 +57,19 @@ MODELS: dict[str, Act] = {
     "a configuration alone": _model({"config.json": _config()}),
     "a configuration that is no JSON": _model({"config.json": b"{"}),
     "a configuration that is a list": _model({"config.json": b"[]"}),
+    "a configuration of sizes that do not go together": _model(
+        _safetensors(b"") | {"config.json": _config(hidden_size=31, num_attention_heads=2)}
+    ),
+    "a configuration of no heads": _model(_safetensors(b"") | {"config.json": _config(num_attention_heads=0)}),
+    "a configuration whose type is a list": _model(_safetensors(b"") | {"config.json": _config(model_type=[1])}),
+    "a configuration of half precision and a half": _model(_safetensors(b"") | {"config.json": _config(dtype="x")}),
+    "a configuration of words for numbers": _model(_safetensors(b"") | {"config.json": _config(hidden_size="x")}),
+    "an index that is a list": _model(_safetensors(b"") | {"model.safetensors.index.json": b"[]"}),
+    "an index that leads elsewhere": _model(
+        _safetensors(b"") | {"model.safetensors.index.json": b'{"weight_map": {"a": "../b.safetensors"}}'}
+    ),
+    "a generation configuration that is a list": _model(_safetensors(b"") | {"generation_config.json": b"[]"}),
+    "a generation configuration that is no JSON": _model(_safetensors(b"") | {"generation_config.json": b"{"}),
     "code of its own": _model(_safetensors(b"") | {"config.json": _config(auto_map={"AutoModel": "m.M"})}),
     "pickled weights": _model({"config.json": _config(), "tokenizer.json": b"{}", "pytorch_model.bin": b"\x80\x04."}),
     "weights of no bytes": _model(_safetensors(b"")),

@@ -52,6 +52,52 @@ def test_layers_that_the_configuration_does_not_know(folder: Path) -> None:
         load(folder)
 
 
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        ("config.json", {"hidden_size": 31}),
+        ("config.json", {"num_hidden_layers": "2"}),
+        ("config.json", {"num_attention_heads": 0}),
+        ("config.json", {"num_key_value_heads": 0}),
+        ("config.json", {"rms_norm_eps": "small"}),
+        ("config.json", {"model_type": [1]}),
+        ("config.json", {"model_type": "t5"}),
+        ("config.json", {"dtype": "nothing"}),
+        ("config.json", {"eos_token_id": "x"}),
+        ("config.json", {"pad_token_id": 99999}),
+        ("config.json", {"quantization_config": 5}),
+        ("config.json", {"layer_types": ["full_attention"]}),
+    ],
+    ids=str,
+)
+def test_whatever_a_reader_raises_is_put_into_a_few_words(folder: Path, file: str, changes: dict[str, Any]) -> None:
+    edit(folder / file, **changes)
+    with pytest.raises(UserError, match=r"^Model `m` cannot be loaded from .* point `location` at a whole") as caught:
+        load(folder)
+    assert len(str(caught.value)) < 900
+
+
+@pytest.mark.parametrize("content", ["[]", '{"model_type": "gpt2"}[', "nothing"])
+@pytest.mark.parametrize("file", ["tokenizer.json", "tokenizer_config.json", "generation_config.json"])
+def test_a_damaged_file_beside_the_weights(folder: Path, file: str, content: str) -> None:
+    (folder / file).write_text(content)
+    with pytest.raises(UserError, match=r"Expected .*generation_config\.json to be|cannot be loaded from"):
+        load(folder)
+
+
+def test_an_end_token_that_is_a_truth_value(folder: Path) -> None:
+    (folder / "generation_config.json").write_text('{"eos_token_id": [true]}')
+    with pytest.raises(UserError, match=r"`eos_token_id` of .* to be ids of tokens|cannot be loaded from"):
+        load(folder)
+
+
+def test_a_template_that_writes_half_a_character(folder: Path) -> None:
+    lm = load(folder)
+    lm.tokenizer.chat_template += "{{ '\\ud800' }}"
+    with pytest.raises(UserError, match=r"half a surrogate pair, which its chat template puts there"):
+        Interview(lm, [QUESTION], Manner())
+
+
 def test_an_adapter_that_lies_in_the_folder(folder: Path) -> None:
     (folder / "adapter_config.json").write_text("{}")
     with pytest.raises(UserError, match=r"adapter_config\.json, which would be put on top of the model without a word"):
