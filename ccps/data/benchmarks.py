@@ -1,13 +1,13 @@
 """From a benchmark's description to its questions."""
 
 import hashlib
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ccps.core.errors import UserError
 from ccps.core.settings import check
+from ccps.core.visible import seen
 from ccps.data.convert import has_right_twice, to_question
 from ccps.data.fields import columns_of, has, render
 from ccps.data.hub import read_dataset
@@ -138,7 +138,7 @@ def _asks(question: Question) -> list[object]:
 
 
 def _alike(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    return seen(text).casefold()
 
 
 def read_questions(spec: BenchmarkSpec) -> Records:
@@ -168,7 +168,12 @@ def read_questions(spec: BenchmarkSpec) -> Records:
             result.questions.append(question)
         else:
             result.left_out[question] += 1
-    if existing and missing:
+    if not existing:
+        raise UserError(
+            f"Expected benchmark `{spec.name}` to hold records, but got none in `{spec.location}`. Correct `location`, "
+            "or set `header: false` if the one line there is a record."
+        )
+    if missing:
         raise UserError(
             f"Expected the data of benchmark `{spec.name}` to have the columns its configuration names, but no record "
             f"has {_listed(missing)}. There are: {_listed(existing)}. Correct the columns in its configuration."

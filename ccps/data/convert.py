@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from string import ascii_lowercase
 from typing import Any
 
+from ccps.core.visible import seen
 from ccps.data.fields import has, lookup, render
 from ccps.data.records import Question
-from ccps.data.values import as_list, as_number, as_text, refuse_printed, written_texts
+from ccps.data.values import as_list, as_number, as_text, printed, refuse_printed, written_out, written_texts
 from ccps.settings.benchmark import BenchmarkSpec
 
-LABELS = {"1": True, "true": True, "0": False, "false": False, "-1": None, "": None}
+LABELS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "-1": None, "": None}
 
 
 def to_question(spec: BenchmarkSpec, row: dict[str, Any], subject: str, position: int) -> Question | str:
@@ -42,7 +43,7 @@ def to_question(spec: BenchmarkSpec, row: dict[str, Any], subject: str, position
         accepted=accepted,
         split=spec.split,
         source=spec.name,
-        asked=None if spec.asked is None else render(row, spec.asked),
+        asked=None if spec.asked is None else render(row, spec.asked, may_be_printed=_keeps_printed(spec)),
         given_answer=_given_answer(spec, row),
         given_label=_given_label(spec, row),
     )
@@ -84,16 +85,22 @@ def _left_out(spec: BenchmarkSpec, question: Question) -> str | None:
 
 
 def _text(spec: BenchmarkSpec, row: dict[str, Any]) -> str:
-    text = render(row, spec.question)
+    is_taken_out = spec.question_pattern is not None
+    text = render(row, spec.question, may_be_printed=is_taken_out or _keeps_printed(spec))
     if spec.question_pattern is not None:
         match = re.search(spec.question_pattern, text, re.DOTALL)
         if match is None:
             raise ValueError(f"the question does not match `question_pattern`: {text[:80]!r}")
         text = match[1]
-    if not text.strip():
+    if not seen(text):
         raise ValueError("the question is empty")
-    refuse_printed(text, "the question")
+    if not _keeps_printed(spec):
+        refuse_printed(text, "the question")
     return text
+
+
+def _keeps_printed(spec: BenchmarkSpec) -> bool:
+    return spec.printed == "keep"
 
 
 def _options_and_accepted(
@@ -101,7 +108,7 @@ def _options_and_accepted(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     options = _options(spec, row)
     if not options:
-        return (), _accepted_texts(answer)
+        return (), _accepted_texts(spec, answer)
     right = _right_option(spec, row, options, answer)
     if spec.format == "oe":
         return (), (options[right],)
@@ -120,8 +127,8 @@ def has_right_twice(question: Question) -> bool:
 
 
 def _same_words(option: str) -> str:
-    """What two options share that nobody can tell apart: their text but for white space around it."""
-    return " ".join(option.split())
+    """What two options share that nobody can tell apart."""
+    return seen(option)
 
 
 def _options(spec: BenchmarkSpec, row: dict[str, Any]) -> list[str]:
@@ -130,7 +137,7 @@ def _options(spec: BenchmarkSpec, row: dict[str, Any]) -> list[str]:
     if not spec.options:
         return []
     if spec.option_pattern is not None:
-        matches = re.finditer(spec.option_pattern, render(row, spec.options[0]), re.DOTALL)
+        matches = re.finditer(spec.option_pattern, render(row, spec.options[0], may_be_printed=True), re.DOTALL)
         named = [(spec.options[0], match[1]) for match in matches]
     elif len(spec.options) == 1:
         column = spec.options[0]
@@ -139,15 +146,17 @@ def _options(spec: BenchmarkSpec, row: dict[str, Any]) -> list[str]:
         named = [(column, lookup(row, column)) for column in spec.options]
     options = ["" if value is None else as_text(value, f"`{column}`") for column, value in named]
     if len(spec.options) > 1:
-        while options and not options[-1].strip():
+        while options and not seen(options[-1]):
             options.pop()
     if len(options) < 2:
         raise ValueError("no options" if not options else "only one option")
     if len(options) > len(ascii_lowercase):
         raise ValueError(f"{len(options)} options, more than there are letters (26)")
-    empty = [letter for letter, option in zip(ascii_lowercase, options, strict=False) if not option.strip()]
+    empty = [letter for letter, option in zip(ascii_lowercase, options, strict=False) if not seen(option)]
     if empty:
         raise ValueError(f"option {empty[0]} is empty")
+    if not _keeps_printed(spec) and all(map(printed, options)):
+        refuse_printed(options[0], f"`{named[0][0]}`")
     return options
 
 
@@ -201,14 +210,15 @@ def _right_option(spec: BenchmarkSpec, row: dict[str, Any], options: Sequence[st
     return found[0]
 
 
-def _accepted_texts(answer: object) -> tuple[str, ...]:
-    answer = written_texts(answer, "the answer")
+def _accepted_texts(spec: BenchmarkSpec, answer: object) -> tuple[str, ...]:
+    if not _keeps_printed(spec):
+        answer = written_texts(answer, "the answer")
     texts = answer if isinstance(answer, list) else [answer]
     if not texts:
         raise ValueError("the list of accepted answers is empty")
     written = ["" if text is None else as_text(text, f"accepted answer {i}") for i, text in enumerate(texts, start=1)]
     for place, text in enumerate(written, start=1):
-        if not text.strip():
+        if not seen(text):
             raise ValueError(f"accepted answer {place} of {len(texts)} is empty")
     return tuple(written)
 
@@ -219,16 +229,27 @@ def _written(value: object, field: str) -> str:
 
 def _given_answer(spec: BenchmarkSpec, row: dict[str, Any]) -> str | None:
     value = None if spec.given_answer is None else lookup(row, spec.given_answer)
-    if isinstance(value, str):
-        value = written_texts(value, f"`{spec.given_answer}`")
-    while isinstance(value, list) and len(value) == 1:  # one reply of one turn, as evaluation harnesses log it
+    if not isinstance(value, str):
+        return None if value is None else as_text(_only_one(value), f"`{spec.given_answer}`")
+    if _keeps_printed(spec):
+        return as_text(value, f"`{spec.given_answer}`")
+    written = _only_one(written_out(value, f"`{spec.given_answer}`"))
+    if isinstance(written, str) and written != value:
+        return as_text(written, f"`{spec.given_answer}`")
+    refuse_printed(value, f"`{spec.given_answer}`")
+    return as_text(value, f"`{spec.given_answer}`")
+
+
+def _only_one(value: object) -> object:
+    """What a list holds alone: one reply of one turn, as evaluation harnesses log it."""
+    while isinstance(value, list) and len(value) == 1:
         value = value[0]
-    return None if value is None else as_text(value, f"`{spec.given_answer}`")
+    return value
 
 
 def _given_label(spec: BenchmarkSpec, row: dict[str, Any]) -> bool | None:
     value = None if spec.given_label is None else lookup(row, spec.given_label)
     written = _written(value, f"`{spec.given_label}`").lower().removesuffix(".0")
     if written not in LABELS:
-        raise ValueError(f"the label {value!r} of the given answer is none of 0, 1, false, true and -1")
+        raise ValueError(f"the label {value!r} of the given answer is none of 0, 1, false, true, no, yes and -1")
     return LABELS[written]

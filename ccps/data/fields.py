@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from string import Formatter
 from typing import Any
 
-from ccps.data.values import as_text, written_list
+from ccps.data.values import as_text, refuse_printed, written_out
 
 
 def lookup(row: dict[str, Any], column: str) -> Any:
@@ -33,7 +33,7 @@ def _inside(value: Any, part: str) -> Any:
     """One step into a nested value, nothing into nothing; a LookupError if it leads nowhere."""
     if value is None:
         return None
-    value = written_list(value, f"`{part}`")  # as a cell of a table holds it
+    value = written_out(value, f"`{part}`")  # as a cell of a table holds it
     if isinstance(value, Mapping):
         return value[part]
     if isinstance(value, list) and part.isascii() and part.isdecimal():
@@ -61,12 +61,21 @@ def has(row: dict[str, Any], column: str) -> bool:
     return True
 
 
-def render(row: dict[str, Any], template: str) -> str:
-    """A column's text, or a text with columns in braces filled in; missing values are empty."""
+def render(row: dict[str, Any], template: str, *, may_be_printed: bool = False) -> str:
+    """A column's text, or a text with columns in braces filled in; missing values are empty.
+
+    Args:
+        row: the record.
+        template: see `BenchmarkSpec`.
+        may_be_printed: whether a text that prints a list, a mapping or bytes is taken as it stands.
+
+    Raises:
+        ValueError: a column is not there, or holds no text.
+    """
     if "{" not in template:
-        return _text(lookup(row, template), template)
+        return _text(lookup(row, template), template, may_be_printed)
     return "".join(
-        literal + (_text(lookup(row, column), column) if column else "")
+        literal + (_text(lookup(row, column), column, may_be_printed) if column else "")
         for literal, column, _, _ in Formatter().parse(template)
     )
 
@@ -77,5 +86,7 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _text(value: object, column: str) -> str:
+def _text(value: object, column: str, may_be_printed: bool) -> str:
+    if not may_be_printed:
+        refuse_printed(value, f"`{column}`")
     return "" if value is None else as_text(value, f"`{column}`")

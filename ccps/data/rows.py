@@ -80,7 +80,7 @@ def read_rows(
 
 def _arrow(member: Member) -> Iterator[Row]:
     with pa.ipc.open_stream(pa.BufferReader(member.data)) as stream:
-        yield from _numbered(stream.read_all())
+        yield from numbered(stream.read_all())
 
 
 def _requests(member: Member) -> Iterator[Row]:
@@ -116,12 +116,35 @@ def _table(member: Member, table: TableFormat) -> Iterator[Row]:
         case ".jsonl":
             yield from _json_lines(member.data, member, table.encoding)
         case ".parquet":
-            yield from _numbered(pq.read_table(pa.BufferReader(member.data), page_checksum_verification=True))
+            yield from numbered(_parquet(member.data, table.columns))
+        case ".json":
+            yield from _json(member, table.encoding)
         case other:
             raise UserError(
-                f"Expected {member.path} to end in .csv, .tsv, .jsonl or .parquet, but got {other!r}. Correct "
+                f"Expected {member.path} to end in .csv, .tsv, .jsonl, .json or .parquet, but got {other!r}. Correct "
                 f"`member` or `location`, or choose another `loader`."
             )
+
+
+def _parquet(data: bytes, columns: Sequence[str]) -> pa.Table:
+    """The columns that are asked for, if all are there: others may hold pictures."""
+    file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+    names = file.schema_arrow.names
+    needed = {column if column in names else column.partition(".")[0] for column in columns}
+    chosen = [name for name in names if name in needed] if needed and needed <= set(names) else None
+    return file.read(columns=chosen)
+
+
+def _json(member: Member, encoding: str) -> Iterator[Row]:
+    """A list of objects, or an object per line."""
+    text = decode(member.data, encoding, str(member.path), guess=False)
+    if not text.lstrip().startswith("["):
+        yield from _json_lines(member.data, member, encoding)
+        return
+    for number, row in enumerate(json.loads(text, object_pairs_hook=each_once)):
+        if not isinstance(row, dict):
+            raise ValueError(f"item {number} of its list is {json.dumps(row)[:60]}, and no object")
+        yield f"item {number}", row
 
 
 def _json_lines(data: bytes, member: Member, encoding: str = AUTO) -> Iterator[Row]:
@@ -145,10 +168,32 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _numbered(table: pa.Table) -> Iterator[Row]:
+def numbered(table: pa.Table) -> Iterator[Row]:
+    """The rows of a table, each with its number.
+
+    Raises:
+        ValueError: two columns have one name.
+        pa.ArrowException: it is damaged.
+    """
     table.validate(full=True)  # what a damaged file says of lengths and offsets would be believed
     twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
     if twice:
         raise ValueError(f"two columns called `{twice[0]}`, of which one would be lost: rename them")
     for number, row in enumerate(table.to_pylist()):
-        yield f"row {number}", row
+        yield f"row {number}", {name: as_written(row[name], table.schema.field(name).type) for name in row}
+
+
+def as_written(value: Any, kind: pa.DataType) -> Any:
+    """A value of a table, where narrow floats are the numbers they stand for.
+
+    0.1 in single precision is the number 0.10000000149011612, but nobody has written that.
+    """
+    if value is None:
+        return None
+    if pa.types.is_float32(kind) or pa.types.is_float16(kind):
+        return float(str(kind.to_pandas_dtype()(value)))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return [as_written(one, kind.value_type) for one in value]
+    if pa.types.is_struct(kind):
+        return {field.name: as_written(value[field.name], field.type) for field in kind if field.name in value}
+    return value

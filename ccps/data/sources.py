@@ -46,14 +46,19 @@ def members(source: str, location: str, member: str) -> Iterator[Member]:
         got = "nothing there" if not path.exists() else "something else"
         raise expected(f"the benchmark's location {path}", wanted, got, "Correct `location` (or `source`).")
     if source == "file":
-        yield _read(path, None)
+        yield read_file(path, None)
         return
     names = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
     for name, subject in _matching(names, member, path):
-        yield _read(path / name, subject)
+        yield read_file(path / name, subject)
 
 
-def _read(path: Path, subject: str | None) -> Member:
+def read_file(path: Path, subject: str | None) -> Member:
+    """Read a file whole.
+
+    Raises:
+        UserError: it cannot be read.
+    """
     try:
         return Member(PurePosixPath(path.as_posix()), subject, path.read_bytes())
     except OSError as error:

@@ -105,16 +105,17 @@ def read_csv(text: str, columns: Sequence[str], delimiter: str, header: bool | N
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=sign)
     # A cell may be as long as its file.
     csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
-    first = next(reader, None)
+    first = next((row for row in reader if row), None)
     if first is None:
         return
+    line = reader.line_num
     by_place = all(column.isascii() and column.isdecimal() for column in columns) and not set(columns) <= set(first)
     names = first if header or (header is None and not by_place) else [str(place) for place in range(len(first))]
     twice = [name for name, n in Counter(names).items() if n > 1 and name in {*columns, *_tops(columns)}]
     if twice:
-        raise csv.Error(f"line 1 has two columns called `{twice[0]}`, of which one would be lost: rename them")
+        raise csv.Error(f"line {line} has two columns called `{twice[0]}`, of which one would be lost: rename them")
     if names is not first:
-        yield "line 1", dict(zip(names, first, strict=True))
+        yield f"line {line}", dict(zip(names, first, strict=True))
     for row in reader:
         if not row:
             continue
@@ -132,7 +133,7 @@ def _delimiter(text: str, columns: Sequence[str]) -> str:
     wanted = set(columns)
 
     def found(sign: str) -> int:
-        first = next(csv.reader(io.StringIO(text, newline=""), delimiter=sign), [])
+        first = next((row for row in csv.reader(io.StringIO(text, newline=""), delimiter=sign) if row), [])
         places = {str(place) for place in range(len(first))}
         return max(len(wanted & set(first)), len(wanted & places))
 

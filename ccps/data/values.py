@@ -17,6 +17,10 @@ from typing import Any
 # Enough for any index of an option; Python itself refuses whole numbers of more than some thousand digits.
 _MOST_DIGITS = 18
 _PRINTED = re.compile(r"\s*(?:\[.*\]|\(.*\)|\{.*\}|array\(.*\)|[bB](?:'.*'|\".*\"))\s*", re.DOTALL)
+_TO_KEEP = "set `printed: keep`"
+# What stands beside texts in what Python, NumPy and pandas print, and is no literal.
+_PRINTED_NAMES = {"nan", "NaN", "NA", "NaT", "inf", "None", "True", "False", "null", "true", "false", "array", "dtype"}
+_PRINTED_NAMES |= {"object", "Timestamp", "datetime", "date", "Decimal", "OrderedDict", "Ellipsis"}
 
 
 def as_text(value: object, field: str, wanted: str = "a text") -> str:
@@ -59,23 +63,23 @@ def as_list(value: object, field: str) -> list[Any]:
     Raises:
         ValueError: it is none.
     """
-    value = written_list(value, field)
+    value = written_out(value, field)
     if isinstance(value, tuple):
         value = list(value)
-    if getattr(value, "ndim", 0) == 1 and hasattr(value, "tolist"):  # of NumPy, pandas, PyTorch
-        value = value.tolist()
+    if getattr(value, "ndim", 0) == 1 and hasattr(value, "dtype"):  # of NumPy, pandas, PyTorch
+        value = value.tolist()  # type: ignore[attr-defined]
     if isinstance(value, list):
         return value
     raise ValueError(f"{field} is {_kind(value)}, where a list is wanted{_way_in(value, field)}")
 
 
-def written_list(value: object, field: str) -> object:
-    """The list that a text writes out, in JSON or in Python; anything else as it is.
+def written_out(value: object, field: str) -> object:
+    """The list or the mapping that a text writes out, in JSON or in Python; anything else as it is.
 
     Raises:
         ValueError: a text looks like a printed array, whose items cannot be told apart.
     """
-    if not isinstance(value, str) or not re.fullmatch(r"\s*\[.*\]\s*", value, re.DOTALL):
+    if not isinstance(value, str) or not re.fullmatch(r"\s*(?:\[.*\]|\{.*\})\s*", value, re.DOTALL):
         return value
     try:
         return json.loads(value)
@@ -83,51 +87,63 @@ def written_list(value: object, field: str) -> object:
         pass
     try:
         listed = ast.literal_eval(value.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return value
+    if not isinstance(listed, list):
+        return listed if isinstance(listed, dict) else value
     # Python joins texts that stand side by side: ['a' 'b'], as NumPy prints an array, would be one item.
     if all(isinstance(one, str) for one in listed) and _n_literals(value) != len(listed):
         raise ValueError(f"{field} is a printed array whose items cannot be told apart: {_short(value)!r}")
     return listed
 
 
-def written_texts(value: object, field: str) -> object:
+def written_texts(value: object, field: str, to_keep: str = _TO_KEEP) -> object:
     """The list of texts that a text writes out; anything else as it is, `[1, 2]` too, which may be an answer.
 
     Raises:
         ValueError: a text writes out something else that holds texts, as tables do with what is none.
     """
-    listed = written_list(value, field)
+    listed = written_out(value, field)
     if isinstance(listed, list) and listed and all(isinstance(one, str) for one in listed):
         return listed
-    refuse_printed(value, field)
+    refuse_printed(value, field, to_keep)
     return value
 
 
-def refuse_printed(value: object, field: str) -> None:
+def refuse_printed(value: object, field: str, to_keep: str = _TO_KEEP) -> None:
     """Refuse a text that is nothing but a printed list, tuple, set, mapping or bytes, as tables hold what is no text.
 
-    Of lists, tuples and sets only those with texts among their items, or with none: `(1, 2)` is mathematics.
+    Args:
+        value: the text; anything else passes.
+        field: what holds it, for messages.
+        to_keep: what to do where the text is meant as it stands, for messages.
 
     Raises:
-        ValueError: it is one.
+        ValueError: it is one, see `printed`.
     """
-    if isinstance(value, str) and _PRINTED.fullmatch(value) and (kind := _printed_kind(value.strip())):
+    if isinstance(value, str) and (kind := printed(value)):
         raise ValueError(
-            f"{field} is {kind} written as text ({_short(value.strip())!r}): store what lies inside it, or put the "
-            "text into a list if it is meant as it stands"
+            f"{field} is {kind} written as text ({_short(value.strip())!r}): store what lies inside it; if the text is "
+            f"meant as it stands, {to_keep}"
         )
 
 
+def printed(text: str) -> str:
+    """Which value that is no text a text prints, in words ("a list of 2"); empty if it prints none.
+
+    Of lists, tuples and sets only those with texts among their items, or with none, count: `(1, 2)` is mathematics.
+    """
+    return _printed_kind(text.strip()) if _PRINTED.fullmatch(text) else ""
+
+
 def _printed_kind(text: str) -> str:
-    """What a text prints, in words; empty if it is a text."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         try:
             value = ast.literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return "an array" if text.startswith("array(") else ""
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            return "an array" if text.startswith("array(") or _is_printed(text) else ""
     if isinstance(value, dict | bytes):
         return _kind(value) if value else ""
     if isinstance(value, list | tuple | set | frozenset):
@@ -150,11 +166,22 @@ def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _is_printed(text: str) -> bool:
+    """Whether a text holds texts in quotes, and beside them nothing but what lists and arrays print."""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return False
+    words = [one for one in tokens if one.type in (tokenize.NAME, tokenize.OP, tokenize.ERRORTOKEN, tokenize.STRING)]
+    beside = {one.string for one in words if one.type != tokenize.STRING}
+    return len(beside) < len(words) and beside <= {*_PRINTED_NAMES, *"[](){},:=-", "..."}
+
+
 def _plain(value: object) -> object:
-    """A number or truth value of NumPy as Python's own."""
-    return (
-        value.item() if hasattr(value, "dtype") and hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
-    )
+    """A number or truth value of NumPy as Python's own; 0.1 in single precision too is 0.1."""
+    if not (hasattr(value, "dtype") and hasattr(value, "item") and getattr(value, "ndim", 1) == 0):
+        return value
+    return float(str(value)) if getattr(value.dtype, "kind", "") == "f" else value.item()
 
 
 def _whole(text: str, field: str) -> str:
@@ -172,7 +199,7 @@ def _kind(value: object) -> str:
         case str():
             return f"the text {_short(value)!r}"
         case float() | Decimal():
-            return "not a number (NaN)" if value != value else f"no finite number ({value})"
+            return "not a number (NaN)" if math.isnan(value) else f"no finite number ({value})"
         case list() | tuple():
             return f"a list of {len(value)}"
         case Mapping():

@@ -247,11 +247,11 @@ def _lines(path: Path, k: int, choice: Choice) -> Iterator[_Line]:
     traces_of: Counter[str] = Counter()
     for where, number, read in _rows(path, choice):
         try:
-            for row in read():
+            for place, row in enumerate(read()):
                 if row["text"] is None:
                     yield _Line(where)
                     continue
-                name = _name(row, number, traces_of)
+                name = _name(row, f"{number}#{place + 1}" if place else str(number), traces_of)
                 if name in names:
                     raise ValueError(f"the id {name!r} is that of {names[name]} too")
                 names[name] = where
@@ -326,14 +326,14 @@ def _object(line: bytes) -> dict[str, Any]:
     return row
 
 
-def _name(row: dict[str, Any], number: int, traces_of: Counter[str]) -> str:
+def _name(row: dict[str, Any], number: str, traces_of: Counter[str]) -> str:
     """The id of a trace, made up from its question or its line if it has none."""
     question = _question_id(row)
     traces_of[question] += 1
     if given := fields.text(row, "id"):
         return given
     if not question:
-        return str(number)
+        return number
     return question if traces_of[question] == 1 else f"{question}#{traces_of[question]}"
 
 

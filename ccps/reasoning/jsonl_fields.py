@@ -24,6 +24,11 @@ def text(row: Row, key: str) -> str:
         return str(value)
     if not isinstance(value, str):
         raise _wrong(key, "text", value)
+    return _whole(value, key)
+
+
+def _whole(value: str, key: str) -> str:
+    """A text all of whose characters are whole."""
     try:
         value.encode()
     except UnicodeEncodeError as error:
@@ -32,6 +37,7 @@ def text(row: Row, key: str) -> str:
 
 
 _TRUTHS = {1: True, 0: False, "1": True, "0": False, "true": True, "false": False}
+_RIGHT = {"yes": True, "no": False, "1.0": True, "0.0": False}
 # Why a generation came to its end, as servers and engines say it.
 _ENDED = dict.fromkeys(
     ("stop", "eos", "eos_token", "end_turn", "stop_sequence", "stop_token", "stop_str", "tool_calls", "function_call",
@@ -50,7 +56,7 @@ def truth(row: Row, key: str) -> bool | None:
     if value is None or isinstance(value, bool):
         return value
     written = value.strip().lower() if isinstance(value, str) else value
-    known: dict[Any, bool] = _TRUTHS | (_ENDED if key == "ended" else {})
+    known: dict[Any, bool] = _TRUTHS | (_ENDED if key == "ended" else _RIGHT)
     if not isinstance(written, str | int | float) or written not in known:
         raise _wrong(key, "true or false", value)
     return known[written]
@@ -58,14 +64,14 @@ def truth(row: Row, key: str) -> bool | None:
 
 def texts(row: Row, key: str) -> tuple[str, ...]:
     """One text or several; numbers are taken as they are written; what is empty or no number is missing."""
-    value = written_texts(row.get(key), f"`{key}`")
+    value = written_texts(row.get(key), f"`{key}`", "put it into a list")
     if value is None or value != value or (isinstance(value, str) and not value.strip()):
         return ()
     values = value if isinstance(value, list) else [value]
     for one in values:
         if not isinstance(one, str | int | float) or isinstance(one, bool) or one != one:
             raise _wrong(key, "text, a number or a list of these", value)
-    return tuple(str(one) for one in values)
+    return tuple(_whole(str(one), key) for one in values)
 
 
 def token_ids(row: Row, key: str) -> list[int] | None:
@@ -211,7 +217,9 @@ def _step(given: Row, where: str, wanted: Collection[str] | None) -> GivenStep:
                 f"`{where}.{name}` is {value:g}, and a score lies in [0, 1]; name those that are meant by "
                 "faithful.rollouts.scores"
             )
-    return GivenStep(given["text"], tuple(others), scores)
+    return GivenStep(
+        _whole(given["text"], f"{where}.text"), tuple(_whole(one, f"{where}.alternatives") for one in others), scores
+    )
 
 
 # One rounding of float32 above 1, or of bfloat16 sums below it, is a probability of 1.

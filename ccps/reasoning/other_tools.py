@@ -11,12 +11,15 @@ Log-probabilities stand for tokens, whose texts are there and not their ids. Whe
 the text of the trace, or end it, their places are known; else they are left out, and the trace says so.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Row = dict[str, Any]
 
 _METRICS = ("exact_match", "acc", "exact_match,strict-match", "exact_match,flexible-extract", "acc_norm")
+# Special tokens: <|im_end|>, </s>, <end_of_turn>, <｜end▁of▁sentence｜>.
+_SPECIAL = re.compile(r"<[^<>\s]+>")
 # Keys of our layout that somebody may have added beside what the tool wrote.
 _OURS = ("question_id", "question", "gold", "answer", "correct", "prompt")
 _QUESTIONS = ("question", "problem", "query", "input")
@@ -33,8 +36,8 @@ def own_rows(row: Row) -> Iterator[Row]:
     elif row.get("text") is not None:
         yield row
     elif isinstance(row.get("response"), Mapping) and isinstance(row["response"].get("body"), Mapping):
-        body = row["response"]["body"]
-        yield from _completions({**body, "id": row.get("custom_id", body.get("id"))})
+        body, beside = row["response"]["body"], {key: row[key] for key in _OURS if key in row}
+        yield from _completions({**beside, **body, "id": row.get("custom_id", body.get("id"))})
     elif isinstance(row.get("choices"), list):
         yield from _completions(row)
     elif "resps" in row or "filtered_resps" in row:
@@ -53,25 +56,49 @@ def _of_sglang(row: Row) -> Row:
         own |= {"logprobs": [one[0] for one in entries], "token_ids": [one[1] for one in entries]}
     alternatives = meta.get("output_top_logprobs")
     if isinstance(alternatives, list) and any(alternatives):
+        if not all(one is None or (isinstance(one, list) and all(map(_is_entry, one))) for one in alternatives):
+            raise ValueError("`meta_info.output_top_logprobs` should be lists of [logarithm, token id, text]")
         own["top_logprobs"] = [one and [other[0] for other in one] for one in alternatives]
-    return own | row
+    return {"text": None} | own | row
+
+
+def _is_entry(entry: object) -> bool:
+    return isinstance(entry, list) and len(entry) > 0
 
 
 def _completions(row: Row) -> Iterator[Row]:
-    choices = row["choices"]
-    if not choices:
-        raise ValueError("`choices` is empty")
+    choices = row.get("choices")
+    if not isinstance(choices, list) or not choices:
+        raise ValueError("`choices` is empty" if choices == [] else "no `choices`, as where a request has failed")
     for place, choice in enumerate(choices):
         if not isinstance(choice, Mapping):
             raise ValueError(f"`choices.{place}` should be an object")
+    # Servers send them as they end; their index is what tells them apart.
+    indices = [choice.get("index") for choice in choices]
+    if all(type(index) is int for index in indices) and len(set(indices)) == len(indices):
+        choices = sorted(choices, key=lambda choice: choice["index"])
+    for place, choice in enumerate(choices):
         name = row.get("id")
         own: Row = {key: row[key] for key in _OURS if key in row}
         if name is not None:
             own["id"] = name if place == 0 else f"{name}#{place + 1}"
+        if len(choices) > 1 and "correct" in own:
+            own["correct"] = _own_part(own["correct"], place, len(choices))
         own["ended"] = choice.get("finish_reason")
         message = choice.get("message")
         text = _said(message, place, own["ended"]) if isinstance(message, Mapping) else choice.get("text")
+        if text is not None and not isinstance(text, str):
+            raise ValueError(f"`choices.{place}.text` should be text")
         yield own | {"text": text} | _probabilities(text, choice.get("logprobs"))
+
+
+def _own_part(correct: object, place: int, n: int) -> object:
+    """Whether the answer of one of several choices is right; one word for all of them is that of nobody knows which."""
+    if isinstance(correct, list):
+        if len(correct) != n:
+            raise ValueError(f"`correct` should have one entry for each of the {n} choices, but has {len(correct)}")
+        return correct[place]
+    return None
 
 
 def _said(message: Mapping[str, Any], place: int, ended: object) -> str | None:
@@ -89,16 +116,20 @@ def _said(message: Mapping[str, Any], place: int, ended: object) -> str | None:
 
 def _probabilities(text: str | None, logprobs: object) -> Row:
     """Offsets and log-probabilities of the tokens, where it is known where they stand."""
-    if not isinstance(logprobs, Mapping) or not text:
+    if logprobs is not None and not isinstance(logprobs, Mapping):
+        raise ValueError("`logprobs` should be an object with `content` or `token_logprobs`")
+    if logprobs is None or not text:
         return {}
     if isinstance(logprobs.get("content"), list):
         entries = logprobs["content"]
-        tokens = [one.get("token") if isinstance(one, Mapping) else None for one in entries]
+        tokens = _texts_of(entries)
         values = [one.get("logprob") if isinstance(one, Mapping) else None for one in entries]
         alternatives = [one.get("top_logprobs") if isinstance(one, Mapping) else None for one in entries]
     elif isinstance(logprobs.get("token_logprobs"), list):
         tokens, values = logprobs.get("tokens") or [], logprobs["token_logprobs"]
         alternatives = logprobs.get("top_logprobs") or []
+        if not isinstance(alternatives, list):
+            raise ValueError("`logprobs.top_logprobs` should be a list with the alternatives of each position")
     else:
         return {}
     found: Row = {"logprobs": values}
@@ -110,10 +141,41 @@ def _probabilities(text: str | None, logprobs: object) -> Row:
     return found | {"offsets": offsets}
 
 
+def _texts_of(entries: Sequence[Any]) -> list[Any]:
+    """The texts of tokens; of those that hold parts of characters, which have no text, what each adds to it.
+
+    `bytes` says what such a token is; its `token` is a stand-in for it.
+    """
+    given = [one if isinstance(one, Mapping) else {} for one in entries]
+    tokens = [one.get("token") for one in given]
+    raw = [_bytes(one.get("bytes")) for one in given]
+    if not raw or None in raw:
+        return tokens
+    read, before, texts = b"", "", []
+    for part in raw:
+        read += part or b""
+        whole = read.decode(errors="ignore")
+        texts.append(whole[len(before) :])
+        before = whole
+    return texts if read.decode(errors="replace") == before else tokens
+
+
+def _bytes(values: object) -> bytes | None:
+    try:
+        return bytes(values) if isinstance(values, list) else None
+    except (TypeError, ValueError):
+        return None
+
+
 def _offsets(text: str, tokens: Sequence[Any]) -> list[list[int]] | None:
-    """Where tokens stand whose texts make up the end of a text; None if they do not."""
+    """Where tokens stand whose texts make up the end of a text; None if they do not.
+
+    Servers leave the token that ends a turn out of the text, and may give it among the tokens: it has no width.
+    """
     if not tokens or not all(isinstance(token, str) for token in tokens):
         return None
+    if _SPECIAL.fullmatch(tokens[-1]) and not text.endswith(tokens[-1]):
+        tokens = [*tokens[:-1], ""]
     joined = "".join(tokens)
     if not text.endswith(joined):
         return None

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ccps.core.errors import expected
+from ccps.core.visible import seen
 from ccps.data.convert import LABELS
 from ccps.data.records import Question
 from ccps.data.values import as_list, as_text, written_texts
@@ -46,7 +47,7 @@ def with_answers(asked: Sequence[Asked], answers: object) -> list[Asked]:
         texts = [as_text(value, f"answer {place}") for place, value in enumerate(values)]
     except ValueError as error:
         raise misread("`answers`", error) from error
-    empty = [one.question.id for one, text in zip(asked, texts, strict=True) if not text.strip()]
+    empty = [one.question.id for one, text in zip(asked, texts, strict=True) if not seen(text)]
     if empty:
         got = f"nothing for question {', '.join(map(repr, empty[:5]))}"
         raise expected("every answer", "a text that is not empty", got, "Leave these questions out.")

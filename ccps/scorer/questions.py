@@ -11,6 +11,7 @@ from typing import Any
 
 from ccps.core.errors import UserError, expected
 from ccps.core.places import local_path
+from ccps.core.visible import seen
 from ccps.data.prompts import SystemRole, chat_messages
 from ccps.data.records import Question
 from ccps.data.rows import TableFormat, read_rows
@@ -96,8 +97,8 @@ def _listed(questions: object) -> list[Any]:
     if hasattr(questions, "to_dict") and hasattr(questions, "columns"):  # of pandas
         return _rows(questions.to_dict("records"))
     if hasattr(questions, "tolist"):  # a column of a table
-        return list(questions.tolist())
-    if not hasattr(questions, "__iter__"):
+        questions = questions.tolist()
+    if isinstance(questions, str | bytes | Question) or not hasattr(questions, "__iter__"):
         raise expected("`questions`", "several", f"a {type(questions).__name__}", way_out)
     listed = list(questions)
     if listed and all(_is_message(item) for item in listed):
@@ -146,7 +147,7 @@ def as_one(item: object, place: int) -> Asked:
         place: of it, counted from 0.
     """
     if isinstance(item, Question):
-        return Asked(item)
+        return Asked(_with_texts(item, place))
     name = f"question {place}"
     if isinstance(item, str):
         return Asked(_question(str(place), _text({TEXT[0]: item}, TEXT[0], name)))
@@ -154,8 +155,22 @@ def as_one(item: object, place: int) -> Asked:
         item = {MESSAGES: item}
     if not isinstance(item, Mapping) and not hasattr(item, "keys"):
         wanted = "a `Question` or a mapping with `text`, a text, or a list of messages"
-        raise expected(name, wanted, repr(item)[:60], "Pass a list of questions.")
+        raise expected(name, wanted, f"a {type(item).__name__}", "Pass a list of questions.")
     return _of_mapping(item, place)  # type: ignore[arg-type]
+
+
+def _with_texts(question: Question, place: int) -> Question:
+    """A question made elsewhere, with texts in all of its fields; what they print is meant as it stands."""
+    try:
+        given = {
+            name: as_text(value, f"`{name}`")
+            for name in ("id", "text", "asked", "given_answer")
+            if (value := getattr(question, name)) is not None or name in ("id", "text")
+        }
+    except ValueError as error:
+        raise misread(f"question {place}", error) from error
+    options = _options({OPTIONS[0]: question.options}, given["id"])
+    return replace(question, options=options, **given)  # type: ignore[arg-type]
 
 
 def _of_mapping(item: Mapping[str, Any], place: int) -> Asked:
@@ -176,7 +191,7 @@ def _question(name: str, text: str, options: tuple[str, ...] = ()) -> Question:
 
 def _check_format(question: Question, format: str | None, is_fitted: bool) -> None:
     name = f"question {question.id!r}"
-    if not question.text.strip():
+    if not seen(question.text):
         raise expected(name, "one with a `text`", "none", "Give every question its text.")
     if format == "oe" and question.options:
         why = "the probe is for open-ended answers" if is_fitted else "so is the first"
@@ -188,7 +203,7 @@ def _check_format(question: Question, format: str | None, is_fitted: bool) -> No
 
 def _text(item: Mapping[str, Any], field: str, name: str) -> str:
     try:
-        refuse_printed(item[field], f"`{field}`")
+        refuse_printed(item[field], f"`{field}`", "pass a `Question`")
         return as_text(item[field], f"`{field}`")
     except ValueError as error:
         raise misread(name, error) from error
@@ -207,7 +222,7 @@ def _options(item: Mapping[str, Any], name: str) -> tuple[str, ...]:
         options = tuple(as_text(option, f"`{field}.{place}`") for place, option in enumerate(listed))
     except ValueError as error:
         raise misread(f"question {name!r}", error) from error
-    empty = [place for place, option in enumerate(options) if not option.strip()]
+    empty = [place for place, option in enumerate(options) if not seen(option)]
     if empty:
         raise expected(f"`{field}.{empty[0]}` of question {name!r}", "a text", "an empty one", "Leave it out.")
     return options

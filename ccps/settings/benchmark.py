@@ -79,6 +79,13 @@ class BenchmarkSpec:
         'data name, "leave_out" asks none',
         one_of=("either", "keyed", "leave_out"),
     )
+    printed: str = setting(
+        "refuse",
+        "a text that is nothing but a list of texts, a mapping or bytes as programs print them (`['a', 'b']`): "
+        '"refuse" it, as it is hardly what was meant to be asked, or "keep" it, of questions on programs (a list of '
+        "options or of accepted answers that a cell writes out is read as that list, unless it is kept)",
+        one_of=("refuse", "keep"),
+    )
     half: str | None = setting(
         None,
         '"first" or "second" half of the questions, by a hash of their text: what is trained on the one can be tested '
@@ -143,7 +150,8 @@ class BenchmarkSpec:
         None, "column of the answer that the data hold (empty text is an answer, null is none)"
     )
     given_label: str | None = setting(
-        None, "column that says whether that answer is correct: 0, 1, false or true; -1, empty or null is unknown"
+        None,
+        "column that says whether that answer is correct: 0, 1, false, true, no, yes; -1, empty or null is unknown",
     )
     format: str = setting(
         "mc",

@@ -2,13 +2,17 @@
 
 import json
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
+
 from bad_inputs import Act
 from ccps import ConfidenceScorer
 from ccps.core.errors import UserError
+from ccps.data.records import Question
 from ccps.grading import GraderConfig, JudgeConfig, check_grader
 from ccps.llm import ModelConfig, find_model, load_model
 from ccps.scorer.answers import with_answers
@@ -125,6 +129,23 @@ def _stored(content: str | None) -> Act:
     return act
 
 
+def _several(questions: Any) -> Act:
+    return lambda folder: as_asked(questions)
+
+
+def _made(**fields: Any) -> Act:
+    whole = {
+        "id": "1",
+        "subject": "",
+        "text": "Red?",
+        "options": ("yes", "no"),
+        "accepted": (),
+        "split": "",
+        "source": "",
+    }
+    return _asked(Question(**whole | fields))
+
+
 TWO = ["yes", "no"]
 SCORERS: dict[str, Act] = {
     "a question that is a text": _asked("Red?"),
@@ -147,6 +168,26 @@ SCORERS: dict[str, Act] = {
     "answers that are lists": _answered([["A"], ["B"]]),
     "an empty answer": _answered(["A", " "]),
     "an answer that is none": _answered(["A", None]),
+    "a number for a question": _asked(7),
+    "an integer of thousands of digits": _asked(10**5000),
+    "a text that is not a number": _asked({"text": float("nan"), "options": TWO}),
+    "a text of no kind": _asked({"text": object(), "options": TWO}),
+    "a signalling decimal": _asked({"text": Decimal("sNaN"), "options": TWO}),
+    "a text that shows nothing": _asked({"text": "\u200b", "options": TWO}),
+    "a text that prints a list": _asked({"text": "['Red?']", "options": TWO}),
+    "an option that shows nothing": _asked({"text": "Red?", "options": ["yes", "\ufeff"]}),
+    "options in two rows": _asked({"text": "Red?", "options": np.array([TWO, TWO])}),
+    "options by letter": _asked({"text": "Red?", "options": {"A": "yes", "B": "no"}}),
+    "an answer that shows nothing": _answered(["A", "\u200b"]),
+    "one question alone": _several({"text": "Red?", "options": TWO}),
+    "one text alone": _several("Red?"),
+    "no questions but nothing": _several(None),
+    "an array of no row": _several(np.array("Red?")),
+    "a made question without a text": _made(text=None),
+    "a made question of bytes": _made(text=b"Red?"),
+    "a made question with a list among its options": _made(options=("yes", ["no"])),
+    "a made question whose options are a text": _made(options="yes"),
+    "a made question with a mapping for an answer": _made(given_answer={"text": "yes"}),
     "no scorer in a folder": _stored(None),
     "a scorer that is no JSON": _stored("{"),
     "a scorer that is a list": _stored("[]"),

@@ -263,7 +263,7 @@ def test_data_may_hold_the_turn_the_answer_and_its_label(tmp_path: Path, label: 
         ("quiz.jsonl", b"\xff\xfa", {}, "to be text in utf-8, but got other bytes"),
         ("quiz.csv", b"q,A\nx,y,z\n", {}, "line 2 has more cells than the header"),
         ("quiz.parquet", b"nothing", {}, "readable by the loader `table`"),
-        ("quiz.txt", b"", {}, r"to end in \.csv, \.tsv, \.jsonl or \.parquet, but got '\.txt'"),
+        ("quiz.txt", b"", {}, r"to end in \.csv, \.tsv, \.jsonl, \.json or \.parquet, but got '\.txt'"),
         ("quiz.arrow", b"nothing", {"loader": "arrow"}, "readable by the loader `arrow`"),
         ("quiz.jsonl.gz", b"nothing", {"loader": "requests"}, "readable by the loader `requests`"),
         ("r.gz", gzip.compress(b'{"doc": {}}', mtime=0), {"loader": "requests"}, "line 1 without 'doc_id'"),

@@ -1,10 +1,15 @@
 """What the library `datasets` reads, and what its errors become."""
 
+import gzip
+import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ccps.core.errors import UserError
@@ -74,6 +79,75 @@ def test_files_are_chosen_by_pattern_and_are_the_split(folder: Path) -> None:
     assert [(question.text, question.split) for question in questions] == [("Where?", "train")]
     with pytest.raises(UserError, match=r"data_files `none\*`"):
         load_questions(spec_for(folder, data_files="none*"))
+
+
+HEAD = "question,A,B,answer\n"
+LINE = {"question": "Who?", "A": "x", "B": "y", "answer": "A"}
+
+
+def _lines(*rows: dict[str, Any]) -> bytes:
+    return "".join(json.dumps(LINE | row) + "\n" for row in rows).encode()
+
+
+def _table(**columns: Any) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(pa.table({name: [value] for name, value in LINE.items()} | columns), file)
+    return file.getvalue()
+
+
+# What the library by itself would take for something else: nothing, numbers, dates, numbers of another kind.
+SAME: list[tuple[str, bytes]] = [
+    ("test.csv", f"{HEAD}Who?,None,NA,A\n007,2020-01-01,1.50,B\nIs it?,True,False,A\n".encode()),
+    ("test.csv", f"{HEAD}Who?,x,y,A\n".replace(",", ";").encode()),
+    ("test.csv", f"{HEAD}Olé?,x,y,A\n".encode("utf-16")),
+    ("test.csv", b"question,A,A,answer\nq,x,y,A\n"),
+    ("test.csv", f"{HEAD}q,x,y,A,z\n".encode()),
+    ("test.tsv", f"{HEAD}Who?,x,y,A\n".replace(",", "\t").encode()),
+    ("test.jsonl", _lines({"A": "2020-01-01", "B": "2020-01-02"}, {"question": "When?", "A": 1, "B": 1.5})),
+    ("test.jsonl", _lines({"A": 7}, {"question": "Which?", "A": "007"})),
+    ("test.jsonl", _lines({"A": 10**30})),
+    ("test.jsonl", b'{"question": "q", "question": "r", "A": "x", "B": "y", "answer": "A"}'),
+    ("test.json", json.dumps([LINE, LINE | {"question": "What?"}], indent=1).encode()),
+    ("test.parquet", _table(A=pa.array([0.1], pa.float32()))),
+    ("test.parquet", _table(question=[b"Who?"])),
+    ("test.parquet", b"PAR1"),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), SAME, ids=range(len(SAME)))
+def test_the_same_file_by_two_loaders_gives_the_same_questions(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    found = []
+    places: list[dict[str, Any]] = [
+        {"source": "file", "loader": "table", "location": str(tmp_path / name)},
+        {"source": "datasets", "location": str(tmp_path), "data_files": name},
+    ]
+    for where in places:
+        try:
+            spec = BenchmarkSpec(
+                "own", question="question", answer="answer", options=["A", "B"], answer_kind="letter", **where
+            )
+            found.append([(one.text, one.options, one.accepted) for one in load_questions(spec).questions])
+        except UserError:
+            found.append([])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", ["test.jsonl", "test.jsonl.gz"])
+def test_a_file_is_read_as_it_is_now(tmp_path: Path, name: str) -> None:
+    for text in ("Who?", "How?"):
+        content = json.dumps({"q": text, "list": ["x", "y"], "kind": 1}).encode()
+        (tmp_path / name).write_bytes(gzip.compress(content, mtime=0) if name.endswith("gz") else content)
+        os.utime(tmp_path / name, (1e9, 1e9))
+        assert [question.text for question in load_questions(spec_for(tmp_path, data_files=name)).questions] == [text]
+
+
+def test_types_that_a_folder_declares_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "test.jsonl").write_text(json.dumps({"q": "Who?", "list": ["x", "y"], "kind": "b"}))
+    kind = "  - name: kind\n    dtype:\n      class_label:\n        names:\n          '0': a\n          '1': b\n"
+    texts = "  - name: q\n    dtype: string\n  - name: list\n    list: string\n"
+    (tmp_path / "README.md").write_text(f"---\ndataset_info:\n  features:\n{texts}{kind}---\n")
+    assert [question.accepted for question in load_questions(spec_for(tmp_path)).questions] == [("b",)]
 
 
 def test_out_of_reach_says_how_to_go_on() -> None:

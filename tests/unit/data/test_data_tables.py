@@ -1,6 +1,7 @@
 """The same table, however it is written down, gives the same questions; what cannot be told apart is refused."""
 
 import csv
+import gzip
 import io
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path, name: str, data: st
 
 def test_two_columns_of_one_name_are_refused_in_parquet(tmp_path: Path) -> None:
     pq.write_table(pa.table([["Who?"], ["1"], ["9"]], names=["question", "A", "A"]), tmp_path / "t.parquet")
-    with pytest.raises(UserError, match="Multiple matches for"):
+    with pytest.raises(UserError, match="two columns called `A`"):
         load(tmp_path / "t.parquet")
 
 
@@ -231,9 +232,17 @@ def test_pandas_loses_nothing_in_silence(
 ) -> None:
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "t.csv").write_text(text)
+    (tmp_path / "data" / "t.csv.gz").write_bytes(gzip.compress(text.encode()))
     with pytest.raises(UserError, match=message):
         load(tmp_path / "data", source="datasets", split="train")
+
+
+def test_pandas_takes_cells_for_the_texts_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "t.csv.gz").write_bytes(gzip.compress(b"question,A,B,C,answer\n007,None,1.50,NA,A\n"))
+    [question] = load(tmp_path / "data", source="datasets", split="train").questions
+    assert (question.text, question.options) == ("007", ("None", "1.50", "NA"))
 
 
 def test_questions_that_differ_in_case_or_white_space_are_repeats(tmp_path: Path) -> None:

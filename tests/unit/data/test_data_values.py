@@ -184,16 +184,70 @@ def test_labels_out_of_order_must_be_named(tmp_path: Path) -> None:
         '{"value": "a"}',
         "b'a'",
         "array([1, 2])",
-        "[['a']]",
+        "[['a'], ['b']]",
+        "['a', nan]",
+        "['a' 'b' ... 'z']",
+        "[array(['a'], dtype=object)]",
     ],
 )
 def test_what_is_printed_and_no_text_is_refused(tmp_path: Path, text: str) -> None:
-    for field in ("question", "said"):
+    for field in ("question", "said", "topic"):
         (tmp_path / "t.jsonl").write_text(json.dumps(ROW | {field: text}))
         with pytest.raises(UserError, match="written as text"):
             load(tmp_path / "t.jsonl")
     with pytest.raises(ValueError, match="written as text"):
         written_texts(text, "`answer`")
+
+
+def test_what_is_printed_inside_a_template_is_refused_too(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text(json.dumps(ROW | {"context": "['a', 'b']", "turns": "[{'role': 'user'}]"}))
+    with pytest.raises(UserError, match="`context` is a list of 2 written as text"):
+        load(tmp_path / "t.jsonl", question="{context} {question}")
+    with pytest.raises(UserError, match="`turns` is a list of 1 written as text"):
+        load(tmp_path / "t.jsonl", asked="turns")
+
+
+def test_what_is_printed_is_kept_where_the_settings_say_so_and_a_pattern_takes_texts_out_of_it(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text(json.dumps(ROW | {"question": "['a']", "A": "['x']", "B": "['y']"}))
+    [question] = load(tmp_path / "t.jsonl", printed="keep")
+    assert (question.text, question.options) == ("['a']", ("['x']", "['y']"))
+    [question] = load(tmp_path / "t.jsonl", question_pattern="'(.*)'", option_texts=["x", "y"], options=[])
+    assert question.text == "a"
+
+
+@pytest.mark.parametrize("options", [("{'text': 'x'}", "{'text': 'y'}"), ("b'x'", "b'y'"), ("['x']", "['y']")])
+def test_options_that_all_print_what_is_no_text_are_refused(tmp_path: Path, options: tuple[str, str]) -> None:
+    (tmp_path / "t.jsonl").write_text(json.dumps(ROW | dict(zip("AB", options, strict=True))))
+    with pytest.raises(UserError, match=r"`A` is .* written as text"):
+        load(tmp_path / "t.jsonl")
+    (tmp_path / "t.jsonl").write_text(json.dumps(ROW | {"A": options[0]}))
+    assert load(tmp_path / "t.jsonl")[0].options[0] == options[0]
+
+
+@pytest.mark.parametrize("field", ["question", "A"])
+@pytest.mark.parametrize("nothing", [" \n", "\u200b", "\ufeff", "\u2060 \u200d"], ids=ascii)
+def test_what_shows_nothing_is_empty(tmp_path: Path, field: str, nothing: str) -> None:
+    (tmp_path / "t.jsonl").write_text(json.dumps(ROW | {field: nothing}))
+    with pytest.raises(UserError, match="is empty"):
+        load(tmp_path / "t.jsonl")
+
+
+@pytest.mark.parametrize(
+    "twin", ["caf\u00e9 au lait", "cafe\u0301 au lait", "caf\u00e9\u200b au\u00a0lait "], ids=ascii
+)
+def test_options_that_nobody_can_tell_apart_are_one(tmp_path: Path, twin: str) -> None:
+    (tmp_path / "t.jsonl").write_text(json.dumps(ROW | {"A": "caf\u00e9 au lait", "B": twin}))
+    assert load(tmp_path / "t.jsonl")[0].accepted == ("a", "b")
+
+
+def test_narrow_floats_are_the_numbers_that_they_stand_for(tmp_path: Path) -> None:
+    narrow = pa.array([0.1], pa.float32())
+    listed = pa.array([[0.7, 0.25]], pa.list_(pa.float32()))
+    columns = {**{name: [value] for name, value in ROW.items()}, "A": narrow, "list": listed}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    assert load(tmp_path / "t.parquet")[0].options == ("0.1", "y")
+    assert load(tmp_path / "t.parquet", options=["list"])[0].options == ("0.7", "0.25")
+    assert as_text(np.float32(0.1), "`x`") == "0.1"
 
 
 def test_a_path_leads_into_a_list_that_is_written_out_and_through_what_is_missing(tmp_path: Path) -> None:

@@ -188,3 +188,73 @@ def test_a_thought_that_was_cut_off_stays_open(tmp_path: Path) -> None:
 def test_right_answers_as_tables_hold_them(tmp_path: Path, gold: object, expected: tuple[str, ...]) -> None:
     [trace] = read(tmp_path, {"text": "x", "gold": gold})
     assert trace.gold == expected
+
+
+def test_the_token_that_ends_a_turn_has_no_width(tmp_path: Path) -> None:
+    for end in ("<|im_end|>", "</s>", "<｜end▁of▁sentence｜>", ""):
+        tokens = [token("It", -0.5), token(" is", -0.25), token(end, -0.1)]
+        choice = {"message": {"content": "It is"}, "finish_reason": "stop", "logprobs": {"content": tokens}}
+        [trace] = read(tmp_path, CHAT | {"choices": [choice]})
+        assert trace.misaligned == ""
+        assert trace.offsets is not None
+        assert trace.offsets.tolist() == [[0, 2], [2, 5], [5, 5]]
+
+
+def test_parts_of_a_character_are_read_from_their_bytes(tmp_path: Path) -> None:
+    parts = [("5", b"5"), ("\\xe2\\x82", b"\xe2\x82"), ("\\xac", b"\xac"), ("!", b"!")]
+    tokens = [token(name, -0.5) | {"bytes": list(raw)} for name, raw in parts]
+    choice = {"message": {"content": "5€!"}, "finish_reason": "stop", "logprobs": {"content": tokens}}
+    [trace] = read(tmp_path, CHAT | {"choices": [choice]})
+    assert trace.misaligned == ""
+    assert trace.offsets is not None
+    assert trace.offsets.tolist() == [[0, 1], [1, 1], [1, 2], [2, 3]]
+
+
+def said(text: str, **more: Any) -> dict[str, Any]:
+    return {"message": {"content": text}, "finish_reason": "stop", **more}
+
+
+def test_choices_stand_in_the_order_of_their_indices(tmp_path: Path) -> None:
+    traces = read(tmp_path, {"id": "c", "choices": [said("second", index=1), said("first", index=0)]})
+    assert [(trace.id, trace.text) for trace in traces] == [("c", "first"), ("c#2", "second")]
+
+
+def test_several_choices_without_an_id_are_told_apart(tmp_path: Path) -> None:
+    traces = read(tmp_path, {"choices": [said("a"), said("b")]}, {"choices": [said("c")]})
+    assert [trace.id for trace in traces] == ["1", "1#2", "2"]
+
+
+def test_one_word_on_several_choices_is_that_of_nobody_knows_which(tmp_path: Path) -> None:
+    row = {"id": "c", "choices": [said("a"), said("b")]}
+    assert [trace.correct for trace in read(tmp_path, row | {"correct": True})] == [None, None]
+    assert [trace.correct for trace in read(tmp_path, row | {"correct": ["yes", 0]})] == [True, False]
+    with pytest.raises(UserError, match="one entry for each of the 2 choices, but has 3"):
+        read(tmp_path, row | {"correct": [1, 0, 1]})
+
+
+def test_what_stands_beside_the_body_of_a_batch_is_read(tmp_path: Path) -> None:
+    [trace] = read(tmp_path, {"custom_id": "q", "gold": "4", "response": {"body": {"choices": [said("a")]}}})
+    assert (trace.id, trace.gold) == ("q", ("4",))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"custom_id": "q", "response": {"status_code": 500, "body": {"error": {}}}}, "where a request has failed"),
+        (
+            {"choices": [{"text": ["a"], "logprobs": {"content": [token("a", -1)]}}]},
+            "text` should be text",
+        ),
+        ({"choices": [said("a", logprobs=[-0.1])]}, "`logprobs` should be an object"),
+        ({"choices": [said("a", logprobs={"token_logprobs": [-1], "top_logprobs": 7})]}, "`logprobs.top_logprobs`"),
+        ({"text": "a", "meta_info": {"output_top_logprobs": [7]}}, "`meta_info.output_top_logprobs` should be"),
+        ({"text": "a", "meta_info": {"output_top_logprobs": [[7]]}}, "`meta_info.output_top_logprobs` should be"),
+        ({"meta_info": {"id": "s"}}, "none of them with text"),
+        ({"text": "a", "gold": "\ud800"}, "`gold` holds half of a surrogate pair"),
+        ({"text": "a", "steps": [{"text": "\ud800"}]}, "`steps.0.text` holds half of a surrogate pair"),
+        ({"text": "a", "steps": [{"text": "a", "alternatives": ["\udfff"]}]}, "`steps.0.alternatives` holds half"),
+    ],
+)
+def test_what_no_tool_writes_is_refused(tmp_path: Path, row: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read(tmp_path, row)

@@ -90,7 +90,7 @@ def test_a_context_stands_before_the_question() -> None:
 
 def test_records_of_the_house_stay_as_they_are() -> None:
     question = Question("q", "s", "Who?", (), ("Ann",), "test", "mine")
-    assert as_asked([question])[0].question is question
+    assert as_asked([question])[0].question == question
     [known], labels = labels_of(as_asked([question]), None)
     assert (known.question.accepted, labels) == (("Ann",), None)
 
