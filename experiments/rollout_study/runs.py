@@ -38,8 +38,16 @@ VARIED = (
     Varied("divisor of DeepConf", "log-probabilities", "faithful.deepconf.scale", "8", ("4", "12")),
     Varied("μ of RCC", "states", "faithful.rcc.mu", "0.5", ("0.3", "0.7")),
     Varied("δ of RCC", "states", "faithful.rcc.delta", "0.4", ("0.2", "0.6", "0.8")),
-    Varied("judge of continuations", "a model that judges", "faithful/judge", "llm_yes_no", ("lexical", "nli")),
+    Varied("judge of continuations", "a model that judges", "faithful/judge", "llm_yes_no", ("lexical", "numeric")),
 )
+
+
+ENTAILMENT = (
+    "a judge of entailment",
+    "a model of entailment",
+    "faithful/judge=nli faithful.judge.nli_model=cross-encoder/nli-deberta-v3-base",
+)
+"""It takes a setting that other judges refuse, so it is a run of its own and no row."""
 
 
 class RunReadings(NamedTuple):

@@ -8,7 +8,7 @@ from ccps.analysis.records import Estimate
 from ccps.core.text import DASH, count, decimal, level_words, listed
 from ccps.report.kit.table import Table
 from experiments.rollout_study.readings import K, all_readings
-from experiments.rollout_study.runs import VARIED, run_readings
+from experiments.rollout_study.runs import ENTAILMENT, VARIED, run_readings
 from experiments.rollout_study.sentences import StudiedTraces
 from experiments.rollout_study.settings import RolloutStudyConfig
 
@@ -57,14 +57,15 @@ def _with_a_model(config: RolloutStudyConfig, resampling: Resampling) -> Iterato
         yield Table("", _HEAD, rows, "ll").markdown()
     done = {one.readings[0].choice.rpartition(", ")[0] for one in measured}
     rest = [one for one in VARIED if one.choice not in done]
-    if rest:
-        head = ("choice", "needs", "to vary it: python -m experiments.faithful -m")
-        yield "## Not varied here"
-        yield (
-            "These need a model, and say nothing about traces that come as text. What such a command writes, with "
-            "paths.output=FOLDER, becomes rows of this page by runs=FOLDER."
-        )
-        yield Table("", head, [(one.choice, one.needs, one.command) for one in rest], "lll").markdown()
+    head = ("choice", "needs", "to vary it: python -m experiments.faithful")
+    yield "## Not varied here"
+    yield (
+        "These need a model, and say nothing about traces that come as text. What a command with -m writes, with "
+        "paths.output=FOLDER, becomes rows of this page by runs=FOLDER."
+    )
+    yield Table(
+        "", head, [*((one.choice, one.needs, f"-m {one.command}") for one in rest), ENTAILMENT], "lll"
+    ).markdown()
 
 
 def _group(model: str, correct: bool | None) -> str:
