@@ -7,15 +7,16 @@ from typing import Any, NamedTuple
 
 from ccps.core.convert import optional, type_name
 from ccps.core.fields import default_of, rule_of
-from ccps.core.settings import group_of, hints, join, named_group_of
+from ccps.core.settings import group_of, hints, join, listed_group_of, named_group_of
 
 
 class Described(NamedTuple):
     """A setting, or a group of settings.
 
     Attributes:
-        path: as the user types it; `NAME` stands for the names of a group that holds several.
-        value: what it is set to; for a group the names in it, None for one without names.
+        path: as the user types it; `NAME` stands for the names of a group that holds several, `N` for their numbers,
+            from 0, in a list of groups.
+        value: what it is set to; for a group the names or numbers in it, None for one without names.
         help: what it means.
         allowed: the values it may take, in words; empty for a group.
     """
@@ -49,6 +50,9 @@ def described(
             yield Described(here, list(value), (rule.help or summary(group)) + again, "")
             if told.setdefault(group, here) == here:
                 yield from described(group, {}, join(here, "NAME"), told)
+        elif group := listed_group_of(wanted):
+            yield Described(here, list(map(str, range(len(value)))), rule.help or summary(group), "")
+            yield from described(group, {}, join(here, "N"), told)
         else:
             yield Described(here, value, rule.help, allowed(wanted, rule.of_list if _is_list(wanted) else rule.of_one))
 

@@ -213,6 +213,11 @@ def named_group_of(wanted: Any) -> Any:
     return get_args(wanted)[1] if get_origin(wanted) is dict and group_of(get_args(wanted)[1]) else None
 
 
+def listed_group_of(wanted: Any) -> Any:
+    """The dataclass of a place that lists several; None for any other place."""
+    return get_args(wanted)[0] if get_origin(wanted) is list and group_of(get_args(wanted)[0]) else None
+
+
 class _Reader:
     """Goes down into dataclasses and gathers what is wrong.
 
@@ -278,6 +283,11 @@ class _Reader:
                     return self._unreadable(Fault(path, f" to have {NAMES}, but got {shown(str(name))}"))
             read = {str(name): self.read_group(item, group, join(path, str(name))) for name, item in value.items()}
             return {name: item for name, item in read.items() if item is not _FAULTY}
+        if group := listed_group_of(wanted):
+            if not isinstance(value, list | tuple):
+                return self._unreadable(Fault(path, f" to be a list of groups of settings, but got {shown(value)}"))
+            items = [self.read_group(item, group, join(path, str(place))) for place, item in enumerate(value)]
+            return _FAULTY if any(item is _FAULTY for item in items) else items
         try:
             return convert(value, wanted)
         except UnfitError:

@@ -42,6 +42,8 @@ class Writer(Protocol):
         temperature: float,
         top_p: float,
         prefix: Prefix | None = None,
+        *,
+        drop_ended: bool = False,
     ) -> list[list[Sampled]]:
         """Continue each prompt several times with tokens drawn at random, see `ccps.llm.sample.sample`."""
         ...
@@ -78,9 +80,11 @@ class OwnWriter:
         temperature: float,
         top_p: float,
         prefix: Prefix | None = None,
+        *,
+        drop_ended: bool = False,
     ) -> list[list[Sampled]]:
         """See `Writer.sample`."""
-        return sample(self.lm, prompts, uniforms, temperature, top_p, prefix)
+        return sample(self.lm, prompts, uniforms, temperature, top_p, prefix, drop_ended=drop_ended)
 
 
 class EngineWriter:
@@ -132,8 +136,12 @@ class EngineWriter:
         temperature: float,
         top_p: float,
         prefix: Prefix | None = None,
+        *,
+        drop_ended: bool = False,
     ) -> list[list[Sampled]]:
         """See `Writer.sample`; of a sample's uniform numbers the first one makes its seed, and the others are not used.
+
+        An engine drops what has ended in any case.
 
         Raises:
             UserError: the engine differs from the model.

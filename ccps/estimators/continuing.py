@@ -11,6 +11,7 @@ import torch
 
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.estimators.base import TraceRun
+from ccps.llm import common_prefix, compute_prefix
 from ccps.pipeline.by_shard import reasons
 from ccps.pipeline.stage import Stage, Work, total_cost
 from ccps.reasoning.continuations import ChosenSteps, Continuation, LeftOut, StepSampler, can_share, choose_steps
@@ -47,7 +48,7 @@ class ContinueStage(Stage):
     """
 
     name = "continue"
-    version = 2
+    version = 3
     unit = "shards"
     independent = True
 
@@ -80,9 +81,12 @@ class ContinueStage(Stage):
         }
 
     def prepare(self, device: torch.device) -> None:
-        """Load the model, and choose the steps of all traces; only their numbers are kept."""
+        """Load the model, read what all prompts begin with, and choose the steps of all traces."""
         self.lm, self.writer = self.shared.get(device), self.shared.writer(device)
-        lengths = {stored.trace.id: len(self.segmentation.steps(stored.trace)) for stored in stored_traces(self.traces)}
+        traces = [stored.trace for stored in stored_traces(self.traces)]
+        prompts = [list(trace.prompt_ids) for trace in traces if 0 < len(trace.prompt_ids) <= self.lm.context_window]
+        self.prefix = compute_prefix(self.lm, prompts[0][: common_prefix(prompts)]) if prompts else None
+        lengths = {trace.id: len(self.segmentation.steps(trace)) for trace in traces}
         chosen = choose_steps(list(lengths), list(lengths.values()), self.settings, mode=self.segmentation.mode)
         self.chosen = dict(zip(lengths, chosen, strict=True))
         self.forks = can_share(self.lm, self.writer)
@@ -103,6 +107,7 @@ class ContinueStage(Stage):
             unit=self.segmentation.unit,
             writer=self.writer,
             forks=self.forks,
+            shared=self.prefix,
         )
         drawn: list[Continuation] = []
         for done, batch in enumerate(sampler.batches):

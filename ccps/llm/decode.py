@@ -147,6 +147,12 @@ class CachedRows:
         self._mask = torch.cat([self._mask, torch.ones_like(column, device=self._mask.device)], dim=1)
         return self._read(column)
 
+    def keep(self, rows: Sequence[int]) -> None:
+        """Let go of all rows but these, given in ascending order."""
+        kept = torch.tensor(rows, device=self._mask.device)
+        self.cache.batch_select_indices(kept)
+        self._mask = self._mask[kept]
+
     def _read(self, ids: Tensor) -> Tensor:
         # Padding may stand anywhere: a token's position is how many real ones precede it.
         positions = (self._mask.cumsum(dim=1) - 1).clamp_(min=0)[:, -ids.shape[1] :]

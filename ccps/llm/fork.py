@@ -21,7 +21,7 @@ from ccps.core.errors import expected
 from ccps.core.quiet import quiet_transformers
 from ccps.llm.branches import Branches, Trunk, branching
 from ccps.llm.decode import Complete, decode
-from ccps.llm.forward import opened_cache
+from ccps.llm.forward import Prefix, opened_cache
 from ccps.llm.load import LanguageModel
 from ccps.llm.memory import is_out_of_memory
 from ccps.llm.sample import DrawnRow, Sampled, drawing, grouped
@@ -46,34 +46,42 @@ class Fork(NamedTuple):
 
 
 @torch.inference_mode()
-def read_trunk(lm: LanguageModel, tokens: Sequence[int], chunk: int = _CHUNK) -> Trunk:
+def read_trunk(lm: LanguageModel, tokens: Sequence[int], chunk: int = _CHUNK, prefix: Prefix | None = None) -> Trunk:
     """Read a text in one pass.
 
     Args:
         lm: the model.
         tokens: token ids, at least one.
         chunk: how many are read at a time, which bounds memory.
+        prefix: tokens that the text begins with and goes on after, already computed.
 
     Raises:
         UserError: the model does not keep what it has read.
     """
-    cache = opened_cache(lm, None, 1)
+    cache, known = opened_cache(lm, prefix, 1), prefix.length if prefix else 0
     # The last token is left to whoever goes on: reading it gives the state that predicts the next one.
-    read = torch.tensor([list(tokens[:-1])], dtype=torch.long, device=lm.device)
+    read = torch.tensor([list(tokens[known:-1])], dtype=torch.long, device=lm.device)
     for part in read.split(chunk, dim=1) if read.shape[1] else ():
         lm.model.get_decoder()(input_ids=part, past_key_values=cache, use_cache=True)
-    if read.shape[1] and any(layer.keys.shape[2] != read.shape[1] for layer in cache.layers):
+    length = known + read.shape[1]
+    if length and any(layer.keys.shape[2] != length for layer in cache.layers):
         raise expected(
             f"model `{lm.files.name}`",
-            f"one that keeps all of the {read.shape[1]} tokens it has read",
+            f"one that keeps all of the {length} tokens it has read",
             "one that forgets the first of them",
             "Leave out longer texts.",
         )
     return Trunk(list(tokens), cache)
 
 
-def plant(lm: LanguageModel, prompts: Sequence[Sequence[int]]) -> list[Fork]:
-    """Read prompts, but not those that another one begins with: they become places in it."""
+def plant(lm: LanguageModel, prompts: Sequence[Sequence[int]], prefix: Prefix | None = None) -> list[Fork]:
+    """Read prompts, but not those that another one begins with: they become places in it.
+
+    Args:
+        lm: the model.
+        prompts: token ids; all begin with the prefix and go on after it.
+        prefix: tokens that all prompts share, already computed.
+    """
     trunks: list[Trunk] = []
     forks: dict[int, Fork] = {}
     # The longest first, so that a prompt comes after whatever it is a beginning of.
@@ -81,7 +89,7 @@ def plant(lm: LanguageModel, prompts: Sequence[Sequence[int]]) -> list[Fork]:
         tokens = list(prompts[index])
         trunk = next((one for one in trunks if one.tokens[: len(tokens)] == tokens), None)
         if trunk is None:
-            trunk = read_trunk(lm, tokens)
+            trunk = read_trunk(lm, tokens, prefix=prefix)
             trunks.append(trunk)
         forks[index] = Fork(trunk, len(tokens))
     return [forks[index] for index in range(len(prompts))]

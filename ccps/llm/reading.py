@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ccps.core.errors import UserError, expected
-from ccps.llm.forward import Context, check_finite, opened_cache
+from ccps.llm.forward import Context, Prefix, check_finite, opened_cache
 from ccps.llm.load import LanguageModel
 from ccps.metrics.inputs import FloatArray
 from ccps.perturbation import Head
@@ -45,6 +45,43 @@ class TraceReading(NamedTuple):
     context: Context | None = None
 
 
+class Start(NamedTuple):
+    """What prompts begin with, read once for all of them; made by `read_start`.
+
+    Attributes:
+        prefix: its tokens and their key-value cache.
+        pre_norm: `[tokens, d]` what goes into the final norm at each, in the model's dtype, on the CPU; None if it is
+            not kept.
+        post_norm: `[tokens, d]` what comes out of it, on the model's device, likewise.
+    """
+
+    prefix: Prefix
+    pre_norm: Tensor | None
+    post_norm: Tensor | None
+
+
+@torch.inference_mode()
+def read_start(
+    lm: LanguageModel, tokens: Sequence[int], *, keep: Collection[Kept] = (), max_batch_tokens: int = 4096
+) -> Start:
+    """Read what prompts begin with.
+
+    Args:
+        lm: the model.
+        tokens: token ids, at least one.
+        keep: what will be wanted of the traces, see `read_trace`.
+        max_batch_tokens: tokens that are read at once.
+
+    Raises:
+        UserError: a state is NaN or infinite, or the final norm is asked for and not found.
+    """
+    cache, states, pre_norm = _read(
+        lm, torch.tensor(list(tokens)), max_batch_tokens, first=0, keep_pre_norm="pre_norm" in keep
+    )
+    check_finite(lm, [states])
+    return Start(Prefix(list(tokens), cache), pre_norm, states if "post_norm" in keep else None)
+
+
 @torch.inference_mode()
 def read_trace(
     lm: LanguageModel,
@@ -55,6 +92,7 @@ def read_trace(
     keep: Collection[Kept] = (),
     max_batch_tokens: int = 4096,
     head: Head | None = None,
+    start: Start | None = None,
 ) -> TraceReading:
     """Read a prompt and the tokens after it.
 
@@ -66,6 +104,7 @@ def read_trace(
         keep: what else is wanted.
         max_batch_tokens: tokens that are read at once.
         head: the model's head, where the model is, for whoever reads many traces; put there anew if None.
+        start: what the prompt begins with and goes on after, if that has been read with the same `keep`.
 
     Raises:
         UserError: prompt and tokens do not fit the context window or are not the model's, a state is NaN or infinite,
@@ -73,9 +112,10 @@ def read_trace(
         ValueError: an empty prompt, or more alternatives than tokens in the vocabulary.
     """
     _check(lm, prompt, tokens, k, "context" in keep)
-    ids = torch.tensor([*prompt, *tokens])
+    known = _known(prompt, start)
+    ids = torch.tensor([*prompt, *tokens][known:])
     # What predicts the first of the tokens; the last one is read only for its own states.
-    first = len(prompt) - 1
+    first = len(prompt) - 1 - known
     whole = "pre_norm" in keep or "post_norm" in keep or len(ids) == 1
     cache, states, pre_norm = _read(
         lm,
@@ -83,6 +123,7 @@ def read_trace(
         max_batch_tokens,
         first=0 if "post_norm" in keep else first,
         keep_pre_norm="pre_norm" in keep,
+        prefix=start.prefix if start else None,
     )
     check_finite(lm, [states])
     final = states[first if "post_norm" in keep else 0 :][: len(tokens)]
@@ -92,11 +133,31 @@ def read_trace(
     return TraceReading(
         top_log_probs=top,
         log_probs=own,
-        pre_norm=pre_norm,
-        post_norm=states.cpu() if "post_norm" in keep else None,
+        pre_norm=_joined(start.pre_norm if start else None, pre_norm),
+        post_norm=_joined(start.post_norm if start else None, states) if "post_norm" in keep else None,
         final=final.to("cpu", copy=True) if "final" in keep else None,
-        context=Context(cache, torch.ones(1, len(ids) - 1, dtype=torch.long)) if "context" in keep else None,
+        context=Context(cache, torch.ones(1, known + len(ids) - 1, dtype=torch.long)) if "context" in keep else None,
     )
+
+
+def _known(prompt: Sequence[int], start: Start | None) -> int:
+    """How many tokens of a prompt have been read."""
+    if start is None:
+        return 0
+    tokens = start.prefix.tokens
+    if len(prompt) <= len(tokens) or list(prompt[: len(tokens)]) != tokens:
+        raise ValueError(
+            f"Expected `prompt` to begin with the {len(tokens)} tokens that have been read and to go on after them, "
+            f"but got one of {len(prompt)} tokens that does not. Pass no `start`."
+        )
+    return len(tokens)
+
+
+def _joined(before: Tensor | None, states: Tensor | None) -> Tensor | None:
+    """States of what was read before, and of the rest, on the CPU."""
+    if states is None:
+        return None
+    return states.cpu() if before is None else torch.cat([before.cpu(), states.cpu()])
 
 
 def _check(lm: LanguageModel, prompt: Sequence[int], tokens: Sequence[int], k: int, goes_on: bool) -> None:
@@ -124,11 +185,11 @@ def _check(lm: LanguageModel, prompt: Sequence[int], tokens: Sequence[int], k: i
 
 
 def _read(
-    lm: LanguageModel, ids: Tensor, chunk: int, *, first: int, keep_pre_norm: bool
+    lm: LanguageModel, ids: Tensor, chunk: int, *, first: int, keep_pre_norm: bool, prefix: Prefix | None = None
 ) -> tuple[Any, Tensor, Tensor | None]:
     """The cache of all ids, the final states from place `first` on, and what goes into the final norm at each."""
     decoder = lm.model.get_decoder()
-    cache = opened_cache(lm, None, 1)
+    cache = opened_cache(lm, prefix, 1)
     final: list[Tensor] = []
     pre_norm: list[Tensor] = []
     with _calls_of(_possible_norms(decoder) if keep_pre_norm else []) as calls:

@@ -105,6 +105,8 @@ def sample(
     temperature: float,
     top_p: float,
     prefix: Prefix | None = None,
+    *,
+    drop_ended: bool = False,
 ) -> list[list[Sampled]]:
     """Continue each prompt several times with tokens drawn at random.
 
@@ -119,6 +121,8 @@ def sample(
         temperature: see `draw`.
         top_p: see `draw`.
         prefix: tokens that all prompts share, already computed.
+        drop_ended: whether rows that have ended leave the batch, which spares work; the last bits of the others'
+            logits then depend on when that was.
 
     Returns:
         For each prompt its samples.
@@ -133,7 +137,8 @@ def sample(
     cache.batch_repeat_interleave(count)
     batch = CachedRows(lm, ids.repeat_interleave(count, dim=0), mask.repeat_interleave(count, dim=0), cache)
     rows = [DrawnRow(numbers=numbers) for numbers in uniforms.reshape(-1, limit)]
-    decode(rows, batch.begin(), batch.read, drawing(lm, temperature, top_p), limit, lm.end_tokens)
+    keep = batch.keep if drop_ended else None
+    decode(rows, batch.begin(), batch.read, drawing(lm, temperature, top_p), limit, lm.end_tokens, keep=keep)
     return grouped(rows, count)
 
 

@@ -19,6 +19,7 @@ from ccps.faithful import Mode, Step, prefix_end, sampled_steps, trace_random
 from ccps.faithful.segment import Unit
 from ccps.llm import LanguageModel
 from ccps.llm.fork import can_fork, fork, plant
+from ccps.llm.forward import Prefix
 from ccps.llm.memory import in_parts
 from ccps.llm.sample import Sampled
 from ccps.reasoning.paragraphs import ParagraphReader, first_sentence
@@ -142,6 +143,7 @@ class StepSampler:
         unit: what steps are, and so what is kept of a continuation: its first paragraph, or the first sentence of that.
         writer: what writes; the model itself, unless it is given.
         forks: what `can_share` says, where that is known already.
+        shared: tokens that the prompts of all traces begin with and go on after, already computed.
 
     Attributes:
         batches: what can be drawn at once, as positions to be given to `draw`; each step exactly once.
@@ -160,11 +162,13 @@ class StepSampler:
         unit: Unit = "paragraph",
         writer: Writer | None = None,
         forks: bool | None = None,
+        shared: Prefix | None = None,
     ) -> None:
         check(settings, "faithful.sampling")
         self.lm, self.settings, self.mode, self.unit = lm, settings, mode, unit
         self.writer = writer or OwnWriter(lm)
         self.forks = can_share(lm, self.writer) if forks is None else forks
+        self.shared = shared
         self.reader = ParagraphReader(lm.tokenizer, mode)
         self.retokenised: list[str] = []
         self.left_out: list[LeftOut] = []
@@ -189,9 +193,9 @@ class StepSampler:
         manner = (numbers, settings.temperature, settings.top_p)
         if self.forks:
             complete = self.reader.is_complete if settings.stop_at_paragraph else None
-            found = fork(self.lm, plant(self.lm, prefixes), *manner, complete)
+            found = fork(self.lm, plant(self.lm, prefixes, self.shared), *manner, complete)
         else:
-            found = self.writer.sample(prefixes, *manner)
+            found = self.writer.sample(prefixes, *manner, self.shared)
         return [
             [self._continuation(job, sample, one) for sample, one in enumerate(row)]
             for job, row in zip(jobs, found, strict=True)

@@ -11,7 +11,8 @@ from ccps.core.errors import expected
 from ccps.engines import Writer
 from ccps.faithful import misalignment
 from ccps.llm import Context, LanguageModel, lay_out
-from ccps.llm.reading import Kept, TraceReading, read_trace
+from ccps.llm.batch import common_prefix
+from ccps.llm.reading import Kept, Start, TraceReading, read_start, read_trace
 from ccps.llm.sample import Sampled
 from ccps.reasoning.offsets import token_offsets
 from ccps.reasoning.trace import Trace
@@ -49,6 +50,18 @@ class TraceReader:
         self.follow_up = follow_up
         self.head = lm.head.to(lm.device)
         self.states: list[Kept] = [name for name in get_args(Kept) if name in settings.states]
+        self.start: Start | None = None
+
+    def read_shared(self, prompts: Sequence[Sequence[int]]) -> None:
+        """Read what some prompts all begin with: no trace behind one of them has it read again.
+
+        Args:
+            prompts: token ids, of the traces that are to be read and have no `obstacle`.
+        """
+        shared = common_prefix([list(prompt) for prompt in prompts])
+        tokens = list(prompts[0][:shared]) if shared else []
+        size = self.settings.max_batch_tokens
+        self.start = read_start(self.lm, tokens, keep=self.states, max_batch_tokens=size) if tokens else None
 
     def obstacle(self, trace: Trace) -> str:
         """Why the model cannot read a trace, in a few words; empty if it can."""
@@ -84,6 +97,7 @@ class TraceReader:
             keep=[*self.states, "context"] if follow_up else self.states,
             max_batch_tokens=self.settings.max_batch_tokens,
             head=self.head,
+            start=self.start,
         )
         known = replace(trace, top_log_probs=reading.top_log_probs, log_probs=reading.log_probs)
         asked = p_true(follow_up, tokens, reading.context) if follow_up and reading.context else math.nan
@@ -172,7 +186,9 @@ class TraceWriter:
         names = [self.ids[index] for index in batch]
         numbers = uniforms(settings.seed, names, settings.traces_per_question, limit)
         prompts = [self.layout.prompts[index] for index in batch]
-        found = self.writer.sample(prompts, numbers, settings.temperature, settings.top_p, self.prefix)
+        manner = (numbers, settings.temperature, settings.top_p)
+        # Lengths differ widely: a batch would wait for its longest trace.
+        found = self.writer.sample(prompts, *manner, self.prefix, drop_ended=True)
         return [
             self._trace(index, number, one)
             for index, row in zip(batch, found, strict=True)

@@ -1,6 +1,7 @@
 """From a question to the prompt of a reasoning model: chat messages, token ids, and where thinking begins."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -63,20 +64,23 @@ def reasoning_messages(
     Source: released code of arXiv 2606.03969, which opens the thinking in the user's turn even where the template does
     it again (`parity`).
 
+    Demonstrations are earlier turns, each question put as the last one is. No turn but the last opens the thinking: how
+    a reply shows it is written in the reply.
+
     Args:
         question: what is asked.
         task: how it is put.
         condition: what is said beside it.
         mode: decides `think_tag` auto.
         think_tag: who opens the thinking; for `prompt` see `reasoning_prompt`.
-        system_role: for templates without a system role, "prepend" puts the system's text before the user's.
+        system_role: for templates without a system role, "prepend" puts the system's text before the user's first.
 
     Raises:
         UserError: an unknown `think_tag` or `system_role`, or a condition with a system's text that "omit" would drop.
     """
     if system_role not in get_args(SystemRole):
         raise expected("`system_role`", "system, omit or prepend", repr(system_role), "Choose one of them.")
-    system = filled(condition.system)
+    system, opened = filled(condition.system), resolved_tag(think_tag, mode) == "user"
     if system and system_role == "omit":
         raise expected(
             "`system_role`",
@@ -84,16 +88,19 @@ def reasoning_messages(
             "omit, which would leave the condition out",
             "Set the model's `system_role` to prepend, or choose another condition.",
         )
-    parts = [filled(condition.user), task_prompt(task, question)]
-    if system and system_role == "prepend":
-        parts.insert(0, system)
-    user = "\n\n".join(part for part in parts if part)
-    if resolved_tag(think_tag, mode) == "user":
-        user += f" {OPEN}\n"
-    messages = [{"role": "user", "content": user}]
-    if system and system_role == "system":
-        messages.insert(0, {"role": "system", "content": system})
-    return messages
+    turns = [{"role": "system", "content": system}] if system and system_role == "system" else []
+    before = [system] if system and system_role == "prepend" else []
+    for shown in condition.demonstrations:
+        content = _user_turn(before, condition, task, replace(question, text=shown.question, options=()))
+        turns += [{"role": "user", "content": content}, {"role": "assistant", "content": shown.reply.strip()}]
+        before = []
+    content = _user_turn(before, condition, task, question) + (f" {OPEN}\n" if opened else "")
+    return [*turns, {"role": "user", "content": content}]
+
+
+def _user_turn(before: Sequence[str], condition: PromptCondition, task: TaskSpec, question: Question) -> str:
+    parts = [*before, filled(condition.user), task_prompt(task, question)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def reasoning_prompt(

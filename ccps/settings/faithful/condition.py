@@ -2,7 +2,17 @@
 
 from dataclasses import dataclass
 
-from ccps.core.fields import setting
+from ccps.core.fields import MISSING, setting
+
+
+@dataclass
+class Demonstration:
+    """A question and how it is to be reasoned about, as an earlier turn of the conversation."""
+
+    question: str = setting(MISSING, "put by the task's prompt, as the question that follows is", not_empty=True)
+    reply: str = setting(
+        MISSING, "what the model is taken to have written, in steps as the task asks for", not_empty=True
+    )
 
 
 @dataclass
@@ -14,3 +24,4 @@ class PromptCondition:
 
     user: str = setting("", "before the task in the user's turn, with a blank line between")
     system: str = setting("", "in the system's turn")
+    demonstrations: list[Demonstration] = setting([], "earlier turns of the conversation, in their order")

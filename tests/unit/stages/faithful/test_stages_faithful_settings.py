@@ -39,10 +39,29 @@ def test_every_group_is_tested_here() -> None:
     assert {path.name for path in (CONF / "faithful").iterdir()} == set(GROUPS)
 
 
+LISTING = {"musr", "supergpqa"}  # the options stand in their prompts
+SHOWING = {"degrees_shown"}
+
+
 def test_all_datasets_and_prompts_fit_together() -> None:
-    every = [f"faithful/{group}=[{','.join(names(group))}]" for group in ("dataset", "prompt")]
-    assert faults(*every) == []
-    assert {"aime", "hle", "supergpqa", "legalbench", "musr", "gsm8k", "basic_arithmetic"} <= set(names("dataset"))
+    datasets, prompts = set(names("dataset")), set(names("prompt"))
+    for these, those in ((datasets, prompts - SHOWING), (datasets - LISTING, prompts)):
+        assert faults(f"faithful/dataset=[{','.join(these)}]", f"faithful/prompt=[{','.join(those)}]") == []
+    assert {"aime", "hle", "legalbench", "gsm8k", "basic_arithmetic", "open_facts"} | LISTING == datasets
+
+
+@pytest.mark.parametrize("dataset", sorted(LISTING))
+def test_demonstrations_without_options_are_refused_where_options_are_listed(dataset: str) -> None:
+    (found,) = faults(f"faithful/dataset=[gsm8k,{dataset}]", "faithful/prompt=[baseline,degrees_shown]")
+    assert "`faithful.prompt.degrees_shown.demonstrations` to be empty" in found
+    assert f"but got 3 beside the task `{dataset}`, whose prompt lists options" in found
+
+
+@pytest.mark.parametrize("reply", ["", None])
+def test_a_demonstration_without_a_reply_is_refused(reply: str | None) -> None:
+    own = "{question:Why?}" if reply is None else "{question:Why?,reply:''}"
+    (found,) = faults(f"+faithful.prompt.mine={{demonstrations:[{own}]}}")
+    assert "`faithful.prompt.mine.demonstrations.0.reply`" in found
 
 
 @pytest.mark.parametrize("choice", [(group, name) for group in ("judge", "decisiveness") for name in names(group)])
