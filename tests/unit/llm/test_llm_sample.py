@@ -147,7 +147,12 @@ def test_samples_are_the_same_where_those_that_have_ended_leave_the_batch(
     prefix = compute_prefix(lm, PROMPTS[0][:shared])
     sizes: list[int] = []
     read = CachedRows.read
-    monkeypatch.setattr(CachedRows, "read", lambda rows, tokens: sizes.append(len(tokens)) or read(rows, tokens))
+
+    def counted(rows: CachedRows, tokens: list[int]) -> Tensor:
+        sizes.append(len(tokens))
+        return read(rows, tokens)
+
+    monkeypatch.setattr(CachedRows, "read", counted)
     wanted = sample(lm, PROMPTS, numbers, 1.3, 0.9, prefix)
     stayed, sizes[:] = list(sizes), []
     assert_same(sample(lm, PROMPTS, numbers, 1.3, 0.9, prefix, drop_ended=True), wanted)

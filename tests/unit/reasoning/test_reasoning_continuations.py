@@ -172,7 +172,7 @@ def test_sentences_are_said_again_with_sentences(tiny_model: Callable[..., Langu
     said = lm.tokenizer("Six. Seven.\n\nEight.")["input_ids"]
 
     class Scripted(Engine):
-        def sample(self, prompts: Any, *_: Any) -> list[list[Sampled]]:
+        def sample(self, prompts: Any, *_: Any, **__: Any) -> list[list[Sampled]]:
             return [[Sampled(said, 0.0, True)] * SMALL.k for _ in prompts]
 
     one = trace(lm, text="One. Two.\n\nThree.")
@@ -241,9 +241,9 @@ class Engine:
         self.lm = lm
         self.lengths: list[int] = []
 
-    def sample(self, prompts: Any, *arguments: Any) -> list[list[Sampled]]:
+    def sample(self, prompts: Any, *arguments: Any, **named: Any) -> list[list[Sampled]]:
         self.lengths += [len(prompt) for prompt in prompts]
-        return sample(self.lm, prompts, *arguments)
+        return sample(self.lm, prompts, *arguments, **named)
 
     def write(self, *_: Any, **__: Any) -> Any:
         raise AssertionError

@@ -260,6 +260,8 @@ def test_what_all_prompts_begin_with_is_read_once(lm: LanguageModel, state: Any)
         got = one.read(trace)
         handle.remove()
         wanted = other.read(trace)
+        assert got.trace.top_log_probs is not None
+        assert wanted.trace.top_log_probs is not None
         np.testing.assert_allclose(got.trace.top_log_probs, wanted.trace.top_log_probs, atol=1e-4)
         assert got.reading is not None
         assert wanted.reading is not None

@@ -170,7 +170,7 @@ def test_prompts_number_options_from_one_and_ask_for_a_box() -> None:
     assert "in at most 3-8 steps" in task_prompt(shipped("gsm8k"), question)
 
 
-def test_any_accepted_text_is_right_and_the_question_comes_last() -> None:
+def test_any_accepted_text_is_right() -> None:
     task = shipped("open_facts")
     by_text = {one.text: one for one in load_task(task).questions}
     ulm, song = by_text["Which river is Ulm on?"], by_text["who wrote the song of the mill"]
@@ -178,9 +178,6 @@ def test_any_accepted_text_is_right_and_the_question_comes_last() -> None:
     marks = [mark(answer, ulm, task.answer).correct for answer in ("Danube", "the donau", "Rhine", "the Danube river")]
     assert marks == [True, True, False, False]
     assert mark("Bo Birch", song, task.answer).correct
-    prompts = [task_prompt(task, one) for one in (ulm, song)]
-    assert [prompt.rpartition(": ")[2] for prompt in prompts] == [ulm.text, song.text]
-    assert len({prompt.rpartition(": ")[0] for prompt in prompts}) == 1
 
 
 def quiz(tmp_path: Path, n: int = 12, **settings: Any) -> TaskSpec:
