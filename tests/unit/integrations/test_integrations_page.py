@@ -8,8 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
+from ccps.data.benchmarks import load_questions
 from ccps.scorer import Confidence, ConfidenceScorer
+from ccps.settings.benchmark import BenchmarkSpec
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "integrations.md").read_text(encoding="utf-8")
@@ -74,6 +77,16 @@ def test_samples_of_lm_evaluation_harness(run: Any) -> None:
     questions, answers, correct = scorer.fitted
     assert questions[1].text == "Which river runs through Cologne?"
     assert (answers, correct) == (["b", "b", "a", "b", "a"], [True, True, False, True, True])
+
+
+def test_samples_as_a_benchmark_of_an_experiment() -> None:
+    (written,) = re.findall(r"```yaml\n(# conf/benchmark/my_samples.yaml\n.*?)```", PAGE, re.DOTALL)
+    fields: Any = OmegaConf.to_container(OmegaConf.create(written)["my_samples"])
+    assert fields["where"] == {"filter": "strict-match"}
+    own: dict[str, Any] = {"location": str(GOLDEN / "lm_eval_open.jsonl"), "where": {"filter": "number"}}
+    questions = load_questions(BenchmarkSpec(**(fields | own))).questions
+    assert [one.text for one in questions][:1] == ["What is 2 + 3?"]
+    assert [(one.given_answer, one.given_label) for one in questions] == [("5", True), ("1", False), ("7", True)]
 
 
 def test_logs_of_inspect(run: Any, tmp_path: Path) -> None:
