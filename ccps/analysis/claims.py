@@ -7,6 +7,7 @@ from typing import Any
 
 from ccps.analysis.records import Setting
 from ccps.core.errors import expected
+from ccps.core.settings import shown
 from ccps.metrics import CONTEST
 
 FILE_KEYS = ("source", "note", "convention", "models", "benchmarks")
@@ -218,7 +219,7 @@ def _leaves(tree: Any, depth: int, path: tuple[str, ...] = ()) -> Iterator[tuple
         yield path, tree
         return
     if not isinstance(tree, Mapping):
-        raise expected("`values` of cells", f"nested {depth} deep", f"{tree} at {path}", WAY_OUT)
+        raise expected("`values` of cells", f"nested {depth} deep", f"{shown(tree)} at {path}", WAY_OUT)
     for key, below in tree.items():
         yield from _leaves(below, depth, (*path, str(key)))
 

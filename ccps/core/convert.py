@@ -112,6 +112,8 @@ def _text(value: Any) -> str:
 def _truth(value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    if isinstance(value, int | str) and str(value).lower() in _TRUTHS:
-        return _TRUTHS[str(value).lower()]
+    if isinstance(value, int) and value in (0, 1):
+        return bool(value)
+    if isinstance(value, str) and value.lower() in _TRUTHS:
+        return _TRUTHS[value.lower()]
     raise UnfitError

@@ -24,4 +24,8 @@ def expected(what: str, wanted: str, got: object, way_out: str, kind: type[UserE
         way_out: a full sentence that says how to mend it.
         kind: of error.
     """
-    return kind(f"Expected {what} to be {wanted}, but got {got}. {way_out}")
+    try:
+        said = f"{got}"
+    except ValueError:  # Python writes out no number of thousands of digits
+        said = "a number of thousands of digits"
+    return kind(f"Expected {what} to be {wanted}, but got {said}. {way_out}")

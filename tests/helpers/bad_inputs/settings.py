@@ -9,8 +9,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from bad_inputs import Act
+from ccps.core.settings import shown
 from experiments import bench, faithful, probes, reproduce, sweep
-from experiments.launch import CONF
+from experiments.configs import CONF
 
 CHECKS = {
     "config": reproduce.check,
@@ -70,6 +71,10 @@ WRONG: list[tuple[str, str, Any]] = [
     ("config", "paths", None),
     ("config", "unknown", 1),
     ("config", "perturbation.radios", 5),
+    ("config", "perturbation.steps", 10**5000),
+    ("config", "claims", {"own": 10**5000}),
+    ("config", "claims.ccps_headline.note", 10**5000),
+    ("bench", "gpu_sizes.qwen25_14b_random.toy", 10**5000),
     ("sweep", "sweep.folds", 1),
     ("sweep", "sweep.choose_by", "beauty"),
     ("sweep", "sweep.mc", {"radii": []}),
@@ -132,4 +137,4 @@ def _set(entry: str, path: str, value: Any) -> Act:
     return act
 
 
-CASES: dict[str, Act] = {f"{entry}: {path}={value!r}": _set(entry, path, value) for entry, path, value in WRONG}
+CASES: dict[str, Act] = {f"{entry}: {path}={shown(value)}": _set(entry, path, value) for entry, path, value in WRONG}
