@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from hydra._internal.utils import get_args_parser
 
+from ccps.cli.command import COMMANDS
+from ccps.cli.jobs import with_experiment
+from ccps.cli.main import parser_of
 from ccps.core.settings import typed
 from ccps.settings.experiment import Config
 from ccps.settings.faithful.run import FaithfulConfig
@@ -111,6 +114,34 @@ def test_the_settings_of_every_command_fit(
     check = partial(typed, wanted=shape)
     found = checked_overrides(command.overrides, config_name, check, multirun=command.multirun)
     assert len(found) == len(command.overrides)
+
+
+def lines_of_the_command() -> Iterator[tuple[str, str, str]]:
+    """File, command and arguments of every `ccps …` that a document shows in a block or in backticks."""
+    for file in COMMANDED:
+        for program, arguments in re.findall(r"(?:^|`|\$ )ccps ([a-z_]+)([^`\n|&;]*)", text(file), re.MULTILINE):
+            yield name(file), program, arguments
+
+
+@pytest.mark.parametrize(("file", "program", "arguments"), list(dict.fromkeys(lines_of_the_command())))
+def test_every_command_that_is_shown_is_there_and_takes_what_it_is_given(
+    file: str, program: str, arguments: str
+) -> None:
+    command = COMMANDS.find(program)
+    given = shlex.split(arguments, comments=True)
+    if not given:  # named, not called
+        assert command.name == program
+        return
+    _, rest = parser_of(command).parse_known_args(given)
+    assert not rest or command.takes_rest
+    if program in ("run", "sweep", "faithful") and "--config-dir" not in given:
+        config_name, shape = ENTRY_POINTS[{"run": "reproduce"}.get(program, program)]
+        hydra = get_args_parser().parse_intermixed_args(with_experiment(rest))
+        checked_overrides(hydra.overrides, config_name, partial(typed, wanted=shape), multirun=hydra.multirun)
+
+
+def test_every_command_has_a_place_in_the_guide() -> None:
+    assert {one for file, one, _ in lines_of_the_command() if file == "docs/command.md"} == set(COMMANDS)
 
 
 def test_every_target_of_make_that_is_named_exists() -> None:

@@ -34,21 +34,16 @@ def run(arguments: Namespace) -> Answer:
     if arguments.again or not (found.folder / _PAGE).exists():
         _make(store, found)
     page = found.folder / _PAGE
-    says = headline(found.folder)
     if arguments.open and not webbrowser.open(page.absolute().as_uri()):
         raise expected("a browser", "there to open the page", "none", f"Open {page} yourself.")
-    return Answer({"runs": [_told(found)]}, [str(page), *says])
+    return Answer({"runs": [_told(found)]}, [str(page), headline(found.folder)])
 
 
-def headline(folder: Path) -> list[str]:
-    """What a report says first, a line for each sentence that stands by itself; empty if there is no report."""
+def headline(folder: Path) -> str:
+    """What a report says first; empty where it says nothing, or there is none."""
     path = folder / "report.md"
-    if not path.exists():
-        return []
-    bold = re.search(r"^\*\*(.+)\*\*$", path.read_text(encoding="utf-8"), re.MULTILINE)
-    claims = folder / "claims.txt"
-    lines = claims.read_text(encoding="utf-8").splitlines() if claims.exists() else []
-    return [*([re.sub(r"\\(.)", r"\1", bold[1])] if bold else []), *lines]
+    bold = re.search(r"^\*\*(.+)\*\*$", path.read_text(encoding="utf-8"), re.MULTILINE) if path.exists() else None
+    return re.sub(r"\\(.)", r"\1", bold[1]) if bold else ""
 
 
 def _all(store: Store, arguments: Namespace) -> Answer:
@@ -56,7 +51,7 @@ def _all(store: Store, arguments: Namespace) -> Answer:
     if arguments.open or arguments.again:
         raise expected("`ccps report`", "told which", "none", "Name a run: ccps report NAME --open.")
     found = [run for run in store.runs if (run.folder / _PAGE).exists()]
-    lines = [line for run in found for line in (str(run.folder / _PAGE), *headline(run.folder)[:1], "")]
+    lines = [line for run in found for line in (str(run.folder / _PAGE), headline(run.folder), "")]
     none = f"There is no report in {store.outputs}. `ccps run smoke` makes one in minutes."
     return Answer({"runs": [_told(run) for run in found]}, lines[:-1] or [none])
 
@@ -113,8 +108,8 @@ register(
         place=50,
         summary="Say where a report lies, and what it says first",
         description=(
-            "Where the page was deleted, or with --again, it is made anew of what is stored: no model is asked, and\n"
-            "nothing is fitted."
+            "Where the page was deleted, or with --again, it is made anew of what is stored and of the questions: no\n"
+            "model is asked, and nothing is fitted."
         ),
         examples={
             "ccps report": "all reports in outputs/",

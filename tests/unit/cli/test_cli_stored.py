@@ -133,7 +133,6 @@ def test_a_run_is_moved(here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pyte
 
 def paged(run: StoredRun) -> Path:
     (run.output / "report.md").write_text("# CCPS\n\n**The probe is better \\(by 2\\).**\n\nA question?\n")
-    (run.output / "claims.txt").write_text("a line\n")
     (run.output / "report.html").write_text("<html>")
     return run.output / "report.html"
 
@@ -141,11 +140,11 @@ def paged(run: StoredRun) -> Path:
 def test_a_report_is_told_with_its_headline(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     page = paged(StoredRun(here, "first"))
     assert ended("report", "first") == 0
-    assert capfd.readouterr().out == "outputs/first/report.html\nThe probe is better (by 2).\na line\n".replace(
+    assert capfd.readouterr().out == "outputs/first/report.html\nThe probe is better (by 2).\n".replace(
         "outputs", str(here / "outputs")
     )
     assert told(capfd, "report")["runs"] == [
-        {"name": "first", "report": str(page), "headline": ["The probe is better (by 2).", "a line"]}
+        {"name": "first", "report": str(page), "headline": "The probe is better (by 2)."}
     ]
 
 
