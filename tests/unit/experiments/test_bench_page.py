@@ -1,8 +1,13 @@
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+import torch
+
+from experiments import bench
 from experiments.benchmarks.page import (
     ON_GPU,
     ORDER,
@@ -16,6 +21,7 @@ from experiments.benchmarks.page import (
     shell_command,
     write_page,
 )
+from experiments.benchmarks.settings import BenchConfig
 from experiments.benchmarks.timing import Spread
 
 MACHINE = {
@@ -127,3 +133,35 @@ class TestPage:
     def test_command_can_be_pasted_into_a_shell(self) -> None:
         arguments = ["++quick=true", "model=[a,b]", "++output=/tmp/a b"]
         assert shell_command(arguments) == "python -m experiments.bench quick=true 'model=[a,b]' 'output=/tmp/a b'"
+
+
+class TestStopped:
+    def test_a_page_that_is_being_written_is_the_old_one_until_it_is_whole(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_page([section_of(Figure("x", "y", 3.0, "×"))], MADE, tmp_path)
+        before = {path: path.read_bytes() for path in (tmp_path / "benchmarks.md", tmp_path / "benchmarks.json")}
+        write = Path.write_text
+
+        def half(self: Path, data: str, **options: Any) -> int:
+            write(self, data[: len(data) // 2], **options)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Path, "write_text", half)
+        with pytest.raises(KeyboardInterrupt):
+            write_page([section_of(Figure("x", "y", 4.0, "×"))], MADE, tmp_path)
+        assert {path: path.read_bytes() for path in before} == before
+
+    def test_parts_that_are_done_stay(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def stopped(config: BenchConfig) -> Iterator[list[Section]]:
+            yield [section_of(Figure("x", "y", 3.0, "×"))]
+            raise KeyboardInterrupt
+
+        random = {"tiny": {"source": "random", "location": "llama", "dtype": "float32", "architecture": {}}}
+        columns = {"question": "q", "options": ["o"], "answer": "a"}
+        asked = {"own": {"name": "own", "source": "file", "location": "own.jsonl", **columns}}
+        settings = {"model": random, "test": asked, "open_ended": asked, "output": str(tmp_path / "page")}
+        monkeypatch.setattr("experiments.benchmarks.sections.measure", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            bench.main({**settings, "threads": torch.get_num_threads()})
+        assert "| x | y | 3.00 × |" in (tmp_path / "page" / "benchmarks.md").read_text()
