@@ -125,7 +125,7 @@ def test_it_runs_to_tables_and_page(faithful: TinyFaithful, traces_file: Path) -
         "weight 0.5",
         "Answer brevity",
         "Brevity: 6 traces.",
-        "Stability: not computed: not among",
+        "not computed: not among",
     ):
         assert words in page, words
 

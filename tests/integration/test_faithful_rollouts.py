@@ -113,7 +113,7 @@ def test_steps_that_do_not_stand_in_the_text_are_kept_and_counted(tmp_path: Path
     output = run(tmp_path, write_file(tmp_path / "traces.jsonl.gz", *lines))
     steps = steps_of(output)
     assert steps["given_accuracy"].notna().all()
-    assert (output / "report.md").read_text().count("do not stand in the text of their trace: 1") == 2
+    assert (output / "report.md").read_text().count("do not stand in the text of their trace: 1") == 1
 
 
 def test_scores_without_alternatives_need_neither_judge_nor_model(tmp_path: Path) -> None:
