@@ -49,6 +49,8 @@ def task(questions: Path) -> str:
 def hydra_text(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ",".join(f"{key}:{hydra_text(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{','.join(map(hydra_text, value))}]"
     return json.dumps(value)
 
 

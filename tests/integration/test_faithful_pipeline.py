@@ -9,6 +9,7 @@ import pytest
 from tiny_faithful import TEXTS, TinyFaithful, hydra_text, tiny_model
 
 from ccps.asking.interview import Manner
+from ccps.llm import load_model
 from ccps.methods.ccps import by_probe
 from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
 from ccps.probes import ProbeConfig, fit_probe
@@ -106,6 +107,31 @@ def test_more_alternatives_are_read_if_deepconf_wants_them(faithful: TinyFaithfu
     output = faithful.run("faithful.estimators=[deepconf]", "faithful.deepconf.k=9")
     steps = pd.read_parquet(output / "tables" / "steps.parquet")
     assert steps["deepconf"].between(0, 1).all()
+
+
+def test_demonstrations_stand_in_the_prompts_of_their_condition_alone(faithful: TinyFaithful) -> None:
+    """And go through every stage, what all prompts begin with being read once."""
+    shown = [
+        {"question": "What is 5 and 6?", "reply": "Surely it is 11."},
+        {"question": "And 7?", "reply": "Perhaps 9."},
+    ]
+    condition = f"+faithful.prompt.shown={hydra_text({'demonstrations': shown})}"
+    output = faithful.run("faithful/prompt=[baseline]", condition, "faithful.estimators=[deepconf,rcc,sampling]")
+    files = sorted((faithful.folder / "artifacts" / "trace").glob("*/*/rows.parquet"))
+    rows = pd.concat([pd.read_parquet(path) for path in files])
+    tokenizer = load_model(tiny_model()[1], "cpu").tokenizer
+    prompts = [tokenizer.decode(ids) for ids in rows["prompt_ids"]]
+    turns = ("What is 5 and 6?", "Surely it is 11.", "And 7?", "Perhaps 9.")
+    with_them = [text for text in prompts if turns[0] in text]
+    assert (len(prompts), len(with_them)) == (6, 3)
+    for text in with_them:
+        places = [text.index(turn) for turn in turns]
+        assert places == sorted(places)
+    steps = pd.read_parquet(output / "tables" / "steps.parquet")
+    assert set(steps["prompt"]) == {"baseline", "shown"}
+    for name in ("deepconf", "rcc", "sampling"):
+        assert steps[name].notna().any()
+        assert steps[name].dropna().between(0, 1).all()
 
 
 @pytest.fixture(scope="module")
