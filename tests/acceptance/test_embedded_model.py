@@ -15,7 +15,7 @@ from ccps.grading.open_ended import Contains
 from ccps.grading.rules import Substring
 from ccps.llm import LanguageModel, ModelConfig, find_model, load_model
 from ccps.perturbation import FEATURE_NAMES, stability_features
-from experiments.launch import CONF
+from experiments.configs import CONF
 
 
 @pytest.fixture(scope="module")

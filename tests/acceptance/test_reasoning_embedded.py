@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 from ccps.faithful import misalignment
 from ccps.llm import ModelConfig, find_model
 from ccps.reasoning.offsets import token_offsets
-from experiments.launch import CONF
+from experiments.configs import CONF
 
 TEXT = (
     "<think>\nOkay 🤔 … ∑ᵢ xᵢ² ≤ ½·π.\r\n\n"

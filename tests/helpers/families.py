@@ -13,7 +13,7 @@ from tokenizers.processors import TemplateProcessing
 
 from ccps.llm import ModelConfig
 from ccps.llm.random_model import random_model, toy
-from experiments.launch import CONF
+from experiments.configs import CONF
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from omegaconf import OmegaConf
 from ccps.pipeline.stage import Run
 from ccps.stages.main.checks import to_config
 from ccps.stages.main.pipeline import run_experiment
-from experiments.launch import CONF, checked_overrides
+from experiments.configs import CONF
+from experiments.launch import checked_overrides
 
 SUBJECTS = ("botany", "cookery", "sailing")
 METHODS = (

@@ -13,7 +13,8 @@ from ccps.pipeline.stage import Run
 from ccps.reasoning.offsets import token_offsets
 from ccps.stages.faithful.checks import to_faithful
 from ccps.stages.faithful.pipeline import run_faithful
-from experiments.launch import CONF, checked_overrides
+from experiments.configs import CONF
+from experiments.launch import checked_overrides
 
 TEXTS = [
     "<think>\nThe sum is 5.\n\nMaybe it is 6?\n\nI think it is 5.\n</think>\n\nThe answer is \\boxed{5}.",

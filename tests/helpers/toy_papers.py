@@ -12,7 +12,8 @@ from omegaconf import OmegaConf
 
 from ccps.data.benchmarks import BenchmarkSpec, load_questions
 from ccps.methods import METHODS
-from experiments.launch import CONF, checked_overrides
+from experiments.configs import CONF
+from experiments.launch import checked_overrides
 
 DATA = Path(__file__).parents[1] / "data_files"
 # Which column of a record is made another by a number before it; the first that is there.

@@ -13,7 +13,8 @@ from ccps.grading.normalise import token_f1
 from ccps.pipeline.stage import Run
 from ccps.stages.faithful.checks import to_faithful
 from ccps.stages.faithful.pipeline import run_faithful
-from experiments.launch import CONF, checked_overrides
+from experiments.configs import CONF
+from experiments.launch import checked_overrides
 
 ESTIMATORS = {"sampling", "given_1-different", "given_accuracy"}
 

@@ -25,7 +25,8 @@ from ccps.stages.main.pipeline import READS as MAIN
 from ccps.stages.main.pipeline import run_experiment
 from ccps.stages.sweep.checks import to_sweep
 from ccps.stages.sweep.pipeline import run_sweep
-from experiments.launch import CONF, checked_overrides
+from experiments.configs import CONF
+from experiments.launch import checked_overrides
 
 
 class PlannedError(Exception):

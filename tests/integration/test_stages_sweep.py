@@ -36,7 +36,8 @@ from ccps.stages.sweep.pipeline import FormatSweep, run_sweep
 from ccps.stages.sweep.points import all_points
 from ccps.stages.sweep.report import SweepReportStage
 from ccps.stages.sweep.runs import SweptFormat
-from experiments.launch import CONF, checked_overrides
+from experiments.configs import CONF
+from experiments.launch import checked_overrides
 
 VOCABULARY, WIDTH = 120, 12
 LENGTHS = (1, 1, 2)

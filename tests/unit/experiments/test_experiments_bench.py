@@ -25,7 +25,7 @@ from experiments.benchmarks.sizes import random_passages
 from experiments.benchmarks.stored import measure_stored, of_paper_model, released_bytes, write_answers
 from experiments.benchmarks.sweep import measure_fitting, measure_sweep
 from experiments.benchmarks.timing import Spread, ratios, spread, take_turns
-from experiments.launch import CONF
+from experiments.configs import CONF
 
 
 def question(subject: Any, index: Any) -> Question:

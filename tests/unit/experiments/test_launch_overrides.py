@@ -4,7 +4,8 @@ import pytest
 
 from ccps.core.settings import SettingsError
 from ccps.stages.main.checks import to_config
-from experiments.launch import CONF, checked_overrides, job_name
+from experiments.configs import CONF
+from experiments.launch import checked_overrides, job_name
 
 
 def checked(*overrides: str, multirun: bool = False) -> list[str]:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from experiments import bench, deliberation, faithful, probes, reproduce, sensitivity, sweep
-from experiments.launch import CONF, launch
+from experiments import bench, faithful, probes, reproduce, rollouts, sweep
+from experiments.configs import CONF
+from experiments.launch import launch
 
 ENTRIES: dict[str, tuple[ModuleType, str]] = {
     "reproduce": (reproduce, "config"),
@@ -17,8 +18,7 @@ ENTRIES: dict[str, tuple[ModuleType, str]] = {
     "faithful": (faithful, "faithful"),
     "bench": (bench, "bench"),
     "probes": (probes, "probes"),
-    "deliberation": (deliberation, "rollouts"),
-    "sensitivity": (sensitivity, "rollouts"),
+    "rollouts": (rollouts, "rollouts"),
 }
 
 

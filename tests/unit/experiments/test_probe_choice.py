@@ -12,7 +12,8 @@ from tiny import Tiny, benchmark, write_questions
 from ccps.core.errors import UserError
 from ccps.core.settings import SettingsError
 from ccps.pipeline.stage import Run
-from experiments.launch import CONF, checked_overrides
+from experiments.configs import CONF
+from experiments.launch import checked_overrides
 from experiments.probe_choice.run import compare_recipes
 from experiments.probe_choice.settings import to_choice
 

@@ -12,7 +12,7 @@ from transformers import AutoConfig
 from ccps.core.errors import UserError
 from ccps.llm import ModelConfig, find_model, load_model
 from ccps.llm.random_model import random_model, toy
-from experiments.launch import CONF
+from experiments.configs import CONF
 
 # What the checkpoints' own indices (model.safetensors.index.json) make of it: total_size / 2 bytes.
 PARAMETERS = {

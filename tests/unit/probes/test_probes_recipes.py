@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 from ccps.core.settings import typed
 from ccps.probes import FittedProbe, ProbeConfig, ProbeTask, fit_probes, is_collapsed, spread
-from experiments.launch import CONF
+from experiments.configs import CONF
 
 FILE = Path(__file__).parents[2] / "data_files" / "probes" / "multiple_choice.npz"
 SIZES = (100, 200, 400)

@@ -4,7 +4,8 @@ import pytest
 
 from ccps.core.settings import SettingsError
 from ccps.stages.faithful.checks import to_faithful
-from experiments.launch import CONF, checked_overrides
+from experiments.configs import CONF
+from experiments.launch import checked_overrides
 
 GROUPS = ("dataset", "prompt", "judge", "decisiveness")
 # What some files need beside themselves.
