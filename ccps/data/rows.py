@@ -186,7 +186,7 @@ def numbered(table: pa.Table) -> Iterator[Row]:
 def as_written(value: Any, kind: pa.DataType) -> Any:
     """A value of a table, where narrow floats are the numbers they stand for.
 
-    0.1 in single precision is the number 0.10000000149011612, but nobody has written that.
+    In single precision 0.1 is another number, of seventeen digits, but nobody has written those.
     """
     if value is None:
         return None

@@ -80,6 +80,13 @@ def as_asked(questions: object, format: str | None = None) -> list[Asked]:
     return asked
 
 
+def one_question(item: object, place: int, format: str) -> Question:
+    """One question of a format, `mc` or `oe`; errors as of `as_asked`."""
+    question = as_one(item, place).question
+    _check_format(question, format, is_fitted=True)
+    return question
+
+
 def _listed(questions: object) -> list[Any]:
     """The single questions."""
     way_out = "Pass a list of questions, a table, or the path of a .csv, .tsv, .jsonl or .parquet file."

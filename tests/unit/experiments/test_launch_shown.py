@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-ENTRIES = ("reproduce", "sweep", "faithful", "probes", "bench", "deliberation", "sensitivity")
+ENTRIES = ("reproduce", "sweep", "faithful", "probes", "bench", "rollouts")
 # Runs an entry point as `python -m` does, and says on stderr what was loaded.
 RUN = """
 import runpy, sys

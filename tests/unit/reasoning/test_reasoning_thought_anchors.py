@@ -51,7 +51,7 @@ def test_a_part_is_read_by_model_pattern_number_and_score(tmp_path: Path) -> Non
     assert [dict(step.scores) for step in first.steps] == [{"accuracy": value} for value in ACCURACY]
     bare = Choice(alternatives=False)
     assert {content.alternatives for content in read_traces(path, choice=bare).contents.values()} == {0}
-    with pytest.raises(UserError, match="Change the patterns"):
+    with pytest.raises(UserError, match="to be patterns that fit the id of a trace"):
         read_traces(path, choice=Choice(only=("*/problem_3",)))
 
 

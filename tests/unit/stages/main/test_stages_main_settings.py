@@ -249,7 +249,7 @@ def test_no_group_is_forgotten_above() -> None:
         ),
         (
             {"test__mmlu__loader": "csv"},
-            "expected `test.mmlu.loader` to be one of arrow, requests, table, but got 'csv'",
+            "expected `test.mmlu.loader` to be one of arrow, requests, table, lm_eval, inspect, but got 'csv'",
         ),
         (
             {"train__piqa__name": "arc_easy"},
