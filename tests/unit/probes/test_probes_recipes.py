@@ -1,7 +1,8 @@
 """The recipes on real features: which probes die, and that they are found.
 
 `tests/data_files/probes/multiple_choice.npz` holds the features of 400 multiple-choice answers of a 1.5B model to the
-training questions of `experiment=embedded`, in float16, whether each is right, and its place in a random order.
+training questions of `experiment=embedded`, in float16, whether each is right, and its place in a random order;
+`multiple_choice_2000.npz` those of 2,000 answers, to the questions of `experiment=embedded_full`.
 """
 
 from dataclasses import replace
@@ -18,7 +19,7 @@ from ccps.core.settings import typed
 from ccps.probes import FittedProbe, ProbeConfig, ProbeTask, fit_probes, is_collapsed, spread
 from experiments.configs import CONF
 
-FILE = Path(__file__).parents[2] / "data_files" / "probes" / "multiple_choice.npz"
+FOLDER = Path(__file__).parents[2] / "data_files" / "probes"
 SIZES = (100, 200, 400)
 SEEDS = range(23, 43)
 
@@ -33,10 +34,14 @@ class Stored(NamedTuple):
         return ProbeTask(self.features[rows], self.correct[rows], [str(n) for n in range(size)], seed, 20.0)
 
 
+def read(name: str) -> Stored:
+    with np.load(FOLDER / name) as file:
+        return Stored(file["features"].astype(np.float32), file["correct"], file["rank"])
+
+
 @pytest.fixture(scope="module")
 def stored() -> Stored:
-    with np.load(FILE) as file:
-        return Stored(file["features"].astype(np.float32), file["correct"], file["rank"])
+    return read("multiple_choice.npz")
 
 
 def recipe(name: str) -> ProbeConfig:
@@ -76,6 +81,19 @@ def test_all_probes_that_die_under_the_recipe_of_the_paper_are_found(stored: Sto
     probes = fit_probes(tasks, recipe("mc"))
     dead = [is_dead(probe) for probe in probes]
     assert any(dead)
+    assert [is_collapsed(found) for found in spreads(probes, tasks)] == dead
+
+
+@pytest.mark.slow
+def test_of_two_thousand_answers_no_probe_dies_but_under_the_recipe_of_the_paper_and_there_it_is_found() -> None:
+    many = read("multiple_choice_2000.npz")
+    tasks = [many.task(2000, seed) for seed in SEEDS]
+    probes = fit_probes(tasks, recipe("auto_mc"))
+    assert not any(map(is_dead, probes))
+    assert min(spreads(probes, tasks)) > 0.1
+    probes = fit_probes(tasks, recipe("mc"))
+    dead = [is_dead(probe) for probe in probes]
+    assert [seed for seed, is_one in zip(SEEDS, dead, strict=True) if is_one] == [24]
     assert [is_collapsed(found) for found in spreads(probes, tasks)] == dead
 
 
