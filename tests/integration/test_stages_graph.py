@@ -210,7 +210,7 @@ def test_the_lists_that_documents_name_lack_nothing_with_the_default_methods(
     stage_of = {node.key: node.stage for node in graph.nodes}
     named = dict.fromkeys(lists_in_documents())
     assert {file for file, _ in named} >= {
-        "README.md",
+        "docs/running.md",
         "docs/cluster.md",
         "conf/launcher/joblib.yaml",
         "conf/config.yaml",
