@@ -4,7 +4,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -47,31 +47,31 @@ def verdicts(server: Proxy, cache: Path, answers: list[str], **settings: Any) ->
         grader.close()
 
 
-def drip(handler: BaseHTTPRequestHandler) -> None:
+def trickle(handler: BaseHTTPRequestHandler, byte: bytes) -> None:
     """A byte every now and then, without end."""
+    try:
+        while True:
+            handler.wfile.write(byte)
+            handler.wfile.flush()
+            time.sleep(0.05)
+    except OSError:
+        handler.close_connection = True
+
+
+def drip(handler: BaseHTTPRequestHandler) -> None:
+    """A reply that never ends."""
     handler.send_response(200)
     handler.send_header("Content-Type", "application/json")
     handler.send_header("Content-Length", "1000000")
     handler.end_headers()
-    try:
-        while True:
-            handler.wfile.write(b" ")
-            handler.wfile.flush()
-            time.sleep(0.05)
-    except OSError:
-        handler.close_connection = True
+    trickle(handler, b" ")
 
 
 def drip_headers(handler: BaseHTTPRequestHandler) -> None:
     """A header that never ends."""
-    try:
+    with suppress(OSError):
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
-        while True:
-            handler.wfile.write(b"x")
-            handler.wfile.flush()
-            time.sleep(0.05)
-    except OSError:
-        handler.close_connection = True
+    trickle(handler, b"x")
 
 
 def drip_refusal(code: int) -> Fault:
@@ -81,13 +81,7 @@ def drip_refusal(code: int) -> Fault:
         handler.send_response(code)
         handler.send_header("Content-Length", "1000000")
         handler.end_headers()
-        try:
-            while True:
-                handler.wfile.write(b" ")
-                handler.wfile.flush()
-                time.sleep(0.05)
-        except OSError:
-            handler.close_connection = True
+        trickle(handler, b" ")
 
     return fault
 
