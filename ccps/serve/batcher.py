@@ -42,7 +42,7 @@ class Batcher(Generic[Item, Result]):
     ) -> None:
         self._work, self._limits, self._together, self._on_batch = work, limits, together, on_batch
         self._waiting = list[_Waiting[Item, Result]]()
-        self._arrived = asyncio.Event()
+        self._arrived, self._came = asyncio.Event(), 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ccps-model")
         self._task: asyncio.Task[None] | None = None
 
@@ -78,6 +78,7 @@ class Batcher(Generic[Item, Result]):
             raise BusyError(f"{len(self._waiting)} questions wait, and no more than {self._limits.queued} may")
         mine = [_Waiting[Item, Result](item) for item in items]
         self._waiting += mine
+        self._came += len(mine)
         self._arrived.set()
         try:
             async with asyncio.timeout(self._limits.answer_s):
@@ -89,10 +90,17 @@ class Batcher(Generic[Item, Result]):
     async def _run(self) -> None:
         while True:
             await self._arrived.wait()
-            await asyncio.sleep(self._limits.gather_s)
+            await self._gather()
             batch = self._next()
             if batch:
                 await self._do(batch)
+
+    async def _gather(self) -> None:
+        """Wait for others as long as they keep coming: who was answered together asks again nearly at once."""
+        came = -1
+        while came != self._came and len(self._waiting) < self._limits.batch:
+            came = self._came
+            await asyncio.sleep(self._limits.gather_s)
 
     def _next(self) -> list[_Waiting[Item, Result]]:
         """The first that waits, and those alike; nobody does what nobody waits for any more."""

@@ -12,7 +12,7 @@ class Limits:
         items: most questions of one request to `/v1/score`.
         queued: most questions that wait; more are refused with 429.
         batch: most questions that the model reads at a time.
-        gather_s: how long the first of a batch waits for others.
+        gather_s: a batch that is not full begins when nothing has come for so long.
         body_s: in which a request must have arrived.
         answer_s: after which a question that is not answered is given up with 504.
     """

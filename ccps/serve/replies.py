@@ -37,8 +37,17 @@ class Envelope:
 
     def last(self, text: str, *, is_cut: bool, confidence: dict[str, Any]) -> dict[str, Any]:
         """The piece that ends it, with the confidence in the whole."""
-        left = {"delta": {"content": text} if text else {}} if self._is_chat else {"text": text}
-        return self._with(self._kind_of_piece, left, "length" if is_cut else "stop", confidence)
+        return self._with(self._kind_of_piece, self._left(text), "length" if is_cut else "stop", confidence)
+
+    def after(self, piece: dict[str, Any] | None, confidence: dict[str, Any]) -> dict[str, Any]:
+        """The confidence alone, after the last piece of another endpoint, which has said already why it ended."""
+        own = self._with(self._kind_of_piece, self._left(""), None, confidence)
+        return own if piece is None else {**piece, "choices": own["choices"]}
+
+    def _left(self, text: str) -> dict[str, Any]:
+        if not self._is_chat:
+            return {"text": text}
+        return {"delta": {"content": text} if text else {}}
 
     @property
     def _is_chat(self) -> bool:

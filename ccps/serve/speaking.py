@@ -55,7 +55,9 @@ class Speaker:
         if self._upstream is None:
             request.check_greedy()
             return await (self._streamed if request.stream else self._own)(request, kind)
-        return await (self._passed_on if request.stream else self._of_upstream)(self._upstream, request)
+        if request.stream:
+            return await self._passed_on(self._upstream, request, kind)
+        return await self._of_upstream(self._upstream, request)
 
     async def score(self, request: ScoreRequest) -> dict[str, Any]:
         """P(correct) of answers that are given."""
@@ -93,7 +95,7 @@ class Speaker:
 
     async def _written(
         self, request: Generated, envelope: Envelope, first: Token | Reply, rest: AsyncGenerator[Token | Reply]
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         self._streams += 1
         try:
             async with aclosing(rest):
@@ -110,28 +112,25 @@ class Speaker:
         finally:
             self._streams -= 1
 
-    async def _passed_on(self, upstream: Upstream, request: Generated) -> Response:
+    async def _passed_on(self, upstream: Upstream, request: Generated, kind: Kind) -> Response:
         pieces = upstream.pieces(request)
         first = await anext(pieces, None)
-        return _events(self._passed(request, first, pieces))
+        return _events(self._passed(request, Envelope(kind, self._judge.model), first, pieces))
 
     async def _passed(
-        self, request: Generated, first: dict[str, Any] | None, rest: AsyncGenerator[dict[str, Any]]
-    ) -> AsyncIterator[bytes]:
+        self,
+        request: Generated,
+        envelope: Envelope,
+        first: dict[str, Any] | None,
+        rest: AsyncGenerator[dict[str, Any]],
+    ) -> AsyncGenerator[bytes]:
         said, piece, last = "", first, first
         async with aclosing(rest):
             while piece is not None:
                 said += "".join(map(text_of, piece["choices"]))
                 yield event(piece)
                 last, piece = piece, await anext(rest, None)
-        try:
-            confidence = await self._of_given(request, said)
-        except (UserError, BusyError, TimeoutError) as fault:
-            # The text has gone out; that there is no confidence must be said in the same stream.
-            yield event(error(str(fault) or "The confidence took too long.", "server_error", "no_confidence"))
-        else:
-            choice = {"index": 0, "delta": {}, "finish_reason": None, "confidence": confidence}
-            yield event({**(last or {}), "choices": [choice]})
+        yield event(envelope.after(last, await self._of_given(request, said)))
         yield DONE
 
     def _noted(self, found: Confidence | Reply, *, say: bool = False) -> dict[str, Any]:
@@ -162,5 +161,18 @@ async def _walk(pieces: Generator[Token | Reply]) -> AsyncGenerator[Token | Repl
             step.add_done_callback(lambda _: pieces.close())
 
 
-def _events(content: AsyncIterator[bytes]) -> Response:
-    return StreamingResponse(content, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+async def _to_its_end(content: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    """A reply in pieces; what stops it after it has begun is said in the same stream."""
+    try:
+        async with aclosing(content):
+            async for part in content:
+                yield part
+    except (UserError, BusyError, TimeoutError) as fault:
+        yield event(error(str(fault) or "The confidence took too long.", "server_error", "no_confidence"))
+        yield DONE
+
+
+def _events(content: AsyncGenerator[bytes]) -> Response:
+    return StreamingResponse(
+        _to_its_end(content), media_type="text/event-stream", headers={"Cache-Control": "no-cache"}
+    )

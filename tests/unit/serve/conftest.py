@@ -31,28 +31,28 @@ def scorer(tiny_config: Callable[..., ModelConfig]) -> ConfidenceScorer:
     return scorer.fit(QUESTIONS, correct=right.astype(int), method="sequence_probability", data="Squares, ours.")
 
 
+@contextlib.contextmanager
+def running(app: Any) -> Iterator[str]:
+    """An application behind a port; gives its address without a path."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    [listening] = server.servers
+    port = listening.sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
 @pytest.fixture(scope="session")
 def serving(scorer: ConfidenceScorer) -> Serving:
     """Starts a server; gives its address without a path."""
-
-    @contextlib.contextmanager
-    def start(**settings: Any) -> Iterator[str]:
-        config = uvicorn.Config(make_app(scorer, **settings), port=0, log_level="error")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        [listening] = server.servers
-        port = listening.sockets[0].getsockname()[1]
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.should_exit = True
-            thread.join()
-
-    return start
+    return lambda **settings: running(make_app(scorer, **settings))
 
 
 @pytest.fixture(scope="module")

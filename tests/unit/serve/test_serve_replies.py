@@ -1,17 +1,21 @@
 """What the server says is what the scorer says, whole or in pieces, by either endpoint."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import numpy as np
 import openai
 import pytest
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
 
 from ccps import ConfidenceScorer
 from ccps.faithful import say
+from ccps.serve.replies import Envelope, event
 from ccps.serve.upstream import Upstream
-from tests.unit.serve.conftest import QUESTIONS, Serving
+from tests.unit.serve.conftest import QUESTIONS, Serving, running
 
 MESSAGES: list[Any] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": QUESTIONS[3]}]
 
@@ -110,3 +114,47 @@ def test_an_endpoint_that_is_not_there_is_told(serving: Serving) -> None:
         reply = httpx.post(f"{front}/v1/chat/completions", json={"model": "x", "messages": MESSAGES}, timeout=60)
     assert reply.status_code == 502
     assert "the endpoint behind this server" in reply.json()["error"]["message"]
+
+
+def test_pieces_of_another_endpoints_text_end_as_pieces_of_text_do(
+    serving: Serving, address: str, scorer: ConfidenceScorer
+) -> None:
+    [scored] = scorer.score([QUESTIONS[5]])
+    [judged] = scorer.predict_proba([QUESTIONS[5]], [scored.answer])
+    with serving(upstream=Upstream(f"{address}/v1", None, 60)) as front:
+        body = {"model": "behind", "prompt": QUESTIONS[5], "stream": True}
+        reply = httpx.post(f"{front}/v1/completions", json=body, timeout=60)
+    *pieces, done = [line.removeprefix("data: ") for line in reply.text.splitlines() if line]
+    assert done == "[DONE]"
+    told = [json.loads(piece) for piece in pieces]
+    choices = [piece["choices"][0] for piece in told]
+    assert {piece["object"] for piece in told} == {"text_completion"}
+    assert len({piece["id"] for piece in told}) == 1
+    assert all("text" in one and "delta" not in one for one in choices)
+    assert "".join(one["text"] for one in choices).strip() == scored.answer
+    assert choices[-1]["text"] == ""
+    assert choices[-1]["confidence"]["p_correct"] == pytest.approx(judged, abs=1e-5)
+    # Why it ended was said by the endpoint itself, once.
+    assert sum(one["finish_reason"] is not None for one in choices) == 1
+
+
+def test_an_endpoint_that_breaks_off_in_a_reply_is_told_in_that_reply(serving: Serving) -> None:
+    behind = FastAPI()
+
+    @behind.post("/v1/chat/completions")
+    async def breaks_off() -> StreamingResponse:
+        async def pieces() -> AsyncIterator[bytes]:
+            envelope = Envelope("chat.completion", "behind")
+            yield event(envelope.piece("The Rhi", first=True))
+            raise ConnectionError("gone")
+
+        return StreamingResponse(pieces(), media_type="text/event-stream")
+
+    with running(behind) as address, serving(upstream=Upstream(f"{address}/v1", None, 5)) as front:
+        body = {"model": "behind", "messages": MESSAGES, "stream": True}
+        reply = httpx.post(f"{front}/v1/chat/completions", json=body, timeout=60)
+    first, told, done = [line.removeprefix("data: ") for line in reply.text.splitlines() if line]
+    assert json.loads(first)["choices"][0]["delta"]["content"] == "The Rhi"
+    assert "the endpoint behind this server" in json.loads(told)["error"]["message"]
+    assert json.loads(told)["error"]["code"] == "no_confidence"
+    assert done == "[DONE]"
