@@ -8,6 +8,9 @@
         manifest.json     written last: its presence means complete; sizes and hashes of every file, and its own hash
 
 A stage that is killed leaves whole shards behind and goes on from there when the same command is run again.
+
+Processes that know nothing of each other may fill one artifact, on a disk without locks too: each writes under names of
+its own (`Artifact.own`), and what is whole takes its place by a rename. Of two that have made the same the first stays.
 """
 
 import errno
@@ -17,9 +20,10 @@ import json
 import os
 import re
 import shutil
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count, takewhile
 from pathlib import Path
@@ -41,14 +45,19 @@ BY_REASON = "by_reason"
 
 _LOCK = ".lock"
 _PARTIAL = ".partial"
+_SHARED = "shared-"
+"""Begins the names of those who write without a lock: what is theirs nobody else takes away while they may live."""
+_ACCOUNT = "costs.0.jsonl"
 _REMOVED = ".removed"
 _KEY = re.compile(r"[0-9a-f]{16}")
+_MANIFEST = "manifest.json"
+_INPUTS = "inputs.json"
 _SUM = "blake2b"
 """Where a manifest holds the hash of all else that stands in it, and the last line of costs that of all others."""
 _SEALED = "costs_sealed"
 """Says in a manifest that there is such a line; those of earlier versions have none."""
 
-# What only another disk, more room or other rights can mend; the last three mean that the disk knows no locks.
+# What only another disk, more room or other rights can mend.
 _DISK_ERRORS = (
     errno.ENOSPC,
     errno.EDQUOT,
@@ -64,16 +73,20 @@ _DISK_ERRORS = (
     errno.EACCES,
     errno.EPERM,
     errno.EROFS,
-    errno.ENOLCK,
-    errno.ENOSYS,
-    errno.EOPNOTSUPP,
 )
+# By these a disk says that it knows no locks.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 def digest(value: Any) -> str:
     """Hash any JSON-like value, independent of the order of keys: 16 hexadecimal digits."""
     canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return hashlib.blake2b(canonical.encode(), digest_size=8).hexdigest()
+
+
+def own_name(who: str) -> str:
+    """A name for one of several processes that fill artifacts without a lock; no other has it, on any machine."""
+    return f"{_SHARED}{who}-{uuid.uuid4().hex[:8]}"
 
 
 @dataclass(frozen=True)
@@ -84,20 +97,23 @@ class Artifact:
         folder: `<root>/<stage>/<key>`.
         stage: name of the stage.
         inputs: everything that determines the content, as JSON-like values.
+        own: name of this process among several that fill it without a lock, see `own_name`; empty for one that holds it
+            for writing.
     """
 
     folder: Path
     stage: str
     inputs: Mapping[str, Any]
+    own: str = field(default="", compare=False)
 
     @classmethod
-    def at(cls, root: Path, stage: str, inputs: Mapping[str, Any]) -> "Artifact":
+    def at(cls, root: Path, stage: str, inputs: Mapping[str, Any], own: str = "") -> "Artifact":
         """Name the artifact of a stage and its inputs under a root folder, whether it exists or not.
 
         Other artifacts among the inputs stand for their keys.
         """
         plain = {name: _with_keys(value) for name, value in inputs.items()}
-        return cls(root / stage / digest({"stage": stage, **plain}), stage, plain)
+        return cls(root / stage / digest({"stage": stage, **plain}), stage, plain, own)
 
     @property
     def key(self) -> str:
@@ -107,7 +123,7 @@ class Artifact:
     @property
     def complete(self) -> bool:
         """Whether the manifest has been written."""
-        return (self.folder / "manifest.json").exists()
+        return (self.folder / _MANIFEST).exists()
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -117,7 +133,7 @@ class Artifact:
             UserError: it is not there or not readable.
         """
         try:
-            manifest: dict[str, Any] = json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
+            manifest: dict[str, Any] = json.loads((self.folder / _MANIFEST).read_text(encoding="utf-8"))
             # Manifests of earlier versions have no sum of their own.
             whole = manifest.pop(_SUM, None)
             is_whole = whole is None or whole == digest(manifest)
@@ -191,23 +207,29 @@ class Artifact:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the artifact for writing.
+        """Hold the artifact for writing; one of several that fill it holds nothing and hinders nobody.
+
+        On a disk that knows no locks nothing is held either: two that write the same then do the work twice.
 
         Raises:
             UserError: another process is writing it, or the disk is full or not writable.
         """
         with _disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / _LOCK).touch()
+            if self.own:
+                self._put(_INPUTS, _pretty(self.inputs))
+            else:
+                (self.folder / _LOCK).touch()
+        if self.own:
+            yield
+            return
         with (self.folder / _LOCK).open("a+") as lock:
             with _disk_errors(self.folder):
                 self._take(lock)
-                (self.folder / "inputs.json").write_text(_pretty(self.inputs), encoding="utf-8")
+                (self.folder / _INPUTS).write_text(_pretty(self.inputs), encoding="utf-8")
                 for left_over in self.folder.glob(f".*{_PARTIAL}"):
-                    if left_over.is_dir():
-                        shutil.rmtree(left_over)
-                    else:
-                        left_over.unlink()
+                    if not _is_shared(left_over):
+                        _remove(left_over)
                 self._forget_costs()
             yield
 
@@ -215,10 +237,12 @@ class Artifact:
     def shard(self, index: int) -> Iterator[Path]:
         """Give a folder to write one shard into; it takes its place when the block ends without an error.
 
+        If another process has made the shard meanwhile, that one stays.
+
         Raises:
             UserError: the disk is full or not writable.
         """
-        partial = self.folder / f".{_shard_name(index)}{_PARTIAL}"
+        partial = self.folder / f".{_shard_name(index)}{self._unfinished}"
         with _disk_errors(self.folder):
             partial.mkdir()
             try:
@@ -227,9 +251,11 @@ class Artifact:
                     _sync(path)
                 self._sums(index).write_text(_pretty(_entries(partial, partial)), encoding="utf-8")
                 partial.rename(self.shard_folder(index))
-            except BaseException:
+            except BaseException as error:
                 shutil.rmtree(partial, ignore_errors=True)
-                raise
+                # Whoever completes an artifact takes the half shards away, and a rename onto a shard fails.
+                if not (isinstance(error, OSError | SafetensorError) and self.has_shard(index)):
+                    raise
             _sync(self.folder)
 
     def discard(self, shards: Iterable[int]) -> None:
@@ -253,16 +279,21 @@ class Artifact:
         self._append_cost(by, {"shard": shard, **cost})
 
     def costs(self) -> list[dict[str, float]]:
-        """What each shard cost, in the order in which each process wrote them.
+        """What each shard cost, in the order in which each process wrote them; of one made twice, what it cost once.
 
         Raises:
             UserError: of a complete artifact, they are not what was written.
         """
         lines = [line for file in self._cost_files() for line in _whole_lines(file)]
-        costs = [line for line in lines if "shard" in line]
-        if self.complete and self.manifest.get(_SEALED) and {_SUM: digest(json.dumps(costs))} not in lines:
-            raise self._broken("costs.0.jsonl", "is not what was written (its hash differs)")
-        return costs
+        if not (self.complete and self.manifest.get(_SEALED)):
+            return _one_for_each_shard(lines)
+        account = self.folder / _ACCOUNT
+        # The account is whole in its file; that of earlier versions had one part in the file of each process.
+        for account_lines in (_whole_lines(account) if account.exists() else [], lines):
+            costs = _one_for_each_shard(account_lines)
+            if {_SUM: digest(json.dumps(costs))} in account_lines:
+                return costs
+        raise self._broken(_ACCOUNT, "is not what was written (its hash differs)")
 
     def finish(self, n_shards: int, summary: Mapping[str, Any]) -> None:
         """Write the manifest over all shards, which marks the artifact complete.
@@ -283,13 +314,15 @@ class Artifact:
             "summary": dict(summary),
             _SEALED: True,
         }
-        self._append_cost(0, {_SUM: digest(json.dumps(self.costs()))})
         with _disk_errors(self.folder):
-            partial = self.folder / f".manifest{_PARTIAL}"
+            costs = self.costs()
+            # Whole at once: who is still busy with a shard that is there may add to a file of its own, and to no sum.
+            self._put(_ACCOUNT, _in_lines([*costs, {_SUM: digest(json.dumps(costs))}]))
+            for left_over in self.folder.glob(f".*{_PARTIAL}"):
+                if _is_shared(left_over):
+                    _remove(left_over)  # all shards are there: nobody needs a half one any more
             plain = json.loads(_pretty(manifest))
-            partial.write_text(_pretty({**plain, _SUM: digest(plain)}))
-            _sync(partial)
-            partial.rename(self.folder / "manifest.json")
+            self._put(_MANIFEST, _pretty({**plain, _SUM: digest(plain)}), synced=True)
             _sync(self.folder)
 
     def check_shards(self, n_shards: int) -> None:
@@ -303,14 +336,14 @@ class Artifact:
             if not self.has_shard(index):
                 raise self._broken(name, "is missing")
             try:
-                written = json.loads(self._sums(index).read_text(encoding="utf-8"))
+                written = [json.loads(path.read_text(encoding="utf-8")) for path in self._all_sums(index)]
             except (OSError, ValueError) as error:
                 raise self._broken(self._sums(index).name, f"cannot be read ({error})") from error
             try:
                 there = _entries(self.shard_folder(index), self.shard_folder(index))
             except OSError as error:
                 raise self._broken(name, f"cannot be read ({error})") from error
-            if written != there:
+            if there not in written:
                 raise self._broken(name, "is not what was written (a size or hash differs)")
 
     def files(self, shard: int = 0) -> list[str]:
@@ -392,28 +425,51 @@ class Artifact:
         return sorted(self.folder.glob("costs*.jsonl"))
 
     def _append_cost(self, by: int, line: Mapping[str, Any]) -> None:
-        with _disk_errors(self.folder), (self.folder / f"costs.{by}.jsonl").open("a") as file:
+        with _disk_errors(self.folder), (self.folder / f"costs.{self.own or by}.jsonl").open("a") as file:
             # A line of its own even after one that a killed process tore.
             file.write("\n" + json.dumps(line))
 
     def _forget_costs(self) -> None:
         """Take away what a killed process has noted of a shard that it did not finish, and of the whole."""
         for file in self._cost_files():
+            if _is_shared(file):
+                continue
             lines = _whole_lines(file)
             kept = [line for line in lines if isinstance(line.get("shard"), int) and self.has_shard(line["shard"])]
             if kept != lines:
-                partial = self.folder / f".{file.name}{_PARTIAL}"
-                partial.write_text("".join("\n" + json.dumps(line) for line in kept))
-                partial.rename(file)
+                self._put(file.name, _in_lines(kept))
+
+    def _put(self, name: str, text: str, *, synced: bool = False) -> None:
+        """Have a file hold a text, whole or not at all."""
+        partial = self.folder / f".{Path(name).stem}{self._unfinished}"
+        partial.write_text(text, encoding="utf-8")
+        if synced:
+            _sync(partial)
+        partial.rename(self.folder / name)
+
+    @property
+    def _unfinished(self) -> str:
+        """How the names of files and folders end that this process has not finished."""
+        return f".{self.own}{_PARTIAL}" if self.own else _PARTIAL
 
     def _sums(self, index: int) -> Path:
         """Where the sizes and hashes of a shard's files are kept until the manifest holds them."""
-        return self.folder / f".{_shard_name(index)}.json"
+        return self.folder / (f".{_shard_name(index)}.{self.own}.json" if self.own else f".{_shard_name(index)}.json")
+
+    def _all_sums(self, index: int) -> list[Path]:
+        """The same, by everybody who has made the shard: two machines may round otherwise, and the first one stays."""
+        shared = sorted(self.folder.glob(f".{_shard_name(index)}.{_SHARED}*.json"))
+        alone = self.folder / f".{_shard_name(index)}.json"
+        return [alone, *shared] if alone.exists() else shared or [alone]
 
     def _take(self, lock: Any) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                return
+            if not isinstance(error, BlockingIOError):
+                raise
             lock.seek(0)
             raise UserError(
                 f"Another process (pid {lock.read().strip() or 'unknown'}) is writing {self.folder}. "
@@ -518,6 +574,32 @@ def _whole_lines(file: Path) -> list[dict[str, Any]]:
         if isinstance(line, dict):
             lines.append(line)
     return lines
+
+
+def _one_for_each_shard(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first line of costs of each shard: a shard may have been made twice, and stands there once."""
+    found: dict[Any, dict[str, Any]] = {}
+    for line in lines:
+        if "shard" in line:
+            found.setdefault(line["shard"], line)
+    return list(found.values())
+
+
+def _in_lines(values: Iterable[Mapping[str, Any]]) -> str:
+    return "".join("\n" + json.dumps(value) for value in values)
+
+
+def _is_shared(path: Path) -> bool:
+    """Whether a file or folder belongs to one of several that write without a lock, and who may be alive."""
+    return f".{_SHARED}" in path.name
+
+
+def _remove(path: Path) -> None:
+    """Take away a file or folder; whoever wrote it may just have done so."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _shard_name(index: int) -> str:

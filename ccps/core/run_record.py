@@ -40,14 +40,18 @@ class RunRecord:
         name = hashlib.blake2b(os.fsencode(self.output), digest_size=8).hexdigest()
         return root / FOLDER / f"{name}.json"
 
-    def write(self, root: Path) -> Path:
+    def write(self, root: Path, own: str = "") -> Path:
         """Write the record in the place of that of an earlier run into the same output.
+
+        Args:
+            root: folder of artifacts.
+            own: name of this process, where several write the record of one run.
 
         Raises:
             UserError: the disk is full or not writable.
         """
         path = self.path(root)
-        partial = path.with_name(f".{path.name}.partial")
+        partial = path.with_name(f".{path.name}.{own}.partial" if own else f".{path.name}.partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Not sorted: the order of graders and methods is part of what they say.

@@ -3,19 +3,12 @@
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from ccps.core.artifacts import Artifact
 from ccps.core.errors import UserError, expected
 from ccps.pipeline.graph import Graph, Node
 from ccps.pipeline.stage import Run, Stage, run_stage
-
-
-class _Step(NamedTuple):
-    """Something to be done if one of some artifacts is wanted; always if there are none."""
-
-    work: Callable[[], object]
-    about: Sequence[Artifact]
+from ccps.pipeline.worker import Step, share
 
 
 class Job:
@@ -40,26 +33,26 @@ class Job:
         self.reused: set[Path] = set()
         self._graph = Graph()
         self._folders: dict[str, Path] = {}
-        self._steps: deque[_Step] = deque()
+        self._steps: deque[Step] = deque()
         self._kept: set[str] = set()
 
     def add(self, stage: Stage) -> Artifact:
         """Take in a stage after all that it reads; returns what it will fill, or has filled."""
         artifact = stage.artifact(self.run_settings)
         self._note(artifact, stage.title, stage.reads())
-        self._steps.append(_Step(lambda: run_stage(stage, self.run_settings), [artifact]))
+        self._steps.append(Step(lambda: run_stage(stage, self.run_settings), [artifact], stage))
         return artifact
 
     def keep(self, artifact: Artifact, save: Callable[[], object]) -> Artifact:
         """Take in what is no stage's: it is saved at its turn, whatever was asked for, if it is not there."""
         self._kept.add(artifact.stage)
         self._note(artifact, artifact.stage, ())
-        self._steps.append(_Step(lambda: self.run_settings.ranks.on_first(save), [artifact]))
+        self._steps.append(Step(lambda: self.run_settings.ranks.on_first(save), [artifact], makes=True))
         return artifact
 
     def then(self, work: Callable[[], object], after: Sequence[Artifact] = ()) -> None:
         """Do something between two stages; only if one of some artifacts is wanted, if there are any."""
-        self._steps.append(_Step(work, after))
+        self._steps.append(Step(work, after))
 
     def asks(self, *stages: type[Stage]) -> bool:
         """Whether one of these was asked for by its name."""
@@ -70,15 +63,20 @@ class Job:
 
         Raises:
             UserError: something is missing that was not asked for, or nothing was asked for; or see `run_stage`.
+            WorkerEnds: a worker has done its part, and others have not, or it is left to gather; see `share`.
         """
         self.run_settings.ranks.together(self._check)
         self.run_settings.ranks.on_first(self._log)
         wanted = self._graph.wanted(self._to_make)
         self.run_settings.ranks.on_first(lambda: self._open_mirror(wanted))
+        if (worker := self.run_settings.worker) is not None:
+            steps = [step for step in self._steps if _is_wanted(step, wanted)]
+            self._steps.clear()
+            share(steps, self.run_settings, worker)
         while self._steps:
-            work, about = self._steps.popleft()  # a stage that is done may hold much
-            if not about or not wanted.isdisjoint(map(_key, about)):
-                work()
+            step = self._steps.popleft()  # a stage that is done may hold much
+            if _is_wanted(step, wanted):
+                step.work()
 
     def _note(self, artifact: Artifact, title: str, reads: Sequence[Artifact]) -> None:
         if artifact.complete:
@@ -121,6 +119,10 @@ class Job:
 def asked_of(stages: Collection[str], usual: Collection[str]) -> Collection[str] | None:
     """What to ask a job for: all of the usual stages stand for everything, stages registered from elsewhere too."""
     return None if set(usual) <= set(stages) else stages
+
+
+def _is_wanted(step: Step, wanted: Collection[str]) -> bool:
+    return not step.about or any(_key(one) in wanted for one in step.about)
 
 
 def _key(artifact: Artifact) -> str:

@@ -70,7 +70,8 @@ class SharedModel:
 
     def head_artifact(self, run: Run) -> Artifact:
         """Where the measured head is kept, so that what needs only the head never loads the layers."""
-        return Artifact.at(run.artifacts, "head", {"version": _HEAD_VERSION, "model": self.files.fingerprint})
+        inputs = {"version": _HEAD_VERSION, "model": self.files.fingerprint}
+        return Artifact.at(run.artifacts, "head", inputs, run.own)
 
     def save_head(self, run: Run, device: torch.device) -> Artifact:
         """Write the head if it is not there; loads the model only in that case."""

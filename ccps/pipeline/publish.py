@@ -15,6 +15,7 @@ from ccps.core.errors import UserError
 
 _LIST = ".files"
 """Names what a run has put into an output folder: all else in it is the user's."""
+_NOT_OF_RESULTS = ("paths", "logger", "stages", "worker", "worker_wait")
 
 
 def check_writable(folder: Path) -> None:
@@ -159,8 +160,8 @@ def _resolved(folder: Path) -> Path:
 
 
 def printed(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings without what does not bear on results: paths, logger, which stages ran."""
-    return {key: value for key, value in settings.items() if key not in ("paths", "logger", "stages")}
+    """The settings without what does not bear on results: paths, logger, which stages ran, and who shared the work."""
+    return {key: value for key, value in settings.items() if key not in _NOT_OF_RESULTS}
 
 
 @contextmanager

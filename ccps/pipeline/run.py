@@ -7,18 +7,24 @@ from typing import Any, Protocol
 
 import torch
 
+from ccps.core.artifacts import own_name
+from ccps.core.console import say
 from ccps.core.errors import UserError, expected
 from ccps.pipeline.mirror import Mirror
 from ccps.pipeline.ranks import end_ranks, most_at_once, start_ranks
 from ccps.pipeline.run_log import RunLog
 from ccps.pipeline.stage import Run
+from ccps.pipeline.worker import WorkerEnds
 from ccps.settings.run import LoggerConfig, PathsConfig, TrainerConfig
+from ccps.settings.sharing import worker_of
 
 
 class RunConfig(Protocol):
     """What every entry point's configuration says of how it is run."""
 
     trainer: TrainerConfig
+    worker: str | None
+    worker_wait: float
     logger: LoggerConfig
     paths: PathsConfig
     experiment: str
@@ -27,6 +33,9 @@ class RunConfig(Protocol):
 @contextmanager
 def opened_run(config: RunConfig, settings: Mapping[str, Any], name: str) -> Iterator[Run]:
     """Start the processes of a run; end its mirror in W&B, whatever happens.
+
+    A worker has no mirror: who gathers shows in W&B what all have made. Where its part is done the block ends early,
+    with a line that says what is left.
 
     Args:
         config: of the entry point.
@@ -41,12 +50,19 @@ def opened_run(config: RunConfig, settings: Mapping[str, Any], name: str) -> Ite
         if config.trainer.threads > (most := most_at_once()):
             raise expected("`trainer.threads`", f"at most {most} on this machine", config.trainer.threads, "Lower it.")
         torch.set_num_threads(config.trainer.threads)
-    mirror = Mirror(config.logger, Path(config.paths.wandb), name, settings) if ranks.is_first else None
+    worker = worker_of(config.worker)
+    own = own_name(f"{worker.number}of{worker.of}") if worker else ""
+    speaks = ranks.is_first and worker is None
+    mirror = Mirror(config.logger, Path(config.paths.wandb), name, settings) if speaks else None
     root = Path(config.paths.artifacts)
-    log = RunLog(root, Path(config.paths.output), config.experiment, settings)
+    log = RunLog(root, Path(config.paths.output), config.experiment, settings, own)
+    patience = 60 * config.worker_wait
     failed = True
     try:
-        yield Run(root, config.trainer.accelerator, mirror, ranks, log)
+        try:
+            yield Run(root, config.trainer.accelerator, mirror, ranks, log, worker, own, patience)
+        except WorkerEnds as end:
+            say("worker", str(worker), str(end))
         ranks.on_first(log.end)
         failed = False
         end_ranks()

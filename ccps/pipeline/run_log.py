@@ -17,10 +17,12 @@ class RunLog:
         output: folder that the report goes to.
         experiment: name of the experiment.
         settings: of the run, as plain values.
+        own: name of this process among several that share the run, see `own_name`; empty where it is the only one.
     """
 
-    def __init__(self, root: Path, output: Path, experiment: str, settings: Mapping[str, Any]) -> None:
+    def __init__(self, root: Path, output: Path, experiment: str, settings: Mapping[str, Any], own: str = "") -> None:
         self._root = root
+        self._own = own
         self._record = RunRecord(output.absolute(), experiment, settings, [])
 
     def plan(self, artifacts: Iterable[str]) -> None:
@@ -31,11 +33,11 @@ class RunLog:
         """
         names = list(dict.fromkeys([*self._record.artifacts, *artifacts]))
         self._record = replace(self._record, artifacts=names)
-        self._record.write(self._root)
+        self._record.write(self._root, self._own)
 
     def end(self) -> None:
         """Note that the run has come to its end, if all that it was to make is there."""
         names = self._record.artifacts
         if names and all(Artifact(self._root / name, "", {}).complete for name in names):
             self._record = replace(self._record, ended=True)
-            self._record.write(self._root)
+            self._record.write(self._root, self._own)

@@ -26,6 +26,7 @@ from ccps.pipeline.progress import StageProgress
 from ccps.pipeline.ranks import Ranks
 from ccps.pipeline.run_log import RunLog
 from ccps.pipeline.shard_writer import ShardWriter
+from ccps.settings.sharing import Worker
 
 
 class Work(NamedTuple):
@@ -68,6 +69,9 @@ class Run:
         mirror: takes what the files hold to W&B, or None.
         ranks: this process among those that share the run.
         log: notes what the run is to make, or None.
+        worker: this process among several that share the run without talking to each other, or None.
+        own: its name in the artifacts that it fills beside others, see `Artifact.own`.
+        patience: seconds without a new shard that a worker waits for others.
     """
 
     artifacts: Path
@@ -75,6 +79,9 @@ class Run:
     mirror: Mirror | None = None
     ranks: Ranks = field(default_factory=Ranks)
     log: RunLog | None = None
+    worker: Worker | None = None
+    own: str = ""
+    patience: float = 0.0
 
 
 class Stage(pl.LightningModule):
@@ -84,13 +91,14 @@ class Stage(pl.LightningModule):
     (`plan`), does one step (`step`), writes the outputs of a shard (`save_shard`), and sums up the whole (`summarise`).
     It raises `version` whenever its code would give another result for the same inputs. Where shards are `independent`
     of one another, and `save_shard` of all but its outputs, several processes share them, and one is written while the
-    next is computed.
+    next is computed. What `gathers` for readers what all others have made is no worker's (`ccps.pipeline.worker`).
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     unit: ClassVar[str] = "questions"
     independent: ClassVar[bool] = False
+    gathers: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -149,7 +157,8 @@ class Stage(pl.LightningModule):
     def artifact(self, run: Run) -> Artifact:
         """The artifact this stage fills, whether it exists or not; its inputs are looked at once."""
         if self._artifact is None or self._artifact.folder.parents[1] != run.artifacts:
-            self._artifact = Artifact.at(run.artifacts, self.name, {"version": self.version, **self._inputs})
+            inputs = {"version": self.version, **self._inputs}
+            self._artifact = Artifact.at(run.artifacts, self.name, inputs, run.own)
         return self._artifact
 
 
@@ -169,11 +178,42 @@ def run_stage(stage: Stage, run: Run) -> Artifact:
                 _compute(stage, artifact, run)
             else:
                 run.ranks.on_first(lambda: _compute(stage, artifact, replace(run, ranks=Ranks())))
-        state = f"done in {duration(total_cost(artifact, 'seconds'))}"
-        say(stage.name, stage.title, _sentence(artifact.figures), state=state)
+        _say_done(stage, artifact)
     if run.mirror is not None:
         run.mirror.add(stage.title, artifact)
     return artifact
+
+
+def make_part(stage: Stage, run: Run, worker: Worker) -> list[int]:
+    """Compute a worker's part of what is missing of a stage's artifact, and complete it where nothing else is missing.
+
+    The shards of a stage that is not `independent` are one worker's, all of them.
+
+    Returns:
+        The shards that are still missing, which are in other hands; of a stage that another worker does whole, one.
+
+    Raises:
+        UserError: as in `run_stage`; or there are shards of earlier code, which only a run without workers makes anew.
+    """
+    artifact = stage.artifact(run)
+    if not stage.independent and not worker.owns(artifact.key):
+        return [0]
+    with artifact.writing():
+        shards, missing = _missing(stage, artifact, run)
+        own = [index for index in missing if not stage.independent or worker.owns(artifact.key, index)]
+        _make(stage, artifact, run, shards, own)
+        left = [index for index in range(len(shards)) if not artifact.has_shard(index)]
+        if left:
+            made = f"{len(own)} of {len(shards)} shards made here, {len(left)} in other hands"
+            say(stage.name, stage.title, made, state="in part")
+            return left
+        if odd := odd_shards(artifact, len(shards), own):
+            got = f"{len(odd)} with others"
+            way_out = "Run the same command once without `worker`: it makes them anew."
+            raise expected(f"the shards in {artifact.folder}", "of the columns that this code writes", got, way_out)
+        _finish(stage, artifact, len(shards), found=not missing)
+    _say_done(stage, artifact)
+    return []
 
 
 def _compute(stage: Stage, artifact: Artifact, run: Run) -> None:
@@ -198,9 +238,14 @@ def _make(stage: Stage, artifact: Artifact, run: Run, shards: Sequence[Sequence[
     """Compute this process's share of some shards; all processes go on together."""
     items = [_Item(index, work is shards[index][-1], work) for index in run.ranks.own(wanted) for work in shards[index]]
     progress = StageProgress(stage.name, stage.title, stage.unit)
-    progress.done = sum(work.size for index, shard in enumerate(shards) if index not in wanted for work in shard)
+    progress.done = sum(work.size for index, shard in enumerate(shards) if artifact.has_shard(index) for work in shard)
     progress.total = progress.done + sum(item.work.size for item in items)
     run.ranks.together(lambda: _work_off(stage, artifact, run, items, progress))
+
+
+def _say_done(stage: Stage, artifact: Artifact) -> None:
+    state = f"done in {duration(total_cost(artifact, 'seconds'))}"
+    say(stage.name, stage.title, _sentence(artifact.figures), state=state)
 
 
 def _discard(stage: Stage, artifact: Artifact, odd: Sequence[int]) -> None:

@@ -19,6 +19,7 @@ from ccps.settings.faithful.task import IN_BRACES, TaskSpec
 from ccps.settings.faithful.traces import TraceFile, TraceSettings
 from ccps.settings.model import ModelConfig
 from ccps.settings.run import LoggerConfig, PathsConfig, TrainerConfig, spread_faults
+from ccps.settings.sharing import WAIT_HELP, WORKER_HELP, sharing_faults
 
 STAGES = ("trace", "read", "continue", "mark", "decide", "judge", "radii", "confidence", "faith", "faith_report")
 
@@ -91,6 +92,8 @@ class FaithfulConfig:
     )
     engine: EngineConfig = setting(EngineConfig)
     trainer: TrainerConfig = setting(TrainerConfig)
+    worker: str | None = setting(None, WORKER_HELP)
+    worker_wait: float = setting(0.0, WAIT_HELP, at_least=0, at_most=10_080)
     logger: LoggerConfig = setting(LoggerConfig)
     paths: PathsConfig = setting(PathsConfig)
 
@@ -100,6 +103,7 @@ class FaithfulConfig:
             yield fault("experiment", "one of the " + NAMES, shown(self.experiment))
         yield from self._source_faults()
         yield from spread_faults(self.model, self.trainer)
+        yield from sharing_faults(self.worker, self.trainer)
         if self.engine.name == "vllm":
             traces, sampling = self.faithful.traces, self.faithful.sampling
             temperatures = {

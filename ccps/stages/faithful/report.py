@@ -54,6 +54,7 @@ class FaithReportStage(Stage):
     name = "faith_report"
     version = 5
     unit = "pages"
+    gathers = True
 
     def __init__(
         self,

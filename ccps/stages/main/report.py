@@ -32,6 +32,7 @@ class ReportStage(Stage):
     name = "report"
     version = 3
     unit = "reports"
+    gathers = True
 
     def __init__(
         self,

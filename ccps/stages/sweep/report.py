@@ -31,6 +31,7 @@ class SweepReportStage(Stage):
     name = "sweep_report"
     version = 3
     unit = "reports"
+    gathers = True
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from ccps.core import artifacts
-from ccps.core.artifacts import ROWS, TENSORS, Artifact, artifacts_in, digest, with_reasons
+from ccps.core.artifacts import ROWS, TENSORS, Artifact, artifacts_in, digest, own_name, with_reasons
 from ccps.core.errors import UserError
 
 INPUTS = {"model": "abc", "radius": 20.0, "steps": 5, "nested": {"seeds": [1, 2]}}
@@ -577,13 +577,113 @@ def test_root_that_is_not_writable_is_told(tmp_path: Path, monkeypatch: pytest.M
         pass
 
 
-def test_disk_without_locks_is_told(artifact: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_disk_without_locks_is_written_without(
+    artifact: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    locked = written(Artifact.at(tmp_path / "locked", "extract", INPUTS))
+
     def no_locks(*args: Any) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
+        raise OSError(number, "no locks here")
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
-    with pytest.raises(UserError, match=r"No locks available.*paths\.artifacts"), artifact.writing():
-        pass
+    assert whole(written(artifact)) == whole(locked)
+
+
+# --- several that hold nothing ---
+
+
+def shared(artifact: Artifact, *who: str) -> list[Artifact]:
+    """The same artifact, as each of several processes has it."""
+    root = artifact.folder.parents[1]
+    return [Artifact.at(root, artifact.stage, artifact.inputs, own_name(name)) for name in who]
+
+
+def write_into(folder: Path) -> None:
+    (folder / "number").write_text("1")
+
+
+def whole(artifact: Artifact) -> dict[str, bytes]:
+    """The content and the manifest, without what helps to write them."""
+    return {
+        path.relative_to(artifact.folder).as_posix(): path.read_bytes()
+        for path in sorted(artifact.folder.rglob("*"))
+        if path.is_file() and not path.name.startswith((".", "costs."))
+    }
+
+
+def test_several_fill_one_artifact_at_once_with_the_bytes_of_one(artifact: Artifact, tmp_path: Path) -> None:
+    alone = written(Artifact.at(tmp_path / "alone", "extract", INPUTS), shards=4)
+    one, other = shared(artifact, "one", "other")
+    with one.writing(), other.writing():
+        for index in range(0, 4, 2):
+            write(one, index)
+            write(other, index + 1)
+        one.check_shards(4)
+        one.finish(4, {"rows": 12, "rejected": {"too long": 1}})
+        other.finish(4, {"rows": 12, "rejected": {"too long": 1}})  # it saw all shards too
+    assert whole(artifact) == whole(alone)
+    assert not (artifact.folder / ".lock").exists()
+    assert list(artifact.folder.glob(".*.partial")) == []
+
+
+def test_of_a_shard_that_two_have_made_the_first_stays_and_costs_once(artifact: Artifact) -> None:
+    one, other = shared(artifact, "one", "other")
+    with one.writing(), other.writing(), one.shard(0) as half:
+        (half / "sum").write_text("0.1")
+        one.add_cost(0, seconds=1.0)
+        with other.shard(0) as faster:
+            (faster / "sum").write_text("0.10000001")  # of a machine that rounds otherwise
+            other.add_cost(0, seconds=2.0)
+    assert not half.exists()
+    with one.writing():
+        one.check_shards(1)
+        one.finish(1, {})
+    assert artifact.path("sum").read_text() == "0.10000001"
+    assert len(artifact.costs()) == 1
+
+
+def test_who_holds_an_artifact_leaves_the_half_shards_of_others_until_it_is_complete(artifact: Artifact) -> None:
+    (other,) = shared(artifact, "other")
+    with other.writing(), other.shard(1) as half:
+        with artifact.writing():
+            assert half.is_dir()
+            write(artifact, 0)
+            write(artifact, 1)
+            artifact.finish(2, {})
+        assert not half.exists()
+        write_into(half)  # which is gone, and of no use any more
+    assert artifact.rows(1).num_rows == 3
+
+
+def test_what_is_noted_after_the_end_changes_no_account(artifact: Artifact) -> None:
+    one, late = shared(artifact, "one", "late")
+    with one.writing():
+        for index in range(2):
+            write(one, index)
+            one.add_cost(index, seconds=1.0)
+        one.finish(2, {})
+    late.add_cost(0, seconds=9.0)
+    artifact.add_cost(1, seconds=9.0)
+    assert [cost["seconds"] for cost in artifact.costs()] == [1.0, 1.0]
+
+
+def test_the_costs_of_an_earlier_version_lie_in_the_files_of_all_processes(artifact: Artifact) -> None:
+    found = written(artifact)
+    lines = [{"shard": 0, "seconds": 1.0}, {"shard": 1, "seconds": 2.0}]
+    seal = {"blake2b": digest(json.dumps(lines))}
+    (found.folder / "costs.0.jsonl").write_text(f"\n{json.dumps(lines[0])}\n{json.dumps(seal)}")
+    (found.folder / "costs.1.jsonl").write_text(f"\n{json.dumps(lines[1])}")
+    assert found.costs() == lines
+
+
+def test_a_run_that_holds_an_artifact_forgets_no_cost_of_others(artifact: Artifact) -> None:
+    (other,) = shared(artifact, "other")
+    with other.writing():
+        other.add_cost(0, seconds=1.0)  # whose shard is still being written
+        with artifact.writing():
+            write(other, 0)
+    assert artifact.costs() == [{"shard": 0, "seconds": 1.0}]
 
 
 @pytest.mark.parametrize(
