@@ -1,12 +1,14 @@
 """Whether an answer says an accepted text, or only holds its words while it says something else.
 
-The words must follow each other. That alone would take "Mars and Earth" for "Earth", "less than 1" for "1" and "Martin
-Luther King" for "Martin Luther"; so the answer must not be a list of which the accepted text is a part, a bound on the
-accepted number, or a longer name. What a sentence says of the text is not understood: "not Paris" holds "Paris".
+The words must follow each other. That alone would take "Mars and Earth" for "Earth", "less than 1" for "1", "New York"
+for "York" and "not Paris" for "Paris"; so the answer must not be a list of which the accepted text is a part, a bound
+on the accepted number or a quantity in a unit that nobody asked for, a longer name, or a denial right before the text.
+What a sentence says of the text later on is not understood: "Paris is wrong" holds "Paris".
 """
 
 import re
 
+from ccps.grading.measures import known, symbol_of, unit_of
 from ccps.grading.normalise import Word, normalise, words_of
 from ccps.grading.signs import brackets, units
 
@@ -35,16 +37,40 @@ _PARTS = re.compile(
 _BETWEEN = ("to", "through", "x", "×", "times")
 # Vitamin A, Henry VIII.
 _DESIGNATION = re.compile(r"[A-Z]|[IVX]+")
+# Names that are another's without the first word. After New all are; with a point of the compass more are the same
+# (North Atlantic, West Samoa) than are not, so those that are not stand here.
+_OF_ANOTHER = re.compile(
+    r"New \w.*|(?:North|South) (?:Korea|Americas?|Carolina|Dakota|Yorkshire)|South (?:Africa|Sudan)|North Macedonia|"
+    r"West (?:Virginia|Bengal|Sussex|Yorkshire)|East Sussex",
+    re.IGNORECASE,
+)
 _LETTER_OR_NUMBER = re.compile(r"[A-Za-z]|[+-]?[0-9.]+")
 # What joins the items of a list. A comma alone does not: "Paris, France" is Paris.
 _JOINT = re.compile(r"\s*(?:[;:]|,?\s+(?:and|or)\s|,?\s+&\s)\s*", re.IGNORECASE)
 _ITEM_END = re.compile(_JOINT.pattern + r"|\s*,\s+", re.IGNORECASE)
 # In a sentence, what follows "with" may be the answer.
 _WORDS_OF_A_THING = 2
+# What denies the words right after it, small words between them. "Nothing but", "none other than", "not only" do not,
+# nor does "all except": who names an exception names what is asked for.
+_DENIAL = re.compile(
+    r"(?:^| )(?:not|never|neither|nor|non|cannot|"
+    r"(?:is|are|was|were|does|do|did|ca|wo|would|could|should|has|have|had|ai)nt|"
+    r"(?:rather|(?<!none )(?<!nothing )other) than|instead of|as opposed to|any(?:thing|where|one|body) but)"
+    r"(?: (?:in|at|on|by|of|from|for|to|as|be|called|named|really|actually))*$"
+)
+# "No gravity"; before a number or behind a comma it says something else: "no 5", "no, gravity".
+_NO = re.compile(r"(?:^| )no(?: longer| such)?$")
+# A question of what is not so is answered by saying what is not: "They do not fly."
+_ASKS_WHAT_IS_NOT = re.compile(
+    r"\b(?:not|no|never|except|cannot|neither|without|false|incorrect|wrong|lacks?)\b|n['’]t\b", re.IGNORECASE
+)
+# The longest denial, with the small words.
+_WORDS_OF_A_DENIAL = 6
+_BREAK = "|"
 
 
-def says(answer: str, accepted: str) -> bool:
-    """Whether the answer says the accepted text."""
+def says(answer: str, accepted: str, question: str = "") -> bool:
+    """Whether the answer says the accepted text, to a question that may name a unit or ask for what is not so."""
     ours, theirs = words_of(answer), words_of(accepted)
     wanted = [word.token for word in theirs] or [normalise(accepted)]
     if not same_units(answer, accepted):
@@ -54,8 +80,15 @@ def says(answer: str, accepted: str) -> bool:
     if _is_longer_list(answer, accepted) or _says_what_with(answer):
         return False
     found = [word.token for word in ours] or [normalise(answer)]
+    may_deny = _ASKS_WHAT_IS_NOT.search(question) is not None
     places = [i for i in range(len(found) - len(wanted) + 1) if found[i : i + len(wanted)] == wanted]
-    return any(not _is_bound(found, i, wanted) and not _is_longer_name(ours, i, theirs) for i in places)
+    return any(
+        not _is_bound(found, i, wanted)
+        and not _is_measure(ours, i, theirs, question)
+        and not _is_longer_name(ours, i, theirs)
+        and (may_deny or not _is_denied(ours[:i], wanted))
+        for i in places
+    )
 
 
 def same_units(answer: str, accepted: str) -> bool:
@@ -103,12 +136,36 @@ def _joins_numbers(found: list[str], place: int) -> bool:
     return found[place - 1][-1:].isdigit() and found[place + 1][-1:].isdigit()
 
 
-def _is_longer_name(ours: list[Word], place: int, theirs: list[Word]) -> bool:
-    """Whether a name goes on with nothing in between.
+def _is_measure(ours: list[Word], place: int, theirs: list[Word], question: str) -> bool:
+    """Whether a bare number goes on with the symbol of a unit that the question does not name: "5 N" for "5".
 
-    By a letter or number of its own (Vitamin A, Henry VIII), or, if it has at least two words, by another capital.
+    A unit in words may be what was counted, as moons are: "5 miles".
     """
     end = place + len(theirs)
+    if not theirs or end >= len(ours) or not ours[end - 1].written[-1].isdigit():
+        return False
+    following = ours[end].written.strip(".,;:!?\"')]")
+    unit = symbol_of(following) or (unit_of(following) if "/" in following or "^" in following else None)
+    if unit is None:
+        return False
+    asked = [named for word in re.findall(r"[^\W\d_]+", question) if (named := known(word))]
+    parts = [own for word in re.findall(r"[^\W\d_]+", following) if (own := known(word))]
+    return not any(own.is_one_with(named) for own in (unit, *parts) for named in asked)
+
+
+def _is_longer_name(ours: list[Word], place: int, theirs: list[Word]) -> bool:
+    """Whether a name begins earlier, or goes on with nothing in between.
+
+    It begins with a word that makes another of it (New York, South Korea), or goes on with a letter or number of its
+    own (Vitamin A, Henry VIII) or, if it has at least two words, with another capital.
+    """
+    end = place + len(theirs)
+    if theirs and place:
+        longer = [ours[place - 1].written, *(word.token for word in ours[place:end])]
+        if all(word.written[:1].isupper() for word in ours[place - 1 : place + 1]) and _OF_ANOTHER.fullmatch(
+            " ".join(longer)
+        ):
+            return True
     if end >= len(ours) or not theirs or not ours[end - 1].written[-1].isalnum():
         return False
     name, following = ours[place:end], ours[end].written
@@ -117,3 +174,12 @@ def _is_longer_name(ours: list[Word], place: int, theirs: list[Word]) -> bool:
         return following != "I" or end == len(ours) - 1
     is_name = len(theirs) > 1 and all(word.written[:1].isupper() for word in (*theirs, *name))
     return is_name and following[:1].isupper() and not following.isupper()
+
+
+def _is_denied(before: list[Word], wanted: list[str]) -> bool:
+    """Whether the words that follow are denied: "not Paris", "London rather than Paris", "anything but Paris"."""
+    nearest = before[-_WORDS_OF_A_DENIAL:]
+    said = " ".join(word.token + (_BREAK if word.written[-1] in ",;:.!?…" else "") for word in nearest)
+    if _DENIAL.search(said):
+        return True
+    return not wanted[0][:1].isdigit() and _NO.search(said) is not None

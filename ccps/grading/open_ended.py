@@ -29,17 +29,17 @@ class Contains(Comparison):
     """Right if an accepted text stands in the answer, word for word; for models that answer in whole sentences.
 
     Source: `has_answer` of DPR (Karpukhin et al. 2020, arXiv 2004.04906), on the texts of `normalise`. Ours: lists,
-    bounds and longer names that hold the text and say something else, see `ccps.grading.containment`. An answer that
-    names the accepted text only to deny it passes too.
+    bounds, units, longer names and denials that hold the text and say something else, see `ccps.grading.containment`.
+    An answer that takes the accepted text back later on ("Paris is wrong") passes too.
     """
 
     name = "contains"
-    version = 4
+    version = 5
     formats = frozenset({"oe"})
 
     def is_right(self, answer: str, question: Question) -> bool:
         """Whether the words of an accepted text follow each other in it."""
-        return any(says(answer, text) for text in question.accepted)
+        return any(says(answer, text, question.text) for text in question.accepted)
 
 
 @register

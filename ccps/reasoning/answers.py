@@ -9,22 +9,42 @@ from ccps.faithful import Mode, think_block
 from ccps.faithful.modes import check_mode
 
 # A box, an escaped character (no brace that counts), a brace.
-_BRACES = re.compile(r"\\+boxed\s*\{|\\.|[{}]", re.DOTALL)
+_BRACES = re.compile(r"\\+(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
+# A box without braces holds the next thing: a number, a command with its groups, or a letter that ends the line.
+_GROUP = r"\{(?:[^{}\\]|\\.|\{(?:[^{}\\]|\\.)*\})*\}"
+_UNBRACED = re.compile(
+    r"\\+(?:boxed|fbox)(?:\s*(?P<number>-?\$?\d(?:[\d.,/]*\d)?(?:\\?%)?)(?![\w^\\{])|"
+    rf"\s*(?P<command>\\[A-Za-z]+(?:\s*{_GROUP})++)(?!\s*\{{)|\s+(?P<letter>-?[A-Za-z])(?=[\s$.,;)\]]*$))",
+    re.MULTILINE | re.DOTALL,
+)
 # Special tokens, as chat templates have them, are no text.
 _SPECIAL = r"<\|[^|<>\s]*\|>"
 _BEFORE_ANSWERS = ("final<|message|>", "<|begin_of_solution|>")
 _AFTER_MARK = "|".join(f"(?<={re.escape(mark)})" for mark in (*SINGLE[1::2], *_BEFORE_ANSWERS))
-_ANSWER_LINE = re.compile(
-    rf"(?:^|{_AFTER_MARK})[ \t>#*_-]*(?:final[ \t]+)?answer[*_ \t]*[:：](.+?)(?:{_SPECIAL}\s*)*$", re.I | re.M
+_HEAD = rf"(?:^|{_AFTER_MARK})[ \t>#*_-]*(?:the[ \t]+)?(?:final[ \t]+)?answer"
+_ANSWER_LINE = re.compile(rf"{_HEAD}[*_ \t]*[:：](.+?)(?:{_SPECIAL}\s*)*$", re.I | re.M)
+# A heading, and what is set apart as a formula below it, or else the next line, if it is no heading and holds a word.
+_ANSWER_BELOW = re.compile(
+    rf"{_HEAD}[*_ \t]*[:：]?[*_ \t]*$\s*+(?!{_HEAD}[*_ \t]*(?:[:：]|$)|#)"
+    rf"(?:[>*•-][ \t]+)*+(?:\\\[|\$\$)?+\s*+([^\n]*?\w[^\n]*?)"
+    rf"(?:[ \t]{{0,9}}\n?[ \t]{{0,9}}(?:\\\]|\$\$))?(?:{_SPECIAL}\s*)*$",
+    re.I | re.M,
+)
+# How the prompt of Minerva (arXiv 2206.14858) has answers end.
+_ANSWER_HOPED = re.compile(r"final answer is:?[ \t]+(.{1,500}?)\.?[ \t]+I hope (?:it|this) is correct", re.I)
+# "The final answer is 5." on an answer line says 5.
+_SENTENCE = re.compile(
+    r"(?:(?:so|thus|therefore|hence),?\s+)?the\s+(?:(?:final|correct|right)\s+)?answer\s+is:?\s+(?=.*[^\W_])(.+?)\.?",
+    re.I,
 )
 _ANSWER_TAG = re.compile(r"<answer>(.+?)</answer>", re.I | re.S)
 _HASHES = re.compile(r"^[ \t]*####[ \t]*(?!#)(.+)$", re.M)
 _AROUND = string.whitespace + "*_"
 
 _IN_STRICT = {
-    "answer tag": _ANSWER_TAG,
-    "answer line": _ANSWER_LINE,
-    "four hashes": _HASHES,
+    "answer tag": (_ANSWER_TAG,),
+    "answer line": (_ANSWER_LINE, _ANSWER_BELOW, _ANSWER_HOPED),
+    "four hashes": (_HASHES,),
 }
 
 # What the released code looks for, in this order; white space there may run over lines, and a box ends at any brace.
@@ -54,9 +74,10 @@ def extract_answer(text: str, *, mode: Mode = "strict") -> Extracted:
     `strict` looks behind the last closing think tag, else behind the first, or everywhere if nothing closes the
     thinking, for
 
-    1. the last `\boxed{…}` whose braces balance and that is not empty,
+    1. the last `\boxed{…}` whose braces balance and that is not empty, or box without braces (`\boxed 5`),
     2. else the last `<answer>…</answer>`,
-    3. else the last line "Answer: …" or "Final answer: …",
+    3. else the last line "Answer: …" or "Final answer: …", what stands below such a heading, or "The final answer is ….
+       I hope it is correct.", without the words "The answer is" before it,
     4. else the last line "#### …", as in GSM8K.
 
     `parity` does as the released code of arXiv 2606.03969. It looks everywhere, thinking included, for the first line
@@ -100,15 +121,19 @@ def _after(text: str, begin: int) -> Extracted:
     filled = [span for span in boxes if text[slice(*span)].strip()]
     if filled:
         return _found(text, max(filled), "box")
-    for how, pattern in _IN_STRICT.items():
-        spans = [match.span(1) for match in pattern.finditer(text, begin) if match[1].strip(_AROUND)]
+    for how, patterns in _IN_STRICT.items():
+        matches = (match for pattern in patterns for match in pattern.finditer(text, begin))
+        spans = [match.span(1) for match in matches if match[1].strip(_AROUND)]
         if spans:
-            return _found(text, spans[-1], how, _AROUND)
+            found = _found(text, max(spans), how, _AROUND)
+            if how == "answer line" and (said := _SENTENCE.fullmatch(text, found.start, found.end)):
+                return _found(text, said.span(1), how, _AROUND)
+            return found
     return Extracted(None, "the box is empty" if boxes else "")
 
 
 def _boxes(text: str, begin: int) -> list[tuple[int, int]]:
-    """Spans of what stands in balanced boxes from `begin` on; one pass, whatever is left open."""
+    """Spans of what stands in balanced boxes from `begin` on, whatever is left open, and in those without braces."""
     spans = []
     open_at: list[int] = []
     for match in _BRACES.finditer(text, begin):
@@ -117,11 +142,12 @@ def _boxes(text: str, begin: int) -> list[tuple[int, int]]:
             start = open_at.pop() if open_at else -1
             if start >= 0:
                 spans.append((start, match.start()))
-        elif sign.endswith("{") and "boxed" in sign:
+        elif sign.endswith("{") and "box" in sign:
             open_at.append(match.end())
         elif sign == "{":
             open_at.append(-1)
-    return spans
+    unbraced = (match.span(match.lastgroup or 0) for match in _UNBRACED.finditer(text, begin))
+    return [*spans, *unbraced]
 
 
 def _released(text: str) -> Extracted:

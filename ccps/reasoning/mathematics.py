@@ -88,7 +88,8 @@ def same_mathematics(gold: str, answer: str) -> Equality:
     r"""Whether an answer equals the right one as mathematics: `\frac{1}{2}`, `0.5`, `1/2`, `½` and `50%` are the same.
 
     Source: `math-verify` (https://github.com/huggingface/Math-Verify), floats to six decimals; plain forms are ours,
-    see `ccps.reasoning.plain_mathematics`.
+    see `ccps.reasoning.plain_mathematics`, and so are units of measurement, which the library drops: two that differ
+    make two quantities ("5 cm", "5 m"), one that only one side names makes none, and nothing is converted.
 
     Args:
         gold: the right answer, LaTeX or plain.
@@ -100,6 +101,14 @@ def same_mathematics(gold: str, answer: str) -> Equality:
     Raises:
         UserError: `math-verify` is not installed, or does not start.
     """
+    # Here and not above: the process that compares runs this module, and needs nothing of the room.
+    from ccps.grading.measures import quantity
+
+    wanted, given = quantity(gold), quantity(answer)
+    if wanted and given:
+        if not wanted.unit.is_one_with(given.unit):
+            return Equality(False)
+        gold, answer = wanted.number, given.number
     return _comparer().compare(gold, answer)
 
 

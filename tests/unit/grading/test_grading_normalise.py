@@ -199,7 +199,7 @@ def test_settings_hold_what_decides() -> None:
         ("the redder fox", "red", False),  # whole words only
         ("fox red", "red fox", False),  # in their order
         ("red and fox", "red fox", False),  # and in a row
-        ("not Paris", "Paris", True),  # what is said of it is not understood
+        ("Paris is wrong", "Paris", True),  # what is said of it later on is not understood
         ("Paris", "Paris in France", False),
         ("It has two moons.", "two", True),
         ("It has two moons.", "2", True),

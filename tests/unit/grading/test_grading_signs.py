@@ -224,3 +224,87 @@ def test_more_ways_to_write_one_thing(one: str, other: str) -> None:
 )
 def test_more_that_only_holds_the_words(answer: str, accepted: str, right: bool) -> None:
     assert Contains().is_right(answer, replace(QUESTION, accepted=(accepted,))) == right
+
+
+@pytest.mark.parametrize(
+    ("answer", "accepted", "right"),
+    [
+        ("not Paris", "Paris", False),
+        ("It isn't Paris.", "Paris", False),
+        ("It isn’t in Paris.", "Paris", False),
+        ("It was never called Paris", "Paris", False),
+        ("London, not Paris", "Paris", False),
+        ("London rather than Paris", "Paris", False),
+        ("anything but Paris", "Paris", False),
+        ("neither Paris nor London", "Paris", False),
+        ("neither Paris nor London", "London", False),
+        ("There is no gravity there.", "gravity", False),
+        ("He was not guilty.", "guilty", False),
+        ("It is not 5.", "5", False),
+        ("not London but Paris", "Paris", True),
+        ("It is not London, it is Paris.", "Paris", True),
+        ("Paris, not London", "Paris", True),
+        ("No, Paris.", "Paris", True),
+        ("Certainly not. Paris", "Paris", True),
+        ("none other than Paris", "Paris", True),
+        ("nothing but Paris", "Paris", True),
+        ("not only Paris", "Paris", True),
+        ("There is no doubt that it is Paris.", "Paris", True),
+        ("not guilty", "not guilty", True),
+        ("He was not guilty.", "not guilty", True),
+        ("It is not Paris. It is not Lyon. It is Paris.", "Paris", True),  # said once without a denial
+        ("No 5", "5", True),
+    ],
+)
+def test_contains_sees_a_denial_right_before_the_text(answer: str, accepted: str, right: bool) -> None:
+    assert Contains().is_right(answer, replace(QUESTION, text="Which is it?", accepted=(accepted,))) is right
+
+
+@pytest.mark.parametrize("asked", ["What can a penguin not do?", "What can't a penguin do?", "All birds can … except?"])
+def test_a_question_of_what_is_not_so_may_be_answered_by_a_denial(asked: str) -> None:
+    question = replace(QUESTION, text=asked, accepted=("fly",))
+    assert Contains().is_right("It can not fly.", question)
+    assert not Contains().is_right("It can not fly.", replace(question, text="What can a bat do?"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "accepted", "right"),
+    [
+        ("New York", "York", False),
+        ("NEW YORK", "York", False),
+        ("It is in South Africa.", "Africa", False),
+        ("South Korea", "Korea", False),
+        ("North Atlantic", "Atlantic", True),
+        ("Vice President Ford", "President Ford", True),
+        ("New York", "New York", True),
+        ("the new York", "York", True),
+        ("It is south of Africa.", "Africa", True),
+        ("Abraham Lincoln", "Lincoln", True),
+        ("President Abraham Lincoln", "Abraham Lincoln", True),
+        ("new shoes", "shoes", True),
+        ("New shoes", "shoes", True),
+    ],
+)
+def test_contains_sees_where_a_name_begins(answer: str, accepted: str, right: bool) -> None:
+    assert Contains().is_right(answer, replace(QUESTION, accepted=(accepted,))) is right
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "accepted", "right"),
+    [
+        ("How many are there?", "5 N", "5", False),
+        ("How many are there?", "It is 5 km/h.", "5", False),
+        ("What is the force?", "5 kN", "5 N", False),
+        ("What is the force in newtons?", "5 N", "5", True),
+        ("What is the force (N)?", "It is 5 N.", "5", True),
+        ("What is the speed in kilometres per hour?", "5 km/h", "5", True),
+        ("How many are there?", "5 moons", "5", True),
+        ("How far is it?", "26 miles", "26", True),
+        ("How many are there?", "There are 5, in all.", "5", True),
+        ("How many are there?", "5. N is a letter.", "5", True),
+        ("What is the force?", "It is 5 N.", "5 N", True),
+        ("Which vitamin?", "It is vitamin K", "vitamin K", True),
+    ],
+)
+def test_contains_sees_a_unit_that_nobody_asked_for(asked: str, answer: str, accepted: str, right: bool) -> None:
+    assert Contains().is_right(answer, replace(QUESTION, text=asked, accepted=(accepted,))) is right

@@ -30,6 +30,32 @@ HALF = r"\boxed{\frac{1}{2}}"
         ("</think>\nAnswer: 16\n" + r"\boxed{17}", "17"),
         ("</think>\nAnswer:\nAnswer: 18\nAnswer: **", "18"),
         (r"<think>cut off, but \boxed{19} was there", "19"),
+        # The answer below its heading.
+        ("</think>\n**Final Answer**\n\n20", "20"),
+        ("</think>\n### Final Answer\n$x = 21$\n\nDone.", "$x = 21$"),
+        ("</think>Final Answer:\n\\[\n\\frac{1}{2}\n\\]", r"\frac{1}{2}"),
+        ("</think>The final answer:\n$$x = 22$$", "x = 22"),
+        ("</think>Answer:\n- 23<|im_end|>", "23"),
+        ("</think>**Final Answer**\nThe final answer is **24**.", "24"),
+        ("Answer: 25\n## Answer\n## Explanation\nLong.", "25"),
+        ("Answer: 26\n**Final Answer**\n27\nIt is not 28.", "27"),
+        ("Final answer\n#### 29", "29"),
+        # Boxes without braces, and by another name.
+        (r"</think>So \boxed 30", "30"),
+        (r"</think>It is \boxed31.", "31"),
+        (r"</think>$\boxed -3.5$", "-3.5"),
+        (r"</think>$\boxed \frac{1}{2}$, then.", r"\frac{1}{2}"),
+        (r"</think>\boxed\text{\textbf{B}}", r"\text{\textbf{B}}"),
+        (r"</think>The letter is $\boxed C$." + "\nDone", "C"),
+        (r"</think>\fbox{32}", "32"),
+        (r"</think>\boxed{33} is wrong, it is \boxed 34", "34"),
+        (r"</think>\boxed 35 is wrong, it is \boxed{36}", "36"),
+        # In a sentence, as few-shot prompts have it.
+        ("</think>Final Answer: The final answer is $37$. I hope it is correct.", "$37$"),
+        ("The final answer is 3.8. I hope it is correct.", "3.8"),
+        ("</think>Final Answer:\nThe final answer is 39. I hope this is correct.", "39"),
+        ("</think>Answer: So the answer is: 40.", "40"),
+        ("</think>Answer: The answer is that of Gauss, 41", "that of Gauss, 41"),
     ],
 )
 def test_strict_takes_the_last_filled_box_behind_the_thinking_else_the_last_answer_line(text: str, answer: str) -> None:
@@ -48,6 +74,12 @@ def test_strict_takes_the_last_filled_box_behind_the_thinking_else_the_last_answ
         ("<think>On and on", "cut off while thinking"),
         (r"</think>\boxed{ }", "the box is empty"),
         (r"</think>\boxed{3", "no answer after the thinking"),
+        (r"</think>Put it in \boxed and stop.", "no answer after the thinking"),
+        (r"</think>In a \boxed a number stands.", "no answer after the thinking"),
+        (r"</think>\boxed 5x + 1", "no answer after the thinking"),
+        (r"</think>\boxed\frac{1}{\sqrt{\frac{2}{3}}}", "no answer after the thinking"),
+        ("</think>**Final Answer**\n\n---", "no answer after the thinking"),
+        ("</think>It is the\nanswer: ", "no answer after the thinking"),
     ],
 )
 def test_strict_says_why_there_is_no_answer(text: str, reason: str) -> None:
@@ -95,3 +127,19 @@ def test_many_open_boxes_take_no_time() -> None:
     text = r"\boxed{" * 200_000
     assert extract_answer(text).text is None
     assert extract_answer(text + "1}").text == "1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"\boxed\a{" * 50_000,
+        "final answer is " * 5_000,
+        "answer:\n$$" * 20_000,
+        "answer\nx" + " " * 50_000 + "y" + "\n" * 50_000,
+        "Answer: the answer is x" + " " * 50_000 + "y",
+    ],
+    ids=["commands", "sentences", "headings", "spaces", "said"],
+)
+def test_texts_made_to_take_long_do_not(text: str) -> None:
+    found = extract_answer(text)
+    assert found.text is None or len(found.text) < len(text)

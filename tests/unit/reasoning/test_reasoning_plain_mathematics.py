@@ -75,6 +75,12 @@ def test_plain_forms_are_compared_by_value(gold: str, answer: str, same: bool) -
         (r"2\pi", "2pi"),
         ("2**10", "1024"),
         ("１２", "12"),
+        ("5 m/s", "5 metres per second"),
+        (r"5\text{ m s}^{-1}", "5 m/s"),
+        ("12 square metres", r"12 \text{ m}^2"),
+        ("5 J", "5 N m"),
+        (r"\frac{1}{2} m", "0.5 metres"),
+        ("5 cm", "5"),
         ("12.", "12"),
     ],
 )
@@ -85,7 +91,17 @@ def test_more_plain_forms_are_the_same(gold: str, answer: str) -> None:
 
 @pytest.mark.parametrize(
     ("gold", "answer"),
-    [("1e3", "13"), ("1 000", "1"), ("1.000", "1000"), ("10³", "103"), ("[1,2)", "(1,2)"), ("±2", "2")],
+    [
+        ("1e3", "13"),
+        ("1 000", "1"),
+        ("1.000", "1000"),
+        ("10³", "103"),
+        ("[1,2)", "(1,2)"),
+        ("±2", "2"),
+        ("5 m", "5 cm"),
+        (r"5\text{ m}", "5 s"),
+        ("5 m", "500 cm"),  # nothing is converted
+    ],
 )
 def test_more_that_only_look_alike(gold: str, answer: str) -> None:
     assert not same_mathematics(gold, answer).same
