@@ -1,5 +1,6 @@
 """Replies that are none, from a server on loopback; what a real judge says is in the integration tests."""
 
+import gzip
 import json
 import sqlite3
 import time
@@ -95,25 +96,84 @@ def cut_short(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
+def bad_chunk(handler: BaseHTTPRequestHandler) -> None:
+    """In pieces, the second of which has no length."""
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    handler.wfile.write(b'4\r\n{"ch\r\nyes\r\n')
+    handler.close_connection = True
+
+
+def written(**fields: Any) -> Fault:
+    """An object, in JSON."""
+    return raw(json.dumps(fields).encode())
+
+
+YES = completion(content="yes")
+PART = {"type": "text", "text": "yes"}
 BAD: dict[str, tuple[Fault, str]] = {
-    "no UTF-8": (raw(completion(content="yes").replace(b"yes", b"\xff\xfe")), "no UTF-8"),
-    "half a surrogate pair": (raw(completion(content="yes \ud800")), "half a surrogate pair"),
+    # Bytes that are no text, and texts that are no JSON.
+    "nothing": (raw(b""), "no JSON"),
+    "white space": (raw(b" \r\n\t"), "no JSON"),
+    "no content": (lambda handler: send(handler, 204, b""), "no JSON"),
+    "no UTF-8": (raw(YES.replace(b"yes", b"\xff\xfe")), "no UTF-8"),
+    "Latin-1": (raw(YES.replace(b"yes", "café".encode("latin-1"))), "no UTF-8"),
+    "UTF-16": (raw(YES.decode().encode("utf-16")), "no UTF-8"),
+    "a byte order mark": (raw(b"\xef\xbb\xbf" + YES), "no JSON"),
+    "a NUL": (raw(YES.replace(b"yes", b"yes\x00")), "no JSON"),
     "no JSON": (raw(b"yes"), "no JSON"),
+    "a page": (raw(b"<!doctype html><title>Sign in</title>", Content_Type="text/html"), "no JSON"),
+    "Python": (raw(repr(json.loads(YES)).encode()), "no JSON"),
+    "a comment": (raw(b"/* yes */" + YES), "no JSON"),
+    "cut off": (raw(YES[:-2]), "no JSON"),
+    "two replies": (raw(YES + b"\n" + YES), "no JSON"),
+    "events": (raw(b"data: " + YES + b"\n\ndata: [DONE]\n\n", Content_Type="text/event-stream"), "no JSON"),
     "an integer of 5,000 digits": (raw(b'{"choices": ' + b"9" * 5_000 + b"}"), "no JSON"),
     "arrays in arrays": (raw(b"[" * 200_000), "no JSON"),
+    "objects in objects": (raw(b'{"choices":' * 100_000), "no JSON"),
+    # JSON that is no chat completion.
     "a number": (raw(b"1e999"), "no chat completion"),
-    "no choice": (raw(b'{"choices": []}'), "no chat completion"),
-    "choices that are none": (raw(b'{"choices": {"0": 1}}'), "no chat completion"),
+    "not a number": (raw(b"NaN"), "no chat completion"),
+    "a word": (raw(b'"yes"'), "no chat completion"),
+    "true": (raw(b"true"), "no chat completion"),
     "null": (raw(b"null"), "no chat completion"),
+    "a list": (raw(b"[" + YES + b"]"), "no chat completion"),
+    "an empty object": (written(), "no chat completion"),
+    "an error": (written(error={"message": "overloaded", "code": 529}), "no chat completion"),
+    "no choice": (written(choices=[]), "no chat completion"),
+    "choices that are none": (written(choices={"0": 1}), "no chat completion"),
+    "choices that are null": (written(choices=None), "no chat completion"),
+    "choices that are a word": (written(choices="yes"), "no chat completion"),
+    "a choice that is null": (written(choices=[None]), "no chat completion"),
+    "a completion of text": (written(choices=[{"text": "yes"}]), "no chat completion"),
+    "a piece of a stream": (written(choices=[{"delta": {"content": "yes"}}]), "no chat completion"),
+    "a message that is a word": (written(choices=[{"message": "yes"}]), "no chat completion"),
+    "a message without text": (written(choices=[{"message": {"role": "assistant"}}]), "no chat completion"),
+    "the reply of another interface": (written(content=[PART]), "no chat completion"),
+    # Chat completions without a text.
     "a list for text": (raw(completion(content=["yes"])), "no text"),
+    "parts for text": (raw(completion(content=[PART])), "no text"),
+    "an object for text": (raw(completion(content=PART)), "no text"),
     "a number for text": (raw(completion(content=1e400)), "no text"),
+    "a truth value for text": (raw(completion(content=True)), "no text"),
+    "half a surrogate pair": (raw(completion(content="yes \ud800")), "half a surrogate pair"),
+    "the other half": (raw(completion(content="\udfff yes")), "half a surrogate pair"),
+    # Too much, too slow, broken off.
     "5 MiB": (raw(completion(content="yes" * 1_800_000)), "more than 4 MiB"),
+    "5 MiB packed": (raw(gzip.compress(b" " * 5_000_000), Content_Encoding="gzip"), "more than 4 MiB"),
+    "packed in name only": (raw(YES, Content_Encoding="gzip"), "broke off"),
+    "a chunk without length": (bad_chunk, "broke off"),
+    "cut short": (cut_short, "broke off"),
     "without end": (drip, "longer than 0.3 s"),
     "headers without end": (drip_headers, "longer than 0.3 s"),
     "a refusal without end": (drip_refusal(400), "longer than 0.3 s"),
     "a fault without end": (drip_refusal(503), "longer than 0.3 s"),
-    "cut short": (cut_short, "broke off"),
 }
+
+
+def test_there_are_kinds_enough() -> None:
+    assert len(BAD) >= 40
 
 
 @pytest.mark.parametrize("kind", BAD)
