@@ -9,8 +9,9 @@ EXPERIMENT ?= embedded
 FAITHFUL := $(if $(filter file,$(origin EXPERIMENT)),faithful_embedded,$(EXPERIMENT))
 PAGE ?= $(EXPERIMENT)
 ARGS ?=
-# Tests run in as many processes as there are cores, one thread each; what a file prepares is prepared once.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+# Tests run in as many processes as there are cores, one thread each; what a file prepares is prepared once, and the order
+# of files is that of tests/conftest.py.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 # Its jobs are forks of the tests' process, which must have no threads or connections of other tests.
 FAULTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults
 

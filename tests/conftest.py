@@ -38,7 +38,7 @@ NUMERIC = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its tier and, by its room, as numeric."""
+    """Mark each test with its tier and, by its room, as numeric; have the long files run first."""
     for item in items:
         tier, *rooms = item.path.relative_to(TESTS).parts
         item.add_marker(tier)
@@ -46,6 +46,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("numeric")
         if any("needs a GPU" in str(mark.kwargs.get("reason")) for mark in item.iter_markers("skipif")):
             item.add_marker("gpu")
+    # Processes are given files whole, in this order: they end together if what is left at the end is short.
+    items.sort(key=lambda item: item.path.relative_to(TESTS).parts[0] != "integration")
 
 
 # Weights large enough that the context moves the states far above the rounding of float32.

@@ -22,13 +22,8 @@ CODES = {
     signal.SIGUSR1: 138,
     signal.SIGUSR2: 140,
 }
-# Each entry point by `kill` and by one more; all are tried on the main job.
-OTHERS = [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
-TOLD = [
-    *((name, signal.SIGTERM) for name in NAMES),
-    *(("reproduce", number) for number in OTHERS),
-    *((name, OTHERS[place % len(OTHERS)]) for place, name in enumerate(NAMES[1:])),
-]
+# Every entry point by every signal.
+TOLD = [(name, number) for name in NAMES for number in CODES]
 
 
 class Undisturbed(NamedTuple):

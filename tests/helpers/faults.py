@@ -104,13 +104,18 @@ def die_after(seconds: float) -> None:
 
 
 def be_told_after(seconds: float, number: int, told: Callable[[], object]) -> None:
-    """Get a signal as from outside after so many seconds of computing; `told` is called before."""
+    """Get a signal as from outside after so many seconds of computing; `told` is called before.
+
+    A shell has what it starts in the background ignore Ctrl-C, `nohup` the end of the terminal: both are undone here,
+    as a run leaves alone what is ignored.
+    """
 
     def tell(profiler: int, frame: object) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)
         told()
         os.kill(os.getpid(), number)
 
+    signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     signal.signal(signal.SIGPROF, tell)
     signal.setitimer(signal.ITIMER_PROF, seconds)
 
