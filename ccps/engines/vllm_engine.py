@@ -62,7 +62,7 @@ class VllmEngine:
             )
         except ValueError as error:
             raise _refusal("write", error) from error
-        return [_continuation(output.outputs[0], limit, self._end_tokens) for output in outputs]
+        return [continuation_of(output.outputs[0], limit, self._end_tokens) for output in outputs]
 
     def _settings(self, limit: int, drawing: Drawing | None, index: int) -> Any:
         choice = (
@@ -85,7 +85,12 @@ class VllmEngine:
         import_module("vllm.distributed").cleanup_dist_env_and_memory()
 
 
-def _continuation(completion: Any, limit: int, end_tokens: Collection[int]) -> Continuation:
+def continuation_of(completion: Any, limit: int, end_tokens: Collection[int]) -> Continuation:
+    """A `CompletionOutput` of vLLM, with a log-probability for each token, as what an engine gives.
+
+    Raises:
+        UserError: it stopped before the limit without one of these tokens.
+    """
     tokens = list(completion.token_ids)
     log_probs = [place[token].logprob for place, token in zip(completion.logprobs, tokens, strict=True)]
     ended = bool(tokens) and tokens[-1] in end_tokens

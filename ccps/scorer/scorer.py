@@ -159,6 +159,11 @@ class ConfidenceScorer:
         return self.learnt.stored.fitted
 
     @property
+    def source(self) -> Source:
+        """The language model, which is read by whoever holds it."""
+        return self._source
+
+    @property
     def method(self) -> Method | TrainedMethod:
         """The method, with its calibrator."""
         return self.learnt.method
