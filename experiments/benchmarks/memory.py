@@ -37,10 +37,15 @@ def peak(device: torch.device) -> int:
     return torch.cuda.max_memory_allocated() if device.type == "cuda" else _status("VmHWM")
 
 
-def _status(name: str) -> int:
-    """An entry of the process's status, in bytes."""
-    for line in (_PROCESS / "status").read_text().splitlines():
+def held(process: int) -> int:
+    """Bytes that another process holds now."""
+    return _status("VmRSS", Path("/proc") / str(process))
+
+
+def _status(name: str, process: Path = _PROCESS) -> int:
+    """An entry of a process's status, in bytes."""
+    for line in (process / "status").read_text().splitlines():
         key, _, value = line.partition(":")
         if key == name:
             return int(value.split()[0]) * 1024
-    raise ValueError(f"Expected `{_PROCESS / 'status'}` to name {name}, but got no such line.")
+    raise ValueError(f"Expected `{process / 'status'}` to name {name}, but got no such line.")

@@ -28,6 +28,9 @@ ORDER = (
     "Continuing from steps",
     "Scoring traces",
     "Storage",
+    "A scorer",
+    "Serving",
+    "Soak",
     "A whole experiment",
 )
 

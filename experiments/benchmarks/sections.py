@@ -22,7 +22,10 @@ from experiments.benchmarks import (
     open_ended,
     processes,
     scale,
+    scorer,
+    serving,
     sizes,
+    soak,
     stored,
     sweep,
 )
@@ -30,6 +33,7 @@ from experiments.benchmarks.features import TokenStates
 from experiments.benchmarks.model import answer_states, open_model
 from experiments.benchmarks.page import ON_GPU, Figure, Section
 from experiments.benchmarks.reproduced import read_reproduced
+from experiments.benchmarks.serving import Part, on_server
 from experiments.benchmarks.settings import BenchConfig
 from experiments.benchmarks.size_figures import CPU_TARGETS, GPU_TARGETS, Targets, missing
 
@@ -53,6 +57,9 @@ def measure(config: BenchConfig) -> Iterator[list[Section]]:
         "forward": lambda: bench.here(bench.forward()),
         "fork": lambda: bench.here(bench.fork()),
         "scoring": lambda: [bench.scoring()],
+        "scorer": lambda: bench.here(bench.scorer()),
+        "serving": lambda: [bench.serving()],
+        "soak": lambda: [bench.soak()],
         "experiment": lambda: [read_reproduced(Path(config.reproduced))],
     }
     yield from (part() for name, part in parts.items() if name in config.parts)
@@ -229,6 +236,20 @@ class Bench:
         """On invented traces; no model, and the CPU alone."""
         return faithful_scoring.measure_section(self.config.quick)
 
+    def scorer(self) -> Section:
+        """On all models, multiple choice and open-ended."""
+        config = self.config
+        names = list(config.model)[:1] if config.quick else list(config.model)
+        return Section(scorer.TITLE, scorer.TEXT, [figure for name in names for figure in self._scored(name)])
+
+    def serving(self) -> Section:
+        """The first model behind `ccps serve`."""
+        return self._of_server(serving.SERVING, self.config.repetitions)
+
+    def soak(self) -> Section:
+        """The same for minutes on end."""
+        return self._of_server(soak.SOAK, self.config.soak_s)
+
     @property
     def _first(self) -> str:
         return next(iter(self.config.model))
@@ -242,6 +263,29 @@ class Bench:
     def _states(self, name: str, n: int) -> TokenStates:
         asked = forward.representative(self._questions(self.config.test), n)
         return answer_states(self._open(name), asked, self.config.max_batch_tokens)
+
+    def _scored(self, name: str) -> list[Figure]:
+        config = self.config
+
+        def work() -> list[Figure]:
+            choice, open_ended = self._questions(config.test), self._questions(config.open_ended)
+            way = scorer.Way(config.repetitions, config.threads, config.polygraph, fits=name == self._first)
+            figures = scorer.measure_scorer(self._open(name), choice, open_ended, way)
+            say("scorer", name, f"{scorer.ASKED} questions")
+            return figures
+
+        return attempt("scorer", name, work, lambda reason: scorer.missing(name, reason))
+
+    def _of_server(self, part: Part, amount: float) -> Section:
+        config, name = self.config, self._first
+
+        def work() -> list[Figure]:
+            questions = self._questions(config.open_ended)
+            return on_server(part, name, config.model[name], questions, config.threads, amount)
+
+        return Section(
+            part.title, part.text, attempt(part.title, name, work, lambda reason: part.missing(name, reason))
+        )
 
     def _swept(self, name: str) -> list[Figure]:
         config = self.config

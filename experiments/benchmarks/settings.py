@@ -26,6 +26,9 @@ PARTS = (
     "forward",
     "fork",
     "scoring",
+    "scorer",
+    "serving",
+    "soak",
     "experiment",
 )
 
@@ -65,6 +68,10 @@ class BenchConfig:
         1024, "rows times width of a batch of the answer stage", at_least=1, at_most=LARGEST_COUNT
     )
     quick: bool = setting(False, "only the first model, and no more tokens than questions")
+    soak_s: float = setting(300.0, "seconds for which the server is asked in the part `soak`", above=0, at_most=1e6)
+    polygraph: str = setting(
+        "", "the Python of an environment that has lm-polygraph 0.7, for the part `scorer`; empty to leave that out"
+    )
     output: str = setting("docs", "folder of the page", not_empty=True)
     reproduced: str = setting("outputs/embedded", "output folder of an experiment whose costs are quoted")
 

@@ -1,0 +1,195 @@
+"""A scorer as its users meet it: what it adds to the model's pass, its first number, and how long fitting takes."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from ccps import ConfidenceScorer
+from ccps.asking.interview import Interview, Manner
+from ccps.core.errors import UserError, expected
+from ccps.data.records import Question
+from ccps.llm import LanguageModel, Passage, final_states
+from experiments.benchmarks.forward import representative
+from experiments.benchmarks.open_ended import added
+from experiments.benchmarks.page import Figure, Target
+from experiments.benchmarks.polygraph import Polygraph
+from experiments.benchmarks.timing import ratios, spread, take_turns
+
+TITLE = "A scorer"
+ASKED, OPTIONS, FITTED, LEARNT = 64, 4, 300, 60
+SLOWER, HALF, FIRST, OURS, IMPORT, FIT = (Target("≤", bound) for bound in (10, 0.5, 20, 3, 1, 20))
+TEXT = (
+    f"`predict_proba` of {ASKED} questions of {OPTIONS} options each, by a scorer of the method `stack`, which reads "
+    "all that one pass shows. The bare pass: the layers alone, over the same prompts in the same batches, what all "
+    "begin with read once. lm-polygraph 0.7, in a process and an environment of its own, gets the same prompts word "
+    "by word, the same weights in the same type and as many threads, one new token, and says "
+    "`MaximumSequenceProbability`: one prompt at a time, as `estimate_uncertainty` does, and in batches of eight; "
+    "the faster counts. The first number: a new process, from its start to P(correct) of one question by a scorer "
+    f"that was saved. Fitting: `fit` on {FITTED} questions that the model has answered, without the model's own "
+    "time: all candidates, in five folds and whole, and the choice among them."
+)
+_ADDS, _TIMES, _FIRST = (
+    "`predict_proba` adds",
+    "`predict_proba` over lm-polygraph's time",
+    "The first number of a saved scorer",
+)
+_FIRST_NUMBER = """
+import json, sys, time
+begun = time.perf_counter()
+import ccps
+imported = time.perf_counter()
+from ccps import ConfidenceScorer
+loading = time.perf_counter()
+scorer = ConfidenceScorer.load(sys.argv[1])
+loaded = time.perf_counter()
+scorer.open()
+opened = time.perf_counter()
+[p] = scorer.predict_proba(json.loads(sys.argv[2]))
+print(json.dumps([imported - begun, loaded - loading + time.perf_counter() - opened]))
+"""
+
+
+class Way(NamedTuple):
+    """How it is measured.
+
+    Attributes:
+        repetitions: how often.
+        threads: of torch.
+        polygraph: the Python of an environment that has lm-polygraph; empty if there is none.
+        fits: whether fitting is timed, which has to ask the model hundreds of questions.
+    """
+
+    repetitions: int
+    threads: int
+    polygraph: str
+    fits: bool
+
+
+def missing(name: str, reason: str) -> list[Figure]:
+    """What stands in the place of a model's figures if it is not to be had."""
+    return [
+        Figure.missing(_ADDS, name, reason, SLOWER),
+        Figure.missing(_TIMES, name, reason, HALF),
+        Figure.missing(_FIRST, name, reason, FIRST),
+    ]
+
+
+def measure_scorer(
+    lm: LanguageModel, choice: Sequence[Question], open_ended: Sequence[Question], way: Way
+) -> list[Figure]:
+    """All figures of one model.
+
+    Args:
+        lm: the model.
+        choice: questions with options, those that are accepted known.
+        open_ended: questions without.
+        way: how it is measured.
+
+    Raises:
+        UserError: there are too few questions, or nothing is to be learnt of the answers.
+    """
+    choice = [question for question in choice if len(question.options) == OPTIONS]
+    if len(choice) < ASKED + LEARNT:
+        wanted = f"{ASKED + LEARNT} with {OPTIONS} options"
+        raise expected("the questions of `test`", wanted, len(choice), "Choose a larger benchmark.")
+    asked = representative(choice, ASKED)
+    taken = {question.id for question in asked}
+    others = [question for question in choice if question.id not in taken]
+    scorer = ConfidenceScorer(lm.model, lm.tokenizer).fit(representative(others, LEARNT), method="stack")
+    figures = [*_speed(scorer, lm, asked, way), *_first_number(scorer, lm, asked[0], way)]
+    if way.fits:
+        figures += [figure for questions in (others, open_ended) for figure in _fitting(lm, questions)]
+    return figures
+
+
+def bare_pass(lm: LanguageModel, asked: Sequence[Question], manner: Manner) -> Callable[[], None]:
+    """What reads the prompts of some questions, and nothing more."""
+    talk = Interview(lm, asked, manner)
+
+    def read() -> None:
+        prefix = talk.layout.read_shared()
+        for batch in talk.batches:
+            final_states(lm, [Passage(talk.prompts[place]) for place in batch], prefix)
+
+    return read
+
+
+def _speed(scorer: ConfidenceScorer, lm: LanguageModel, asked: Sequence[Question], way: Way) -> list[Figure]:
+    name = lm.files.name
+    on = f"{name}, {len(asked)} questions"
+    bare = bare_pass(lm, asked, scorer.settings.manner)
+    ways: dict[str, Callable[[], Any]] = {"bare": bare, "ours": lambda: scorer.predict_proba(asked)}
+    prompts = [lm.tokenizer.decode(ids) for ids in Interview(lm, asked, scorer.settings.manner).prompts]
+    reason, other = "no `polygraph=` was given.", None
+    if way.polygraph:
+        try:
+            other = Polygraph(way.polygraph, lm, prompts, way.threads)
+        except UserError as error:
+            reason = str(error)
+    bare()
+    with other or nullcontext():
+        if other is not None:
+            ways |= {"singly": other.singly, "batched": other.batched}
+        seconds, _ = take_turns(ways, way.repetitions, f"scorer, {name}")
+    figures = [
+        Figure.of("The bare pass", on, spread(seconds["bare"]), "s"),
+        Figure.of("`predict_proba`", on, spread(seconds["ours"]), "s"),
+        Figure.of(_ADDS, on, added(seconds["bare"], seconds["ours"]), "%", SLOWER),
+    ]
+    if other is None:
+        return [*figures, Figure.missing(_TIMES, name, reason, HALF)]
+    fastest = min((seconds["singly"], seconds["batched"]), key=lambda each: spread(each).median)
+    return [
+        *figures,
+        Figure.of("lm-polygraph, one prompt at a time", on, spread(seconds["singly"]), "s"),
+        Figure.of("lm-polygraph, batches of eight", on, spread(seconds["batched"]), "s"),
+        Figure.of(_TIMES, on, ratios(seconds["ours"], fastest), "×", HALF),
+    ]
+
+
+def _first_number(scorer: ConfidenceScorer, lm: LanguageModel, question: Question, way: Way) -> list[Figure]:
+    """In new processes, by the scorer as it would be had it been fitted by the model's name."""
+    learnt = scorer.learnt
+    settings = replace(
+        learnt.stored.settings, model_name=lm.files.name, model=lm.files.config, fingerprint=lm.files.fingerprint
+    )
+    named = ConfidenceScorer.of(learnt._replace(stored=learnt.stored._replace(settings=settings)))
+    asked = json.dumps([{"text": question.text, "options": list(question.options)}])
+    whole, parts = list[float](), list[list[float]]()
+    with tempfile.TemporaryDirectory() as folder:
+        named.save(folder)
+        command = [sys.executable, "-c", _FIRST_NUMBER, folder, asked]
+        environment = os.environ | {"OMP_NUM_THREADS": str(way.threads)}
+
+        def first() -> None:
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise UserError(f"A process that loads the scorer ended with {done.returncode}: {done.stderr[-300:]}")
+            parts.append(json.loads(done.stdout.splitlines()[-1]))
+
+        first()
+        parts.clear()
+        whole = take_turns({"first": first}, way.repetitions, f"first number, {lm.files.name}").seconds["first"]
+    name = lm.files.name
+    return [
+        Figure.of(_FIRST, name, spread(whole), "s", FIRST),
+        Figure.of("Of it ours: the scorer's files and the question", name, spread(own for _, own in parts), "s", OURS),
+        Figure.of("Of it `import ccps`", name, spread(imported for imported, _ in parts), "s", IMPORT),
+    ]
+
+
+def _fitting(lm: LanguageModel, questions: Sequence[Question]) -> list[Figure]:
+    asked = representative(questions, FITTED)
+    summary = ConfidenceScorer(lm.model, lm.tokenizer).fit(asked).summary
+    assert summary is not None
+    on = f"{lm.files.name}, {summary.n} questions ({summary.format})"
+    return [
+        Figure("`fit` without the model's own time", on, summary.fit_seconds, "s", target=FIT),
+        Figure("The model's own time", on, summary.model_seconds, "s"),
+    ]
