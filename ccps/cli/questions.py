@@ -43,7 +43,9 @@ class Table(NamedTuple):
 
 def add_data(parser: ArgumentParser) -> None:
     """Take a file, and what is to be said of its columns where they are not guessed."""
-    parser.add_argument("--data", required=True, metavar="FILE", help="questions: .csv, .tsv, .jsonl or .parquet")
+    parser.add_argument(
+        "--data", required=True, metavar="FILE", help="questions: .csv, .tsv, .jsonl, .json or .parquet"
+    )
     parser.add_argument("--question", metavar="COLUMN", help="the question, or a text with columns in braces")
     parser.add_argument(
         "--options", metavar="COLUMN[,COLUMN…]", help="options: one column that lists them, or one each"

@@ -27,6 +27,17 @@ from ccps.metrics.inputs import (
 )
 from ccps.metrics.registry import Metric, register
 
+ECE_ABOVE = "the interval of the ECE lies above it, as resampling adds to a small ECE (docs/statistics.md)"
+"""What is to be said where `is_ece_above`."""
+
+
+def is_ece_above(metric: str, value: float, low: float) -> bool:
+    """Whether a percentile interval of an ECE, from `low` on, lies above the ECE itself, as it may where that is small.
+
+    False for other metrics, and where an end is NaN. Less than the rounding of the sums is no difference.
+    """
+    return metric == "ece" and low - value > 1e-9
+
 
 @dataclass(frozen=True, eq=False)
 class ReliabilityBins:

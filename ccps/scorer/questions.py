@@ -21,7 +21,7 @@ from ccps.data.values import as_list, as_text, refuse_printed
 TEXT = ("text", "question", "prompt")
 OPTIONS = ("options", "choices")
 CONTEXT, MESSAGES, ACCEPTED, ID = "context", "messages", "accepted", "id"
-FILES = (".csv", ".tsv", ".jsonl", ".parquet")
+FILES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 ROLES = ("system", "user", "assistant")
 _KEYS = (*TEXT, *OPTIONS, CONTEXT, MESSAGES, ACCEPTED, ID)
 
@@ -89,7 +89,7 @@ def one_question(item: object, place: int, format: str) -> Question:
 
 def _listed(questions: object) -> list[Any]:
     """The single questions."""
-    way_out = "Pass a list of questions, a table, or the path of a .csv, .tsv, .jsonl or .parquet file."
+    way_out = "Pass a list of questions, a table, or the path of a .csv, .tsv, .jsonl, .json or .parquet file."
     if isinstance(questions, str | Path):
         if Path(questions).suffix.lower() in FILES:
             return _of_file(local_path(questions))

@@ -12,6 +12,7 @@ from ccps.core.text import decimal, duration, listed
 from ccps.methods import find_method
 from ccps.methods.evidence import FloatArray
 from ccps.metrics import METRICS, bootstrap
+from ccps.metrics.calibration import ECE_ABOVE, is_ece_above
 from ccps.metrics.resampling import drawn_counts, percentile_ends
 from ccps.probes import ONE_P
 from ccps.scorer.fitting import Choice
@@ -236,6 +237,8 @@ def _warnings(n: int, right: int, metrics: Mapping[str, Measured], choice: Choic
         found.append(f"only {min(right, n - right)} answers are {'right' if right < n - right else 'wrong'}.")
     if metrics["auroc"].low <= 0.5:
         found.append("that it tells right answers from wrong ones better than chance is not shown: AUROC may be 0.5.")
+    if is_ece_above("ece", metrics["ece"].value, metrics["ece"].low):
+        found.append(f"{ECE_ABOVE}.")
     dead = [one.name for one in choice.judged if one.why_not == ONE_P]
     if find_method(choice.config.name, choice.config.calibrator).name in dead:
         found.append(f"nothing was learnt: it gives {ONE_P}, about the share of right ones.")

@@ -1,53 +1,13 @@
 """A small hand-made experiment: two methods, two subjects, two seeds of the reference."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 import pytest
+from report_tables import BENCHMARK, MODEL, differences_frame, report_data
 
-from ccps.analysis.data import (
-    AGREEMENT_COLUMNS,
-    COST_COLUMNS,
-    COUNT_COLUMNS,
-    DIFFERENCE_COLUMNS,
-    DISAGREEMENT_COLUMNS,
-    RESULT_COLUMNS,
-    ReportData,
-)
-from ccps.analysis.records import Example, Fact
-
-MODEL, BENCHMARK = "lab/tiny_model", "MMLU-CHOICE"
-VALUES = {"ece": 0.123, "brier": 0.2, "acc": 0.7, "aucpr": 0.8, "auroc": 0.75}
-
-
-def _result(method: str, seed: int | None, metric: str, value: float) -> tuple[Any, ...]:
-    return (MODEL, BENCHMARK, "mc", method, seed, metric, value, value - 0.01, value + 0.02, 8)
-
-
-def _results() -> pd.DataFrame:
-    rows = [_result("own", None, metric, value) for metric, value in VALUES.items()]
-    for seed in (0, 1):
-        rows += [_result("ccps", seed, metric, value - 0.02 + 0.01 * seed) for metric, value in VALUES.items()]
-    return pd.DataFrame(rows, columns=RESULT_COLUMNS)
-
-
-def _scores() -> pd.DataFrame:
-    correct = [True, False, True, True, False, True, False, False]
-    p_ccps = [0.9, 0.2, 0.8, 0.6, 0.4, 0.7, 0.1, 0.55]
-    rows = []
-    for method, seed, shift in (("ccps", 0, 0.0), ("ccps", 1, 0.05), ("own", None, 0.08)):
-        for index, (right, p) in enumerate(zip(correct, p_ccps, strict=True)):
-            subject = "abstract_algebra" if index < 4 else "anatomy"
-            rows.append((f"q{index}", subject, MODEL, BENCHMARK, method, seed, p + shift, right))
-    columns = ["question_id", "subject", "model", "benchmark", "method", "seed", "p_correct", "correct"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def differences_frame(*rows: tuple[str, str, float, float, float]) -> pd.DataFrame:
-    full = [(MODEL, BENCHMARK, metric, "ccps", other, *ends, math.nan, math.nan, "") for metric, other, *ends in rows]
-    return pd.DataFrame(full, columns=DIFFERENCE_COLUMNS)
+from ccps.analysis.data import AGREEMENT_COLUMNS, DISAGREEMENT_COLUMNS, ReportData
 
 
 @pytest.fixture
@@ -59,27 +19,7 @@ def differences() -> Callable[..., pd.DataFrame]:
 @pytest.fixture(scope="session")
 def make_data() -> Callable[..., ReportData]:
     """A complete report, any field replaced."""
-
-    def make(**changes: Any) -> ReportData:
-        fields: dict[str, Any] = {
-            "title": "A <tiny> run",
-            "question": "Does it work?",
-            "results": _results(),
-            "scores": _scores(),
-            "costs": pd.DataFrame(
-                [("answer", 12.5, 1000, 2_000_000, 3e9, 8, True), ("fit", 1.25, None, 10, None, None, False)],
-                columns=COST_COLUMNS,
-            ),
-            "counts": pd.DataFrame([("Answers left out", 2, "No letter & no text.")], columns=COUNT_COLUMNS),
-            "run": {"config": {"seed": 0}, "commit": "abc"},
-            "facts": [Fact("Test questions", "8")],
-            "own_method": "own",
-            "method_labels": {"ccps": "CCPS", "own": "Own p_100%"},
-            "examples": [Example("Surest and wrong", "1 < 2 & 3?", ("a", "b"), "a", "b", False, 0.9, None)],
-        }
-        return ReportData(**(fields | changes))
-
-    return make
+    return report_data
 
 
 def agreement_frame(**changes: Any) -> pd.DataFrame:

@@ -23,9 +23,10 @@
   }
 
   function go(row) {
-    reader.querySelector("tr[aria-current]")?.removeAttribute("aria-current");
     if (!row) return;
-    row.closest("details.trace").open = true;
+    current()?.removeAttribute("aria-current");
+    // What it stands in may be folded, trace and section.
+    for (let outer = row.closest("details"); outer; outer = outer.parentElement.closest("details")) outer.open = true;
     row.setAttribute("aria-current", "true");
     row.tabIndex = -1;
     row.focus({ preventScroll: true });
@@ -37,7 +38,7 @@
 
   function move(by) {
     const row = current();
-    if (!row) return go(firstOf(traces.find((trace) => trace.open) ?? traces[0]));
+    if (!row) return go(firstOf(traces.find((trace) => trace.open && firstOf(trace)) ?? traces.find(firstOf)));
     go((by > 0 ? row.nextElementSibling : row.previousElementSibling) ?? row);
   }
 
@@ -76,9 +77,9 @@
   };
   // Letters work anywhere on the page; arrows and Enter, which belong to the browser, only once a step is chosen.
   document.addEventListener("keydown", (event) => {
-    const own = Object.hasOwn(KEYS, event.key) && !event.ctrlKey && !event.metaKey && !event.altKey;
-    const taken = event.target.closest("summary, button, a, input, textarea, .scroll, pre");
-    if (!own || taken || (event.key.length > 1 && !reader.contains(document.activeElement))) return;
+    if (!Object.hasOwn(KEYS, event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
+    const isLetter = event.key.length === 1;
+    if (!isLetter && !document.activeElement.matches("tr[aria-current]")) return;
     event.preventDefault();
     KEYS[event.key]();
   });

@@ -157,11 +157,12 @@ def _left_out(n: int) -> str:
 def _page(
     head: PageHead, sections: Mapping[str, Section], shown: Mapping[str, Sequence[Picture]], n_before_links: int
 ) -> str:
-    css = Markup((ROOM / "kit" / "style.css").read_text(encoding="utf-8"))
+    css, script = (Markup((ROOM / "kit" / name).read_text(encoding="utf-8")) for name in ("style.css", "page.js"))
     page = render(
         "kit/page.html.j2",
         head=head,
         css=css,
+        script=script,
         facts=facts,
         sections=sections,
         parts=[part.html(shown[anchor]) for anchor, part in sections.items()],

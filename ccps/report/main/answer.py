@@ -12,6 +12,7 @@ from ccps.analysis.terms import FORMAT_NAMES
 from ccps.analysis.verdict import Standing
 from ccps.core.text import DASH, count, interval, level_words, listed, percent, signed_points, slug
 from ccps.metrics import METRICS
+from ccps.metrics.calibration import ECE_ABOVE, is_ece_above
 from ccps.report.kit.figure import Picture, picture
 from ccps.report.kit.section import Block, Section
 from ccps.report.kit.table import Cell, Row, Table
@@ -93,6 +94,12 @@ def _part(answer: Answer, curves: pd.DataFrame, *, folded: bool) -> Section:
             f"{test.setting.benchmark}: {count(test.n_unscored)} answers have no P, and are left out."
             for test in tests
             if test.n_unscored
+        ),
+        *(
+            f"{test.setting.benchmark}: {ECE_ABOVE}."
+            for test in tests
+            for one in test.against
+            if is_ece_above(one.metric, one.own.value, one.own.low)
         ),
     ]
     return Section(

@@ -1,5 +1,7 @@
 """The main tables: every metric of every method."""
 
+from collections.abc import Iterator
+
 import pandas as pd
 
 from ccps.analysis.data import ReportData
@@ -8,6 +10,7 @@ from ccps.analysis.main_table import MainTable, MethodRow, MetricCell
 from ccps.core.text import DASH, interval, level_words, listed, percent
 from ccps.metrics import CONSTANT
 from ccps.metrics.aggregates import FEWEST_PER_SUBJECT, Aggregate, questions_per_subject
+from ccps.metrics.calibration import ECE_ABOVE, is_ece_above
 from ccps.report.kit.section import Section
 from ccps.report.kit.table import Cell, Row, Table
 
@@ -50,6 +53,7 @@ def main_table(data: ReportData, table: MainTable) -> Table:
         f"{where}: {metric} of {data.label(method)} is over {live} of {seeds} seeds; for the rest, {CONSTANT}."
         for method, metric, live, seeds in table.partial()
     ]
+    notes += [f"{where}: {line}" for line in _above(data, table)]
     caption = f"{table.model} · {table.benchmark} ({table.format})"
     return Table(caption, ["Method", *(metric.heading for metric in table.metrics), "n"], rows, notes=notes)
 
@@ -63,6 +67,15 @@ def _missing(data: ReportData, table: MainTable) -> list[str]:
         f"{listed(metrics)} of {data.label(method)} {'is' if len(metrics) == 1 else 'are'} missing: {reason}."
         for (method, reason), metrics in lacking.items()
     ]
+
+
+def _above(data: ReportData, table: MainTable) -> Iterator[str]:
+    """A line where the interval of an ECE lies above it."""
+    for place, metric in enumerate(table.metrics):
+        cells = {row.method: row.cells[place] for row in table.rows}
+        methods = [data.label(name) for name, one in cells.items() if is_ece_above(metric.name, one.value, one.low)]
+        if methods:
+            yield f"of {listed(methods)} {ECE_ABOVE}."
 
 
 def _cell(cell: MetricCell) -> Cell:

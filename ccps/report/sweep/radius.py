@@ -66,7 +66,7 @@ def _points(test: "pd.Series[Any]") -> str:
     if math.isnan(test["lost"]):
         return DASH
     words = f"({test['reservation']})" if test["reservation"] else interval(test["lost_low"], test["lost_high"])
-    return f"{100 * test['lost']:.1f} {words}".strip()
+    return f"{percent(test['lost'])} {words}".strip()
 
 
 def _paper(data: SweepData) -> str:

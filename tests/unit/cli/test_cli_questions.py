@@ -51,7 +51,8 @@ def test_rows_as_the_hub_has_them(tmp_path: Path) -> None:
     ]
     written(tmp_path / "arc.jsonl", *(json.dumps(row) for row in rows))
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "arc.parquet")
-    for name in ("arc.jsonl", "arc.parquet"):
+    written(tmp_path / "arc.json", json.dumps(rows, indent=1))
+    for name in ("arc.jsonl", "arc.json", "arc.parquet"):
         table = read(tmp_path / name)
         assert [one.accepted for one in table.questions] == [("b",), ("a",)]
         assert [one.options for one in table.questions] == [("p", "q"), ("r", "s")]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 from sklearn.calibration import calibration_curve
 
-from ccps.metrics import CONVENTIONS, ece, evaluate, expected_ece_noise, reliability_bins
+from ccps.metrics import CONVENTIONS, bootstrap, ece, evaluate, expected_ece_noise, reliability_bins
+from ccps.metrics.calibration import is_ece_above
 
 EDGES = np.linspace(0, 1, 11).tolist()
 
@@ -273,3 +274,15 @@ def test_noise_is_seeded_and_does_not_depend_on_row_order() -> None:
 
 def test_noise_where_every_row_is_dropped_is_undefined() -> None:
     assert math.isnan(expected_ece_noise([1.0, 0.0], "ct", seed=0).mean)
+
+
+def test_the_interval_of_an_ece_of_nothing_lies_above_it() -> None:
+    # In every bin as many of forty are right as P says, so that the ECE is 0; no resample is as even.
+    shares = (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95)
+    p, y = np.repeat(shares, 40), np.concatenate([np.arange(40) < round(40 * share) for share in shares])
+    found = bootstrap(p, y, np.arange(400), "p_correct", seed=0, aggregate="pooled", n_resamples=200)
+    assert found["ece"].value == pytest.approx(0, abs=1e-12)
+    assert is_ece_above("ece", found["ece"].value, found["ece"].low)
+    assert not is_ece_above("brier", found["ece"].value, found["ece"].low)
+    assert not is_ece_above("ece", 0.1, 0.1 + 1e-12)
+    assert not is_ece_above("ece", math.nan, 0.1)

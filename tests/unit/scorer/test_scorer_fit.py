@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ from ccps.core.errors import UserError
 from ccps.llm import LanguageModel, ModelConfig, find_model, load_model
 from ccps.scorer import Summary
 from ccps.scorer.recipes import PROBES
+from ccps.scorer.summary import Measured, _warnings
 from ccps.settings.experiment import Config
+from ccps.settings.method import MethodConfig
 from ccps.stages.main.checks import to_config
 from experiments.configs import CONF
 
@@ -250,3 +253,16 @@ def test_probes_are_fitted_by_the_recipes_of_the_default_experiment() -> None:
         settings = OmegaConf.to_container(compose("config"), resolve=True, throw_on_missing=False)
     config: Config = to_config(settings)  # type: ignore[arg-type]
     assert {"mc": config.probe.mc, "oe": config.probe.oe} == PROBES_AS_THEY_ARE
+
+
+def test_an_interval_above_its_ece_is_said_to_be_one() -> None:
+    def told(low: float) -> list[str]:
+        metrics = {name: Measured(0.6, 0.55, 0.65) for name in ("auroc", "brier")} | {
+            "ece": Measured(0.025, low, 0.083)
+        }
+        choice: Any = SimpleNamespace(judged=[], config=MethodConfig("ccps"))
+        return _warnings(300, 200, metrics, choice)
+
+    assert told(0.02) == []
+    (warning,) = told(0.028)
+    assert warning.startswith("the interval of the ECE lies above it")

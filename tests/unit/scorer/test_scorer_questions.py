@@ -41,6 +41,9 @@ TABLES: dict[str, Callable[[Path], Any]] = {
     "JSON lines": lambda folder: str(
         _written(folder / "q.jsonl", lambda path: pd.DataFrame(ROWS).to_json(path, orient="records", lines=True))
     ),
+    "a list in JSON": lambda folder: _written(
+        folder / "q.json", lambda path: pd.DataFrame(ROWS).to_json(path, orient="records")
+    ),
 }
 
 

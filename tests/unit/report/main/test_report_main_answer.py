@@ -1,25 +1,18 @@
 """The first screen of the report: what it says, in which order, and how many words are open."""
 
 import re
-from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from report_tables import chosen_report
 
-from ccps.analysis.data import CHOICE_COLUMNS, RESULT_COLUMNS, SCORE_COLUMNS, ReportData
 from ccps.analysis.findings import Findings
 from ccps.report.main.answer import answer_section
 from ccps.report.main.write import write_report
 
-Make = Callable[..., ReportData]
-METHODS = ["ccps", "own", *(f"m{place}" for place in range(12))]
-TESTS = {"mmlu": "mc", "mmlu_oe": "oe"}
-VALUES = {"ece": 0.1, "brier": 0.2, "acc": 0.7, "aucpr": 0.7, "auroc": 0.7}
-N = 120
 MOST_WORDS = 1500
 
 
@@ -36,7 +29,7 @@ class OpenWords(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "details":
             self.folds.append("open" not in dict(attrs))
-        elif tag in ("style", "title", "summary"):
+        elif tag in ("style", "script", "title", "summary"):
             self.within = tag
 
     def handle_endtag(self, tag: str) -> None:
@@ -47,41 +40,14 @@ class OpenWords(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         around = self.folds[:-1] if self.within == "summary" else self.folds
-        if self.within not in ("style", "title") and not any(around):
+        if self.within not in ("style", "script", "title") and not any(around):
             self.words += data.split()
 
 
-def small_run(make_data: Make, **changes: Any) -> ReportData:
-    """Two formats and fourteen methods; the chosen one is as good as the model's own probability."""
-    rng = np.random.default_rng(3)
-    scores: list[tuple[Any, ...]] = []
-    results: list[tuple[Any, ...]] = []
-    for test, form in TESTS.items():
-        y = rng.random(N) < 0.45
-        base = 0.45 + 0.15 * np.where(y, 1, -1) + rng.normal(0, 0.2, N)
-        for method in METHODS:
-            p = np.clip(base + rng.normal(0, 0.02, N), 0.01, 0.99)
-            scores += [(f"q{i}", f"s{i % 12}", "m", test, method, None, p[i], bool(y[i])) for i in range(N)]
-            results += [("m", test, form, method, None, name, value, value, value, N) for name, value in VALUES.items()]
-    choice = [
-        ("m", form, method, "", 0.2, 0.19, 0.21, 400, 5, method == "ccps")
-        for form in TESTS.values()
-        for method in METHODS
-    ]
-    fields: dict[str, Any] = {
-        "scores": pd.DataFrame(scores, columns=list(SCORE_COLUMNS)),
-        "results": pd.DataFrame(results, columns=list(RESULT_COLUMNS)),
-        "choice": pd.DataFrame(choice, columns=list(CHOICE_COLUMNS)),
-        "unfitted": ["own", *METHODS[-3:]],
-        "resamples": 100,
-    }
-    return make_data(**(fields | changes))
-
-
 @pytest.fixture(scope="module")
-def written(make_data: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    write_report(small_run(make_data), folder)
+    write_report(chosen_report(), folder)
     return folder
 
 
@@ -112,7 +78,7 @@ def test_all_else_is_folded_under_words_of_its_own_and_anchors_lie_within(writte
     folded = re.findall(head, rest)
     assert folded == re.findall(r'<section id="(\w+)">', rest)
     assert {"results", "differences", "cost", "making", "glossary"} <= set(folded)
-    assert "details::details-content { display: block;" in page.split("@media print")[1]
+    assert "::details-content { display: block;" in page.split("@media print")[1]
 
 
 def test_markdown_has_the_same_and_folds_the_rest(written: Path) -> None:
@@ -131,10 +97,10 @@ def test_it_says_when_it_is_no_better_than_what_needs_no_training(written: Path)
     assert re.search(r"On mmlu \(120 questions, [\d.]+ % of the answers right\) it is no better", page)
 
 
-def test_what_is_certified_is_in_words_in_the_table_and_in_a_file(make_data: Make, tmp_path: Path) -> None:
-    scores = small_run(make_data).scores
+def test_what_is_certified_is_in_words_in_the_table_and_in_a_file(tmp_path: Path) -> None:
+    scores = chosen_report().scores
     apart = np.clip(scores["p_correct"] + 0.3 * (scores["correct"] - 0.5), 0, 1)
-    write_report(small_run(make_data, scores=scores.assign(p_correct=apart)), tmp_path)
+    write_report(chosen_report(scores=scores.assign(p_correct=apart)), tmp_path)
     page = (tmp_path / "report.md").read_text(encoding="utf-8")
     table = pd.read_csv(tmp_path / "tables" / "thresholds.csv").query("benchmark == 'mmlu'")
     best = table[table["certified"]].iloc[0]
@@ -144,19 +110,19 @@ def test_what_is_certified_is_in_words_in_the_table_and_in_a_file(make_data: Mak
     assert f"at least {100 * (1 - best['bound']):.1f} |" in page
 
 
-def test_where_nothing_is_certified_it_says_why(make_data: Make) -> None:
-    run = small_run(make_data)
+def test_where_nothing_is_certified_it_says_why() -> None:
+    run = chosen_report()
     scores = run.scores.assign(correct=np.arange(len(run.scores)) % 2 == 0)
-    text = answer_section(Findings(small_run(make_data, scores=scores))).markdown()
+    text = answer_section(Findings(chosen_report(scores=scores))).markdown()
     assert "On mmlu no threshold is certified: at most 20 % wrong answers" in text
     assert "cannot be certified with 120 labels" in text
 
 
-def test_further_models_are_folded_and_what_could_not_be_chosen_is_said(make_data: Make, tmp_path: Path) -> None:
-    choice = small_run(make_data).choice
+def test_further_models_are_folded_and_what_could_not_be_chosen_is_said(tmp_path: Path) -> None:
+    choice = chosen_report().choice
     more = [choice.assign(model=name) for name in ("m2", "m3")]
     none = choice.assign(model="m4", chosen=False)
-    write_report(small_run(make_data, choice=pd.concat([choice, *more, none])), tmp_path)
+    write_report(chosen_report(choice=pd.concat([choice, *more, none])), tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Which confidence to use, for 6 pairs of model and format" in page
     assert len(re.findall(r"<summary><h3>m[23], .+?</h3> <span>no test of this format</span>", page)) == 4
@@ -164,8 +130,8 @@ def test_further_models_are_folded_and_what_could_not_be_chosen_is_said(make_dat
     assert len(OpenWords(page).words) <= MOST_WORDS
 
 
-def test_the_first_screen_says_what_a_few_labels_would_do(make_data: Make) -> None:
-    found = Findings(small_run(make_data, label_counts=[0, 25, 50], label_draws=20))
+def test_the_first_screen_says_what_a_few_labels_would_do() -> None:
+    found = Findings(chosen_report(label_counts=[0, 25, 50], label_draws=20))
     (text,) = [line for line in answer_section(found).markdown().splitlines() if "not how many on mmlu." in line]
     curves = found.few_labels.curves.query("benchmark == 'mmlu' and method == 'ccps' and k == 50").set_index("metric")
     shown = [f"{100 * curves.loc[metric, 'value']:.1f}" for metric in ("ece", "brier")]
@@ -173,6 +139,17 @@ def test_the_first_screen_says_what_a_few_labels_would_do(make_data: Make) -> No
     assert re.findall(r"(?:ECE|Brier) (\d+\.\d)", text) == shown
 
 
-def test_without_labels_nothing_is_said_of_them(make_data: Make) -> None:
-    found = Findings(small_run(make_data, label_counts=[0]))
+def test_without_labels_nothing_is_said_of_them() -> None:
+    found = Findings(chosen_report(label_counts=[0]))
     assert "questions labelled" not in answer_section(found).markdown()
+
+
+def test_an_interval_above_its_ece_is_said_to_be_one() -> None:
+    scores = chosen_report().scores
+    half = scores["question_id"].str[1:].astype(int) % 2
+    # As many of each half are right as P says, so that the ECE is 0 and that of every resample more.
+    exact = scores.groupby(["benchmark", "method", half])["correct"].transform("mean")
+    chosen = scores["method"] == "ccps"
+    text = answer_section(Findings(chosen_report(scores=scores.assign(p_correct=exact.where(chosen, 0.9))))).markdown()
+    assert text.count("mmlu: the interval of the ECE lies above it") == 1
+    assert "the interval of the ECE" not in answer_section(Findings(chosen_report())).markdown()

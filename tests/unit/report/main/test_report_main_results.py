@@ -108,6 +108,18 @@ def test_missing_values_are_dashes_with_a_reason(make_data: Make) -> None:
     assert "ACC of CCPS is missing: no value was recorded, and no reason." in text
 
 
+def test_an_interval_above_its_ece_is_said_to_be_one(make_data: Make) -> None:
+    results = make_data().results
+    words = "the interval of the ECE lies above it"
+    assert words not in _section(make_data()).markdown()
+    own = results["method"] == "own"
+    results.loc[own & (results["metric"] == "ece"), "ci_low"] = 0.13
+    results.loc[own & (results["metric"] == "auroc"), "ci_low"] = 0.9
+    text = _section(make_data(results=results)).markdown()
+    assert text.count(f"MMLU-CHOICE: of Own p\\_100% {words}, as resampling adds to a small ECE") == 1
+    assert text.count(words) == 1
+
+
 def test_results_csv_has_the_contract_columns(make_data: Make, tmp_path: Path) -> None:
     results = make_data().results.assign(reason="x")[["reason", *reversed(make_data().results.columns)]]
     lines = write_results(results.iloc[[0, 5]], tmp_path / "results.csv").read_text().splitlines()

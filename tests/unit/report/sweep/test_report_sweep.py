@@ -5,8 +5,9 @@ import pytest
 from sweep_tables import sweep_data
 
 from ccps.analysis.sweep_data import CHOSEN
+from ccps.report.kit.table import Cell
 from ccps.report.sweep.best import sentences
-from ccps.report.sweep.radius import headline
+from ccps.report.sweep.radius import headline, radius_section
 from ccps.report.sweep.write import write_sweep
 
 SENTENCE = (
@@ -37,6 +38,13 @@ def test_the_page_begins_with_the_best_radius_and_what_is_lost_at_the_papers() -
         "Best radius along gradient: m (multiple choice) 5 [5, 20]. At the paper's 20, Brier is worse by 5.0 "
         "[−1.0, 11.0] points at most (m on boats), and by more than chance in 0 of 1 cases."
     )
+
+
+def test_what_is_gained_at_another_radius_has_a_true_minus() -> None:
+    (table,) = radius_section(sweep_data(radii=sweep_data().radii.assign(lost=-0.004))).tables
+    assert table.lines[0].cells[-1] == Cell("−0.4 [−1.0, 11.0]")
+    (table,) = radius_section(sweep_data(radii=sweep_data().radii.assign(lost=-0.0001))).tables
+    assert table.lines[0].cells[-1] == Cell("0.0 [−1.0, 11.0]")
 
 
 def test_sources_at_chance_are_left_out_by_name(written: Path) -> None:
