@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from composing import composed
 
 from ccps.pipeline.stage import Run
 from ccps.stages.main.checks import to_config
 from ccps.stages.main.pipeline import run_experiment
-from experiments.configs import CONF
-from experiments.launch import checked_overrides
 
 SUBJECTS = ("botany", "cookery", "sailing")
 METHODS = (
@@ -96,11 +93,7 @@ class Tiny:
     def settings(self, *more: str) -> dict[str, Any]:
         """The settings as the command line composes them; a later override of a key replaces an earlier one."""
         by_key = {text.split("=", 1)[0]: text for text in self.overrides(*more)}
-        checked = checked_overrides(list(by_key.values()), "config", to_config)
-        with initialize_config_dir(str(CONF), version_base=None):
-            composed = OmegaConf.to_container(compose("config", overrides=checked), resolve=True)
-        assert isinstance(composed, dict)
-        return {str(key): value for key, value in composed.items()}
+        return composed(list(by_key.values()), "config", to_config)
 
     def run(self, *more: str) -> Path | None:
         """Run it in this process, without W&B."""

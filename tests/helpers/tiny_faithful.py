@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from composing import composed
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
@@ -14,7 +15,6 @@ from ccps.reasoning.offsets import token_offsets
 from ccps.stages.faithful.checks import to_faithful
 from ccps.stages.faithful.pipeline import run_faithful
 from experiments.configs import CONF
-from experiments.launch import checked_overrides
 
 TEXTS = [
     "<think>\nThe sum is 5.\n\nMaybe it is 6?\n\nI think it is 5.\n</think>\n\nThe answer is \\boxed{5}.",
@@ -81,11 +81,7 @@ class TinyFaithful:
         return list(by_key.values())
 
     def settings(self, *more: str) -> dict[str, Any]:
-        checked = checked_overrides(self.overrides(*more), "faithful", to_faithful)
-        with initialize_config_dir(str(CONF), version_base=None):
-            composed = OmegaConf.to_container(compose("faithful", overrides=checked), resolve=True)
-        assert isinstance(composed, dict)
-        return {str(key): value for key, value in composed.items() if key != "hydra"}
+        return composed(self.overrides(*more), "faithful", to_faithful)
 
     def run(self, *more: str) -> Path:
         settings = self.settings(*more)

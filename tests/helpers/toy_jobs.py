@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from composing import composed
 from tiny import Tiny, write_questions
 from tiny_faithful import TinyFaithful, write_sums
-from toy_papers import composed
 
 from ccps.core.artifacts import Artifact
 from ccps.core.errors import UserError

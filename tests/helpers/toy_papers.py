@@ -7,13 +7,12 @@ from typing import Any
 
 import datasets
 import pytest
-from hydra import compose, initialize_config_dir
+from composing import composed
 from omegaconf import OmegaConf
 
 from ccps.data.benchmarks import BenchmarkSpec, load_questions
 from ccps.methods import METHODS
 from experiments.configs import CONF
-from experiments.launch import checked_overrides
 
 DATA = Path(__file__).parents[1] / "data_files"
 # Which column of a record is made another by a number before it; the first that is there.
@@ -127,12 +126,3 @@ def method_overrides() -> list[str]:
     with_file = [name for name in METHODS if (CONF / "method" / f"{name}.yaml").exists()]
     others = [f"+method.{name}={{name:{name}}}" for name in METHODS if name not in with_file]
     return [f"method=[{','.join(with_file)}]", *others]
-
-
-def composed(overrides: list[str], config_name: str, check: Any) -> dict[str, Any]:
-    """The settings as the command line composes them."""
-    checked = checked_overrides(overrides, config_name, check)
-    with initialize_config_dir(str(CONF), version_base=None):
-        settings = OmegaConf.to_container(compose(config_name, overrides=checked), resolve=True)
-    assert isinstance(settings, dict)
-    return {str(key): value for key, value in settings.items() if key != "hydra"}

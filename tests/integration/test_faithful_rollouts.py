@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from composing import composed
 from tiny_rollouts import ACCURACY, DIFFERENT, MODELS, SENTENCES, row, rows, write_file, write_folder
 
 from ccps.faithful import decisiveness
@@ -13,8 +12,6 @@ from ccps.grading.normalise import token_f1
 from ccps.pipeline.stage import Run
 from ccps.stages.faithful.checks import to_faithful
 from ccps.stages.faithful.pipeline import run_faithful
-from experiments.configs import CONF
-from experiments.launch import checked_overrides
 
 ESTIMATORS = {"sampling", "given_1-different", "given_accuracy"}
 
@@ -30,11 +27,7 @@ def run(folder: Path, path: Path, *more: str) -> Path:
         f"paths.output={folder / 'output'}",
         *more,
     ]
-    checked = checked_overrides(overrides, "faithful", to_faithful)
-    with initialize_config_dir(str(CONF), version_base=None):
-        composed = OmegaConf.to_container(compose("faithful", overrides=checked), resolve=True)
-    assert isinstance(composed, dict)
-    settings = {str(key): value for key, value in composed.items() if key != "hydra"}
+    settings = composed(overrides, "faithful", to_faithful)
     output = run_faithful(to_faithful(settings), settings, Run(folder / "artifacts", "cpu"))
     assert output is not None
     return output

@@ -10,7 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from toy_papers import DATA, MODELS, composed, give_answers, method_overrides, paper_settings, write_benchmarks
+from composing import composed
+from toy_papers import DATA, MODELS, give_answers, method_overrides, paper_settings, write_benchmarks
 
 from ccps.core.artifacts import ROWS
 from ccps.methods import METHODS

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
+from composing import composed
 from omegaconf import OmegaConf
 from tiny import Tiny
 from tiny_faithful import TinyFaithful, write_sums
@@ -26,7 +26,6 @@ from ccps.stages.main.pipeline import run_experiment
 from ccps.stages.sweep.checks import to_sweep
 from ccps.stages.sweep.pipeline import run_sweep
 from experiments.configs import CONF
-from experiments.launch import checked_overrides
 
 
 class PlannedError(Exception):
@@ -68,9 +67,7 @@ def job(request: pytest.FixtureRequest, tiny: Tiny, tmp_path: Path, plan: Callab
         found = plan(run_experiment, to_config(settings), settings, Run(tiny.artifacts, "cpu"))
     elif request.param == "sweep":
         overrides = [text for text in tiny.overrides() if not text.startswith(("method=", "state_probe"))]
-        checked = checked_overrides([*overrides, "sweep=smoke"], "sweep", to_sweep)
-        with initialize_config_dir(str(CONF), version_base=None):
-            settings = OmegaConf.to_container(compose("sweep", overrides=checked), resolve=True)  # type: ignore[assignment]
+        settings = composed([*overrides, "sweep=smoke"], "sweep", to_sweep)
         found = plan(run_sweep, to_sweep(settings), settings, Run(tiny.artifacts, "cpu"))
     else:
         settings = TinyFaithful(tmp_path, write_sums(tmp_path / "sums.jsonl")).settings()

@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from composing import composed
 from safetensors.torch import save_file
 from tiny import Tiny
 
@@ -36,8 +35,6 @@ from ccps.stages.sweep.pipeline import FormatSweep, run_sweep
 from ccps.stages.sweep.points import all_points
 from ccps.stages.sweep.report import SweepReportStage
 from ccps.stages.sweep.runs import SweptFormat
-from experiments.configs import CONF
-from experiments.launch import checked_overrides
 
 VOCABULARY, WIDTH = 120, 12
 LENGTHS = (1, 1, 2)
@@ -47,11 +44,7 @@ def settings(*overrides: str) -> dict[str, Any]:
     # Means over subjects, though these are small: pooled figures are the main job's tests' affair.
     small = ["evaluation.resamples=20", "evaluation.aggregate=macro"]
     given = ["experiment=smoke", "sweep=smoke", "trainer=cpu", "logger=none", *small, *overrides]
-    checked = checked_overrides(given, "sweep", to_sweep)
-    with initialize_config_dir(str(CONF), version_base=None):
-        composed = OmegaConf.to_container(compose("sweep", overrides=checked), resolve=True)
-    assert isinstance(composed, dict)
-    return {str(key): value for key, value in composed.items()}
+    return composed(given, "sweep", to_sweep)
 
 
 def fill(

@@ -5,15 +5,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from composing import composed
 from tiny import Tiny, benchmark, write_questions
 
 from ccps.core.errors import UserError
 from ccps.core.settings import SettingsError
 from ccps.pipeline.stage import Run
-from experiments.configs import CONF
-from experiments.launch import checked_overrides
 from experiments.probe_choice.run import compare_recipes
 from experiments.probe_choice.settings import to_choice
 
@@ -30,10 +27,7 @@ def tiny(tmp_path: Path) -> Tiny:
 def settings(tiny: Tiny, *more: str) -> dict[str, Any]:
     birds = f"+train.birds={benchmark(tiny.questions / 'birds.jsonl')}"
     given = [text for text in tiny.overrides(birds, *SMALL, *more) if not text.startswith("method=")]
-    checked = checked_overrides(given, "probes", to_choice)
-    with initialize_config_dir(str(CONF), version_base=None):
-        composed = compose("probes", overrides=checked)
-    return {str(key): value for key, value in OmegaConf.to_container(composed, resolve=True).items()}  # type: ignore[union-attr]
+    return composed(given, "probes", to_choice)
 
 
 def compare(tiny: Tiny, *more: str) -> pd.DataFrame:
