@@ -48,6 +48,8 @@ _LETTER_OR_NUMBER = re.compile(r"[A-Za-z]|[+-]?[0-9.]+")
 # What joins the items of a list. A comma alone does not: "Paris, France" is Paris.
 _JOINT = re.compile(r"\s*(?:[;:]|,?\s+(?:and|or)\s|,?\s+&\s)\s*", re.IGNORECASE)
 _ITEM_END = re.compile(_JOINT.pattern + r"|\s*,\s+", re.IGNORECASE)
+# "Answer: Paris", "Paris: the capital"; two of them join a list.
+_LEAD = re.compile(r":\s+")
 # In a sentence, what follows "with" may be the answer.
 _WORDS_OF_A_THING = 2
 # What denies the words right after it, small words between them. "Nothing but", "none other than", "not only" do not,
@@ -101,6 +103,8 @@ def same_units(answer: str, accepted: str) -> bool:
 def _is_longer_list(answer: str, accepted: str) -> bool:
     """Whether the answer as a whole is a list that holds all items of the accepted text, and others."""
     text = answer.strip().strip("()[]{}")
+    if len(sides := _LEAD.split(text)) == 2:
+        return any(_is_longer_list(side, accepted) for side in sides)
     # A comma joins letters and numbers, and what stands in brackets: "A, B" is no B, but "Paris, France" is Paris.
     plain = all(_LETTER_OR_NUMBER.fullmatch(item.strip()) for item in text.strip(".").split(","))
     is_bracketed = (plain or text != answer.strip()) and "," in text

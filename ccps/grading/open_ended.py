@@ -34,7 +34,7 @@ class Contains(Comparison):
     """
 
     name = "contains"
-    version = 5
+    version = 6
     formats = frozenset({"oe"})
 
     def is_right(self, answer: str, question: Question) -> bool:

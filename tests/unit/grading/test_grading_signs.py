@@ -220,6 +220,11 @@ def test_more_ways_to_write_one_thing(one: str, other: str) -> None:
         ("Paris I think", "Paris", True),
         ("It is minus 5.", "5", False),
         ("one half", "1", False),
+        ("Answer: Paris", "Paris", True),
+        ("Paris: the capital of France", "Paris", True),
+        ("The two are: Paris and London", "Paris", False),
+        ("Paris and London: two cities", "Paris", False),
+        ("3:1", "3", False),
     ],
 )
 def test_more_that_only_holds_the_words(answer: str, accepted: str, right: bool) -> None:
