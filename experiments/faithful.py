@@ -7,10 +7,16 @@ python -m experiments.faithful 'faithful/prompt=[baseline,perception]'  more con
 python -m experiments.faithful -m faithful.sampling.k=1,3,10          a sensitivity sweep
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ccps.settings.faithful.run import FaithfulConfig
 from experiments.launch import launch
+
+if TYPE_CHECKING:
+    from ccps.plan.table import Plan
+    from ccps.stages.planning.plan import Planning
+
+CONFIG_NAME, SHAPE = "faithful", FaithfulConfig
 
 
 def check(settings: dict[str, Any]) -> None:
@@ -31,5 +37,13 @@ def main(settings: dict[str, Any]) -> None:
         run_faithful(config, settings, run)
 
 
+def plan(settings: dict[str, Any], planning: "Planning") -> "Plan":
+    """What the settings would run, and how long that takes."""
+    from ccps.stages.faithful.checks import to_faithful
+    from ccps.stages.planning.plan import plan_faithful
+
+    return plan_faithful(to_faithful(settings, here=False), settings, planning)
+
+
 if __name__ == "__main__":
-    launch(main, check, config_name="faithful", shape=FaithfulConfig)
+    launch(main, check, config_name=CONFIG_NAME, shape=SHAPE, planner=plan)

@@ -27,6 +27,7 @@ from experiments.configs import CONF, SEARCHPATH, Configs
 from experiments.ending import in_words, speak_anywhere
 from experiments.flags import check_flags, without_config_dir
 from experiments.help import help_text
+from experiments.planning import Planner, plan_and_print, without_plan
 from experiments.stopping import STOPPED, stop_when_told
 
 # Characters of an override that messages show.
@@ -34,6 +35,8 @@ _SHOWN = 200
 
 
 Settings = dict[str, Any]
+Main = Callable[[Settings], None]
+Check = Callable[[Settings], object]
 
 
 def launch(
@@ -42,6 +45,7 @@ def launch(
     config_name: str = "config",
     shape: type = Config,
     stopped: str = STOPPED,
+    planner: Planner | None = None,
 ) -> None:
     """Run an entry point under Hydra.
 
@@ -55,11 +59,23 @@ def launch(
         config_name: primary file in `conf/`.
         shape: the dataclass that they fill.
         stopped: what is said where it was told to end: how to go on.
+        planner: makes a plan of it, where the command line asks for one (`plan=true`).
     """
     speak_anywhere()
     stop_when_told()
     with in_words(stopped):
+        if planner is not None:
+            main, check = _planning(main, check, shape, planner)
         _launch(main, check, config_name, shape, stopped)
+
+
+def _planning(main: Main, check: Check, shape: type, planner: Planner) -> tuple[Main, Check]:
+    """What is done instead of running, if the command line asks for a plan, which is taken from it.
+
+    What can run on this machine is not asked: a plan is made for another one as well.
+    """
+    sys.argv[1:], plan = without_plan(sys.argv[1:])
+    return (main, check) if plan is None else (plan_and_print(planner, plan), partial(typed, wanted=shape))
 
 
 def _launch(

@@ -5,10 +5,16 @@ python -m experiments.sweep experiment=smoke sweep=smoke   every stage in minute
 python -m experiments.sweep sweep.mc.directions=[gradient]
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ccps.settings.sweep import SweptConfig
 from experiments.launch import launch
+
+if TYPE_CHECKING:
+    from ccps.plan.table import Plan
+    from ccps.stages.planning.plan import Planning
+
+CONFIG_NAME, SHAPE = "sweep", SweptConfig
 
 
 def check(settings: dict[str, Any]) -> None:
@@ -29,5 +35,13 @@ def main(settings: dict[str, Any]) -> None:
         run_sweep(swept, settings, run)
 
 
+def plan(settings: dict[str, Any], planning: "Planning") -> "Plan":
+    """What the settings would run, and how long that takes."""
+    from ccps.stages.planning.plan import plan_sweep
+    from ccps.stages.sweep.checks import to_sweep
+
+    return plan_sweep(to_sweep(settings, here=False), settings, planning)
+
+
 if __name__ == "__main__":
-    launch(main, check, config_name="sweep", shape=SweptConfig)
+    launch(main, check, config_name=CONFIG_NAME, shape=SHAPE, planner=plan)

@@ -54,6 +54,46 @@ def resolve_checkpoint(name: str, config: ModelConfig) -> Path:
     return resolvers[config.source](name, config)
 
 
+def stored_checkpoint(config: ModelConfig) -> Path | None:
+    """The folder that `resolve_checkpoint` would return, if nothing has to be downloaded or converted for it.
+
+    Args:
+        config: where the model lies; any source but `random`.
+    """
+    if config.source == "hub":
+        return _stored_of_hub(config)
+    if config.source == "folder":
+        folder = local_path(config.location)
+    elif config.source == "gguf":
+        file = local_path(config.location)
+        folder = _copy_of_gguf(file, config.dtype) if file.is_file() else file
+    else:
+        asset = assets.find(config.location)
+        file = assets.cache_folder() / asset.name / asset.filename
+        folder = _copy_of_gguf(file, config.dtype) if file.is_file() else file
+    return folder if (folder / "config.json").is_file() else None
+
+
+def _stored_of_hub(config: ModelConfig) -> Path | None:
+    """The snapshot in the hub's cache, if all files that its index names are there."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        found = snapshot_download(config.location, revision=config.revision, local_files_only=True)
+    except (LocalEntryNotFoundError, HFValidationError, OSError):
+        return None
+    folder = Path(found)
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return folder if any(folder.glob("*.safetensors")) else None
+    try:
+        named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+    return folder if all((folder / str(name)).is_file() for name in named) else None
+
+
 # Weights, configuration, tokenizer and chat template.
 _DECISIVE = {".safetensors", ".json", ".jinja", ".model", ".txt"}
 
@@ -257,10 +297,7 @@ def _from_gguf_file(name: str, config: ModelConfig) -> Path:
 
 def _from_gguf(name: str, file: Path, dtype: str) -> Path:
     """Dequantise a GGUF file once into the cache; loading the copy takes a second instead of a minute."""
-    status = file.stat()
-    identity = f"{_CONVERSION_VERSION}|{file.resolve()}|{status.st_size}|{status.st_mtime_ns}|{dtype}"
-    digest = hashlib.blake2b(identity.encode(), digest_size=6).hexdigest()
-    folder = assets.cache_folder() / "models" / f"{file.stem}-{dtype}-{digest}"
+    folder = _copy_of_gguf(file, dtype)
     if folder.is_dir():
         return folder
     try:
@@ -281,6 +318,14 @@ def _from_gguf(name: str, file: Path, dtype: str) -> Path:
             "Free some space there or set CCPS_CACHE to a larger disk, and run again."
         ) from error
     return folder
+
+
+def _copy_of_gguf(file: Path, dtype: str) -> Path:
+    """Where the copy of a GGUF file lies in the cache, once it has been made."""
+    status = file.stat()
+    identity = f"{_CONVERSION_VERSION}|{file.resolve()}|{status.st_size}|{status.st_mtime_ns}|{dtype}"
+    digest = hashlib.blake2b(identity.encode(), digest_size=6).hexdigest()
+    return assets.cache_folder() / "models" / f"{file.stem}-{dtype}-{digest}"
 
 
 def _convert_gguf(file: Path, folder: Path, dtype: str) -> None:

@@ -13,7 +13,14 @@ from ccps.core.errors import UserError, expected
 from ccps.core.quiet import quiet_transformers
 from ccps.core.settings import check
 from ccps.llm.chat import end_of_turn
-from ccps.llm.checkpoint import fingerprint, has_clock, in_short, read_weights, resolve_checkpoint
+from ccps.llm.checkpoint import (
+    fingerprint,
+    has_clock,
+    in_short,
+    read_weights,
+    resolve_checkpoint,
+    stored_checkpoint,
+)
 from ccps.llm.devices import device_faults, input_device, placement
 from ccps.llm.head import measure_head
 from ccps.llm.memory import OutOfMemory, attempt, is_out_of_memory, no_room
@@ -93,12 +100,26 @@ def find_model(name: str, config: ModelConfig) -> ModelFiles:
     """
     check(config, f"model.{name}")
     check_memory(name, config)
-    if config.source == "random":
+    return _found(name, config, None if config.source == "random" else resolve_checkpoint(name, config))
+
+
+def find_stored_model(name: str, config: ModelConfig) -> ModelFiles | None:
+    """The same of a model that lies here whole; None where something would have to be downloaded or converted first.
+
+    Raises:
+        UserError: a setting is wrong.
+    """
+    check(config, f"model.{name}")
+    folder = None if config.source == "random" else stored_checkpoint(config)
+    return _found(name, config, folder) if folder is not None or config.source == "random" else None
+
+
+def _found(name: str, config: ModelConfig, folder: Path | None) -> ModelFiles:
+    if folder is None:
         identity: dict[str, Any] = {"type": config.location, "architecture": config.architecture, "seed": config.seed}
         if config.toy:
             identity["toy"] = True
         return ModelFiles(name, config, None, digest({**identity, "dtype": config.dtype}))
-    folder = resolve_checkpoint(name, config)
     identity = {"files": fingerprint(folder), "dtype": config.dtype}
     if has_clock(folder):
         identity["date"] = TODAY.isoformat()

@@ -27,6 +27,7 @@ ORDER = (
     "Forward pass",
     "Continuing from steps",
     "Scoring traces",
+    "What a plan goes by",
     "Storage",
     "A scorer",
     "Serving",

@@ -21,6 +21,7 @@ from experiments.benchmarks import (
     methods,
     open_ended,
     processes,
+    roofline,
     scale,
     scorer,
     serving,
@@ -60,6 +61,7 @@ def measure(config: BenchConfig) -> Iterator[list[Section]]:
         "scorer": lambda: bench.here(bench.scorer()),
         "serving": lambda: [bench.serving()],
         "soak": lambda: [bench.soak()],
+        "plan": lambda: bench.here(bench.plan()),
         "experiment": lambda: [read_reproduced(Path(config.reproduced))],
     }
     yield from (part() for name, part in parts.items() if name in config.parts)
@@ -231,6 +233,18 @@ class Bench:
     def fork(self) -> Section:
         """On the first model, in each precision."""
         return fork.fork_section([figure for dtype in fork.DTYPES for figure in self._forked(dtype)])
+
+    def plan(self) -> Section:
+        """On the first model."""
+        config, name = self.config, self._first
+
+        def work() -> list[Figure]:
+            figures = roofline.measure_roofline(self._open(name), config.perturbation, config.repetitions)
+            say("plan", name, "shares of the peak, kind by kind of work")
+            return figures
+
+        figures = attempt("plan", name, work, lambda reason: roofline.missing(name, reason))
+        return Section(roofline.TITLE, roofline.TEXT, figures)
 
     def scoring(self) -> Section:
         """On invented traces; no model, and the CPU alone."""

@@ -29,6 +29,7 @@ PARTS = (
     "scorer",
     "serving",
     "soak",
+    "plan",
     "experiment",
 )
 

@@ -19,6 +19,7 @@ from ccps.settings.faithful.run import FaithfulConfig
 from ccps.settings.sweep import SweptConfig
 from experiments.benchmarks.settings import BenchConfig
 from experiments.launch import checked_overrides
+from experiments.planning import without_plan
 from experiments.probe_choice.settings import ProbesChoiceConfig
 from experiments.rollout_study.settings import RolloutStudyConfig
 
@@ -110,7 +111,8 @@ def test_the_settings_of_every_command_fit(
     monkeypatch.setenv("CCPS_JUDGE_BASE_URL", "http://localhost:8000/v1")
     monkeypatch.setenv("CCPS_JUDGE_MODEL", "judge")
     config_name, shape = ENTRY_POINTS[program]
-    command = get_args_parser().parse_intermixed_args(shlex.split(arguments, comments=True))
+    given, _ = without_plan(shlex.split(arguments, comments=True))
+    command = get_args_parser().parse_intermixed_args(given)
     check = partial(typed, wanted=shape)
     found = checked_overrides(command.overrides, config_name, check, multirun=command.multirun)
     assert len(found) == len(command.overrides)
@@ -134,6 +136,9 @@ def test_every_command_that_is_shown_is_there_and_takes_what_it_is_given(
         return
     _, rest = parser_of(command).parse_known_args(given)
     assert not rest or command.takes_rest
+    if program == "plan":
+        program = parser_of(command).parse_known_args(given)[0].job
+        rest, _ = without_plan([*rest, "plan=true"])
     if program in ("run", "sweep", "faithful") and "--config-dir" not in given:
         config_name, shape = ENTRY_POINTS[{"run": "reproduce"}.get(program, program)]
         hydra = get_args_parser().parse_intermixed_args(with_experiment(rest))

@@ -13,19 +13,20 @@ from ccps.settings.faithful.run import STAGES, FaithfulConfig, FaithfulSettings
 from ccps.stages.main.checks import run_faults
 
 
-def to_faithful(settings: Mapping[str, Any]) -> FaithfulConfig:
+def to_faithful(settings: Mapping[str, Any], *, here: bool = True) -> FaithfulConfig:
     """Check the settings of a run of the faithful system and build its typed configuration.
 
     Args:
         settings: plain values, as composed from `conf/` and the command line.
+        here: whether it is to run on this machine.
 
     Raises:
         SettingsError: naming every fault.
     """
-    return typed(settings, FaithfulConfig, _faithful_faults)
+    return typed(settings, FaithfulConfig, partial(_faithful_faults, here=here))
 
 
-def _faithful_faults(config: FaithfulConfig) -> Iterator[Fault]:
+def _faithful_faults(config: FaithfulConfig, *, here: bool) -> Iterator[Fault]:
     own = {stage.name for estimator in ESTIMATORS.values() for stage in estimator.stages}
     for stage in config.stages:
         if stage not in own and stage not in STAGES:
@@ -38,7 +39,8 @@ def _faithful_faults(config: FaithfulConfig) -> Iterator[Fault]:
     yield from (one.under("faithful.judge") for one in judge_faults(config.faithful.judge))
     if config.claims:
         yield from faults_of("claims", partial(parse_faithful_claims, config.claims))
-    yield from run_faults(config.model, config.engine, config.paths)
+    if here:
+        yield from run_faults(config.model, config.engine, config.paths)
 
 
 def _own_faults(faithful: FaithfulSettings) -> Iterator[Fault]:

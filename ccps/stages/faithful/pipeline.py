@@ -1,7 +1,7 @@
 """The whole run: have models reason, read what they wrote, judge words and steps, score, and write it down."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +14,7 @@ from ccps.estimators.base import ESTIMATORS, Estimator, TraceRun
 from ccps.estimators.given import given_estimator
 from ccps.faithful import Mode
 from ccps.faithful.segment import Unit
-from ccps.llm import find_model
+from ccps.llm import ModelConfig, ModelFiles, find_model
 from ccps.pipeline.job import Job, asked_of
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.order import Reads, check_order
@@ -60,9 +60,20 @@ class FaithfulPipeline:
         config: the run.
         settings: the same as plain values, printed in the report.
         job: takes in the stages.
+        find: finds a model by its name and settings.
+        load: loads the questions of a task.
     """
 
-    def __init__(self, config: FaithfulConfig, settings: Mapping[str, Any], job: Job) -> None:
+    def __init__(
+        self,
+        config: FaithfulConfig,
+        settings: Mapping[str, Any],
+        job: Job,
+        find: Callable[[str, ModelConfig], ModelFiles] = find_model,
+        load: Callable[[TaskSpec], LoadedTask] = load_task,
+    ) -> None:
+        self.find = find
+        self.load = load
         self.config = config
         self.settings = settings
         self.job = job
@@ -86,15 +97,7 @@ class FaithfulPipeline:
         output, ranks = Path(self.config.paths.output), self.job.run_settings.ranks
         ranks.together(lambda: check_order(self.config.stages, READS, Path(self.config.paths.artifacts)))
         ranks.on_first(lambda: check_writable(output))
-        models, everything = ranks.node_by_node(self._look_ahead)
-        self.estimators += self._given(everything)
-        scored: list[ScoredRun] = []
-        for name in dict.fromkeys(place.model for place in everything):
-            scored += self._model([place for place in everything if place.model == name], models.get(name))
-        scored += self._pooled(scored)
-        report = self.job.add(
-            FaithReportStage(scored, self.estimators, self.config, printed(self.settings), provenance())
-        )
+        report = self.lay_out()
         self.job.run()
         if not self.job.asks(FaithReportStage):
             return None
@@ -102,10 +105,22 @@ class FaithfulPipeline:
         say("output", self.config.experiment, f"open {output / 'report.html'}", state="written")
         return output
 
+    def lay_out(self) -> Artifact:
+        """Give all stages to the job; returns the report that is to be."""
+        models, everything = self.job.run_settings.ranks.node_by_node(self._look_ahead)
+        self.estimators += self._given(everything)
+        scored: list[ScoredRun] = []
+        for name in dict.fromkeys(place.model for place in everything):
+            scored += self._model([place for place in everything if place.model == name], models.get(name))
+        scored += self._pooled(scored)
+        return self.job.add(
+            FaithReportStage(scored, self.estimators, self.config, printed(self.settings), provenance())
+        )
+
     def _look_ahead(self) -> tuple[dict[str, SharedModel], list[Place]]:
         """Find all that will be needed, so that what is missing is missed before any model has worked for hours."""
         faithful, config = self.faithful, self.config
-        models = {name: SharedModel(find_model(name, one), config.engine) for name, one in config.model.items()}
+        models = {name: SharedModel(self.find(name, one), config.engine) for name, one in config.model.items()}
         tasks = {name: self._questions(spec) for name, spec in faithful.dataset.items()}
         found = places(faithful, list(models) if tasks else [], tasks, self._rollouts())
         for place in found:
@@ -148,7 +163,7 @@ class FaithfulPipeline:
 
     def _questions(self, spec: TaskSpec) -> LoadedTask:
         limits = [n for n in (spec.n, self.faithful.questions) if n is not None]
-        return load_task(replace(spec, n=min(limits, default=None)))
+        return self.load(replace(spec, n=min(limits, default=None)))
 
     def _model(self, own: Sequence[Place], shared: SharedModel | None) -> list[ScoredRun]:
         """Everything about the traces of one model."""

@@ -23,19 +23,20 @@ from ccps.settings.run import PathsConfig
 from ccps.stages.main.runs import CHANCE, train_label
 
 
-def to_config(settings: Mapping[str, Any]) -> Config:
+def to_config(settings: Mapping[str, Any], *, here: bool = True) -> Config:
     """Check the settings of an experiment and build its typed configuration.
 
     Args:
         settings: plain values, as composed from `conf/` and the command line.
+        here: whether it is to run on this machine.
 
     Raises:
         SettingsError: naming every fault, see `typed`.
     """
-    return typed(settings, Config, config_faults)
+    return typed(settings, Config, partial(config_faults, here=here))
 
 
-def config_faults(config: Config) -> Iterator[Fault]:
+def config_faults(config: Config, *, here: bool = True) -> Iterator[Fault]:
     """What of an experiment no room knows, or cannot be run here."""
     known = dict.fromkeys([*STAGES, *(stage.name for need in NEEDS.values() for stage in need.stages)])
     for stage in config.stages:
@@ -55,7 +56,8 @@ def config_faults(config: Config) -> Iterator[Fault]:
     if config.evaluation.convention not in CONVENTIONS:
         wanted = f"one of {', '.join(CONVENTIONS)}"
         yield fault("evaluation.convention", wanted, repr(config.evaluation.convention))
-    yield from run_faults(config.model, config.engine, config.paths)
+    if here:
+        yield from run_faults(config.model, config.engine, config.paths)
 
 
 def run_faults(models: Mapping[str, ModelConfig], engine: EngineConfig, paths: PathsConfig) -> Iterator[Fault]:

@@ -1,12 +1,12 @@
 """The whole experiment, stage by stage: for each model, train methods and judge them on every benchmark."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ccps.core.artifacts import Artifact
 from ccps.core.console import say, show
-from ccps.llm import find_model
+from ccps.llm import ModelConfig, ModelFiles, find_model
 from ccps.methods import METHODS, Method, TrainedMethod, TrainingSettings, find_method
 from ccps.needs.base import AnsweredQuestions, is_portable
 from ccps.pipeline.job import Job, asked_of
@@ -51,12 +51,20 @@ class Pipeline:
         config: the experiment.
         settings: the same as plain values, printed in the report and mirrored to W&B.
         job: takes in the stages.
+        find: finds a model by its name and settings.
     """
 
-    def __init__(self, config: Config, settings: Mapping[str, Any], job: Job) -> None:
+    def __init__(
+        self,
+        config: Config,
+        settings: Mapping[str, Any],
+        job: Job,
+        find: Callable[[str, ModelConfig], ModelFiles] = find_model,
+    ) -> None:
         self.config = config
         self.settings = settings
         self.job = job
+        self.find = find
         self.methods = [find_method(method.name, method.calibrator) for method in config.method.values()]
 
     def run(self) -> Path | None:
@@ -75,6 +83,16 @@ class Pipeline:
             ranks.on_first(lambda: check_writable(output))
         judged = job.asks(EvaluateStage, AuditStage, ReportStage)
         questions = ranks.node_by_node(lambda: all_questions(self.config, judged=judged))
+        report, runs = self.lay_out(questions)
+        job.run()
+        if not job.asks(ReportStage):
+            return None
+        ranks.on_first(lambda: self._publish(report, runs, output))
+        return output
+
+    def lay_out(self, questions: AllQuestions) -> tuple[Artifact, list[ModelRun]]:
+        """Give all stages to the job; returns the report that is to be, and what it is made of."""
+        job, ranks = self.job, self.job.run_settings.ranks
         runs = [self._model_run(name, questions) for name in self.config.model]
         fits = {
             f"{run.model}, {form}, {method}": fitted
@@ -84,12 +102,7 @@ class Pipeline:
         }
         job.then(lambda: ranks.together(lambda: check_some_fitted(fits)), list(fits.values()))
         stage = ReportStage(runs, questions, job.reused, self.config, printed(self.settings), provenance())
-        report = job.add(stage)
-        job.run()
-        if not job.asks(ReportStage):
-            return None
-        ranks.on_first(lambda: self._publish(report, runs, output))
-        return output
+        return job.add(stage), runs
 
     def _publish(self, report: Artifact, runs: list[ModelRun], output: Path) -> None:
         with publishing(output) as folder:
@@ -101,7 +114,7 @@ class Pipeline:
 
     def answers(self, name: str, questions: AllQuestions) -> ModelAnswers:
         """What one model answers, graded, with whatever else methods need from it."""
-        files = self.job.run_settings.ranks.node_by_node(lambda: find_model(name, self.config.model[name]))
+        files = self.job.run_settings.ranks.node_by_node(lambda: self.find(name, self.config.model[name]))
         model = SharedModel(files, self.config.engine)
         answers = Answering(self.job, model, questions, self.methods, self.config).run()
         self.job.then(model.release)

@@ -38,7 +38,7 @@ def _draw(config: Config) -> Drawn:
     tests = {
         name: sample(
             loaded.questions,
-            per_subject=_test_size(config, name),
+            per_subject=size_of_test(config, name),
             order=sampling.order,  # type: ignore[arg-type]
             seed=sampling.seed,
         )
@@ -65,7 +65,7 @@ def _draw(config: Config) -> Drawn:
     return Drawn(found, f"{sizes}; {len(dropped)} training candidates stand in a test: left out", len(dropped))
 
 
-def _test_size(config: Config, name: str) -> int | None:
+def size_of_test(config: Config, name: str) -> int | None:
     """How many questions of each subject of a test are asked; None: all."""
     sampling = config.sampling
     given = "per_subject" if name in sampling.per_subject else "test_per_subject"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from functools import partial
 from typing import Any, NamedTuple
 
 from ccps.core.settings import Fault, typed, unknown
@@ -19,21 +20,22 @@ class Swept(NamedTuple):
     sweep: SweepConfig
 
 
-def to_sweep(settings: Mapping[str, Any]) -> Swept:
+def to_sweep(settings: Mapping[str, Any], *, here: bool = True) -> Swept:
     """Check settings and build the typed configuration.
 
     Args:
         settings: those of an experiment, and the group `sweep`.
+        here: whether it is to run on this machine.
 
     Raises:
         SettingsError: naming every fault.
     """
-    both = typed(settings, SweptConfig, _sweep_faults)
+    both = typed(settings, SweptConfig, partial(_sweep_faults, here=here))
     return Swept(Config(**{item.name: getattr(both, item.name) for item in fields(Config)}), both.sweep)
 
 
-def _sweep_faults(config: SweptConfig) -> Iterator[Fault]:
-    yield from config_faults(config)
+def _sweep_faults(config: SweptConfig, *, here: bool) -> Iterator[Fault]:
+    yield from config_faults(config, here=here)
     for form, grid in config.sweep.grids.items():
         for direction in grid.directions:
             if direction not in DIRECTIONS:

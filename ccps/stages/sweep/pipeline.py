@@ -1,6 +1,6 @@
 """The whole sweep: for each model and format, perturb at every strength, fit, judge, choose, and write it down."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import check_writable, printed, publish_report
 from ccps.pipeline.stage import Run
 from ccps.probes import ProbeConfig
-from ccps.settings.experiment import STAGES
+from ccps.settings.experiment import STAGES, Config
 from ccps.settings.sweep import SweepConfig
 from ccps.stages.main.pipeline import Pipeline
 from ccps.stages.main.questions import AllQuestions, all_questions
@@ -51,12 +51,8 @@ def run_sweep(swept: Swept, settings: Mapping[str, Any], run: Run) -> Path:
     run.ranks.on_first(lambda: check_writable(output))
     questions = run.ranks.node_by_node(lambda: all_questions(config, judged=True))
     left_out = [*questions.left_out, *_not_swept(questions, swept.sweep)]
-    questions = questions._replace(
-        trains={form: asked for form, asked in questions.trains.items() if form in swept.sweep.grids},
-        tests={label: asked for label, asked in questions.tests.items() if asked[0].format in swept.sweep.grids},
-    )
-    asked = asked_of(config.stages, STAGES)
-    job = Job(run, None if asked is None else [*asked, *(stage.name for stage in _OWN)])
+    questions = of_swept_formats(questions, swept.sweep)
+    job = Job(run, asked_of_sweep(config))
     pipeline = Pipeline(config, settings, job)
     graded = [pipeline.answers(name, questions) for name in config.model]
     answers, level = graded, None
@@ -70,12 +66,26 @@ def run_sweep(swept: Swept, settings: Mapping[str, Any], run: Run) -> Path:
     sources = [source for own in graded for source in sources_of(own, level)]
     left_out += chance_counts(sources)
     # What comes now hangs on which strength is best.
-    formats = [sweep.finals() for sweep in sweeps]
+    formats = [sweep.finals(best_by(swept.sweep.choose_by)) for sweep in sweeps]
     report = job.add(SweepReportStage(formats, sources, left_out, swept, printed(settings), provenance()))
     job.run()
     run.ranks.on_first(lambda: publish_report(report, output))
     say("output", config.experiment, f"open {output / 'report.html'}", state="written")
     return output
+
+
+def of_swept_formats(questions: AllQuestions, sweep: SweepConfig) -> AllQuestions:
+    """The questions of those formats for which there is a grid."""
+    return questions._replace(
+        trains={form: asked for form, asked in questions.trains.items() if form in sweep.grids},
+        tests={label: asked for label, asked in questions.tests.items() if asked[0].format in sweep.grids},
+    )
+
+
+def asked_of_sweep(config: Config) -> Collection[str] | None:
+    """What to ask a job for: the stages of the experiment that are named, and all of the sweep's own; None for all."""
+    asked = asked_of(config.stages, STAGES)
+    return None if asked is None else [*asked, *(stage.name for stage in _OWN)]
 
 
 def _not_swept(questions: AllQuestions, sweep: SweepConfig) -> list[Count]:
@@ -85,6 +95,14 @@ def _not_swept(questions: AllQuestions, sweep: SweepConfig) -> list[Count]:
         for label, asked in questions.tests.items()
         if asked[0].format not in sweep.grids
     ]
+
+
+Choose = Callable[[Artifact, Sequence[Grid]], Grid]
+
+
+def best_by(metric: str) -> Choose:
+    """Chooses the strength that is best by a metric on the training folds, see `best_point`."""
+    return lambda judged, _: best_point(judged.rows().to_pandas(), CROSS_VALIDATION, metric)
 
 
 class FormatSweep:
@@ -111,11 +129,10 @@ class FormatSweep:
             for direction in swept.sweep.grids[form].directions
         ]
 
-    def finals(self) -> SweptFormat:
+    def finals(self, choose: Choose) -> SweptFormat:
         """The chosen strength of each direction, see `_DirectionSweep.finals`."""
-        return SweptFormat(
-            self.answers, self.train, self.tests, self.flips, [direction.finals() for direction in self.directions]
-        )
+        directions = [direction.finals(choose) for direction in self.directions]
+        return SweptFormat(self.answers, self.train, self.tests, self.flips, directions)
 
 
 class _DirectionSweep:
@@ -152,13 +169,16 @@ class _DirectionSweep:
         self.on_grid = self._fit(self.points, self.sweep.seeds, self.sweep.folds)
         self.judged = self._judge(self.on_grid)
 
-    def finals(self) -> DirectionRun:
+    def finals(self, choose: Choose) -> DirectionRun:
         """From more seeds: the strength that is best on the grid, and the paper's.
 
+        Args:
+            choose: says which is best, of the judged grid and its points.
+
         Raises:
-            UserError: see `best_point`.
+            UserError: as `choose` does.
         """
-        chosen = best_point(self.judged.rows().to_pandas(), CROSS_VALIDATION, self.sweep.choose_by)
+        chosen = choose(self.judged, self.points)
         paper = Grid(float(self.config.perturbation.radius), self.config.perturbation.steps)
         finals = self._fit(list(dict.fromkeys([chosen, paper])), self.sweep.chosen_seeds, 0)
         return DirectionRun(
