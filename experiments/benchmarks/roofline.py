@@ -22,9 +22,10 @@ TITLE = "What a plan goes by"
 ROWS, PROMPT, ANSWER, TOKENS = 32, 32, 30, 228
 TEXT = (
     "Peaks (large square matrices, large copies) and what share of them each kind of work reaches, by which a plan "
-    "turns operations and bytes into hours (docs/plan.md). On the first model alone: what a plan says of others is judged on "
-    f"them. Read: {ROWS} prompts of {PROMPT} random tokens. Write: {ANSWER - 1} more tokens after each, one by one. "
-    f"Head: the three products of the features of {TOKENS} states, in float32. Vocabulary: the features without these. "
+    "turns operations and bytes into hours (docs/plan.md). On the first model alone, and judged on others. "
+    f"Read: {ROWS} prompts of {PROMPT} random tokens. Write: {ANSWER - 1} more tokens after each, one by one. "
+    f"Head: the three products of the features of {TOKENS} states, in float32. Vocabulary: the features without "
+    "these. "
     f"Sweep: the same for all {len(RADII) * len(STEPS)} strengths of the section Sweep. A share is the time that what "
     "is counted takes at the peaks of the same repetition, over the time taken."
 )

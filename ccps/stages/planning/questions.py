@@ -16,8 +16,8 @@ from ccps.stages.main.drawn import AllQuestions
 from ccps.stages.main.questions import all_questions, size_of_test
 
 OTHERS = "others"
-# A word and the space before it are five characters, and one token of any tokenizer.
-_WORD = " word"
+# A word and the space before it: four characters, and one token of any tokenizer.
+_WORD = " one"
 _OPTIONS = 4
 
 
