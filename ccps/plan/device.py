@@ -1,9 +1,9 @@
 """How long work takes on a device: a roofline, with the share of it that was measured or is predicted.
 
 Work that multiplies is bound by the peak of large products, work that moves by the bandwidth of memory, whichever takes
-longer (Williams, Waterman, Patterson 2009, doi 10.1145/1498765.1498785). No program reaches that. What share ours
-reach is measured by `make bench` on SmolLM2, kind by kind; where it was not, one of `PREDICTED` stands in its place, and
-what was computed with it is called predicted.
+longer (Williams, Waterman, Patterson 2009, doi 10.1145/1498765.1498785). No program reaches that. What share ours do is
+measured on SmolLM2, kind by kind (`make bench`); where it was not, one of `PREDICTED` stands in its place, and what was
+computed with it is called predicted.
 """
 
 from dataclasses import dataclass

@@ -64,7 +64,7 @@ def test_going_on_after_a_cache_takes_what_torch_counts(tiny_model: Callable[...
 
 def test_features_take_the_three_products_that_torch_counts(tiny_model: Callable[..., LanguageModel]) -> None:
     lm = tiny_model("llama")
-    head, tokens = lm.head.to("cpu", torch.float32), torch.tensor([1, 2, 3])
+    head, tokens = lm.head.to(torch.device("cpu"), torch.float32), torch.tensor([1, 2, 3])
     states = torch.randn(3, head.weight.shape[1], generator=torch.Generator().manual_seed(0))
     shape = shape_of(lm.model.config, "float32")
 
