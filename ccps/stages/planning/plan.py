@@ -29,7 +29,7 @@ from ccps.stages.planning.asked import loading
 from ccps.stages.planning.job import Planned, PlannedJob
 from ccps.stages.planning.questions import planned_questions, planned_task
 from ccps.stages.planning.subject import Subject, find_subject
-from ccps.stages.planning.taken import HOST_BYTES, Known, taken
+from ccps.stages.planning.taken import HOST_BYTES, QUESTIONS_OF, Known, taken
 from ccps.stages.sweep.checks import Swept
 from ccps.stages.sweep.pipeline import FormatSweep, asked_of_sweep, best_by, of_swept_formats
 from ccps.stages.sweep.report import SweepReportStage
@@ -38,6 +38,8 @@ from ccps.stages.sweep.sources import above_chance
 _ALL_SOURCES = (
     "the sweep leaves out sources on which a model is at chance; which these are is known once it has answered"
 )
+_NAMED = 4
+"""Of so many benchmarks that could not be had each is named."""
 _A_STRENGTH = "which strength is best is known once the grid is judged; another one takes as long"
 
 
@@ -211,7 +213,7 @@ def _notes(rows: Sequence[Row], planning: Planning) -> list[str]:
         )
     assumed = dict.fromkeys(what for row in rows for what in row.assumed)
     if assumed:
-        notes.append(f"assumed: {'; '.join(assumed)}")
+        notes.append(f"assumed: {'; '.join(_shortened(list(assumed)))}")
     unknown = dict.fromkeys(row.stage for row in rows if row.unknown)
     if unknown:
         notes.append(
@@ -223,3 +225,12 @@ def _notes(rows: Sequence[Row], planning: Planning) -> list[str]:
         names = dict.fromkeys(row.model for row in full)
         notes.append(f"more than the device holds: {', '.join(names)} (device_map spreads a model over several)")
     return notes
+
+
+def _shortened(assumed: Sequence[str]) -> list[str]:
+    """What is assumed, with benchmarks counted where there are many."""
+    absent = [what for what in assumed if what.startswith(QUESTIONS_OF)]
+    if len(absent) <= _NAMED:
+        return list(assumed)
+    others = [what for what in assumed if what not in absent]
+    return [*others, f"{QUESTIONS_OF}{len(absent)} benchmarks, {absent[0].removeprefix(QUESTIONS_OF)} among them"]

@@ -21,6 +21,7 @@ from ccps.settings.plan import PlanConfig
 from ccps.stages.planning.lengths import Lengths, Messages, lengths_of
 from ccps.stages.planning.subject import NO_SIZES, Subject
 
+QUESTIONS_OF = "questions of "
 HOST_BYTES = 1.0e9
 """Of a process with torch, Lightning and transformers imported, before it holds anything."""
 _ROW_BYTES = 100
@@ -123,7 +124,7 @@ class Known:
 
     def why_assumed(self, subject: Subject, sources: Sequence[str] = ()) -> tuple[str, ...]:
         """What is assumed of a model, and of questions from some benchmarks."""
-        absent = [f"questions of {name}" for name in dict.fromkeys(sources) if name in self.assumed]
+        absent = [f"{QUESTIONS_OF}{name}" for name in dict.fromkeys(sources) if name in self.assumed]
         return (*subject.assumed, *absent)
 
 
