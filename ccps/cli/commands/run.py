@@ -21,7 +21,7 @@ register(
         summary="Ask a model, fit and judge confidences, write a report",
         description=WHAT.format(config="config"),
         examples={
-            "ccps run": "a 1.5B model on real questions, about 45 minutes on two cores",
+            "ccps run": "a 1.5B model on real questions, 27 minutes on two cores",
             "ccps run smoke": "every stage on a tiny model, in minutes",
             "ccps run paper trainer.devices=8": "the paper's four models",
             "ccps run smoke -m perturbation.radius=5,10": "several, one after another",
