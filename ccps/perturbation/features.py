@@ -34,6 +34,7 @@ from ccps.perturbation.names import FEATURE_NAMES, PERTURBED_STEMS
 from ccps.perturbation.rays import MAX_SCRATCH_BYTES, Ray, ray_blocks
 from ccps.perturbation.reductions import Path, Reduced, Start, follow_exactly, reduce_path
 from ccps.perturbation.softcap import soft_capped
+from ccps.perturbation.ways import Way, products
 
 _TINY = 1e-8  # least product of norms in a cosine, as in torch.nn.functional.cosine_similarity
 
@@ -60,6 +61,7 @@ def stability_features(
     seed: int = 0,
     bias: Tensor | None = None,
     softcap: float | None = None,
+    way: Way | None = None,
     max_scratch_bytes: int = MAX_SCRATCH_BYTES,
 ) -> Tensor:
     """Compute the 75 stability features of each token from its hidden state and the head alone.
@@ -68,7 +70,7 @@ def stability_features(
         hidden: final-normed hidden states (the head's input), `[tokens, d]`, any floating type.
         weight: rows of the linear head, `[vocab, d]`, any floating type; or the whole `Head`, with its bias and soft
             cap. Float32 is used as it is; another type is cast by runs of rows, 64 MiB at a time, in each of a block's
-            three products.
+            three products, unless `way` says otherwise.
         token_ids: the token that each state predicted, `[tokens]`.
         radius: length of the longest perturbation, in units of the hidden state.
         steps: how many equal steps lead to it.
@@ -80,6 +82,8 @@ def stability_features(
         softcap: c, if the model's logits are c·tanh((W·h + b)/c) as those of Gemma 2 are. All features are then of
             these, the gradient included, while the states move as they do without. None is a linear head, and what
             the released code of CCPS makes of any: it reads W·h, whatever the model does to it.
+        way: how a bfloat16 head is multiplied: cast to float32 (`float32`), or as it is, by parts of the other operand
+            (`split`). By default what is fastest on the device (`ccps.perturbation.ways`).
         max_scratch_bytes: bound of the logits held at a time. Tokens are worked off in blocks of
             `max_scratch_bytes // (8 * vocab)`, at least one; a block reads the head's weight three times.
 
@@ -105,6 +109,7 @@ def stability_features(
         seed=seed,
         bias=bias,
         softcap=softcap,
+        way=way,
         max_scratch_bytes=max_scratch_bytes,
     )[0]
 
@@ -119,6 +124,7 @@ def stability_features_sweep(
     seed: int = 0,
     bias: Tensor | None = None,
     softcap: float | None = None,
+    way: Way | None = None,
     max_scratch_bytes: int = MAX_SCRATCH_BYTES,
 ) -> Tensor:
     """Compute the features for several grids in one pass; a radius that grids share is reduced once.
@@ -138,6 +144,7 @@ def stability_features_sweep(
         seed: as in `stability_features`.
         bias: as in `stability_features`.
         softcap: as in `stability_features`.
+        way: as in `stability_features`.
         max_scratch_bytes: as in `stability_features`.
 
     Returns:
@@ -155,7 +162,7 @@ def stability_features_sweep(
     radii = sorted({radius for grid in grids for radius in grid.radii()})
     features = inputs.hidden.new_empty((len(grids), len(hidden), len(FEATURE_NAMES)))
     with torch.no_grad():
-        for part, block, ray in ray_blocks(inputs, max_scratch_bytes):
+        for part, block, ray in ray_blocks(inputs, max_scratch_bytes, products(inputs.head.weight, way)):
             along = _follow(block, ray, radii)
             for grid, out in zip(grids, features, strict=True):
                 columns = [radii.index(radius) for radius in grid.radii()]

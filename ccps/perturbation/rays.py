@@ -28,6 +28,7 @@ from ccps.perturbation.directions import (
 )
 from ccps.perturbation.head import Head
 from ccps.perturbation.inputs import Inputs, checked
+from ccps.perturbation.products import CAST, Products
 from ccps.perturbation.softcap import cap_slope, soft_capped
 from ccps.perturbation.tiles import cache_tiles
 
@@ -36,8 +37,6 @@ MAX_SCRATCH_BYTES = 256 * 2**20
 
 LOWEST_EXPONENT = -70.0
 """Exponents are cut here, at e⁻⁷⁰ ≈ 4e-31: below e⁻⁸⁷ float32 is subnormal, and 20 to 100 times slower."""
-
-_CAST_BYTES = 64 * 2**20
 
 
 class Ray(NamedTuple):
@@ -85,7 +84,9 @@ def ray(
         return trace(inputs, inputs.hidden.new_empty(shape), inputs.hidden.new_empty(shape))
 
 
-def ray_blocks(inputs: Inputs, max_scratch_bytes: int) -> Iterator[tuple[slice, Inputs, Ray]]:
+def ray_blocks(
+    inputs: Inputs, max_scratch_bytes: int, products: Products = CAST
+) -> Iterator[tuple[slice, Inputs, Ray]]:
     """Trace the rays of consecutive blocks of tokens; each block overwrites the buffers of the one before."""
     tokens, vocab = len(inputs.hidden), len(inputs.head.weight)
     if max_scratch_bytes < 1:
@@ -97,15 +98,15 @@ def ray_blocks(inputs: Inputs, max_scratch_bytes: int) -> Iterator[tuple[slice, 
         part = slice(start, min(start + block, tokens))
         rows = part.stop - part.start
         within = inputs._replace(hidden=inputs.hidden[part], token_ids=inputs.token_ids[part])
-        yield part, within, trace(within, logits[:rows], slope[:rows])
+        yield part, within, trace(within, logits[:rows], slope[:rows], products)
 
 
-def trace(inputs: Inputs, logits: Tensor, slope: Tensor) -> Ray:
+def trace(inputs: Inputs, logits: Tensor, slope: Tensor, products: Products = CAST) -> Ray:
     """Trace rays into the buffers `logits` and `slope`, both `[tokens, vocab]`.
 
     p_t − 1 is taken as −Σ p_j over the other entries: where p_t rounds to 1 the difference would be lost.
     """
-    _project(inputs.hidden, inputs.head.weight, logits)
+    products.project(inputs.hidden, inputs.head.weight, logits)
     if inputs.head.bias is not None:
         logits += inputs.head.bias
     pull = slope  # the slope is only known once the gradient is: until then its buffer holds p − e_t
@@ -119,10 +120,10 @@ def trace(inputs: Inputs, logits: Tensor, slope: Tensor) -> Ray:
         probs.scatter_(1, ids, -probs.sum(dim=1, keepdim=True))
         if inputs.head.softcap is not None:
             probs *= cap_slope(logits[rows], inputs.head.softcap)
-    gradient = _pull_back(pull, inputs.head.weight)
+    gradient = products.pull_back(pull, inputs.head.weight)
     norm = gradient.norm(dim=1)
     direction = _directions(inputs, logits, gradient, norm)
-    _project(direction, inputs.head.weight, slope)
+    products.project(direction, inputs.head.weight, slope)
     return Ray(logits, slope, norm, direction)
 
 
@@ -136,24 +137,3 @@ def _directions(inputs: Inputs, logits: Tensor, gradient: Tensor, norm: Tensor) 
             return random_directions(inputs.hidden, inputs.seed)
         case "contrast":
             return contrast_directions(logits, inputs.head.weight)
-
-
-def _project(states: Tensor, weight: Tensor, out: Tensor) -> None:
-    for rows, block in _float32_blocks(weight):
-        torch.mm(states, block.t(), out=out[:, rows])
-
-
-def _pull_back(values: Tensor, weight: Tensor) -> Tensor:
-    result = values.new_zeros((values.shape[0], weight.shape[1]))
-    for rows, block in _float32_blocks(weight):
-        result.addmm_(values[:, rows], block)
-    return result
-
-
-def _float32_blocks(weight: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Give a float32 weight whole, and cast another a run of rows at a time: no second copy of the head."""
-    vocab, width = weight.shape
-    size = vocab if weight.dtype == torch.float32 else max(1, _CAST_BYTES // (4 * width))
-    for start in range(0, vocab, size):
-        rows = slice(start, min(start + size, vocab))
-        yield rows, weight[rows].float()

@@ -18,6 +18,7 @@ from experiments.benchmarks.timing import Spread
 ON_GPU = ", on a GPU"
 ORDER = (
     "Features",
+    "Features in the head's precision",
     "Sizes",
     "Cost against questions",
     "Processes",

@@ -20,6 +20,7 @@ from experiments.benchmarks import (
     forward,
     methods,
     open_ended,
+    own_precision,
     processes,
     roofline,
     scale,
@@ -49,6 +50,7 @@ def measure(config: BenchConfig) -> Iterator[list[Section]]:
     bench = Bench(config, config.chosen_device())
     parts: dict[str, Callable[[], list[Section]]] = {
         "features": lambda: bench.here(bench.features()),
+        "own_precision": lambda: bench.here(bench.own_precision()),
         "sizes": lambda: [*bench.here(*bench.sizes()), *bench.without_gpu()],
         "scale": lambda: bench.here(bench.scale()),
         "processes": lambda: [bench.processes()],
@@ -130,6 +132,14 @@ class Bench:
         section = features.measure_features(states, config.perturbation, config.repetitions)
         say("features", name, f"{len(states.hidden)} tokens, {states.shape}, {states.origin}")
         return section
+
+    def own_precision(self) -> Section:
+        """On the heads of all models."""
+        config = self.config
+        names = list(config.model)[:1] if config.quick else list(config.model)
+        return own_precision.own_precision_section(
+            [figure for name in names for figure in self._in_own_precision(name)]
+        )
 
     def sizes(self) -> list[Section]:
         """Every size that this machine can hold, and what it stores."""
@@ -300,6 +310,19 @@ class Bench:
         return Section(
             part.title, part.text, attempt(part.title, name, work, lambda reason: part.missing(name, reason))
         )
+
+    def _in_own_precision(self, name: str) -> list[Figure]:
+        config = self.config
+
+        def work() -> list[Figure]:
+            lm = self._open(name)
+            asked = forward.representative(self._questions(config.test), config.tokens)
+            states = forward.read_bucketed(lm, forward.build_prompts(lm, asked, config.max_batch_tokens))
+            figures = own_precision.measure_own_precision(lm, states, config.perturbation, config.repetitions)
+            say("own_precision", name, f"{len(states)} tokens")
+            return figures
+
+        return attempt("own_precision", name, work, lambda reason: own_precision.missing(name, reason))
 
     def _swept(self, name: str) -> list[Figure]:
         config = self.config

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PARTS = (
     "features",
+    "own_precision",
     "sizes",
     "scale",
     "processes",

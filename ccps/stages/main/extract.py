@@ -6,10 +6,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.needs.answers import all_empty
 from ccps.perturbation import FEATURE_NAMES, Direction, stability_features
+from ccps.perturbation.ways import Way
+from ccps.pipeline.model import load_head
 from ccps.settings.perturbation import PerturbationConfig
 from ccps.stages.main.from_states import FromStatesStage
 
@@ -26,9 +29,11 @@ class ExtractStage(FromStatesStage):
         label: str,
         config: PerturbationConfig,
         direction: Direction = "gradient",
+        way: Way = "float32",
     ) -> None:
         super().__init__(answers, head, label, direction, config.max_scratch_mib)
         self.config = config
+        self.way: Way = way
 
     @property
     def title(self) -> str:
@@ -37,8 +42,13 @@ class ExtractStage(FromStatesStage):
         return f"{self.label}, radius {self.config.radius:g} in {self.config.steps} steps{along}"
 
     def inputs(self) -> Mapping[str, Any]:
-        """The states, the head, and the perturbation."""
-        return {**super().inputs(), "radius": float(self.config.radius), "steps": self.config.steps}
+        """The states, the head, the perturbation, and how the head is multiplied where that is not in float32."""
+        way = {} if self.way == "float32" else {"way": self.way}
+        return {**super().inputs(), "radius": float(self.config.radius), "steps": self.config.steps, **way}
+
+    def prepare(self, device: torch.device) -> None:
+        """Load the head once for all shards, in float32 unless it is multiplied as it is."""
+        self.layer = load_head(self.head).to(device, torch.float32 if self.way == "float32" else None)
 
     def step(self, content: list[int]) -> pa.Table:
         """Features of all answer tokens of some shards."""
@@ -52,6 +62,7 @@ class ExtractStage(FromStatesStage):
                 steps=self.config.steps,
                 max_scratch_bytes=scratch,
                 direction=self.direction,
+                way=self.way,
             )
         )
         columns: dict[str, Any] = {

@@ -9,12 +9,13 @@ from ccps.core.console import say, show
 from ccps.llm import ModelConfig, ModelFiles, find_model
 from ccps.methods import METHODS, Method, TrainedMethod, TrainingSettings, find_method
 from ccps.needs.base import AnsweredQuestions, is_portable
+from ccps.perturbation.ways import Way, chosen_way
 from ccps.pipeline.job import Job, asked_of
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.order import Reads, check_order
 from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import check_writable, copy_report, printed, publishing
-from ccps.pipeline.stage import Run
+from ccps.pipeline.stage import Run, run_device
 from ccps.settings.experiment import STAGES, Config
 from ccps.stages.main.answering import Answering
 from ccps.stages.main.audit import AuditStage
@@ -144,10 +145,16 @@ class Pipeline:
         directions = dict.fromkeys(method.direction for method in self.methods)
         where, perturbation = f"{answered.label}, {answers.model}", self.config.perturbation
         features: dict[str, Artifact] = {
-            direction: self.job.add(ExtractStage(answered.answers, answers.head, where, perturbation, direction))
+            direction: self.job.add(
+                ExtractStage(answered.answers, answers.head, where, perturbation, direction, self._way(answers.model))
+            )
             for direction in directions
         }
         return answers.side(answered, features)
+
+    def _way(self, model: str) -> Way:
+        """How features of a model's head are computed where this job runs."""
+        return chosen_way(self.config.model[model].dtype, run_device(self.job.run_settings))
 
     def training_settings(self, form: str) -> TrainingSettings:
         """How methods are trained on answers of a format."""

@@ -9,7 +9,7 @@ import torch
 
 from ccps.core.errors import UserError
 from experiments.bench import main
-from experiments.benchmarks import faithful_scoring, floors, fork, processes, sizes
+from experiments.benchmarks import faithful_scoring, floors, fork, own_precision, processes, sizes
 from experiments.benchmarks.page import ON_GPU, ORDER, read_sections
 from experiments.benchmarks.sections import Bench, attempt
 from experiments.benchmarks.settings import PARTS, to_bench
@@ -80,12 +80,14 @@ def test_every_part_writes_its_section(
     threads = torch.get_num_threads()
     main(settings | {"threads": threads})
     sections = {section.title: section for section in read_sections(tmp_path / "page" / "benchmarks.json")}
-    assert list(sections) == [*ORDER[:2], "Sizes" + ON_GPU, *ORDER[2:]]
+    assert list(sections) == [*ORDER[:3], "Sizes" + ON_GPU, *ORDER[3:]]
     not_measured = {title for title, section in sections.items() if not section.is_measured}
     # Of a random model's answers none keeps its tokens when its text is tokenised again.
-    without = {"Sizes" + ON_GPU, "Processes", "Open-ended answers", "A whole experiment"}
+    without = {"Sizes" + ON_GPU, "Processes", "Open-ended answers", "A whole experiment", own_precision.TITLE}
     # Six questions are too few to fit a scorer to, or to load a server with.
     assert not_measured == without | {"A scorer", "Serving", "Soak"}
+    (why,) = sections[own_precision.TITLE].figures
+    assert why.reason == "a head in float32 on cpu (bfloat16 by: none) is computed in float32."
     assert {figure.reason for figure in sections["Sizes" + ON_GPU].figures} <= {
         "this machine has no GPU.",
         "no GPU was used.",

@@ -157,7 +157,7 @@ def test_blocks_of_tokens_and_single_tokens_give_the_same() -> None:
 
 def test_cast_by_runs_of_rows_equals_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     hidden, weight, ids = case(5)
-    monkeypatch.setattr("ccps.perturbation.rays._CAST_BYTES", 4 * weight.shape[1] * 7)
+    monkeypatch.setattr("ccps.perturbation.products._CAST_BYTES", 4 * weight.shape[1] * 7)
     low = weight.bfloat16()
     near(stability_features(hidden, low, ids, 3.0), stability_features(hidden, low.float(), ids, 3.0), 1e-5)
 

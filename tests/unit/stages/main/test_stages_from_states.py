@@ -13,6 +13,8 @@ from safetensors.torch import save_file
 from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.core.errors import UserError
 from ccps.perturbation import Grid, Head, flip_radius, stability_features, stability_features_sweep
+from ccps.perturbation.ways import WAYS
+from ccps.pipeline.model import HEAD
 from ccps.settings.model import ModelConfig
 from ccps.settings.perturbation import PerturbationConfig
 from ccps.settings.run import TrainerConfig, spread_faults
@@ -133,3 +135,21 @@ def test_a_spread_model_and_several_processes_exclude_each_other() -> None:
     models = {"x": ModelConfig("hub", "a/b", device_map="auto")}
     assert len(list(spread_faults(models, TrainerConfig(devices=2)))) == 1
     assert not list(spread_faults(models, TrainerConfig(devices=1)))
+
+
+def test_a_head_that_is_multiplied_as_it_is_has_a_key_of_its_own(tmp_path: Path) -> None:
+    answers, head = Artifact.at(tmp_path, "answer", {}), Artifact.at(tmp_path, "head", {})
+    with head.writing():
+        with head.shard(0) as folder:
+            Head(torch.ones(VOCABULARY, WIDTH).bfloat16()).save(folder / HEAD)
+        head.add_cost(0, seconds=0.0, peak_memory=0, n=1)
+        head.finish(1, {})
+    stages = {way: ExtractStage(answers, head, "b", PerturbationConfig(5.0, 3), way=way) for way in WAYS}
+    plain = ExtractStage(answers, head, "b", PerturbationConfig(5.0, 3)).inputs()
+    inputs = {way: stage.inputs() for way, stage in stages.items()}
+    assert inputs == {"float32": plain, "split": {**plain, "way": "split"}}
+    assert "way" not in plain  # so that what was made before is found
+    for stage in stages.values():
+        stage.prepare(torch.device("cpu"))
+    dtypes = {way: stage.layer.weight.dtype for way, stage in stages.items()}
+    assert dtypes == {"float32": torch.float32, "split": torch.bfloat16}
