@@ -4,6 +4,7 @@ import gc
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -12,7 +13,7 @@ from ccps.engines import Engine, EngineConfig, EngineWriter, OwnWriter, VllmEngi
 from ccps.llm import LanguageModel, ModelFiles, load_model
 from ccps.perturbation import Head
 from ccps.pipeline.shard_writer import peak_memory
-from ccps.pipeline.stage import Run
+from ccps.pipeline.stage import Run, run_device
 
 HEAD = "head.safetensors"
 _HEAD_VERSION = 1
@@ -31,6 +32,10 @@ class SharedModel:
     engine: EngineConfig = field(default_factory=EngineConfig)
     _loaded: LanguageModel | None = field(default=None, repr=False)
     _engine: Engine | None = field(default=None, repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Weights are not sent to other processes: each loads them where it is, once for all stages."""
+        return _sent, (self.files, self.engine)
 
     @property
     def name(self) -> str:
@@ -76,7 +81,9 @@ class SharedModel:
     def save_head(self, run: Run, device: torch.device) -> Artifact:
         """Write the head if it is not there; loads the model only in that case."""
         artifact = self.head_artifact(run)
-        if not artifact.complete:
+        if not artifact.complete and run.pool is not None:
+            run.pool.do(_save_head, self)
+        elif not artifact.complete:
             head, started = self.get(device).head, time.perf_counter()
             with artifact.writing():
                 if not artifact.has_shard(0):
@@ -86,6 +93,23 @@ class SharedModel:
                 vocabulary, width = head.weight.shape
                 artifact.finish(1, {"vocabulary": vocabulary, "width": width, "dtype": str(head.weight.dtype)})
         return artifact
+
+
+_SENT: list[SharedModel] = []
+"""The model that a process holds for stages that are sent to it; one at a time."""
+
+
+def _sent(files: ModelFiles, engine: EngineConfig) -> SharedModel:
+    """What a model becomes in a process that a stage is sent to: the one that is held there, if it is the same."""
+    if not any((held.files, held.engine) == (files, engine) for held in _SENT):
+        while _SENT:
+            _SENT.pop().release()
+        _SENT.append(SharedModel(files, engine))
+    return _SENT[0]
+
+
+def _save_head(model: SharedModel, run: Run) -> None:
+    model.save_head(run, run_device(run))
 
 
 def load_head(artifact: Artifact) -> Head:

@@ -33,7 +33,7 @@ class StageProgress(pl.Callback):
         self.total = 0
         self.done = 0
 
-    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def start(self) -> None:
         """Show the bar."""
         self._started = self._last_line = time.perf_counter()
         self._at_start = self.done
@@ -52,17 +52,9 @@ class StageProgress(pl.Callback):
         self._task = self._bar.add_task(self.label, total=self.total, completed=self.done, done=self.done, rate="")
         self._bar.start()
 
-    def on_predict_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Move on by the units of one step."""
-        self.done += batch.work.size
+    def advance(self, size: int) -> None:
+        """Move on by so many units."""
+        self.done += size
         per_second = (self.done - self._at_start) / max(time.perf_counter() - self._started, 1e-9)
         rate = f"{per_second:.2f}/s"
         self._bar.update(self._task, completed=self.done, done=self.done, rate=rate)
@@ -84,11 +76,31 @@ class StageProgress(pl.Callback):
             self._last_line = now
             console.print(f"{self.label} · {how_far}, {duration(seconds_left)} left", markup=False)
 
-    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take the bar away."""
-        self._bar.stop()
-
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Leave the terminal as it was."""
+    def stop(self) -> None:
+        """Take the bar away, and leave the terminal as it was."""
         if hasattr(self, "_bar"):
             self._bar.stop()
+
+    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Show the bar."""
+        self.start()
+
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Move on by the units of one step."""
+        self.advance(batch.work.size)
+
+    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take the bar away."""
+        self.stop()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Take the bar away."""
+        self.stop()

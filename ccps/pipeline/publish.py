@@ -15,7 +15,7 @@ from ccps.core.errors import UserError
 
 _LIST = ".files"
 """Names what a run has put into an output folder: all else in it is the user's."""
-_NOT_OF_RESULTS = ("paths", "logger", "stages", "worker", "worker_wait")
+_NOT_OF_RESULTS = ("paths", "logger", "stages", "worker", "worker_wait", "run_on", "ray")
 
 
 def check_writable(folder: Path) -> None:

@@ -12,11 +12,12 @@ from ccps.core.console import say
 from ccps.core.errors import UserError, expected
 from ccps.pipeline.mirror import Mirror
 from ccps.pipeline.ranks import end_ranks, most_at_once, start_ranks
+from ccps.pipeline.ray_pool import RayPool
 from ccps.pipeline.run_log import RunLog
 from ccps.pipeline.stage import Run
 from ccps.pipeline.worker import WorkerEnds
 from ccps.settings.run import LoggerConfig, PathsConfig, TrainerConfig
-from ccps.settings.sharing import worker_of
+from ccps.settings.sharing import RayConfig, worker_of
 
 
 class RunConfig(Protocol):
@@ -25,6 +26,8 @@ class RunConfig(Protocol):
     trainer: TrainerConfig
     worker: str | None
     worker_wait: float
+    run_on: str
+    ray: RayConfig
     logger: LoggerConfig
     paths: PathsConfig
     experiment: str
@@ -54,13 +57,15 @@ def opened_run(config: RunConfig, settings: Mapping[str, Any], name: str) -> Ite
     own = own_name(f"{worker.number}of{worker.of}") if worker else ""
     speaks = ranks.is_first and worker is None
     mirror = Mirror(config.logger, Path(config.paths.wandb), name, settings) if speaks else None
-    root = Path(config.paths.artifacts)
+    # Actors may work in other folders.
+    root = Path(config.paths.artifacts).absolute() if config.run_on == "ray" else Path(config.paths.artifacts)
     log = RunLog(root, Path(config.paths.output), config.experiment, settings, own)
     patience = 60 * config.worker_wait
+    pool = RayPool(config.ray, config.trainer, root) if config.run_on == "ray" else None
     failed = True
     try:
         try:
-            yield Run(root, config.trainer.accelerator, mirror, ranks, log, worker, own, patience)
+            yield Run(root, config.trainer.accelerator, mirror, ranks, log, worker, own, patience, pool)
         except WorkerEnds as end:
             say("worker", str(worker), str(end))
         ranks.on_first(log.end)
@@ -70,5 +75,7 @@ def opened_run(config: RunConfig, settings: Mapping[str, Any], name: str) -> Ite
         end_ranks()
         raise
     finally:
+        if pool is not None:
+            pool.close()
         if mirror is not None:
             mirror.close(failed=failed)

@@ -1,12 +1,12 @@
 """What every stage is: a Lightning module that computes the missing shards of one artifact."""
 
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import lightning.pytorch as pl
 import pyarrow as pa
@@ -59,6 +59,16 @@ class _Item(NamedTuple):
     work: Work
 
 
+class Pool(Protocol):
+    """Others that make the shards of a stage in the place of this process."""
+
+    def fill(self, stage: "Stage", run: "Run") -> None:
+        """Complete the artifact of an independent stage, which this process holds for writing."""
+
+    def do(self, work: Callable[..., object], *arguments: Any) -> None:
+        """Have one of them do something, given the arguments and how stages are run there."""
+
+
 @dataclass(frozen=True)
 class Run:
     """How stages are run.
@@ -72,6 +82,7 @@ class Run:
         worker: this process among several that share the run without talking to each other, or None.
         own: its name in the artifacts that it fills beside others, see `Artifact.own`.
         patience: seconds without a new shard that a worker waits for others.
+        pool: who makes the shards of independent stages; None for this process.
     """
 
     artifacts: Path
@@ -82,6 +93,7 @@ class Run:
     worker: Worker | None = None
     own: str = ""
     patience: float = 0.0
+    pool: Pool | None = None
 
 
 class Stage(pl.LightningModule):
@@ -156,7 +168,8 @@ class Stage(pl.LightningModule):
 
     def artifact(self, run: Run) -> Artifact:
         """The artifact this stage fills, whether it exists or not; its inputs are looked at once."""
-        if self._artifact is None or self._artifact.folder.parents[1] != run.artifacts:
+        found = self._artifact
+        if found is None or (found.folder.parents[1], found.own) != (run.artifacts, run.own):
             inputs = {"version": self.version, **self._inputs}
             self._artifact = Artifact.at(run.artifacts, self.name, inputs, run.own)
         return self._artifact
@@ -174,7 +187,9 @@ def run_stage(stage: Stage, run: Run) -> Artifact:
     else:
         with ExitStack() as held:
             run.ranks.on_first(lambda: held.enter_context(artifact.writing()))
-            if stage.independent:
+            if stage.independent and run.pool is not None:
+                run.pool.fill(stage, run)
+            elif stage.independent:
                 _compute(stage, artifact, run)
             else:
                 run.ranks.on_first(lambda: _compute(stage, artifact, replace(run, ranks=Ranks())))
@@ -211,7 +226,7 @@ def make_part(stage: Stage, run: Run, worker: Worker) -> list[int]:
             got = f"{len(odd)} with others"
             way_out = "Run the same command once without `worker`: it makes them anew."
             raise expected(f"the shards in {artifact.folder}", "of the columns that this code writes", got, way_out)
-        _finish(stage, artifact, len(shards), found=not missing)
+        finish(stage, artifact, len(shards), found=not missing)
     _say_done(stage, artifact)
     return []
 
@@ -222,9 +237,9 @@ def _compute(stage: Stage, artifact: Artifact, run: Run) -> None:
     _make(stage, artifact, run, shards, missing)
     odd = run.ranks.agreed(odd_shards(artifact, len(shards), missing))  # all shards are written by now
     if odd:
-        run.ranks.on_first(lambda: _discard(stage, artifact, odd))
+        run.ranks.on_first(lambda: discard_odd(stage, artifact, odd))
         _make(stage, artifact, run, shards, odd)
-    run.ranks.on_first(lambda: _finish(stage, artifact, len(shards), found=not missing))
+    run.ranks.on_first(lambda: finish(stage, artifact, len(shards), found=not missing))
 
 
 def _missing(stage: Stage, artifact: Artifact, run: Run) -> tuple[Sequence[Sequence[Work]], list[int]]:
@@ -240,7 +255,7 @@ def _make(stage: Stage, artifact: Artifact, run: Run, shards: Sequence[Sequence[
     progress = StageProgress(stage.name, stage.title, stage.unit)
     progress.done = sum(work.size for index, shard in enumerate(shards) if artifact.has_shard(index) for work in shard)
     progress.total = progress.done + sum(item.work.size for item in items)
-    run.ranks.together(lambda: _work_off(stage, artifact, run, items, progress))
+    run.ranks.together(lambda: _work_off(stage, artifact, run, items, [progress]))
 
 
 def _say_done(stage: Stage, artifact: Artifact) -> None:
@@ -248,12 +263,13 @@ def _say_done(stage: Stage, artifact: Artifact) -> None:
     say(stage.name, stage.title, _sentence(artifact.figures), state=state)
 
 
-def _discard(stage: Stage, artifact: Artifact, odd: Sequence[int]) -> None:
+def discard_odd(stage: Stage, artifact: Artifact, odd: Sequence[int]) -> None:
+    """Take away shards of earlier code, which are to be made anew, with a word."""
     say(stage.name, stage.title, f"{len(odd)} of earlier code have other columns", state="shards made anew")
     artifact.discard(odd)
 
 
-def _finish(stage: Stage, artifact: Artifact, n_shards: int, *, found: bool) -> None:
+def finish(stage: Stage, artifact: Artifact, n_shards: int, *, found: bool) -> None:
     """Complete an artifact; where all of its shards were found, they may be of code with other columns."""
     artifact.check_shards(n_shards)
     try:
@@ -269,11 +285,16 @@ def _finish(stage: Stage, artifact: Artifact, n_shards: int, *, found: bool) -> 
     artifact.finish(n_shards, summary)
 
 
-def _work_off(stage: Stage, artifact: Artifact, run: Run, items: list[_Item], progress: StageProgress) -> None:
+def make_shard(stage: Stage, artifact: Artifact, run: Run, index: int, shard: Sequence[Work]) -> None:
+    """Compute one shard of a stage that is prepared, and write it."""
+    _work_off(stage, artifact, run, [_Item(index, work is shard[-1], work) for work in shard], [])
+
+
+def _work_off(stage: Stage, artifact: Artifact, run: Run, items: list[_Item], callbacks: Sequence[pl.Callback]) -> None:
     if not items:
         return
     writer = ShardWriter(artifact, stage.save_shard, ahead=stage.independent, rank=run.ranks.rank)
-    trainer = stage_trainer(run, [writer, progress])
+    trainer = stage_trainer(run, [writer, *callbacks])
     loader = DataLoader(items, batch_size=None, collate_fn=_unchanged)  # type: ignore[arg-type, var-annotated]
     with quiet_lightning(), writer.pool:  # whatever happens, a shard that is being written is written
         try:

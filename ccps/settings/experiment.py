@@ -20,7 +20,7 @@ from ccps.settings.probe import ProbesConfig
 from ccps.settings.questions import QuestionSampling
 from ccps.settings.run import LoggerConfig, PathsConfig, TrainerConfig, spread_faults
 from ccps.settings.samples import SamplesConfig
-from ccps.settings.sharing import WAIT_HELP, WORKER_HELP, sharing_faults
+from ccps.settings.sharing import RUN_ON, RUN_ON_HELP, WAIT_HELP, WORKER_HELP, RayConfig, sharing_faults
 from ccps.settings.state_probe import StateProbeConfig
 from ccps.settings.tuning import TuningConfig
 
@@ -97,6 +97,8 @@ class Config:
     trainer: TrainerConfig = setting(TrainerConfig)
     worker: str | None = setting(None, WORKER_HELP)
     worker_wait: float = setting(0.0, WAIT_HELP, at_least=0, at_most=10_080)
+    run_on: str = setting("here", RUN_ON_HELP, one_of=RUN_ON)
+    ray: RayConfig = setting(RayConfig)
     logger: LoggerConfig = setting(LoggerConfig)
     paths: PathsConfig = setting(PathsConfig)
 
@@ -122,7 +124,7 @@ class Config:
             wanted, got = "to read all tokens of open-ended answers", "a probe that reads one"
             yield fault("probe.oe", wanted, got, "choose probe@probe.oe=oe_released")
         yield from spread_faults(self.model, self.trainer)
-        yield from sharing_faults(self.worker, self.trainer)
+        yield from sharing_faults(self.worker, self.run_on, self.trainer)
         if self.engine.name == "vllm":
             yield from vllm_faults(self.model, self.trainer, {"samples.temperature": self.samples.temperature})
 

@@ -1,13 +1,17 @@
-"""How the shards of a run are shared with processes that it does not start itself."""
+"""How the shards of a run are shared with processes that it does not start itself, or with a cluster of Ray."""
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from ccps.core.fields import setting
 from ccps.core.settings import Fault, fault, shown
 from ccps.settings.run import TrainerConfig
 
 MOST_WORKERS = 100_000
+RUN_ON = ("here", "ray")
+RUN_ON_HELP = "what makes the shards of independent stages: `here` this process, `ray` the actors of a cluster of Ray"
 WORKER_HELP = (
     "`i/n`: this process is the i-th of n (from 1) that share the work of a run and know nothing of each other; it "
     "makes its part of what is missing, and a last process without this gathers. null: this process does everything"
@@ -50,13 +54,47 @@ def worker_of(text: str | None) -> Worker | None:
     return worker if worker is not None and 1 <= worker.number <= worker.of <= MOST_WORKERS else None
 
 
-def sharing_faults(worker: str | None, trainer: TrainerConfig) -> Iterator[Fault]:
+@dataclass
+class RayConfig:
+    """The cluster that makes the shards with `run_on=ray`."""
+
+    address: str | None = setting(
+        None, "`auto` or host:port of a cluster that is there; null starts one on this machine", not_empty=True
+    )
+    gpus_per_worker: float | None = setting(
+        None,
+        "GPUs of each actor: a part of one for small models, several for a model that `device_map` spreads. null means "
+        "1 where the cluster has any and `trainer.accelerator` is not `cpu`, else 0",
+        at_least=0,
+        at_most=64,
+    )
+    cpus_per_worker: float = setting(1.0, "CPU cores of each actor", above=0, at_most=4096)
+    workers: int | None = setting(
+        None,
+        "actors that are asked for; those without a place wait for one, so that a cluster may grow. null means as many "
+        "as have a place, however that changes",
+        at_least=1,
+        at_most=MOST_WORKERS,
+    )
+    tries: int = setting(
+        3, "how often a shard is begun whose actors are lost, before the run gives up", at_least=1, at_most=1000
+    )
+
+    def cross_faults(self) -> Iterator[Fault]:
+        """What does not go together."""
+        gpus = self.gpus_per_worker
+        if gpus is not None and gpus > 1 and gpus != int(gpus):
+            yield fault("gpus_per_worker", "a whole number above 1, as Ray divides single GPUs only", gpus)
+
+
+def sharing_faults(worker: str | None, run_on: str, trainer: TrainerConfig) -> Iterator[Fault]:
     """What of these settings does not go together."""
-    if worker is None:
-        return
-    if worker_of(worker) is None:
+    if worker is not None and worker_of(worker) is None:
         yield fault("worker", f"i/n with i from 1 to n, as 2/8, and n at most {MOST_WORKERS:,}", shown(worker))
-    if trainer.processes > 1:
+    if worker is not None and run_on != "here":
+        yield fault("worker", f"null with `run_on={run_on}`", shown(worker), "Ray has workers of its own")
+    if trainer.processes > 1 and (worker is not None or run_on != "here"):
+        which = "`worker`" if worker is not None else f"`run_on={run_on}`"
         got = f"{trainer.processes} processes"
-        way_out = "start a worker for each device"
-        yield fault("trainer.devices", "1, and `trainer.num_nodes` too, with `worker`", got, way_out)
+        way_out = "start a worker for each device" if worker is not None else "Ray places an actor on each device"
+        yield fault("trainer.devices", f"1, and `trainer.num_nodes` too, with {which}", got, way_out)

@@ -34,9 +34,11 @@ class ProbesChoiceConfig(Config):
     def cross_faults(self) -> Iterator[Fault]:
         """What does not go together."""
         yield from super().cross_faults()
+        way_out = "share the answers by python -m experiments.reproduce, which this reads"
         if self.worker is not None:
-            way_out = "share the answers by python -m experiments.reproduce, which this reads"
             yield fault("worker", "null, as fits of recipes are not shared", self.worker, way_out)
+        if self.run_on != "here":
+            yield fault("run_on", "here, as fits of recipes are not shared", self.run_on, way_out)
         known = all_recipes(self.probe.mc, self.paper_probe.mc)  # of either format under the same names
         for name in self.choice.recipes or ():
             if name not in known:

@@ -15,7 +15,7 @@ from ccps.cli.command import Answer, Command, register
 from ccps.core.machine import gpus, instruction_set, memory, processor, usable_cores
 from ccps.core.text import byte_size
 
-_OPTIONAL = ("vllm", "torchao", "bitsandbytes", "hydra-submitit-launcher", "hydra-joblib-launcher")
+_OPTIONAL = ("vllm", "torchao", "bitsandbytes", "hydra-submitit-launcher", "hydra-joblib-launcher", "ray")
 _MALICIOUS = {"lightning": {"2.6.2", "2.6.3"}, "pytorch-lightning": {"2.6.2", "2.6.3"}}
 _KEYS = ("WANDB_API_KEY", "HF_TOKEN", "OPENAI_API_KEY", "CCPS_JUDGE_BASE_URL", "CCPS_JUDGE_MODEL")
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "WANDB_MODE")

@@ -19,7 +19,7 @@ from ccps.settings.faithful.task import IN_BRACES, TaskSpec
 from ccps.settings.faithful.traces import TraceFile, TraceSettings
 from ccps.settings.model import ModelConfig
 from ccps.settings.run import LoggerConfig, PathsConfig, TrainerConfig, spread_faults
-from ccps.settings.sharing import WAIT_HELP, WORKER_HELP, sharing_faults
+from ccps.settings.sharing import RUN_ON, RUN_ON_HELP, WAIT_HELP, WORKER_HELP, RayConfig, sharing_faults
 
 STAGES = ("trace", "read", "continue", "mark", "decide", "judge", "radii", "confidence", "faith", "faith_report")
 
@@ -94,6 +94,8 @@ class FaithfulConfig:
     trainer: TrainerConfig = setting(TrainerConfig)
     worker: str | None = setting(None, WORKER_HELP)
     worker_wait: float = setting(0.0, WAIT_HELP, at_least=0, at_most=10_080)
+    run_on: str = setting("here", RUN_ON_HELP, one_of=RUN_ON)
+    ray: RayConfig = setting(RayConfig)
     logger: LoggerConfig = setting(LoggerConfig)
     paths: PathsConfig = setting(PathsConfig)
 
@@ -103,7 +105,7 @@ class FaithfulConfig:
             yield fault("experiment", "one of the " + NAMES, shown(self.experiment))
         yield from self._source_faults()
         yield from spread_faults(self.model, self.trainer)
-        yield from sharing_faults(self.worker, self.trainer)
+        yield from sharing_faults(self.worker, self.run_on, self.trainer)
         if self.engine.name == "vllm":
             traces, sampling = self.faithful.traces, self.faithful.sampling
             temperatures = {

@@ -40,7 +40,7 @@ def _faithful_faults(config: FaithfulConfig, *, here: bool) -> Iterator[Fault]:
     if config.claims:
         yield from faults_of("claims", partial(parse_faithful_claims, config.claims))
     if here:
-        yield from run_faults(config.model, config.engine, config.paths)
+        yield from run_faults(config.model, config.engine, config.paths, config.run_on)
 
 
 def _own_faults(faithful: FaithfulSettings) -> Iterator[Fault]:

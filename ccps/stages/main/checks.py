@@ -15,6 +15,7 @@ from ccps.llm.load import check_memory
 from ccps.methods import METHODS, TrainedMethod
 from ccps.metrics import CONVENTIONS
 from ccps.needs.base import NEEDS
+from ccps.pipeline.ray_pool import check_ray
 from ccps.settings.engine import EngineConfig
 from ccps.settings.experiment import STAGES, Config
 from ccps.settings.method import MethodConfig
@@ -57,12 +58,15 @@ def config_faults(config: Config, *, here: bool = True) -> Iterator[Fault]:
         wanted = f"one of {', '.join(CONVENTIONS)}"
         yield fault("evaluation.convention", wanted, repr(config.evaluation.convention))
     if here:
-        yield from run_faults(config.model, config.engine, config.paths)
+        yield from run_faults(config.model, config.engine, config.paths, config.run_on)
 
 
-def run_faults(models: Mapping[str, ModelConfig], engine: EngineConfig, paths: PathsConfig) -> Iterator[Fault]:
-    """Models and engines that cannot run here, and folders that cannot be had."""
+def run_faults(
+    models: Mapping[str, ModelConfig], engine: EngineConfig, paths: PathsConfig, run_on: str
+) -> Iterator[Fault]:
+    """Models and engines that cannot run here, folders that cannot be had, and what is not installed."""
     yield from paths.faults()
+    yield from faults_of("run_on", partial(check_ray, run_on))
     for name, model in models.items():
         yield from faults_of(f"model.{name}", partial(check_there, name, model))
         yield from faults_of(f"model.{name}", partial(check_memory, name, model))

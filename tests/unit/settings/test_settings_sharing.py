@@ -75,3 +75,28 @@ def test_how_long_a_worker_waits_has_bounds(minutes: object) -> None:
 def test_recipes_of_probes_are_not_shared() -> None:
     (line,) = refused("worker=1/2", config="probes", shape=ProbesChoiceConfig)
     assert "`worker` to be null" in line
+
+
+@pytest.mark.parametrize(
+    ("overrides", "path", "says"),
+    [
+        (["run_on=spark"], "run_on", "one of here, ray"),
+        (["run_on=ray", "worker=1/2"], "worker", "null with `run_on=ray`"),
+        (["run_on=ray", "trainer.devices=2"], "trainer.devices", "with `run_on=ray`, but got 2 processes"),
+        (["ray.gpus_per_worker=1.5"], "ray.gpus_per_worker", "a whole number above 1"),
+        (["ray.gpus_per_worker=-1"], "ray.gpus_per_worker", "from 0 to 64"),
+        (["ray.cpus_per_worker=0"], "ray.cpus_per_worker", "above 0"),
+        (["ray.workers=0"], "ray.workers", "from 1 to"),
+        (["ray.tries=0"], "ray.tries", "from 1 to 1000"),
+        (["ray.address=''"], "ray.address", "at least one entry"),
+    ],
+)
+def test_what_ray_cannot_do_is_refused_in_one_line(overrides: list[str], path: str, says: str) -> None:
+    (line,) = refused(*overrides)
+    assert line.startswith(f"expected `{path}` to ")
+    assert says in line
+
+
+def test_recipes_of_probes_are_not_for_ray() -> None:
+    (line,) = refused("run_on=ray", config="probes", shape=ProbesChoiceConfig)
+    assert "`run_on` to be here" in line
