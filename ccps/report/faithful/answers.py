@@ -3,8 +3,12 @@
 import math
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
 from ccps.analysis.faithful_terms import label_with
+from ccps.analysis.records import Estimate
+from ccps.analysis.support import is_point
 from ccps.core.text import count, decimal, duration
 from ccps.report.faithful.text import DASHES, caption, correlation, in_percent
 from ccps.report.kit.section import Section
@@ -15,6 +19,7 @@ _ANSWERS = (
     *("Accuracy", "Judged", "Mean D", "Time of D", "Traces", "Steps each", "Cut off", "No answer", "No steps"),
 )
 _BRIDGE = ("Position", "Score", "Mean", "AUROC", "n", "ρ with decisiveness")
+_CHANCE = 0.5
 _POSITIONS = {"first": "first third", "middle": "middle third", "last": "last third"}
 
 
@@ -69,7 +74,13 @@ def _bridge_rows(cell: FaithfulCell, judges: Mapping[str, str]) -> Iterator[list
             _POSITIONS.get(position, position),
             label_with(signal, judges),
             in_percent(mean),
-            in_percent(auroc),
+            _ranking(auroc),
             count(auroc.n),
             correlation(rho),
         ]
+
+
+def _ranking(auroc: Estimate) -> str:
+    """An AUROC in percent; a score that is the same for all answers ranks none, so it has none."""
+    is_constant = auroc.value == _CHANCE and is_point(np.array([auroc.low, auroc.high]))
+    return "constant" if is_constant else in_percent(auroc)

@@ -52,7 +52,7 @@ class FaithReportStage(Stage):
     """Tables, figures and the page, as `ccps.report.faithful.write` has them."""
 
     name = "faith_report"
-    version = 5
+    version = 6
     unit = "pages"
     gathers = True
 

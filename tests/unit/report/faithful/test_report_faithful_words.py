@@ -4,7 +4,7 @@ import pandas as pd
 from faithful_cells import SCORES, cell, data, empty_cell, results, steps, traces
 
 from ccps.analysis.faithful_control import IN_PHRASES
-from ccps.analysis.faithful_data import CONTROL_COLUMNS, DROPPED_COLUMNS, FaithfulCell
+from ccps.analysis.faithful_data import BRIDGE_COLUMNS, CONTROL_COLUMNS, DROPPED_COLUMNS, FaithfulCell
 from ccps.analysis.faithful_terms import label_with
 from ccps.report.faithful.glossary import glossary
 from ccps.report.faithful.job import FAITHFUL
@@ -114,6 +114,15 @@ def test_several_models_open_with_all_of_them_together() -> None:
     row = _texts(parts["controls"].tables[0].lines[0])
     assert row[2:6] == ["+0.050 [+0.010, +0.090]", "0.400", "100.0", "4.2"]
     assert "in percent of 1,000 simulations" in parts["controls"].notes[0]
+
+
+def test_a_score_that_is_the_same_for_all_answers_ranks_none() -> None:
+    bridge = pd.DataFrame(
+        [("first", "decisiveness", "auroc", 0.5, 0.5, 0.5, 6), ("first", "rcc", "auroc", 0.5, 0.4, 0.6, 6)],
+        columns=list(BRIDGE_COLUMNS),
+    )
+    rows = FAITHFUL.parts(data(cell(bridge=bridge)))["bridge"].tables[0].lines
+    assert [_texts(row)[3] for row in rows] == ["constant", "50.0 [40.0, 60.0]"]
 
 
 def test_stability_says_what_stands_behind_it() -> None:
