@@ -134,8 +134,9 @@ async def ask_whole(client: openai.AsyncOpenAI, question: str) -> str:
     """The answer in one piece."""
     reply = await client.chat.completions.create(model="any", messages=messages(question))
     [choice] = reply.choices
-    check_confidence(choice)
-    return str(choice.message.content)
+    said = str(choice.message.content)
+    check_confidence(choice, said)
+    return said
 
 
 async def ask_stream(client: openai.AsyncOpenAI, question: str) -> str:
@@ -144,18 +145,19 @@ async def ask_stream(client: openai.AsyncOpenAI, question: str) -> str:
     async for piece in await client.chat.completions.create(model="any", messages=messages(question), stream=True):
         [last] = piece.choices
         said += last.delta.content or ""
-    check_confidence(last)
+    check_confidence(last, said)
     return said
 
 
-def check_confidence(choice: Any) -> None:
-    """Refuse a choice without a probability.
+def check_confidence(choice: Any, said: str) -> None:
+    """Refuse a choice without a probability, which only an empty answer has none of.
 
     Raises:
         AssertionError: it has none.
     """
     extra = getattr(choice, "model_extra", None) or {}
-    if (extra.get("confidence") or {}).get("p_correct") is None:
+    confidence = extra.get("confidence")
+    if confidence is None or (said.strip() and confidence.get("p_correct") is None):
         raise AssertionError(f"no confidence on the choice: {choice}")
 
 

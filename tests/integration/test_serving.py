@@ -81,7 +81,7 @@ def test_what_is_in_hand_is_finished_when_it_is_told_to_stop(scorer: Path) -> No
         first = next(pieces)
         server.process.terminate()
         *others, last = pieces
-        check_confidence(last.choices[0])
+        check_confidence(last.choices[0], "a long answer")
         assert last.choices[0].finish_reason == "length"
         assert len([first, *others]) == WITHIN_SECONDS
         server.process.wait(timeout=60)

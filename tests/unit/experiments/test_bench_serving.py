@@ -80,10 +80,11 @@ def test_a_soak_asks_in_every_way_and_counts_what_is_lost(server: Server, monkey
 
 
 def test_a_choice_without_a_probability_is_refused() -> None:
-    check_confidence(SimpleNamespace(model_extra={"confidence": {"p_correct": 0.5}}))
+    check_confidence(SimpleNamespace(model_extra={"confidence": {"p_correct": 0.5}}), "Nine.")
+    check_confidence(SimpleNamespace(model_extra={"confidence": {"p_correct": None}}), " ")
     for extra in ({}, {"confidence": None}, {"confidence": {"p_correct": None}}):
         with pytest.raises(AssertionError, match="no confidence"):
-            check_confidence(SimpleNamespace(model_extra=extra))
+            check_confidence(SimpleNamespace(model_extra=extra), "Nine.")
 
 
 def test_questions_are_those_whose_answers_run_to_the_limit(model: ModelConfig) -> None:
