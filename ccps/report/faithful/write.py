@@ -88,10 +88,6 @@ def _head(data: FaithfulData) -> PageHead:
     return PageHead(data.title, lead(data), _QUESTION, {})
 
 
-def _setting_section(data: FaithfulData) -> Section:
-    return Section("setting", "What was run", more=facts(data.settings), link="Run", folded="traces, steps, judges")
-
-
 def _tables(data: FaithfulData, folder: Path) -> list[Path]:
     results = data.joined("results")[list(RESULT_COLUMNS)]
     results["n"] = pd.to_numeric(results["n"]).astype("Int64")
