@@ -31,7 +31,7 @@ from ccps.stages.sweep.checks import Swept, to_sweep
 from ccps.stages.sweep.evaluate import best_point
 from ccps.stages.sweep.extract import read_sweep
 from ccps.stages.sweep.fit import CROSS_VALIDATION, folds_of
-from ccps.stages.sweep.pipeline import FormatSweep, run_sweep
+from ccps.stages.sweep.pipeline import FormatSweep, best_by, run_sweep
 from ccps.stages.sweep.points import all_points
 from ccps.stages.sweep.report import SweepReportStage
 from ccps.stages.sweep.runs import SweptFormat
@@ -124,7 +124,7 @@ def sweep_format(swept: Swept, sides: ModelAnswers, root: Path) -> SweptFormat:
         job.keep(artifact, lambda: None)
     sweep = FormatSweep(swept, sides, "mc", job)
     job.run()
-    found = sweep.finals()
+    found = sweep.finals(best_by(swept.sweep.choose_by))
     job.run()
     return found
 
