@@ -91,9 +91,7 @@ def call_stacked(module: nn.Module, weights: Tensors, masks: Tensors, inputs: to
             output: torch.Tensor = module(inputs)
         return output
 
-    if len(inputs) == 1:  # one network gains nothing by `vmap`, and pays for its copies
-        own, given = ({name: value[0] for name, value in tensors.items()} for tensors in (weights, masks))
-        return call(own, given, inputs[0])[None]
+    # A network alone goes through it too: without, the last bits of a seed would depend on its company.
     outputs: torch.Tensor = vmap(call)(weights, masks, inputs)
     return outputs
 
