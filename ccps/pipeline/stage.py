@@ -171,8 +171,8 @@ class Stage(pl.LightningModule):
         found = self._artifact
         if found is None or (found.folder.parents[1], found.own) != (run.artifacts, run.own):
             inputs = {"version": self.version, **self._inputs}
-            self._artifact = Artifact.at(run.artifacts, self.name, inputs, run.own)
-        return self._artifact
+            found = self._artifact = Artifact.at(run.artifacts, self.name, inputs, run.own)
+        return found
 
 
 def run_stage(stage: Stage, run: Run) -> Artifact:

@@ -21,7 +21,10 @@ class DeviceConfig:
     kind: str = setting("cuda", "`cpu`, or `cuda` for a GPU", one_of=("cpu", "cuda"))
     matches: list[str] = setting([], "parts of the name that the system has for it, each of which must be there")
     peak: dict[str, float] = setting(
-        {}, "operations a second of large matrix products, by type of number: bfloat16, float16, float32"
+        {},
+        "operations a second of large matrix products, by type of number: bfloat16, float16, float32",
+        above=0,
+        at_most=LARGEST_FLOAT,
     )
     bandwidth: float = setting(MISSING, "bytes a second to and from its memory", above=0, at_most=LARGEST_FLOAT)
     memory: float = setting(MISSING, "bytes that it has", above=0, at_most=LARGEST_FLOAT)
@@ -29,20 +32,21 @@ class DeviceConfig:
         0.0, "seconds that the calls of one layer take at least, however little is in them", at_least=0, at_most=1
     )
     efficiency: dict[str, float] = setting(
-        {}, f"share of the peak that was measured, by kind of work: {', '.join(KINDS)}; others are predicted"
+        {},
+        f"share of the peak that was measured, by kind of work: {', '.join(KINDS)}; others are predicted",
+        above=0,
+        at_most=1,
     )
     source: str = setting(MISSING, "where these figures are from", not_empty=True)
 
     def cross_faults(self) -> Iterator[Fault]:
         """Peaks that are missing, and kinds of work that there are none of."""
         for name in ("bfloat16", "float16", "float32"):
-            if not self.peak.get(name, 0) > 0:
-                yield fault(f"peak.{name}", "above 0", self.peak.get(name))
-        for kind, share in self.efficiency.items():
+            if name not in self.peak:
+                yield fault(f"peak.{name}", "a number above 0", None)
+        for kind in self.efficiency:
             if kind not in KINDS:
                 yield unknown("kind of work", kind, "efficiency", KINDS)
-            elif not 0 < share <= 1:
-                yield fault(f"efficiency.{kind}", "above 0 and at most 1", share)
 
 
 @dataclass

@@ -1,5 +1,7 @@
 """Features of a head in bfloat16 as it is, beside the same head cast to float32."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -37,7 +39,7 @@ def measure_own_precision(
     token_ids = lm.own_logits(states).argmax(1)
     cast, wide = head.to(lm.device, torch.float32), states.float()
     radius, steps = perturbation.radius, perturbation.steps
-    ways = {
+    ways: dict[str, Callable[[], Tensor]] = {
         "float32": lambda: stability_features(wide, cast, token_ids, radius, steps),
         way: lambda: stability_features(states, head, token_ids, radius, steps),
     }

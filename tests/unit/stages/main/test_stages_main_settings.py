@@ -191,6 +191,7 @@ def test_no_group_is_forgotten_above() -> None:
     assert folders - {*MANY, *FITTING, *ONE} == {
         "experiment",
         "claims",
+        "device",
         "sweep",
         "sweep_of",
         "faithful",
