@@ -16,6 +16,7 @@ from ccps.core.places import local_path
 from ccps.data.records import Question, asked_hash
 from ccps.engines import Deviation, deviation_cost, deviation_summary
 from ccps.faithful import Mode
+from ccps.llm import ModelFiles
 from ccps.llm.memory import in_parts
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Stage, Work, in_shards
@@ -49,6 +50,17 @@ class Asking(NamedTuple):
     think_tag: ThinkTag
     settings: TraceSettings
     shard_traces: int
+
+    def messages(self, question: Question, files: ModelFiles) -> list[dict[str, str]]:
+        """What a model is told to have it answer a question, see `reasoning_messages`."""
+        return reasoning_messages(
+            question,
+            self.task,
+            self.condition,
+            mode=self.mode,
+            think_tag=self.think_tag,
+            system_role=files.config.system_role,  # type: ignore[arg-type]
+        )
 
 
 class _Drawn(NamedTuple):
@@ -103,14 +115,7 @@ class TraceStage(Stage):
         prompts = [
             reasoning_prompt(
                 lm.tokenizer,
-                reasoning_messages(
-                    question,
-                    asking.task,
-                    asking.condition,
-                    mode=asking.mode,
-                    think_tag=asking.think_tag,
-                    system_role=lm.files.config.system_role,  # type: ignore[arg-type]
-                ),
+                asking.messages(question, lm.files),
                 mode=asking.mode,
                 think_tag=asking.think_tag,
             )

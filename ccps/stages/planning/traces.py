@@ -8,7 +8,6 @@ from ccps.estimators.sampling import JudgeStage
 from ccps.estimators.stability import RadiiStage
 from ccps.plan.shape import ModelShape
 from ccps.plan.work import Work, decoder, flip_radii, own_logits, read_batch, write_batch
-from ccps.reasoning.messages import reasoning_messages
 from ccps.settings.faithful.traces import TraceSettings
 from ccps.settings.plan import PlanConfig
 from ccps.stages.faithful.confidence import ConfidenceStage
@@ -50,17 +49,7 @@ def steps_of(texts: Texts, known: Known) -> float:
 @taken.register
 def _(stage: TraceStage, known: Known) -> Taken:
     subject, asking, settings = known.subjects[stage.shared.name], stage.asking, stage.asking.settings
-    conversations = [
-        reasoning_messages(
-            question,
-            asking.task,
-            asking.condition,
-            mode=asking.mode,
-            think_tag=asking.think_tag,
-            system_role=subject.files.config.system_role,  # type: ignore[arg-type]
-        )
-        for question in stage.questions.values()
-    ]
+    conversations = [asking.messages(question, subject.files) for question in stage.questions.values()]
     asked = known.lengths(subject, conversations)
     label = stage.label.rpartition(", ")[0]
     artifact, k = known.artifact(stage), settings.traces_per_question
