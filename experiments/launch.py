@@ -108,6 +108,8 @@ def _launch(
             if job.mode == RunMode.MULTIRUN and "paths" in settings:
                 own = Path(settings["paths"]["output"], job_name(job.overrides.task, overrides))
                 settings["paths"]["output"] = str(own)
+                # Jobs that a launcher runs beside each other share what they have in common.
+                settings["paths"]["when_held"] = settings["paths"].get("when_held") or "wait"
             main(settings)
 
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")

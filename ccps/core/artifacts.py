@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
+from ccps.core.console import say
 from ccps.core.errors import UserError
 
 # What takes a second and more to import is imported where it is used: whoever asks what is stored waits for none of it.
@@ -206,13 +207,16 @@ class Artifact:
         return (self.shard_folder(index) / name for index in takewhile(self.has_shard, count()))
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, *, waits: bool = False) -> Iterator[None]:
         """Hold the artifact for writing; one of several that fill it holds nothing and hinders nobody.
 
         On a disk that knows no locks nothing is held either: two that write the same then do the work twice.
 
+        Args:
+            waits: whether to wait until no other process is writing it, with a word; it may be complete by then.
+
         Raises:
-            UserError: another process is writing it, or the disk is full or not writable.
+            UserError: another process is writing it and this one does not wait; or the disk is full or not writable.
         """
         with _disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -225,7 +229,7 @@ class Artifact:
             return
         with (self.folder / _LOCK).open("a+") as lock:
             with _disk_errors(self.folder):
-                self._take(lock)
+                self._take(lock, waits=waits)
                 (self.folder / _INPUTS).write_text(_pretty(self.inputs), encoding="utf-8")
                 for left_over in self.folder.glob(f".*{_PARTIAL}"):
                     if not _is_shared(left_over):
@@ -462,7 +466,7 @@ class Artifact:
         alone = self.folder / f".{_shard_name(index)}.json"
         return [alone, *shared] if alone.exists() else shared or [alone]
 
-    def _take(self, lock: Any) -> None:
+    def _take(self, lock: Any, *, waits: bool = False) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -471,10 +475,14 @@ class Artifact:
             if not isinstance(error, BlockingIOError):
                 raise
             lock.seek(0)
-            raise UserError(
-                f"Another process (pid {lock.read().strip() or 'unknown'}) is writing {self.folder}. "
-                "Wait until it has ended and run this again, or give this run other settings."
-            ) from error
+            writer = f"pid {lock.read().strip() or 'unknown'}"
+            if not waits:
+                raise UserError(
+                    f"Another process ({writer}) is writing {self.folder}. Wait until it has ended and run this again, "
+                    "let this run wait for it (paths.when_held=wait), or give this run other settings."
+                ) from error
+            say(self.stage, self.key, f"{writer} is writing it", state="waits for another process")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()

@@ -85,7 +85,9 @@ class SharedModel:
             run.pool.do(_save_head, self)
         elif not artifact.complete:
             head, started = self.get(device).head, time.perf_counter()
-            with artifact.writing():
+            with artifact.writing(waits=run.waits):
+                if artifact.complete:  # by another process, for which this one has waited
+                    return artifact
                 if not artifact.has_shard(0):
                     with artifact.shard(0) as folder:
                         head.save(folder / HEAD)

@@ -65,7 +65,8 @@ def opened_run(config: RunConfig, settings: Mapping[str, Any], name: str) -> Ite
     failed = True
     try:
         try:
-            yield Run(root, config.trainer.accelerator, mirror, ranks, log, worker, own, patience, pool)
+            waits = config.paths.when_held == "wait"
+            yield Run(root, config.trainer.accelerator, mirror, ranks, log, worker, own, patience, pool, waits)
         except WorkerEnds as end:
             say("worker", str(worker), str(end))
         ranks.on_first(log.end)

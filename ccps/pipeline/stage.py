@@ -83,6 +83,7 @@ class Run:
         own: its name in the artifacts that it fills beside others, see `Artifact.own`.
         patience: seconds without a new shard that a worker waits for others.
         pool: who makes the shards of independent stages; None for this process.
+        waits: whether it waits for an artifact that another process is writing, rather than be refused.
     """
 
     artifacts: Path
@@ -94,6 +95,7 @@ class Run:
     own: str = ""
     patience: float = 0.0
     pool: Pool | None = None
+    waits: bool = False
 
 
 class Stage(pl.LightningModule):
@@ -182,21 +184,28 @@ def run_stage(stage: Stage, run: Run) -> Artifact:
         UserError: the artifact is broken, held by another process, or the disk is full; or the stage refuses.
     """
     artifact = stage.artifact(run)
-    if run.ranks.agreed(artifact.complete):
+    if run.ranks.agreed(artifact.complete) or not _fill(stage, artifact, run):
         say(stage.name, stage.title, _sentence(artifact.figures), state="reused")
     else:
-        with ExitStack() as held:
-            run.ranks.on_first(lambda: held.enter_context(artifact.writing()))
-            if stage.independent and run.pool is not None:
-                run.pool.fill(stage, run)
-            elif stage.independent:
-                _compute(stage, artifact, run)
-            else:
-                run.ranks.on_first(lambda: _compute(stage, artifact, replace(run, ranks=Ranks())))
         _say_done(stage, artifact)
     if run.mirror is not None:
         run.mirror.add(stage.title, artifact)
     return artifact
+
+
+def _fill(stage: Stage, artifact: Artifact, run: Run) -> bool:
+    """Compute what is missing; whether anything was, as another process may have made it while this one waited."""
+    with ExitStack() as held:
+        run.ranks.on_first(lambda: held.enter_context(artifact.writing(waits=run.waits)))
+        if run.ranks.agreed(artifact.complete):
+            return False
+        if stage.independent and run.pool is not None:
+            run.pool.fill(stage, run)
+        elif stage.independent:
+            _compute(stage, artifact, run)
+        else:
+            run.ranks.on_first(lambda: _compute(stage, artifact, replace(run, ranks=Ranks())))
+    return True
 
 
 def make_part(stage: Stage, run: Run, worker: Worker) -> list[int]:

@@ -1,7 +1,7 @@
 """How a run is run: where, how it is mirrored, and where it puts things."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from ccps.core.fields import MISSING, setting
 from ccps.core.places import place_problem
@@ -47,6 +47,9 @@ class LoggerConfig:
     entity: str | None = setting(None, "W&B user or team; null means the default")
 
 
+WHEN_HELD = ("refuse", "wait")
+
+
 @dataclass
 class PathsConfig:
     """Where things are kept."""
@@ -54,10 +57,16 @@ class PathsConfig:
     artifacts: str = setting("artifacts", "what stages compute, shared by all experiments", not_empty=True)
     output: str = setting(MISSING, "tables, figures and report of this experiment", not_empty=True)
     wandb: str = setting("artifacts", "W&B's own files", not_empty=True)
+    when_held: str | None = setting(
+        None,
+        "what becomes of a run that needs an artifact which another process is writing: `refuse` ends it, `wait` has "
+        "it wait and take what the other has made. null: jobs of one multirun wait for each other, others are refused",
+        one_of=WHEN_HELD,
+    )
 
     def faults(self) -> Iterator[Fault]:
         """Folders that cannot be had on this machine."""
-        yield from place_faults({f"paths.{item.name}": getattr(self, item.name) for item in fields(self)})
+        yield from place_faults({f"paths.{name}": getattr(self, name) for name in ("artifacts", "output", "wandb")})
 
 
 def place_faults(paths: Mapping[str, str]) -> Iterator[Fault]:

@@ -50,6 +50,21 @@ def test_each_job_of_a_sweep_has_an_output_of_its_own(start: Callable[..., int],
     assert [settings["perturbation"]["radius"] for settings in seen] == [5, 5, 10, 10]
 
 
+@pytest.mark.parametrize(("said", "means"), [([], "wait"), (["paths.when_held=refuse"], "refuse")])
+def test_jobs_of_a_multirun_wait_for_each_other(
+    start: Callable[..., int], tmp_path: Path, said: list[str], means: str
+) -> None:
+    seen: list[Settings] = []
+    assert start(seen.append, "-m", "perturbation.radius=5,10", f"paths.output={tmp_path}", *said) == 0
+    assert [settings["paths"]["when_held"] for settings in seen] == [means, means]
+
+
+def test_a_run_alone_is_refused_what_another_holds(start: Callable[..., int], tmp_path: Path) -> None:
+    seen: list[Settings] = []
+    assert start(seen.append, f"paths.output={tmp_path}") == 0
+    assert seen[0]["paths"]["when_held"] is None
+
+
 def test_a_multirun_of_one_keeps_its_output(start: Callable[..., int], tmp_path: Path) -> None:
     seen: list[Settings] = []
     assert start(seen.append, f"paths.output={tmp_path}", "--multirun") == 0

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -247,6 +249,39 @@ def test_an_artifact_that_another_process_writes_is_left_to_it(tmp_path: Path) -
         other.communicate("")
     assert stage.prepared == 0
     assert run_stage(stage, run(tmp_path)).complete
+
+
+def test_a_run_that_waits_takes_what_another_process_has_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waits = replace(run(tmp_path), waits=True)
+    artifact, stage = Squares().artifact(waits), Squares()
+    with ThreadPoolExecutor(1) as other:
+        with artifact.writing():  # a lock holds within one process too
+            waiting = other.submit(run_stage, stage, waits)
+            while "waits for another process" not in capsys.readouterr().out:
+                assert not waiting.done()
+                time.sleep(0.01)
+            (elsewhere := tmp_path / "elsewhere").mkdir()
+            made = run_stage(Squares(), run(elsewhere))
+            shutil.copytree(made.folder, artifact.folder, dirs_exist_ok=True)
+        assert waiting.result(60).complete
+    assert stage.prepared == 0  # nothing was computed twice
+    assert "reused" in capsys.readouterr().out
+
+
+def test_a_run_that_waits_goes_on_from_what_another_process_has_left(tmp_path: Path) -> None:
+    waits = replace(run(tmp_path), waits=True)
+    with pytest.raises(RuntimeError):
+        run_stage(Squares(fails_at=5), waits)
+    artifact, stage = Squares().artifact(waits), Squares()
+    with ThreadPoolExecutor(1) as other:
+        with artifact.writing():
+            waiting = other.submit(run_stage, stage, waits)
+            with pytest.raises(TimeoutError):
+                waiting.result(0.2)
+        assert waiting.result(60).complete
+    assert stage.prepared == 1
 
 
 def test_progress_counts_what_earlier_runs_have_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
