@@ -203,7 +203,7 @@ def _train_apart(
 
         here, cpu = slice(number, number + 1), torch.device("cpu")
         named = None if tasks is None else tasks[here]
-        return train_stacked(networks[here], tables[here], config, cpu, named, step)[0]
+        return train_stacked(networks[here], tables[here], config, cpu, named, step, apart=True)[0]
 
     return list(on_threads(train, range(len(networks)), threads))
 

@@ -17,9 +17,12 @@ from ccps.probes.losses import pair_losses
 from ccps.probes.optimizer import make_optimizer
 from ccps.probes.pairs import Examples, draw_pairs, in_blocks, pair_indices, row_indices
 from ccps.probes.preparation import PreparedTable, derive_seeds
-from ccps.probes.stacking import StackedNetworks, Tensors, call_stacked, dropout_sites
+from ccps.probes.stacking import StackedNetworks, Tensors, call_alone, call_stacked, dropout_sites
 from ccps.probes.streams import StackedBatch, Stream, open_stream, stacked_batches
 from ccps.settings.probe import Checkpoint, ProbeConfig, StageConfig
+
+_Call = Callable[[nn.Module, Tensors, Tensors, torch.Tensor], torch.Tensor]
+"""`call_stacked`, or `call_alone`."""
 
 
 class _Data(NamedTuple):
@@ -69,6 +72,8 @@ def train_stacked(
     device: torch.device,
     tasks: Sequence[int] | None,
     advance: Callable[[int], None],
+    *,
+    apart: bool = False,
 ) -> list[list[CurvePoint]]:
     """Run both stages on `networks`, which are of one shape, in place; they end in evaluation mode.
 
@@ -79,6 +84,7 @@ def train_stacked(
         device: where to compute.
         tasks: number of each probe in error messages; None to name none.
         advance: called after each evaluation with the updates made since the one before, over all networks.
+        apart: whether such networks are always handed over one by one, so that there is one.
 
     Returns:
         The curve of each probe.
@@ -89,7 +95,8 @@ def train_stacked(
     stacked = StackedNetworks(networks, device)
     data = _lay_out(tables, device)
     stages = (_contrastive(stacked, tables, data, config), _classifier(stacked, tables, data, config))
-    curves = [_run_stage(stage, data, config.checkpoint, tasks, advance) for stage in stages]
+    call = call_alone if apart else call_stacked
+    curves = [_run_stage(stage, data, call, config.checkpoint, tasks, advance) for stage in stages]
     stacked.copy_to(networks)
     for network in networks:
         network.eval()
@@ -172,7 +179,12 @@ def _move(examples: Examples, device: torch.device) -> Examples:
 
 
 def _run_stage(
-    stage: _Stage, data: _Data, checkpoint: Checkpoint, tasks: Sequence[int] | None, advance: Callable[[int], None]
+    stage: _Stage,
+    data: _Data,
+    call: _Call,
+    checkpoint: Checkpoint,
+    tasks: Sequence[int] | None,
+    advance: Callable[[int], None],
 ) -> list[list[CurvePoint]]:
     settings = stage.settings
     optimizer = make_optimizer(settings, stage.weights.values())
@@ -182,7 +194,7 @@ def _run_stage(
         best.update([points[-1] for points in curves])
     step = 0
     for block in in_blocks(stage.batches, settings.steps, settings.eval_every):
-        losses = torch.stack([_update(stage, optimizer, data, batch) for batch in block])
+        losses = torch.stack([_update(stage, optimizer, data, call, batch) for batch in block])
         step += len(losses)
         points = _evaluate(stage, step, losses.mean(dim=0).tolist())
         best.update(points)
@@ -199,7 +211,9 @@ def _run_stage(
     return curves
 
 
-def _update(stage: _Stage, optimizer: torch.optim.Optimizer, data: _Data, batch: StackedBatch) -> torch.Tensor:
+def _update(
+    stage: _Stage, optimizer: torch.optim.Optimizer, data: _Data, call: _Call, batch: StackedBatch
+) -> torch.Tensor:
     """Update every probe once and return their losses `[probes]`."""
 
     def of_probes(of_streams: torch.Tensor) -> torch.Tensor:
@@ -209,7 +223,7 @@ def _update(stage: _Stage, optimizer: torch.optim.Optimizer, data: _Data, batch:
     masks = {name: of_probes(mask) for name, mask in batch.masks.items()}
     # `index_select` copies whole rows, which is faster than `inputs[index]`.
     inputs = data.inputs.index_select(0, index.flatten()).unflatten(0, index.shape)
-    outputs = call_stacked(stage.module, stage.weights, masks, inputs)
+    outputs = call(stage.module, stage.weights, masks, inputs)
     losses = (stage.losses(outputs, data.labels[index]) * of_probes(batch.share)).sum(dim=1)
     optimizer.zero_grad()
     # No weight belongs to two probes, so the gradient of the sum is that of each probe's own loss.

@@ -85,15 +85,24 @@ def call_stacked(module: nn.Module, weights: Tensors, masks: Tensors, inputs: to
     Returns:
         `[networks, rows, outputs]`.
     """
-
-    def call(weights: Tensors, masks: Tensors, inputs: torch.Tensor) -> torch.Tensor:
-        with _holding(module, weights, masks):
-            output: torch.Tensor = module(inputs)
-        return output
-
     # A network alone goes through it too: without, the last bits of a seed would depend on its company.
-    outputs: torch.Tensor = vmap(call)(weights, masks, inputs)
+    outputs: torch.Tensor = vmap(lambda *own: _call(module, *own))(weights, masks, inputs)
     return outputs
+
+
+def call_alone(module: nn.Module, weights: Tensors, masks: Tensors, inputs: torch.Tensor) -> torch.Tensor:
+    """Apply the only network to its inputs, as `call_stacked` does up to rounding, without the copies of `vmap`.
+
+    These take a fifth of the time of convolutions. It is for networks that never have company, however many are fitted.
+    """
+    own, given = ({name: value[0] for name, value in tensors.items()} for tensors in (weights, masks))
+    return _call(module, own, given, inputs[0])[None]
+
+
+def _call(module: nn.Module, weights: Tensors, masks: Tensors, inputs: torch.Tensor) -> torch.Tensor:
+    with _holding(module, weights, masks):
+        output: torch.Tensor = module(inputs)
+    return output
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 
 from ccps.core.errors import UserError
-from ccps.probes import FittedProbe, ProbeConfig, fit_probe
+from ccps.probes import FittedProbe, ProbeConfig, ProbeTask, fit_probe, fit_probes
 from ccps.probes.sequences import pad_answers
 from ccps.probes.split import split_by_question
 from ccps.settings.probe import EncoderConfig, HeadConfig, Padding, StageConfig
@@ -178,3 +178,16 @@ def test_answers_that_do_not_hang_together_are_refused(answers: Answered, config
     # The perceptron reads rows one by one and minds neither.
     perceptron = replace(config, encoder=EncoderConfig())
     fit(answers, perceptron, labels=labels, question_ids=[*questions[:-1], "q0"])
+
+
+def test_a_convolutional_fit_is_the_same_bytes_in_company_and_alone(config: ProbeConfig, tmp_path: Path) -> None:
+    tables = [make_answers(count, seed) for seed, count in enumerate((90, 90, 70))]
+    tasks = [
+        ProbeTask(table.features, table.token_labels, table.token_questions, seed, 20.0)
+        for seed, table in enumerate(tables)
+    ]
+    for number, probe in enumerate(fit_probes(tasks, config)):
+        probe.save(tmp_path / "in company")
+        fit(tables[number], config, seed=number).save(tmp_path / "alone")
+        of_both = [(tmp_path / name / "probe.safetensors").read_bytes() for name in ("in company", "alone")]
+        assert of_both[0] == of_both[1]
