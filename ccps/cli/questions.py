@@ -96,7 +96,7 @@ def read_table(arguments: Namespace, *, labelled: bool) -> Table:
 
 
 def _table(columns: "Columns", kind: str | None, path: Path, rows: Sequence[Mapping[str, Any]]) -> Table:
-    from ccps.data.columns import bare_answer
+    from ccps.data.derivations import bare_answer
 
     questions = _labelled(columns, kind, path) if columns.answer is not None else _unlabelled(columns, path, rows)
     if not columns.options:

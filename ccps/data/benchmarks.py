@@ -79,8 +79,11 @@ def _told_apart(spec: BenchmarkSpec, questions: list[Question], left_out: Counte
     noted: Counter[str] = Counter()
     repeats = _repeats(questions)
     if spec.repeated == "once":
+        against = _contradicting(questions, repeats)
         questions = _without(questions, repeats)
+        repeats = _without(repeats, against)
         _count(left_out, "the same question stands before it; `repeated: keep` asks it again", repeats)
+        _count(left_out, "the same question stands before it, with another right answer: correct the data", against)
     else:
         _count(noted, "stand in the data before", repeats)
     twice = [one for one in questions if one.options and has_right_twice(one)]
@@ -111,6 +114,16 @@ def _repeats(questions: list[Question]) -> list[Question]:
             repeats.append(question)
         seen.update(asks)
     return repeats
+
+
+def _contradicting(questions: list[Question], repeats: list[Question]) -> list[Question]:
+    """Those among repeated questions whose right answer is not that of the one before them."""
+    ids, first = {one.id for one in repeats}, dict[object, Question]()
+    for one in questions:
+        if one.id not in ids:
+            first |= dict.fromkeys(_asks(one), one)
+    found = ((one, next(first[ask] for ask in _asks(one) if ask in first)) for one in repeats)
+    return [one for one, before in found if one.accepted != before.accepted]
 
 
 def _without(questions: list[Question], some: list[Question]) -> list[Question]:

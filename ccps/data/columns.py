@@ -17,8 +17,6 @@ from ccps.data.fields import lookup
 from ccps.data.values import as_list, as_text
 from ccps.settings.benchmark import DELIMITERS, BenchmarkSpec
 
-MARK = "####"
-"""What stands before the bare answer where a column holds a whole derivation, as in GSM8K."""
 _EXAMINED = 1000
 
 # Names in lower case, without what is neither letter, digit nor dot.
@@ -36,6 +34,8 @@ _NAMES = {*_QUESTION, *_CONTEXT, *_OPTIONS, *_ANSWER, *_GIVEN, *_VERDICT, *_SUBJ
 # Inside a nested answer: all accepted texts rather than one of them.
 _TEXTS = ("aliases", "text", "value")
 _NUMBERED = re.compile(r"(option|choice|ending|opt|sol|answer)?([a-z]|\d+)")
+# Columns of single letters up to here are options, if the first ones are.
+_USUAL_LETTERS = "abcdefgh"
 _WRONG = re.compile(r"(distractor|incorrectanswer|wronganswer)\d+")
 
 
@@ -171,11 +171,6 @@ def likely_delimiter(text: str) -> str:
     return max(DELIMITERS.values(), key=found)
 
 
-def bare_answer(text: str) -> str:
-    """What follows the mark of a derivation; a text without one as it is."""
-    return text.rpartition(MARK)[2].strip() if MARK in text else text
-
-
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9.]", "", name.lower())
 
@@ -231,7 +226,8 @@ def _numbered(plain: Mapping[str, str]) -> list[str]:
             run = [columns[sign] for sign in _beginning(signs, columns)]
             if len(run) < 2 or (not prefix and signs[0].isdigit()):
                 continue
-            if prefix and len(run) < len(columns):
+            further = len(columns) if prefix else len(columns.keys() & set(_USUAL_LETTERS))
+            if len(run) < further:
                 way_out = "Say which: --options COLUMN,COLUMN,…"
                 raise expected("the columns of the options", "without a gap", ", ".join(columns.values()), way_out)
             found.append(run)

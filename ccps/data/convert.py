@@ -8,10 +8,24 @@ from typing import Any
 
 from ccps.core.visible import seen
 from ccps.data.fields import has, lookup, render
+from ccps.data.option_labels import LABEL_NAMES, check_counts, check_order, check_written_letters
 from ccps.data.records import Question
-from ccps.data.values import as_list, as_number, as_text, printed, refuse_printed, written_out, written_texts
+from ccps.data.values import (
+    as_list,
+    as_number,
+    as_text,
+    likely_text,
+    printed,
+    refuse_printed,
+    written_out,
+    written_texts,
+)
 from ccps.settings.benchmark import BenchmarkSpec
 
+# What is nothing, written as text; an option or an answer may be called so.
+_NOTHING = ("None", "nan", "NaN", "null", "NULL", "undefined", "NA", "N/A", "n/a")
+# B, (B), B), B. and (B).
+_LETTER = re.compile(r"\(?([A-Za-z])\)?[.:]?")
 LABELS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "-1": None, "": None}
 
 
@@ -31,7 +45,7 @@ def to_question(spec: BenchmarkSpec, row: dict[str, Any], subject: str, position
         if _written(lookup(row, column), f"`{column}`") != wanted:
             return f"`{column}` is not `{wanted}`" if wanted else f"`{column}` is not empty"
     answer = lookup(row, spec.answer)
-    if spec.unanswered is not None and _written(answer, "the answer") == spec.unanswered:
+    if spec.unanswered is not None and _written(answer, f"`{spec.answer}`") == spec.unanswered:
         return "no right answer is known"
     identity = "/".join(part for part in (spec.name, subject, str(position)) if part)
     options, accepted = _options_and_accepted(spec, row, answer, identity)
@@ -96,6 +110,8 @@ def _text(spec: BenchmarkSpec, row: dict[str, Any]) -> str:
         raise ValueError("the question is empty")
     if not _keeps_printed(spec):
         refuse_printed(text, "the question")
+        if text.strip() in _NOTHING:
+            raise ValueError(f"the question is {text.strip()!r}, as programs write nothing; `printed: keep` asks it")
     return text
 
 
@@ -155,6 +171,7 @@ def _options(spec: BenchmarkSpec, row: dict[str, Any]) -> list[str]:
     empty = [letter for letter, option in zip(ascii_lowercase, options, strict=False) if not seen(option)]
     if empty:
         raise ValueError(f"option {empty[0]} is empty")
+    check_written_letters(spec.answer_kind, options)
     if not _keeps_printed(spec) and all(map(printed, options)):
         refuse_printed(options[0], f"`{named[0][0]}`")
     return options
@@ -163,47 +180,35 @@ def _options(spec: BenchmarkSpec, row: dict[str, Any]) -> list[str]:
 def _listed_options(spec: BenchmarkSpec, row: dict[str, Any], column: str) -> list[Any]:
     """The options that one column lists: texts, or a text and its label each, as ARC and CommonsenseQA have them."""
     values = as_list(lookup(row, column), f"`{column}`")
-    whole = column.removesuffix(".text")
     if values and all(isinstance(one, dict) for one in values):
         if any(one.keys() != {"label", "text"} for one in values):
             raise ValueError(
                 f"`{column}` lists mappings ({', '.join(map(str, values[0]))}), where texts are wanted: name what lies "
-                f"inside them, such as `{column}.{list(values[0])[-1]}`"
+                f"inside them, such as `{column}.{likely_text(values[0])}`"
             )
-        _check_order(spec, [one["label"] for one in values], whole)
+        check_order(spec.answer_kind, [one["label"] for one in values], f"{column}.label")
         return [one["text"] for one in values]
-    if whole != column and has(row, f"{whole}.label"):
-        _check_order(spec, as_list(lookup(row, f"{whole}.label"), f"`{whole}.label`"), whole)
+    whole, _, own = column.rpartition(".")
+    for name in LABEL_NAMES:
+        if whole and name != own and has(row, f"{whole}.{name}"):
+            check_order(spec.answer_kind, lookup(row, f"{whole}.{name}"), f"{whole}.{name}")
     return values
 
 
-def _check_order(spec: BenchmarkSpec, names: list[Any], column: str) -> None:
-    """Refuse options whose own labels are not those of their places, where an answer is one of the latter."""
-    labels = [as_text(one, f"`{column}.label`").strip().lower() for one in names]
-    in_order = (list(ascii_lowercase), list("123456789"), list("012345678"))
-    if spec.answer_kind in ("label", "text") or any(labels == one[: len(labels)] for one in in_order):
-        return
-    raise ValueError(
-        f"the options in `{column}` are labelled {', '.join(labels)}, not in order: set `answer_kind: label` and "
-        f"`labels: {column}.label`"
-    )
-
-
 def _right_option(spec: BenchmarkSpec, row: dict[str, Any], options: Sequence[str], answer: object) -> int:
-    """Index of the right option."""
-    kind = spec.answer_kind
-    if kind == "index":
-        found = [as_number(answer, "the answer")]
-    elif kind == "one_based_index":
-        found = [as_number(answer, "the answer") - 1]
+    """Index of the right option; of several that nobody can tell apart, the first."""
+    kind, field = spec.answer_kind, f"`{spec.answer}`"
+    if kind in ("index", "one_based_index"):
+        check_counts(kind, answer, options, field)
+        found = [as_number(answer, field) - (kind == "one_based_index")]
     elif kind == "letter":
-        written = _written(answer, "the answer").lower()
-        found = [i for i, letter in enumerate(ascii_lowercase) if letter == written]
+        match = _LETTER.fullmatch(seen(_written(answer, field)))
+        found = [] if match is None else [i for i, letter in enumerate(ascii_lowercase) if letter == match[1].lower()]
     else:
         names = as_list(lookup(row, spec.labels), f"`{spec.labels}`") if spec.labels else options
-        written = _written(answer, "the answer")
+        written = _written(answer, field)
         found = [i for i, name in enumerate(names) if written and _written(name, "the label of an option") == written]
-    if len(found) > 1:
+    if len(found) > 1 and not (kind == "text" and len({_same_words(options[i]) for i in found}) == 1):
         raise ValueError(f"the answer {answer!r} is more than one of the options")
     if not found or not 0 <= found[0] < len(options):
         raise ValueError(f"the answer {answer!r} ({kind}) is none of the {len(options)} options")
@@ -212,7 +217,7 @@ def _right_option(spec: BenchmarkSpec, row: dict[str, Any], options: Sequence[st
 
 def _accepted_texts(spec: BenchmarkSpec, answer: object) -> tuple[str, ...]:
     if not _keeps_printed(spec):
-        answer = written_texts(answer, "the answer")
+        answer = written_texts(answer, f"`{spec.answer}`")
     texts = answer if isinstance(answer, list) else [answer]
     if not texts:
         raise ValueError("the list of accepted answers is empty")

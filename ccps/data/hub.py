@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from ccps.core.errors import expected
 from ccps.core.places import local_path
+from ccps.data.class_labels import with_names
 from ccps.data.rows import TableFormat, as_written, read_rows
 from ccps.data.sources import read_file
 from ccps.data.tables import Row
@@ -29,7 +30,7 @@ _WHERE = {"name", "version", "data_dir", "data_files", "description"}
 
 
 def read_dataset(spec: BenchmarkSpec) -> Iterator[Row]:
-    """Yield the records of the split that a description names; class labels are whole numbers.
+    """Yield the records of the split that a description names; classes know their names.
 
     Raises:
         UserError: nothing there, out of reach, no such subset, split or file, or data that need remote code.
@@ -57,9 +58,11 @@ def read_dataset(spec: BenchmarkSpec) -> Iterator[Row]:
         yield from _read(data, spec)
         return
     kinds = {} if data.features is None else {field.name: field.type for field in data.features.arrow_schema}
+    features = {} if data.features is None else data.features.to_dict()
     try:
         for number, row in enumerate(rows):
-            yield f"row {number}", {key: as_written(value, kinds.get(key, pa.null())) for key, value in row.items()}
+            written = {key: as_written(value, kinds.get(key, pa.null())) for key, value in row.items()}
+            yield f"row {number}", {key: with_names(value, features.get(key)) for key, value in written.items()}
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         wanted = f"readable from {_wanted(spec)}"
         raise expected(f"benchmark `{spec.name}`", wanted, f"{error}", "Replace the damaged file.") from error

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ccps.core.errors import UserError
+from ccps.data.class_labels import features_in, with_names
 from ccps.data.inspect_log import read_log
 from ccps.data.lm_eval import read_samples
 from ccps.data.sources import Member
@@ -179,8 +180,10 @@ def numbered(table: pa.Table) -> Iterator[Row]:
     twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
     if twice:
         raise ValueError(f"two columns called `{twice[0]}`, of which one would be lost: rename them")
+    features = features_in(table.schema.metadata)
     for number, row in enumerate(table.to_pylist()):
-        yield f"row {number}", {name: as_written(row[name], table.schema.field(name).type) for name in row}
+        written = {name: as_written(row[name], table.schema.field(name).type) for name in row}
+        yield f"row {number}", {name: with_names(value, features.get(name)) for name, value in written.items()}
 
 
 def as_written(value: Any, kind: pa.DataType) -> Any:

@@ -29,7 +29,10 @@ _MARKS = (
 )
 # What spreadsheets of western Europe write; every other encoding must be named.
 _FALLBACK = "cp1252"
+# What Excel takes for the delimiter's name, in a line of its own before all others.
+_SEPARATOR = re.compile(r"sep=([^\r\n])(?:\r\n|\r|\n)")
 _SPECIAL = re.compile(r"[^\x00-\x7f]")
+_NOT_WESTERN = re.compile("[a-z][À-ÖØ-ÞŠŒŽŸ]|[a-z][¢£¥§©®±¶•‡†™][a-z]|[¤¦¬¸¯ˆ˜ŽžŸÿƒ]")
 # One that stands beside another.
 _RUN = re.compile(r"[^\x00-\x7f](?=[^\x00-\x7f])|(?<=[^\x00-\x7f])[^\x00-\x7f]")
 
@@ -51,11 +54,7 @@ def decode(data: bytes, encoding: str, name: str, *, guess: bool = True) -> str:
     chosen = (marked or "utf-8") if encoding == AUTO else encoding
     try:
         text = data.decode(chosen)
-        if "\0" in text:
-            raise UserError(
-                f"Expected {name} to be text in {chosen}, but got NUL at character {text.index(chr(0))}, as text in "
-                "UTF-16 has it. Set `encoding` to utf-16-le or utf-16-be, or take these characters out."
-            )
+        _refuse_nul(text, chosen, name)
         return text
     except UnicodeDecodeError as error:
         if guess and encoding == AUTO and marked is None:
@@ -64,6 +63,7 @@ def decode(data: bytes, encoding: str, name: str, *, guess: bool = True) -> str:
             except UnicodeDecodeError:
                 pass
             else:
+                _refuse_nul(text, chosen, name)
                 hint = f"it is no UTF-8 at byte {error.start}; set `encoding` if it is something else"
                 say("questions", name, hint, state="read as Windows-1252")
                 return text
@@ -73,15 +73,26 @@ def decode(data: bytes, encoding: str, name: str, *, guess: bool = True) -> str:
         ) from error
 
 
+def _refuse_nul(text: str, encoding: str, name: str) -> None:
+    if "\0" in text:
+        raise UserError(
+            f"Expected {name} to be text in {encoding}, but got NUL at character {text.index(chr(0))}, as text in "
+            "UTF-16 has it. Set `encoding` to utf-16-le or utf-16-be, or take these characters out."
+        )
+
+
 def _western(data: bytes) -> str:
-    """Bytes as Windows-1252, if that makes words of western Europe of them: their accents stand between plain letters.
+    """Bytes as Windows-1252, if that makes words of western Europe of them.
+
+    Their accents stand between plain letters, no capital with an accent follows a small letter, and none of the signs
+    are there that such words lack and other encodings (Mac Roman, Shift JIS, ISO 8859-15) have in their letters' place.
 
     Raises:
         UnicodeDecodeError: it does not, as with Russian, Chinese or Japanese in encodings of their own.
     """
     text = data.decode(_FALLBACK)
     special = len(_SPECIAL.findall(text))
-    if 2 * len(_RUN.findall(text)) > special:
+    if 2 * len(_RUN.findall(text)) > special or _NOT_WESTERN.search(text):
         raise UnicodeDecodeError(_FALLBACK, data, 0, len(data), "no words of western Europe")
     return text
 
@@ -101,7 +112,11 @@ def read_csv(text: str, columns: Sequence[str], delimiter: str, header: bool | N
     Raises:
         csv.Error: it is no such file, has two columns of one name, or a row has more cells than the header.
     """
-    sign = _delimiter(text, columns) if delimiter == AUTO else DELIMITERS.get(delimiter, delimiter)
+    sign, said = DELIMITERS.get(delimiter, delimiter), _SEPARATOR.match(text)
+    if said:
+        text = "\n" + text[said.end() :]  # so that lines keep their numbers
+    if delimiter == AUTO:
+        sign = said[1] if said else _delimiter(text, columns)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=sign)
     # A cell may be as long as its file.
     csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))

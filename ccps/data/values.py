@@ -14,9 +14,20 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from ccps.data.class_labels import ClassLabel
+
 # Enough for any index of an option; Python itself refuses whole numbers of more than some thousand digits.
 _MOST_DIGITS = 18
 _PRINTED = re.compile(r"\s*(?:\[.*\]|\(.*\)|\{.*\}|array\(.*\)|[bB](?:'.*'|\".*\"))\s*", re.DOTALL)
+# What else Python, NumPy, pandas and PyTorch print of what is no text, and where a cell failed or has nothing.
+_BUILT = re.compile(
+    r"\s*(?:(?:dict_(?:keys|values|items)|(?:frozen)?set|deque|(?:Ordered|default)[Dd]ict|Counter|mappingproxy|(?:List|Dict)"
+    r"Config|Index|RangeIndex|Series|DataFrame|tensor|(?:np\.|numpy\.)\w+|(?:pd\.)?Timestamp|(?:pd\.)?Timedelta|"
+    r"datetime\.\w+(?:\.\w+)?|Decimal|Fraction|UUID|(?:Posix|Windows|PurePosix|PureWindows)?Path)\((?:[^()]|\([^()]*\))*\)|"
+    r"<[\w.]+ object at 0x[0-9a-f]+>)\s*",
+    re.DOTALL,
+)
+_FAILED = re.compile(r"\s*(?:<NA>|NaT|#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!|FIELD!))\s*")
 _TO_KEEP = "set `printed: keep`"
 # What stands beside texts in what Python, NumPy and pandas print, and is no literal.
 _PRINTED_NAMES = {"nan", "NaN", "NA", "NaT", "inf", "None", "True", "False", "null", "true", "false", "array", "dtype"}
@@ -27,7 +38,7 @@ def as_text(value: object, field: str, wanted: str = "a text") -> str:
     """The text of a value.
 
     Args:
-        value: a text, a number, or a truth value ("True", "False"); numbers of NumPy too.
+        value: a text, a number, or a truth value ("True", "False"); numbers of NumPy too; a class is its name.
         field: what holds it, for messages.
         wanted: what is expected there, for messages.
 
@@ -35,6 +46,8 @@ def as_text(value: object, field: str, wanted: str = "a text") -> str:
         ValueError: it has no text: a list, a mapping, bytes, a date, nothing; or a text that is no Unicode.
     """
     value = _plain(value)
+    if isinstance(value, ClassLabel):
+        value = value.name
     if isinstance(value, str):
         return _whole(value, field)
     if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
@@ -45,11 +58,13 @@ def as_text(value: object, field: str, wanted: str = "a text") -> str:
 
 
 def as_number(value: object, field: str) -> int:
-    """A whole number, also where it is written as text, truth value or float.
+    """A whole number, also where it is written as text, truth value or float; of a class its number.
 
     Raises:
         ValueError: it is none.
     """
+    if isinstance(value, ClassLabel):
+        return int(value)
     text = as_text(value, field, "a whole number").strip()
     text = {"true": "1", "false": "0"}.get(text.lower(), text)
     if not re.fullmatch(r"[+-]?\d+(\.0+)?", text, re.ASCII) or len(text) > _MOST_DIGITS:
@@ -132,7 +147,12 @@ def printed(text: str) -> str:
     """Which value that is no text a text prints, in words ("a list of 2"); empty if it prints none.
 
     Of lists, tuples and sets only those with texts among their items, or with none, count: `(1, 2)` is mathematics.
+    What spreadsheets and pandas write for nothing and for a formula that failed (`<NA>`, `#REF!`) is no text either.
     """
+    if _FAILED.fullmatch(text):
+        return "a cell that failed or has nothing"
+    if _BUILT.fullmatch(text):
+        return "an object"
     return _printed_kind(text.strip()) if _PRINTED.fullmatch(text) else ""
 
 
@@ -213,13 +233,18 @@ def _way_in(value: object, field: str) -> str:
     """How to name the text inside a value, if it is inside."""
     name = field.strip("`")
     if isinstance(value, Mapping) and value:
-        return f": name what lies inside it, such as `{name}.{next(iter(value))}`"
+        return f": name what lies inside it, such as `{name}.{likely_text(value)}`"
     if isinstance(value, list | tuple) and value:
-        inner = f".{next(iter(value[0]))}" if isinstance(value[0], Mapping) and value[0] else ""
+        inner = f".{likely_text(value[0])}" if isinstance(value[0], Mapping) and value[0] else ""
         return f": name what lies inside it, such as `{name}.0{inner}`"
     if isinstance(value, bytes | bytearray):
         return ": store it as text"
     return ""
+
+
+def likely_text(record: Mapping[str, Any]) -> str:
+    """The name under which a record that is not empty likely holds its text, for advice."""
+    return next((name for name in ("text", "content", "value") if name in record), next(iter(record)))
 
 
 def _n_literals(text: str) -> int:

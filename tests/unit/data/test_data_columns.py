@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ccps.core.errors import UserError
-from ccps.data.columns import Columns, answer_kind, bare_answer, guess_columns, likely_delimiter
+from ccps.data.columns import Columns, answer_kind, guess_columns, likely_delimiter
 
 NESTED = ("choices.text", "choices.label")
 # As the hub has them, or their authors.
@@ -128,6 +128,11 @@ def test_single_letters_are_options_from_a_on_alone() -> None:
     )
 
 
+def test_a_row_of_letters_with_a_gap_is_refused() -> None:
+    with pytest.raises(UserError, match="without a gap, but got A, B, C, E"):
+        guess_columns(["question", "A", "B", "C", "E", "answer"])
+
+
 def test_a_row_of_options_with_a_gap_is_refused() -> None:
     with pytest.raises(UserError, match="without a gap, but got option_a, option_b, option_d"):
         guess_columns(["question", "option_a", "option_b", "option_d", "answer"])
@@ -201,11 +206,6 @@ def test_labels_name_options_and_open_answers_are_texts() -> None:
 )
 def test_the_delimiter_is_that_of_the_known_names(first: str, sign: str) -> None:
     assert likely_delimiter(f"{first}\n1,2;3\n") == sign
-
-
-def test_a_derivation_ends_with_its_answer() -> None:
-    assert bare_answer("48 / 2 = 24\n#### 72") == "72"
-    assert bare_answer("Rhine") == "Rhine"
 
 
 def test_people_are_shown_what_is_read_as_what() -> None:

@@ -174,6 +174,25 @@ def test_a_question_that_stands_twice_is_asked_once_and_named(tmp_path: Path) ->
     assert kept.noted == {"stand in the data before (t/2, t/3)": 2}
 
 
+def test_a_question_that_stands_twice_with_another_right_answer_is_named_apart(tmp_path: Path) -> None:
+    other = (*ROWS[0][:4], "A")
+    (tmp_path / "t.csv").write_text(as_csv(",", [HEAD, *ROWS, other, ROWS[0]]))
+    loaded = load(tmp_path / "t.csv")
+    assert [one.accepted for one in loaded.questions] == [("c",), ("a",)]
+    assert loaded.left_out == {
+        "the same question stands before it; `repeated: keep` asks it again (t/3)": 1,
+        "the same question stands before it, with another right answer: correct the data (t/2)": 1,
+    }
+
+
+@pytest.mark.parametrize("sign", [";", ",", "\t", "|", "^"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_excel_says_the_delimiter_in_a_line_of_its_own(tmp_path: Path, sign: str, line_end: str) -> None:
+    content = f"sep={sign}\n" + as_csv(sign, [HEAD, ROWS[0]])
+    (tmp_path / "t.csv").write_bytes(content.replace("\n", line_end).encode())
+    assert load(tmp_path / "t.csv").questions[0].options == ROWS[0][1:4]
+
+
 def test_questions_of_the_same_words_and_other_options_are_different(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(as_csv(",", [HEAD, ROWS[0], (*ROWS[0][:3], "8", "C")]))
     assert len(load(tmp_path / "t.csv").questions) == 2
@@ -211,6 +230,13 @@ HEADER = "question,a,b,answer\n"
         ((HEADER + "Who?,x,y,a\n").encode("utf-16-le"), "as text in UTF-16 has it"),
         ((HEADER + "Who?,x,y,a\n").encode("utf-16-be"), "as text in UTF-16 has it"),
         ((HEADER + "W\0o?,x,y,a\n").encode(), "NUL at character"),
+        ((HEADER + "Très?,x,y,a\n").encode("utf-16-le"), "as text in UTF-16 has it"),
+        ((HEADER + "Très?,x,y,a\n").encode("utf-16-be"), "as text in UTF-16 has it"),
+        ((HEADER + "Was heißt grün?,x,y,a\n").encode("mac_roman"), "Set `encoding`"),
+        ((HEADER + "Was heißt grün?,x,y,a\n").encode("cp850"), "Set `encoding`"),
+        ((HEADER + "Was kosten 5 €?,x,y,a\n").encode("iso8859-15"), "Set `encoding`"),
+        ((HEADER + "誰?,私,君,a\n").encode("shift_jis"), "Set `encoding`"),
+        (HEADER.encode() + b"Who\xff?,x,y,a\n", "Set `encoding`"),
     ],
 )
 def test_other_encodings_must_be_named(tmp_path: Path, data: bytes, message: str) -> None:

@@ -279,3 +279,41 @@ def test_options_that_are_mappings_of_other_names_are_refused_with_the_path(tmp_
     (tmp_path / "t.jsonl").write_text(json.dumps(ROW | {"choices": [{"key": "A", "value": "six"}]}))
     with pytest.raises(UserError, match=r"lists mappings \(key, value\).*`choices.value`"):
         load(tmp_path / "t.jsonl", options=["choices"])
+
+
+OPEN_ENDED: dict[str, Any] = {"options": [], "answer_kind": "text", "format": "oe"}
+
+
+def written(folder: Path, row: dict[str, Any]) -> Path:
+    path = folder / "t.jsonl"
+    path.write_text(json.dumps(row))
+    return path
+
+
+BUILT = [
+    "dict_values(['x'])", "frozenset({'x'})", "set()", "deque(['x'])", "np.str_('x')", "Index(['x'], dtype='object')",
+    "tensor([1, 2])", "array(['x'], dtype=object)", "ListConfig(['x'])", "OrderedDict([('a', 'x')])",
+    "datetime.date(2020, 1, 2)", "Timestamp('2020-01-02 00:00:00')", "Decimal('1.5')", "PosixPath('/x')",
+    "<__main__.Answer object at 0x7f2a>", "<NA>", "NaT", "#N/A", "#REF!", "#DIV/0!", "#NAME?",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BUILT)
+def test_objects_and_failed_cells_written_as_text_are_refused(tmp_path: Path, text: str) -> None:
+    for field in ("question", "answer", "said"):
+        path = written(tmp_path, ROW | {field: text})
+        with pytest.raises(UserError, match=r"written as text \("):
+            load(path, **OPEN_ENDED)
+        assert load(path, **OPEN_ENDED, printed="keep")
+
+
+@pytest.mark.parametrize("text", ["f(x)", "set(A) ∪ set(B)", "print('x')", "#hashtag", "<b>", "Index", "P(A)", "C#"])
+def test_formulas_and_programs_are_texts(tmp_path: Path, text: str) -> None:
+    assert load(written(tmp_path, ROW | {"question": text, "answer": text}), **OPEN_ENDED)[0].accepted == (text,)
+
+
+@pytest.mark.parametrize("text", ["None", "nan", "NaN", "null", "NULL", " NA ", "N/A"])
+def test_nothing_written_as_text_is_no_question_but_may_be_an_answer(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UserError, match="as programs write nothing"):
+        load(written(tmp_path, ROW | {"question": text}), **OPEN_ENDED)
+    assert load(written(tmp_path, ROW | {"answer": text}), **OPEN_ENDED)[0].accepted == (text,)
