@@ -80,7 +80,7 @@ class _Hub(BaseHTTPRequestHandler):
 def hub_server(folder: Path) -> Iterator[str]:
     """Serve a folder as a hub; yields its address. Whoever writes must have the token `hf_of_a_test`."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("_OwnHub", (_Hub,), {"folder": folder}))
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)  # how often it looks for its end, s
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -77,9 +77,12 @@ class Proxy(ThreadingHTTPServer):
 @contextmanager
 def proxy(upstream: int | None = None) -> Iterator[Proxy]:
     with Proxy(upstream) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
+        # It looks so often (s) whether it is to end; by default each test would wait half a second for that.
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
 
 
 class _Handler(BaseHTTPRequestHandler):

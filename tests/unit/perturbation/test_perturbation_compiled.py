@@ -77,7 +77,7 @@ def test_another_argmax_is_something_else() -> None:
 
 
 def test_without_a_compiler_the_plain_path_is_taken_and_the_reason_said() -> None:
-    without = fails(RuntimeError("No compiler here\nlong story"))
+    without = fails(RuntimeError("\nNo compiler here\nlong story\nits end"))
     with pytest.warns(UserWarning, match=r"computed without a compiler, which is slower: No compiler here$"):
         found = compiled.faster(follow_exactly, without, ray(*case(0)), RADII)
     assert found is follow_exactly

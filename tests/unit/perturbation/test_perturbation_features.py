@@ -1,4 +1,5 @@
 import math
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -253,6 +254,16 @@ def test_refuses_wrong_inputs_and_names_them(message: Any, inputs: Any) -> None:
     for compute in (stability_features, reference_features, flip_radius):
         with pytest.raises(ValueError, match=f"Expected `{message}"):
             compute(*inputs)
+
+
+@pytest.mark.parametrize("name", ["weight", "token_ids", "bias"])
+def test_refuses_what_lies_on_another_device_and_names_it(name: str) -> None:
+    hidden, weight, ids = case(16)
+    given: dict[str, Any] = {"weight": weight, "token_ids": ids, "bias": torch.zeros(61)}
+    given[name] = given[name].to("meta")
+    expected = f"Expected `{name}` to be on cpu, but got one on meta. Move it beside `hidden`."
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
+        stability_features(hidden, **given)
 
 
 def test_refuses_a_wrong_bias_a_broken_weight_and_no_scratch() -> None:

@@ -119,3 +119,27 @@ def test_reductions_themselves_against_float64() -> None:
             (path.divergence, divergence),
         ):
             torch.testing.assert_close(found[:, place].double(), wanted, rtol=1e-5, atol=1e-5)
+
+
+def sums(seed: int, degree: int, nodes: int = 16, longest: float = 20.0) -> Any:
+    """Sums of one token at the nodes that are polynomials of some degree in the radius."""
+    generator = torch.Generator().manual_seed(seed)
+    powers = torch.from_numpy(many._nodes(nodes, longest) / longest)[:, None] ** torch.arange(degree + 1)
+    columns = torch.rand(7, degree + 1, generator=generator).double() @ powers.T
+    return many._Light(*columns[:, None])
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**16))
+def test_the_estimated_error_is_that_of_the_worst_token_and_none_of_what_is_interpolated_exactly(seed: int) -> None:
+    """Sixteen intervals carry a polynomial of degree 13 without a remainder in its last three coefficients."""
+    smooth, rough, faint = sums(seed, degree=13), sums(seed + 1, degree=16), sums(seed + 2, degree=16)
+    assert many._error(smooth, 20.0) < 1e-5 * many._error(rough, 20.0)
+    # Light entries of next to no mass: an error of their logarithms matters as little.
+    faint = faint._replace(log_sum=faint.log_sum - 40, mixture=0 * faint.mixture, original=0 * faint.original)
+    assert many._error(faint, 20.0) < 1e-9 * many._error(rough, 20.0)
+    # Only if tokens are mixed up do the rough sums of the one have the mass of the other.
+    both = many._Light(*(torch.cat(pair) for pair in zip(faint, smooth, strict=True)))
+    assert many._error(both, 20.0) < 1e-5 * many._error(rough, 20.0)
+    both = many._Light(*(torch.cat(pair) for pair in zip(rough, smooth, strict=True)))
+    assert many._error(both, 20.0) == pytest.approx(many._error(rough, 20.0), rel=1e-9)
