@@ -116,7 +116,7 @@ def _unwrapped(word: str) -> str:
             if len(word) > 1 and word[0] == opening and word[-1] == closing and _is_pair(word, opening, closing):
                 word = word[1:-1]
         if word.count("(") != word.count(")") or word.count("[") != word.count("]"):
-            word = word.lstrip("([").rstrip(")]") if _lonely(word) else word
+            word = word.lstrip("([").rstrip(")]")
     return word
 
 
@@ -128,11 +128,6 @@ def _is_pair(word: str, opening: str, closing: str) -> bool:
         if opening != closing and depth == 0 and place < len(word) - 1:
             return False
     return True
-
-
-def _lonely(word: str) -> bool:
-    """Whether a bracket at either end has its other half in another word."""
-    return word[:1] in ("(", "[") or word[-1:] in (")", "]")
 
 
 def _counts(word: str, place: int, *, is_formula: bool) -> bool:

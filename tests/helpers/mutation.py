@@ -68,6 +68,7 @@ class Recorder:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        forget()  # each test reaches what it would reach alone
         self.tracer.switch_context(item.nodeid)
         start = time.process_time()
         result = yield
@@ -97,22 +98,19 @@ def reach(room: str, more: Sequence[str]) -> Reached:
     return Reached(lines, recorder.seconds)
 
 
-class Live(NamedTuple):
-    """What of the package is in memory."""
+def forget() -> None:
+    """Empty the caches of the package's functions."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "ccps":
+            for value in vars(module).values():
+                if type(value) is functools._lru_cache_wrapper:
+                    value.cache_clear()
 
-    functions: list[FunctionType]
-    caches: "list[functools._lru_cache_wrapper[object]]"
 
-    @classmethod
-    def now(cls, root: Path) -> "Live":
-        """Find it; by exact type, as to ask others what they are would wake modules that load late."""
-        every, own = gc.get_objects(), str(root)
-        functions = [one for one in every if type(one) is FunctionType]
-        caches = [one for one in every if type(one) is functools._lru_cache_wrapper]
-        return cls(
-            [one for one in functions if one.__code__.co_filename.startswith(own)],
-            [one for one in caches if one.__module__.startswith("ccps")],
-        )
+def live_functions(root: Path) -> list[FunctionType]:
+    """Those of a folder in memory; by exact type: to ask others what they are would wake modules that load late."""
+    functions = [one for one in gc.get_objects() if type(one) is FunctionType]
+    return [one for one in functions if one.__code__.co_filename.startswith(str(root))]
 
 
 def put_into(code: CodeType, function: str, file: Path, functions: Sequence[FunctionType]) -> bool:
@@ -140,7 +138,7 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
             yield from _codes(constant)
 
 
-def outcome(mutant: Mutant, reached: Reached, live: Live) -> str:
+def outcome(mutant: Mutant, reached: Reached, live: Sequence[FunctionType]) -> str:
     """`killed`, `slow` (killed by its time), `survived`, `unreached`, or `void` where it cannot be put in.
 
     What runs when a module is imported has run by now, so faults of it are void.
@@ -161,7 +159,7 @@ def outcome(mutant: Mutant, reached: Reached, live: Live) -> str:
     return {0: "survived", 77: "void"}.get(os.waitstatus_to_exitcode(status), "killed")
 
 
-def _in_child(mutant: Mutant, tests: Sequence[str], reached: Reached, live: Live) -> int:
+def _in_child(mutant: Mutant, tests: Sequence[str], reached: Reached, live: Sequence[FunctionType]) -> int:
     limit = int(5 + 5 * sum(reached.seconds[test] for test in tests))
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -170,10 +168,9 @@ def _in_child(mutant: Mutant, tests: Sequence[str], reached: Reached, live: Live
     os.dup2(silent, 1)
     os.dup2(silent, 2)
     try:
-        if not put_into(mutant.code(), mutant.function, mutant.file, live.functions):
+        if not put_into(mutant.code(), mutant.function, mutant.file, live):
             return 77
-        for cache in live.caches:  # what the code without the fault has answered
-            cache.cache_clear()
+        forget()  # what the code without the fault has answered
         return int(pytest.main([*PLAIN, "-x", "--tb=no", "-p", "no:warnings", *tests], plugins=[Steady()]))
     except BaseException:
         return 1
@@ -227,7 +224,7 @@ def main() -> None:
     ledger = Ledger(ROOT / "outputs" / "mutation" / f"{asked.room}.jsonl")
     if any(ledger.found.get(fault) not in KILLED for fault in drawn):
         reached = reach(asked.room, asked.tests)
-        live = Live.now(ROOT)
+        live = live_functions(ROOT)
         gc.freeze()  # a fork that looks for garbage would copy all that is here
         for fault, mutant in drawn.items():
             if ledger.found.get(fault) in KILLED or time.monotonic() - start > asked.seconds:

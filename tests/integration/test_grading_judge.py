@@ -1,9 +1,7 @@
-"""The judge against a real OpenAI-compatible server, and against everything that such a server does wrong."""
+"""The judge against a real OpenAI-compatible server, and in processes that are told to stop."""
 
-import logging
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -12,34 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from judge_server import Proxy, echo_key, hold, proxy, raw, says, serve, silence, status
+from judge_server import Proxy, hold, proxy, raw, says, serve, status
+from judging import ANSWERS, judge, pairs
 
-from ccps.core.errors import UserError
-from ccps.data.records import Question
-from ccps.grading import Grader, GraderConfig, JudgeConfig, Verdict, make_grader
-from ccps.grading.asker import ChatAsker
-from ccps.grading.cache import Reply
+from ccps.grading import Verdict
 from ccps.llm import ModelFiles
 
 KEY = "sk-never-to-be-seen-5f2c"
-QUESTION = Question("quiz/0", "quiz", "What is the capital of France?", (), ("Paris",), "test", "quiz")
-ANSWERS = ["Paris", "London", "Rome", "Paris or Rome", "Madrid", "Oslo", "Bern", "Kyiv"]
 
 RUN = """
 import sys
 from pathlib import Path
-from test_grading_judge import ANSWERS, judge, pairs
+from judging import ANSWERS, judge, pairs
 judge(sys.argv[1], sys.argv[2], Path(sys.argv[3]), concurrency=1, timeout_s=10.0).grade_all(pairs(ANSWERS))
 """
-
-
-def judge(base_url: str, model: str, cache: Path, **settings: object) -> Grader:
-    config = JudgeConfig(base_url, model, **{"timeout_s": 120.0, "retries": 1, "concurrency": 2, **settings})  # type: ignore[arg-type]
-    return make_grader(GraderConfig("llm_judge", judge=config), cache)
-
-
-def pairs(answers: list[str]) -> list[tuple[Question, str]]:
-    return [(QUESTION, answer) for answer in answers]
 
 
 @pytest.fixture(autouse=True)
@@ -70,13 +54,6 @@ def alone() -> Iterator[Proxy]:
         yield server
 
 
-def failure(server: Proxy, cache: Path, **settings: object) -> str:
-    with pytest.raises(UserError) as caught:
-        judge(server.base_url, "m", cache, **settings).grade_all(pairs(["Paris"]))
-    assert caught.value.__suppress_context__ or caught.value.__context__ is None
-    return str(caught.value)
-
-
 def test_a_real_model_judges_once_and_never_again(front: Proxy, upstream: tuple[int, str], tmp_path: Path) -> None:
     grader = judge(front.base_url, upstream[1], tmp_path)
     first = grader.grade_all(pairs(["Paris", "London", "", " \n", "Paris"]))
@@ -98,31 +75,6 @@ def test_a_real_model_judges_once_and_never_again(front: Proxy, upstream: tuple[
     assert len(front.bodies) == usage.calls
 
 
-@pytest.mark.parametrize(
-    ("faults", "timeout_s", "least_wait_s"),
-    [
-        ([status(429, Retry_After="1")], 120.0, 0.9),
-        ([status(500)], 120.0, 0.2),
-        ([status(503), status(429, Retry_After="1")], 120.0, 0.9),
-        ([silence], 3.0, 0.0),
-        ([raw(b'{"choices": [')], 120.0, 0.0),
-        ([raw(b"<html>It works!</html>", Content_Type="text/html")], 120.0, 0.0),
-        ([raw(b'{"choices": []}')], 120.0, 0.0),
-        ([raw(b"null")], 120.0, 0.0),
-    ],
-    ids=["429", "500", "503-429", "silence", "torn", "html", "no-choice", "null"],
-)
-def test_a_passing_fault_is_got_over(
-    alone: Proxy, tmp_path: Path, faults: list[Any], timeout_s: float, least_wait_s: float
-) -> None:
-    alone.faults.extend([*faults, says("Yes.")])
-    grader = judge(alone.base_url, "m", tmp_path, retries=2, timeout_s=timeout_s)
-    assert grader.grade_all(pairs(["Paris"])) == [Verdict(True)]
-    assert len(alone.bodies) == len(faults) + 1
-    assert alone.times[-1] - alone.times[0] >= least_wait_s
-    assert grader.usage[:4] == (1, 0, 10, 2)
-
-
 def test_a_fault_before_the_real_model(front: Proxy, upstream: tuple[int, str], tmp_path: Path) -> None:
     front.faults.extend([status(500), raw(b"{")])
     grader = judge(front.base_url, upstream[1], tmp_path)
@@ -131,135 +83,10 @@ def test_a_fault_before_the_real_model(front: Proxy, upstream: tuple[int, str], 
     assert len(front.bodies) == 2 + grader.usage.calls
 
 
-@pytest.mark.parametrize("code", [400, 401, 403, 404, 422])
-def test_a_request_that_can_never_pass_is_made_once(alone: Proxy, tmp_path: Path, code: int) -> None:
-    alone.faults.append(status(code, "not you"))
-    message = failure(alone, tmp_path, retries=5)
-    assert f"status {code}" in message
-    assert "not you" in message
-    assert alone.base_url.removeprefix("http://") in message
-    assert len(alone.bodies) == 1
-
-
-@pytest.mark.parametrize("code", [429, 500, 503])
-def test_a_lasting_fault_names_endpoint_status_and_way_out(alone: Proxy, tmp_path: Path, code: int) -> None:
-    alone.faults.extend([status(code)] * 2)
-    message = failure(alone, tmp_path)
-    assert f"status {code}" in message
-    assert alone.base_url.removeprefix("http://") in message
-    assert "the same command goes on" in message
-    assert len(alone.bodies) == 2
-
-
-def test_a_judge_that_never_answers(alone: Proxy, tmp_path: Path) -> None:
-    alone.faults.extend([silence] * 2)
-    assert "silence for 0.3 s" in failure(alone, tmp_path, timeout_s=0.3)
-
-
-def test_nobody_listens(tmp_path: Path) -> None:
-    with proxy() as gone:
-        pass
-    assert "no connection" in failure(gone, tmp_path, retries=0)
-
-
-def test_an_endpoint_of_another_kind(alone: Proxy, tmp_path: Path) -> None:
-    alone.faults.extend([raw(b"<html></html>", Content_Type="text/html")] * 2)
-    assert "OpenAI-compatible" in failure(alone, tmp_path)
-
-
-@pytest.mark.parametrize("text", ["maybe", "yes and no", "Yes, no.", "", None, "true", "yes yes"])
-def test_a_reply_that_is_neither_yes_nor_no_is_asked_about_once_more(
-    alone: Proxy, tmp_path: Path, text: str | None
-) -> None:
-    alone.faults.extend([says(text), says("NO")])
-    assert judge(alone.base_url, "m", tmp_path).grade_all(pairs(["Paris"])) == [Verdict(False)]
-    first, second = alone.asked_about()
-    assert QUESTION.text in first
-    # The whole question again, with a reminder.
-    assert second.startswith(first)
-    assert len(second) > len(first)
-
-
-def test_an_unknown_verdict_stands_until_its_file_is_removed(alone: Proxy, tmp_path: Path) -> None:
-    alone.faults.extend([says("maybe"), says("perhaps")])
-    for _ in range(2):
-        (verdict,) = judge(alone.base_url, "m", tmp_path).grade_all(pairs(["Paris"]))
-        assert verdict == Verdict(None, "the judge said neither yes nor no")
-    assert len(alone.bodies) == 2
-    (tmp_path / "judgements.sqlite").unlink()
-    alone.faults.append(says("yes"))
-    assert judge(alone.base_url, "m", tmp_path).grade_all(pairs(["Paris"])) == [Verdict(True)]
-
-
-def test_every_rambling_has_the_same_reason_and_stays_in_the_cache(alone: Proxy, tmp_path: Path) -> None:
-    alone.faults.extend(says(f"Well, {index}") for index in range(2 * len(ANSWERS)))
-    verdicts = judge(alone.base_url, "m", tmp_path, concurrency=1).grade_all(pairs(ANSWERS))
-    assert {verdict.reason for verdict in verdicts} == {"the judge said neither yes nor no"}
-    with sqlite3.connect(tmp_path / "judgements.sqlite") as cache:
-        kept = {reply for (reply,) in cache.execute("SELECT reply FROM judgements WHERE correct IS NULL")}
-    assert kept == {f"Well, {index}" for index in range(1, 2 * len(ANSWERS), 2)}
-
-
-def test_tokens_that_were_not_counted_are_not_taken_for_none(alone: Proxy, tmp_path: Path) -> None:
-    alone.faults.extend([says("yes", usage=False), says("no")])
-    grader = judge(alone.base_url, "m", tmp_path, concurrency=1)
-    grader.grade_all(pairs(["Paris", "Rome"]))
-    assert grader.usage == (2, 0, 10, 2, 1)
-    again = judge(alone.base_url, "m", tmp_path)
-    again.grade_all(pairs(["Paris", "Rome"]))
-    assert again.usage == (0, 2, 10, 2, 1)
-
-
-def test_a_judgement_counts_once_however_often_it_is_used(alone: Proxy, tmp_path: Path) -> None:
-    alone.faults.extend([says("maybe"), says("yes"), says("no")])
-    grader = judge(alone.base_url, "m", tmp_path, concurrency=1)
-    for _ in range(2):
-        assert grader.grade_all(pairs(["Paris", "Rome"])) == [Verdict(True), Verdict(False)]
-    # Two replies about the first answer, one about the second.
-    assert grader.usage == (3, 0, 30, 6, 0)
-
-
-def test_one_grader_keeps_one_connection_until_it_is_closed(alone: Proxy, tmp_path: Path) -> None:
-    peers = set()
-
-    def remember(handler: Any) -> None:
-        peers.add(handler.client_address)
-        says("no")(handler)
-
-    alone.faults.extend([remember] * 6)
-    grader = judge(alone.base_url, "m", tmp_path, concurrency=1)
-    for answer in ANSWERS[:4]:
-        grader.grade_all(pairs([answer]))
-    assert len(peers) == 1
-    grader.close()
-    grader.close()
-    assert grader.grade_all(pairs(ANSWERS[:5])) == [Verdict(False)] * 5
-    assert len(peers) == 2
-    assert grader.usage.calls == 5
-
-
-def test_what_came_before_a_failure_is_kept(alone: Proxy, tmp_path: Path) -> None:
-    alone.faults.extend([says("yes"), says("no"), status(404)])
-    with pytest.raises(UserError, match="404"):
-        judge(alone.base_url, "m", tmp_path, concurrency=1).grade_all(pairs(ANSWERS))
-    alone.faults.extend([says("no")] * (len(ANSWERS) - 2))
-    grader = judge(alone.base_url, "m", tmp_path)
-    assert [verdict.correct for verdict in grader.grade_all(pairs(ANSWERS))] == [True] + [False] * (len(ANSWERS) - 1)
-    assert grader.usage.cached == 2
-
-
-@pytest.mark.parametrize("change", [{"model": "other"}, {"temperature": 0.5}, {"max_tokens": None}])
-def test_another_judge_is_asked_anew(alone: Proxy, tmp_path: Path, change: dict[str, Any]) -> None:
-    alone.faults.extend([says("yes"), says("no")])
-    judge(alone.base_url, "m", tmp_path).grade_all(pairs(["Paris"]))
-    model = change.pop("model", "m")
-    assert judge(alone.base_url, model, tmp_path, **change).grade_all(pairs(["Paris"])) == [Verdict(False)]
-
-
 def start(base_url: str, model: str, cache: Path) -> subprocess.Popen[str]:
     """Judge all answers, one at a time, in a process of its own."""
     tests = Path(__file__).parents[1]
-    path = os.pathsep.join(map(str, (tests.parent, tests / "helpers", tests / "integration")))
+    path = os.pathsep.join(map(str, (tests.parent, tests / "helpers")))
     code = [sys.executable, "-c", RUN, base_url, model, str(cache)]
     return subprocess.Popen(
         code,
@@ -291,25 +118,6 @@ def test_ctrl_c_ends_it_and_keeps_what_there_is(alone: Proxy, tmp_path: Path) ->
     assert grader.usage.cached == 2
 
 
-def test_ctrl_c_wins_over_what_fails_while_it_stops(tmp_path: Path) -> None:
-    class Faltering:
-        closed = 0
-
-        def close(self) -> None:
-            self.closed += 1
-            raise RuntimeError("cannot even close")
-
-    def interrupted(server: object) -> tuple[Reply, int]:
-        raise KeyboardInterrupt
-
-    asker = ChatAsker(JudgeConfig("http://127.0.0.1:9", "m"), tmp_path)
-    faltering = vars(asker)["_server"] = Faltering()
-    with pytest.raises(KeyboardInterrupt):
-        asker.ask_all({"one": interrupted})
-    assert faltering.closed == 1
-    assert not {"_server", "_cache"} & set(vars(asker))
-
-
 def test_after_a_kill_only_the_rest_is_asked(front: Proxy, upstream: tuple[int, str], tmp_path: Path) -> None:
     reached = threading.Event()
     front.faults.extend([says("yes"), says("no"), says("maybe"), says("no"), hold(reached)])
@@ -330,36 +138,3 @@ def test_after_a_kill_only_the_rest_is_asked(front: Proxy, upstream: tuple[int, 
     # The last of the five answers went to the real model.
     assert all(answer in asked for answer, asked in zip(ANSWERS[3:], front.asked_about()[before:], strict=False))
     assert grader.usage.calls in (5, 6)
-
-
-def test_two_runs_at_once_share_what_they_learn(alone: Proxy, tmp_path: Path) -> None:
-    alone.faults.extend([says("no")] * 16)
-    graders = [judge(alone.base_url, "m", tmp_path) for _ in range(2)]
-    found: list[list[Verdict]] = []
-    threads = [threading.Thread(target=lambda g=g: found.append(g.grade_all(pairs(ANSWERS)))) for g in graders]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == [[Verdict(False)] * len(ANSWERS)] * 2
-    assert judge(alone.base_url, "m", tmp_path).grade_all(pairs(ANSWERS)) == found[0]
-
-
-def test_the_key_is_seen_nowhere(
-    alone: Proxy, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    alone.faults.extend([echo_key, says(f"maybe {KEY}"), says(f"{KEY}"), silence, status(500, KEY)])
-    grader = judge(alone.base_url, "m", tmp_path, timeout_s=3.0, concurrency=1)
-    messages = [failure(alone, tmp_path)]
-    assert "[key]" in messages[0]
-    verdicts = grader.grade_all(pairs(["Paris"]))
-    with pytest.raises(UserError) as caught:
-        grader.grade_all(pairs(["Rome"]))
-    messages += [str(caught.value), repr(caught.value), repr(verdicts), repr(grader.settings()), repr(vars(grader))]
-    printed = capfd.readouterr()
-    files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
-    assert files
-    assert caplog.records
-    for text in [*messages, caplog.text, printed.out, printed.err, *(content.decode("latin-1") for content in files)]:
-        assert KEY not in text

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mutants import mutants
-from mutation import Ledger, Live, put_into, sentence
+from mutation import Ledger, live_functions, put_into, sentence
 
 TEXT = '''"""Docstring."""
 LIMIT = 3
@@ -49,7 +49,7 @@ def test_a_fault_changes_functions_that_are_imported_already_and_the_tree_is_lef
     half = module.half
     assert half(20) == 10
     (fault,) = [one for one in mutants(file) if str(one).endswith("`2` → `3`")]
-    live = Live.now(tmp_path).functions
+    live = live_functions(tmp_path)
     assert put_into(fault.code(), fault.function, fault.file, live)
     assert half(20) == 6
     assert str(fault).endswith("`2` → `3`")

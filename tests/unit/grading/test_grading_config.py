@@ -106,7 +106,9 @@ def test_secrets_in_settings_are_refused_and_not_repeated(change: dict[str, Any]
 
 def test_prices_are_per_million_tokens() -> None:
     priced = replace(JUDGE, price_prompt=2.0, price_completion=5.0)
-    assert judging_cost(priced, 3e6, 1e5) == pytest.approx(6.5)
+    assert judging_cost(priced, 3e6, 1e5) == 6.5
+    assert judging_cost(replace(priced, price_prompt=None), 3e6, 1e5) is None
+    assert judging_cost(replace(priced, price_completion=None), 3e6, 1e5) is None
     assert judging_cost(JUDGE, 3e6, 1e5) is None
 
 

@@ -17,6 +17,8 @@ from ccps.core.errors import UserError
 from ccps.data.records import Question
 from ccps.grading import GraderConfig, make_grader
 from ccps.grading.base import Verdict
+from ccps.grading.cache import Reply
+from ccps.grading.endpoint import Endpoint
 from ccps.settings.grading import JudgeConfig
 
 QUESTION = Question("q/0", "q", "Who painted it?", (), ("Vermeer",), "test", "q")
@@ -201,18 +203,38 @@ def test_an_endpoint_that_has_said_nothing_yet_ends_the_run(server: Proxy, tmp_p
     assert len(str(caught.value)) < 1_000
 
 
-def test_what_came_instead_is_kept_beside_its_reason(server: Proxy, tmp_path: Path) -> None:
-    server.faults.extend([says("yes"), *[raw(b"<html>busy")] * 2, *[raw(b"<html>down")] * 2])
+def test_the_beginning_of_what_came_instead_is_kept_beside_its_reason(server: Proxy, tmp_path: Path) -> None:
+    long = b"<html>down" * 50
+    server.faults.extend([says("yes"), *[raw(b"<html>busy")] * 2, *[raw(long)] * 2])
     found = verdicts(server, tmp_path, ["one", "two", "three"])
     assert {verdict.reason for verdict in found[1:]} == {"the judge sent a body that is no JSON"}
     with closing(sqlite3.connect(tmp_path / "judgements.sqlite")) as cache:
         replies = cache.execute("SELECT reply FROM judgements WHERE correct IS NULL").fetchall()
-    assert sorted(replies) == [("<html>busy",), ("<html>down",)]
+    assert sorted(replies) == [("<html>busy",), ("<html>down" * 20,)]
 
 
 def test_a_pause_between_attempts_is_no_part_of_either(server: Proxy, tmp_path: Path) -> None:
-    server.faults.extend([status(503), says("yes")])  # after which the client waits for half a second or more
-    assert verdicts(server, tmp_path, ["one"], total_s=0.3, retries=1) == [Verdict(correct=True)]
+    server.faults.extend([status(503, retry_after_ms="600"), status(503, retry_after_ms="600"), says("yes")])
+    assert verdicts(server, tmp_path, ["one"], total_s=0.4, retries=2) == [Verdict(correct=True)]
+    assert len(server.bodies) == 3
+
+
+def test_a_packed_refusal_is_read(server: Proxy, tmp_path: Path) -> None:
+    body = gzip.compress(b'{"error": {"message": "no such model"}}')
+    server.faults.append(lambda handler: send(handler, 404, body, Content_Encoding="gzip"))
+    with pytest.raises(UserError, match=r"got status 404 \(.*no such model.*\)\. Check"):
+        verdicts(server, tmp_path, ["one"])
+
+
+@pytest.mark.parametrize(("key", "shown"), [("ab12cd3", True), ("ab12cd34", False)])
+def test_a_key_that_could_be_a_word_is_no_secret(
+    server: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, shown: bool
+) -> None:
+    """Servers that want no key get a stand-in, which would make holes in what they say."""
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    server.faults.append(status(400, f"<{key}>"))
+    with pytest.raises(UserError, match=f"<{key}>" if shown else r"<\[key\]>"):
+        verdicts(server, tmp_path, ["one"])
 
 
 def test_no_more_of_a_refusal_is_read_than_a_reply_may_hold(server: Proxy, tmp_path: Path) -> None:
@@ -222,8 +244,19 @@ def test_no_more_of_a_refusal_is_read_than_a_reply_may_hold(server: Proxy, tmp_p
     assert len(str(caught.value)) < 1_000
 
 
-@pytest.mark.parametrize("counted", [-1, 2**70, "7", True, 1.5, None, [1]])
-def test_counts_that_are_none_are_not_counted(server: Proxy, tmp_path: Path, counted: Any) -> None:
+@pytest.mark.parametrize(
+    ("counted", "taken"),
+    [*((n, n) for n in (0, 7, 2**63 - 1)), *((none, None) for none in (-1, 2**63, "7", True, 1.5, None, [1]))],
+)
+def test_counts_that_are_none_are_not_counted(server: Proxy, tmp_path: Path, counted: Any, taken: int | None) -> None:
     body = json.loads(completion(content="yes")) | {"usage": {"prompt_tokens": counted, "completion_tokens": 2}}
     server.faults.append(raw(json.dumps(body).encode()))
+    client = Endpoint(JudgeConfig(base_url=server.base_url, model="m", retries=0))
+    assert client.ask([{"role": "user", "content": "?"}]) == Reply("yes", taken, 2)
+    client.close()
+
+
+@pytest.mark.parametrize("usage", [None, 7, "many", [1, 2], {}])
+def test_a_reply_without_counts_is_a_reply(server: Proxy, tmp_path: Path, usage: Any) -> None:
+    server.faults.append(raw(json.dumps(json.loads(completion(content="yes")) | {"usage": usage}).encode()))
     assert verdicts(server, tmp_path, ["one"]) == [Verdict(correct=True)]

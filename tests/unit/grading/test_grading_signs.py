@@ -95,10 +95,25 @@ def test_signs_and_names_that_decide(one: str, other: str) -> None:
         ("soft\u00adware", "software"),
         ("Paris\u00a0France", "Paris France"),
         ("❤\ufe0f", "❤"),
+        ("the dogs' tails", "the dogs tails"),
+        ("1990s'", "1990s"),
+        ("3—5", "3-5"),
+        ("Paris—France", "ParisFrance"),
+        ("- 5", "5"),
+        ("5 -", "5"),
+        (",(x+1)", "x+1"),
+        ("(x+1", "x+1"),
+        ("x+1]", "x+1"),
+        ("f((x)", "f((x"),
     ],
 )
 def test_punctuation_and_invisible_characters(one: str, other: str) -> None:
     assert normalise(one) == normalise(other)
+
+
+@pytest.mark.parametrize(("text", "form"), [("The", "the"), ("?", "?"), ("THE\u200b  The", "the the"), ("", "")])
+def test_a_text_of_which_nothing_would_be_left_stays_in_lower_case(text: str, form: str) -> None:
+    assert normalise(text) == form
 
 
 @given(st.text("ab1+-*/=<>^(){}[].,'\"$%& ", max_size=12))
