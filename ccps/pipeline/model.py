@@ -86,15 +86,19 @@ class SharedModel:
         elif not artifact.complete:
             head, started = self.get(device).head, time.perf_counter()
             with artifact.writing(waits=run.waits):
-                if artifact.complete:  # by another process, for which this one has waited
-                    return artifact
-                if not artifact.has_shard(0):
-                    with artifact.shard(0) as folder:
-                        head.save(folder / HEAD)
-                        artifact.add_cost(0, seconds=time.perf_counter() - started, peak_memory=peak_memory(), n=1)
-                vocabulary, width = head.weight.shape
-                artifact.finish(1, {"vocabulary": vocabulary, "width": width, "dtype": str(head.weight.dtype)})
+                _write_head(artifact, head, started)
         return artifact
+
+
+def _write_head(artifact: Artifact, head: Head, started: float) -> None:
+    if artifact.complete:  # by another process, for which this one has waited
+        return
+    if not artifact.has_shard(0):
+        with artifact.shard(0) as folder:
+            head.save(folder / HEAD)
+            artifact.add_cost(0, seconds=time.perf_counter() - started, peak_memory=peak_memory(), n=1)
+    vocabulary, width = head.weight.shape
+    artifact.finish(1, {"vocabulary": vocabulary, "width": width, "dtype": str(head.weight.dtype)})
 
 
 _SENT: list[SharedModel] = []
