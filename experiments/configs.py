@@ -12,6 +12,9 @@ CONF = Path(__file__).parents[1] / "conf"
 SEARCHPATH = "hydra.searchpath"
 _SHOWN = 3
 
+# Of every file its place, when it was written (ns) and its size (bytes).
+State = tuple[tuple[str, int, int], ...]
+
 
 class Configs:
     """The folders whose files a command line may name, in the order in which they are searched.
@@ -59,15 +62,29 @@ class Configs:
     def groups(self) -> dict[str, list[str]]:
         """The names that each group has a file for, by group; those of `conf/` are read first, so none counts twice."""
         found: dict[str, set[str]] = {}
-        for folder in (CONF, *self.own):
-            for file in folder.rglob("*.yaml"):
-                if (group := file.parent.relative_to(folder).as_posix()) != ".":
-                    found.setdefault(group, set()).add(file.stem)
+        for folder, file in self._files:
+            if (group := file.parent.relative_to(folder).as_posix()) != ".":
+                found.setdefault(group, set()).add(file.stem)
         return {group: sorted(names) for group, names in sorted(found.items())}
+
+    @cached_property
+    def state(self) -> State:
+        """What tells whether any file has been changed since."""
+        found = [(str(file.absolute()), file.stat()) for _, file in self._files]
+        return tuple((place, stat.st_mtime_ns, stat.st_size) for place, stat in found)
+
+    @cached_property
+    def _files(self) -> list[tuple[Path, Path]]:
+        """Every file, after the folder that is searched for it."""
+        return [(folder, file) for folder in (CONF, *self.own) for file in sorted(folder.rglob("*.yaml"))]
 
     def is_group(self, name: str) -> bool:
         """Whether there are files, or further groups, of that name."""
         return any(group == name or group.startswith(f"{name}/") for group in self.groups)
+
+    def is_chosen_from(self, override: Override) -> bool:
+        """Whether an override chooses files, or is one of Hydra's own; else it sets a value."""
+        return self.is_group(override.key_or_group) or override.key_or_group.startswith("hydra")
 
 
 def quoted(text: str) -> str:

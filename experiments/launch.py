@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -23,6 +22,7 @@ from ccps.core.errors import UserError
 from ccps.core.settings import SettingsError, nearest, typed
 from ccps.settings.experiment import Config
 from ccps.settings.questions import SIZES
+from experiments.composing import composed, one_line
 from experiments.configs import CONF, SEARCHPATH, Configs
 from experiments.ending import in_words, speak_anywhere
 from experiments.flags import check_flags, without_config_dir
@@ -118,7 +118,7 @@ def _launch(
     except (OSError, MemoryError):
         raise
     except Exception as error:  # of Hydra or a launcher: what comes of the task has been put into words inside it
-        raise UserError(_one_line(error)) from error
+        raise UserError(one_line(error)) from error
 
 
 def checked_overrides(
@@ -151,10 +151,12 @@ def checked_overrides(
         item for item in parsed if item.key_or_group != SEARCHPATH and _is_accepted(item, configs, multirun, faults)
     ]
     # With `++` Hydra takes unknown keys too, so that the schema finds all of them and not only the first.
-    forced = [_text(item) if _is_group(item, configs) or _has_sign(item) else f"++{_text(item)}" for item in accepted]
+    forced = [
+        _text(item) if configs.is_chosen_from(item) or _has_sign(item) else f"++{_text(item)}" for item in accepted
+    ]
     for single in _without_sweeps(accepted, forced):
         try:
-            check(_plain(_composed(config_name, [*configs.override, *single])))
+            check(_plain(composed(config_name, [*configs.override, *single])))
         except SettingsError as error:
             faults += error.faults
         except UserError as error:
@@ -199,10 +201,6 @@ def _parsed(text: str, faults: list[str]) -> Override | None:
         return None
 
 
-def _is_group(override: Override, configs: Configs) -> bool:
-    return configs.is_group(override.key_or_group) or override.key_or_group.startswith("hydra")
-
-
 def _has_sign(override: Override) -> bool:
     return override.type is not None and override.type.name != "CHANGE"
 
@@ -234,7 +232,7 @@ def _is_accepted(override: Override, configs: Configs, multirun: bool, faults: l
         found.append(f"expected `probe` to say for which format: probe@probe.mc={values} or probe@probe.oe={values}")
     elif group in ("train", "test") and not isinstance(override.value(), dict):
         found.append(f"expected `{group}` to be chosen as a group: benchmark@{group}={values}")
-    elif _is_group(override, configs):
+    elif configs.is_chosen_from(override):
         found += _unknown_choices(override, configs)
     faults += found
     return not found
@@ -253,11 +251,11 @@ def _unknown_choices(override: Override, configs: Configs) -> Iterator[str]:
 
 
 def _help(shape: type, overrides: Sequence[str], config_name: str) -> str:
-    composed = _composed(config_name, overrides, return_hydra_config=True)
-    words, searched = composed.hydra.help, list(composed.hydra.searchpath)
-    with open_dict(composed):
-        del composed["hydra"]
-    return help_text(shape, _plain(composed), Configs(searched).groups, words.header, words.footer)
+    config = composed(config_name, overrides, with_hydra=True)
+    words, searched = config.hydra.help, list(config.hydra.searchpath)
+    with open_dict(config):
+        del config["hydra"]
+    return help_text(shape, _plain(config), Configs(searched).groups, words.header, words.footer)
 
 
 def _without_sweeps(overrides: Sequence[Override], texts: Sequence[str]) -> Iterator[list[str]]:
@@ -275,32 +273,10 @@ def _without_sweeps(overrides: Sequence[Override], texts: Sequence[str]) -> Iter
             yield [*first[:index], other, *first[index + 1 :]]
 
 
-def _composed(config_name: str, overrides: Sequence[str], **options: Any) -> DictConfig:
-    """What `conf/` and a command line come to.
-
-    Raises:
-        UserError: Hydra cannot put them together. `conf/` alone always can be, so whatever it raises is of the rest.
-    """
-    try:
-        with initialize_config_dir(str(CONF), version_base=None):
-            return compose(config_name, overrides=list(overrides), **options)
-    except (OSError, MemoryError):
-        raise
-    except Exception as error:
-        raise UserError(_one_line(error)) from error
-
-
 def _plain(config: DictConfig) -> Settings:
     try:
         settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
     except OmegaConfBaseException as error:
-        raise UserError(f"a setting refers to one that does not exist: {_one_line(error)}") from error
+        raise UserError(f"a setting refers to one that does not exist: {one_line(error)}") from error
     assert isinstance(settings, dict)
     return {str(key): value for key, value in settings.items() if key != "hydra"}
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    if "hydra/launcher/" in text:
-        return f"{text} This launcher comes with the extra `cluster`: pip install 'ccps[cluster]'."
-    return text

@@ -1,5 +1,6 @@
 """Fixtures of all tests. The environment is set before anything imports transformers or wandb."""
 
+import gc
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -48,6 +49,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("gpu")
     # Processes are given files whole, in this order: they end together if what is left at the end is short.
     items.sort(key=lambda item: item.path.relative_to(TESTS).parts[0] != "integration")
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: half a million objects that the collector need not go through again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 # Weights large enough that the context moves the states far above the rounding of float32.
