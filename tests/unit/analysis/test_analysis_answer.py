@@ -114,6 +114,42 @@ def test_certified_thresholds_are_those_of_the_scores_of_the_test(make_data: Mak
     assert set(table["method"]) == {found.method}
 
 
+def test_tests_are_those_of_its_model_and_format_the_largest_first(make_data: Make) -> None:
+    plain = _data(make_data)
+    less, more = plain.scores[plain.scores["question_id"].str.len() < 4], plain.scores
+    scores = [
+        less.assign(benchmark="small"),
+        more,
+        more.assign(benchmark="open"),
+        more.assign(model="other"),
+    ]
+    formats = {"small": "mc", "b": "mc", "open": "oe"}
+    results = [plain.results.assign(benchmark=name, format=form) for name, form in formats.items()]
+    found = _answer(
+        _data(
+            make_data,
+            scores=pd.concat(scores, ignore_index=True),
+            results=pd.concat([*results, plain.results.assign(model="other")], ignore_index=True),
+        )
+    )
+    assert [tuple(test.setting) for test in found.tests] == [("m", "b"), ("m", "small")]
+    assert [len(test.rows) for test in found.tests] == [N, 100]
+
+
+def test_without_an_untrained_method_nothing_is_held_against_it(make_data: Make) -> None:
+    data = _data(make_data, unfitted=[])
+    (test,) = _answer(data).tests
+    own = data.scores[data.scores["method"] == "good"]
+    auroc = next(one for one in test.against if one.metric == "auroc")
+    assert auroc.own.value == pytest.approx(roc_auc_score(own["correct"], own["p_correct"]))
+    for one in test.against:
+        assert one.other is None
+        assert one.standing is Standing.MISSING
+        assert math.isnan(one.theirs.value)
+        assert math.isnan(one.difference.value)
+        assert one.reservation == ""
+
+
 def test_the_first_seed_is_what_is_taken_along(make_data: Make) -> None:
     (test,) = _answer(_data(make_data, seeds=(23, 24))).tests
     assert set(test.rows["seed"]) == {23}

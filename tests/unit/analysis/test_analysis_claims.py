@@ -108,3 +108,13 @@ CELLS = {"tolerance": 0.1, "methods": ["a"], "metrics": ["ece"], "values": {}}
 def test_faulty_files_are_refused(content: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"Expected .* to be .*, but got"):
         parse_claims(content)
+
+
+@pytest.mark.parametrize(("scale", "how"), [("points", "minus"), ("relative", "relative to")])
+def test_a_gap_in_words(scale: str, how: str) -> None:
+    (found,) = parse_claims(_file(gaps=[GAP | {"scale": scale, "note": "of it"}]))
+    (claim,) = found.claims
+    assert claim.quantity == f"{CONTEST['ece'].label} of c {how} that of the strongest other method"
+    assert (claim.id, claim.method, claim.scale) == (f"s/c/ece_{scale}", "c", scale)
+    assert (claim.models, claim.benchmarks, claim.value, claim.tolerance) == (("m",), ("b",), 0.1, 0.1)
+    assert (claim.spread, claim.note) == (None, "of it")

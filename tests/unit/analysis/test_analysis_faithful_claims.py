@@ -125,3 +125,24 @@ def test_a_figure_in_words() -> None:
 def test_faulty_files_are_refused(content: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"Expected .* to be .*, but got"):
         parse_faithful_claims(content)
+
+
+def test_a_set_holds_what_its_file_says() -> None:
+    (found,) = parse_faithful_claims({"s": FILE | {"figures": [FIGURE]}})
+    assert (found.name, found.source, found.mode, found.decisiveness, found.judge) == (
+        "s",
+        FILE["source"],
+        "parity",
+        "llm_judge",
+        "nli",
+    )
+    assert {(claim.tolerance, claim.note, claim.table) for claim in found.claims} == {(0.1, "n", "Table 1")}
+
+
+def test_figures_of_one_name_are_listed_with_the_way_out() -> None:
+    with pytest.raises(UserError) as caught:
+        parse_faithful_claims({"s": FILE | {"figures": [FIGURE, FIGURE]}})
+    message = str(caught.value)
+    assert "the figures of `claims.s` to be all different, but got" in message
+    assert message.count("s/Table_1/m/a+b/max/cmfg_star/rcc") == 2
+    assert message.endswith("Compare it with the files in conf/claims.")

@@ -100,6 +100,25 @@ def test_sets_that_nothing_is_comparable_with_are_one_line(make_data: Make) -> N
     assert (len(alone.words), list(alone.tables), list(alone.notes)) == (1, [], [])
 
 
+def test_a_published_gap_is_to_whatever_has_the_best_value(make_data: Make) -> None:
+    """Even to a method that says the same of every answer, which a report of one's own would leave out."""
+    data = make_data()
+    scores = _scores(make_data)
+    flat = scores[scores["method"] == "own"].assign(method="flat", p_correct=0.5)
+    results = pd.concat(
+        [
+            data.results,
+            data.results[data.results["method"] == "own"].assign(
+                method="flat", value=lambda rows: rows["value"].where(rows["metric"] != "brier", 0.01)
+            ),
+        ]
+    )
+    claim = replace(GAP, metric="brier")
+    (entry,) = _entries(make_data, claim, results=results, scores=pd.concat([scores, flat]))
+    own = results[(results["method"] == "ccps") & (results["metric"] == "brier")]["value"].mean()
+    assert entry.got == pytest.approx(own - 0.01)
+
+
 def test_a_run_that_covers_more_is_compared_over_what_was_published(make_data: Make) -> None:
     data = make_data()
     worse = data.results.assign(benchmark="Other", value=data.results["value"] / 2)

@@ -63,6 +63,22 @@ def test_labels_mend_the_base_rate_of_both_alike(table: pd.DataFrame) -> None:
     assert found["difference_low"] < wanted < found["difference_high"] < 0
 
 
+def test_a_difference_is_that_of_the_answers_that_both_score(make_data: Make) -> None:
+    rows = _rows().query("source == 'arc'")
+    unknown = (rows["method"] == "own") & rows["question_id"].isin([f"arc{place}" for place in range(150, 250)])
+    rows["p_correct"] = rows["p_correct"].mask(unknown)
+    found = shifts(make_data(shifts=rows, untrained={"mc": ["own"]}, label_draws=5))
+    (line,) = found.query("method == 'logistic' and k == 0 and metric == 'brier'").to_dict("records")
+    scored = rows.dropna(subset=["p_correct"])
+    loss = {
+        name: (own["p_correct"] - own["correct"]) ** 2
+        for name, own in scored.set_index("question_id").groupby("method")
+    }
+    assert (line["n"], line["value"]) == (400, pytest.approx(loss["logistic"].mean()))
+    assert line["difference"] == pytest.approx((loss["logistic"] - loss["own"]).dropna().mean())
+    assert len((loss["logistic"] - loss["own"]).dropna()) == 300
+
+
 def test_sources_are_counted_and_few_answers_bear_no_verdict(data: ReportData, table: pd.DataFrame) -> None:
     assert set(table.loc[table["source"] == "piqa", "reservation"]) == {"too few: 10 wrong"}
     labelled = table[table["k"] > 0]
