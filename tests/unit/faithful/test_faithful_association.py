@@ -20,6 +20,8 @@ def test_spearman_is_scipys_with_ties() -> None:
     x, y = rng.integers(0, 6, 80) / 5, rng.integers(0, 4, 80) / 3
     assert spearman(x, y) == pytest.approx(spearmanr(x, y).statistic)
     assert spearman([*x, np.nan, 1], [*y, 1, np.nan]) == pytest.approx(spearman(x, y))
+    assert spearman([*x, None, 1], [*y, 1, None]) == spearman(x, y)
+    assert spearman(np.rint(5 * x).astype(np.int8), np.rint(3 * y).astype(np.uint8)) == pytest.approx(spearman(x, y))
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,19 @@ def test_nothing_scored() -> None:
     assert baselines("mfg", [], [], []).n == 0
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (([[0.5, 1.5]], [[0.5, 0.5]], [0.5]), "decisiveness"),
+        (([[0.5, 0.5]], [[-0.5, 0.5]], [0.5]), "confidence"),
+        (([[0.5]], [[0.5]], [1.5]), "trace_confidence"),
+    ],
+)
+def test_what_is_out_of_range_is_refused_by_name(arguments: Any, name: str) -> None:
+    with pytest.raises(ValueError, match=f"Expected `{name}` to lie in"):
+        baselines("mfg", *arguments)
+
+
 def test_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="one entry per trace, but got 1, 2 and 1"):
         baselines("mfg", [[0.5]], [[0.5], [0.5]], [0.5])

@@ -37,6 +37,14 @@ def test_the_interval_is_wilsons(agreeing: int) -> None:
     assert result.n == 10
 
 
+@pytest.mark.parametrize("judged", [0.0, 1.0])
+def test_no_rounding_takes_the_interval_beyond_a_probability(judged: float) -> None:
+    for n in range(1, 400):
+        result = consistency([judged] * n)
+        assert 0 <= result.low < result.high <= 1
+        assert (result.low if judged else result.high) == pytest.approx(1 - judged, abs=1e-12)
+
+
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0, None]), max_size=12))
 def test_missing_judgements_are_counted_and_left_out(values: Any) -> None:
     result = consistency(values)

@@ -67,6 +67,22 @@ def test_both_intervals_agree_for_independent_rows(metric: Literal["mfg", "cmfg"
     assert resampled.value == dataset_score(metric, f, c).value
 
 
+@pytest.mark.parametrize("metric", ["cmfg", "cmfg_star"])
+def test_resamples_are_scored_in_as_many_bins_as_the_whole(metric: Literal["cmfg", "cmfg_star"]) -> None:
+    # Each of two halves has one faithfulness throughout, so two bins give their mean whatever is drawn.
+    c = np.concatenate([np.zeros(20), np.full(20, 0.4), np.full(20, 0.6), np.ones(20)])
+    f = np.repeat([0.2, 0.8], 40)
+    two = bootstrap_score(metric, f, c, np.arange(80), seed=0, bins=2, n_resamples=200)
+    if metric == "cmfg":
+        assert two[:3] == pytest.approx((0.5, 0.5, 0.5))
+    rows = [np.random.default_rng(seed).integers(80, size=80) for seed in range(50)]
+    spread = [dataset_score(metric, f[one], c[one], bins=2).value for one in rows]
+    assert half_width(two) == pytest.approx((max(spread) - min(spread)) / 2, abs=0.02)
+    four = bootstrap_score(metric, f, c, np.arange(80), seed=0, bins=4, n_resamples=200)
+    assert two.value == dataset_score(metric, f, c, bins=2).value
+    assert four.value == dataset_score(metric, f, c, bins=4).value
+
+
 def test_traces_of_one_question_count_as_one() -> None:
     f, _ = sample(50)
     repeated, questions = np.repeat(f, 8), np.repeat(np.arange(50), 8)

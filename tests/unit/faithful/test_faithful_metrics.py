@@ -153,6 +153,8 @@ def test_one_row(metric: Metric, mode: Mode) -> None:
         (lambda: dataset_score("ece", F, C), "`metric` to be one of"),  # type: ignore[arg-type]
         (lambda: mfg(F, mode="loose"), "`mode` to be one of"),  # type: ignore[arg-type]
         (lambda: mfg([1.2]), r"`f` to lie in \[0, 1\]"),
+        (lambda: dataset_score("cmfg", [1.2], [0.5]), r"`f` to lie in \[0, 1\]"),
+        (lambda: dataset_score("cmfg", [0.5], [1.2]), r"`c` to lie in \[0, 1\]"),
     ],
 )
 def test_bad_input_is_refused(call: Callable[..., Any], message: str) -> None:

@@ -69,6 +69,19 @@ def test_against_the_definition(mode: Mode, settings: dict[str, Any], monkeypatc
     assert rcc(states, probs, steps, 10, mode=mode, **settings) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_tokens_of_a_step_in_any_order(mode: Mode) -> None:
+    """Also where the first and the last are as far apart as those of a step that follow each other."""
+    rng = np.random.default_rng(2)
+    states, probs = rng.normal(size=(16, 4)) * 2, rng.uniform(0.05, 0.3, 12)
+    in_order = rcc(states, probs, [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9, 10, 11]], 4, mode=mode)
+    for steps in ([[0, 2, 1, 3], [4, 5, 6], [7, 9, 8, 10, 11]], [[3, 1, 2, 0], [6, 5, 4], [11, 10, 7, 8, 9]]):
+        assert rcc(states, probs, steps, 4, mode=mode) == pytest.approx(in_order, rel=1e-5)
+    apart = [[0, 5, 3], [7, 11]]
+    expected = by_definition(states, probs, apart, 4, 0.5, 0.4)
+    assert rcc(states, probs, apart, 4, mode=mode) == pytest.approx(expected, rel=1e-5)
+
+
 def test_steps_without_tokens() -> None:
     steps = [[0, 1], [], [2, 3, 4]]
     assert rcc(STATES, PROBS, steps, 2) == pytest.approx([0.7, math.nan, 0.64], nan_ok=True)
