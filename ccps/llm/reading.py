@@ -1,19 +1,22 @@
-"""Read a prompt and what was written after it in one pass: log-probabilities and states of every token.
+"""Read prompts and what was written after them in one pass: log-probabilities and states of every token.
 
 The pass is cut into chunks that go on from each other's key-value cache, and the head is applied to a few hundred
-states at a time: neither the attention of all tokens at once nor logits of them all are ever in memory.
+states at a time: neither the attention of all tokens at once nor logits of them all are ever in memory. Short texts are
+read several at a time, padded on the right, where under causal attention nothing that is kept can see the padding: so
+weights are gone through once for all of them, and those of the head are cast to float32 once for a few hundred states.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ccps.core.errors import UserError, expected
+from ccps.core.errors import expected
+from ccps.llm.decode import PAD
 from ccps.llm.forward import Context, Prefix, check_finite, opened_cache
 from ccps.llm.load import LanguageModel
+from ccps.llm.norm_input import into_norm, norm_calls
 from ccps.metrics.inputs import FloatArray
 from ccps.perturbation import Head
 
@@ -45,6 +48,30 @@ class TraceReading(NamedTuple):
     context: Context | None = None
 
 
+class Text(NamedTuple):
+    """A prompt and what was written after it.
+
+    Attributes:
+        prompt: token ids, at least one.
+        tokens: token ids of what was written after it, possibly none.
+    """
+
+    prompt: Sequence[int]
+    tokens: Sequence[int]
+
+
+class BatchReading(NamedTuple):
+    """What was read off several texts at once.
+
+    Attributes:
+        traces: in the order of the texts; none has a context of its own.
+        context: to read on in all of them, after everything but the last token of each; None if it is not kept.
+    """
+
+    traces: list[TraceReading]
+    context: Context | None
+
+
 class Start(NamedTuple):
     """What prompts begin with, read once for all of them; made by `read_start`.
 
@@ -69,20 +96,21 @@ def read_start(
     Args:
         lm: the model.
         tokens: token ids, at least one.
-        keep: what will be wanted of the traces, see `read_trace`.
+        keep: what will be wanted of the traces, see `read_batch`.
         max_batch_tokens: tokens that are read at once.
 
     Raises:
         UserError: a state is NaN or infinite, or the final norm is asked for and not found.
     """
-    cache, states, pre_norm = _read(
-        lm, torch.tensor(list(tokens)), max_batch_tokens, first=0, keep_pre_norm="pre_norm" in keep
+    cache, states, pre_norm = _read(lm, [list(tokens)], max_batch_tokens, first=0, keep_pre_norm="pre_norm" in keep)
+    check_finite(lm, [states[0]])
+    return Start(
+        Prefix(list(tokens), cache),
+        None if pre_norm is None else pre_norm[0],
+        states[0] if "post_norm" in keep else None,
     )
-    check_finite(lm, [states])
-    return Start(Prefix(list(tokens), cache), pre_norm, states if "post_norm" in keep else None)
 
 
-@torch.inference_mode()
 def read_trace(
     lm: LanguageModel,
     prompt: Sequence[int],
@@ -94,50 +122,80 @@ def read_trace(
     head: Head | None = None,
     start: Start | None = None,
 ) -> TraceReading:
-    """Read a prompt and the tokens after it.
+    """Read a prompt and the tokens after it, see `read_batch`."""
+    texts = [Text(prompt, tokens)]
+    found = read_batch(lm, texts, k=k, keep=keep, max_batch_tokens=max_batch_tokens, head=head, start=start)
+    return found.traces[0]._replace(context=found.context)
+
+
+@torch.inference_mode()
+def read_batch(
+    lm: LanguageModel,
+    texts: Sequence[Text],
+    *,
+    k: int,
+    keep: Collection[Kept] = (),
+    max_batch_tokens: int = 4096,
+    head: Head | None = None,
+    start: Start | None = None,
+) -> BatchReading:
+    """Read some prompts and the tokens after each, all of them at once.
 
     Args:
         lm: the model.
-        prompt: token ids, at least one.
-        tokens: token ids of what was written after it, possibly none.
+        texts: at least one; all are padded to the longest.
         k: how many of the likeliest tokens' log-probabilities are wanted at each position.
         keep: what else is wanted.
-        max_batch_tokens: tokens that are read at once.
+        max_batch_tokens: tokens that are read at once, of all texts together.
         head: the model's head, where the model is, for whoever reads many traces; put there anew if None.
-        start: what the prompt begins with and goes on after, if that has been read with the same `keep`.
+        start: what the prompts begin with and go on after, if that has been read with the same `keep`.
 
     Raises:
         UserError: prompt and tokens do not fit the context window or are not the model's, a state is NaN or infinite,
             or the final norm is asked for and not found.
         ValueError: an empty prompt, or more alternatives than tokens in the vocabulary.
     """
-    _check(lm, prompt, tokens, k, "context" in keep)
-    known = _known(prompt, start)
-    ids = torch.tensor([*prompt, *tokens][known:])
+    for text in texts:
+        _check(lm, *text, k, "context" in keep)
+    known = max(_known(text.prompt, start) for text in texts)
+    rows = [[*text.prompt, *text.tokens][known:] for text in texts]
     # What predicts the first of the tokens; the last one is read only for its own states.
-    first = len(prompt) - 1 - known
-    whole = "pre_norm" in keep or "post_norm" in keep or len(ids) == 1
+    firsts = [len(text.prompt) - 1 - known for text in texts]
+    whole = "pre_norm" in keep or "post_norm" in keep
+    skipped = 0 if "post_norm" in keep else min(firsts)
     cache, states, pre_norm = _read(
         lm,
-        ids if whole else ids[:-1],
+        [row if whole else row[:-1] or row for row in rows],
         max_batch_tokens,
-        first=0 if "post_norm" in keep else first,
+        first=skipped,
         keep_pre_norm="pre_norm" in keep,
         prefix=start.prefix if start else None,
     )
-    check_finite(lm, [states])
-    final = states[first if "post_norm" in keep else 0 :][: len(tokens)]
-    top, own = _log_probs(final.to(lm.device), tokens, k, head or lm.head.to(lm.device))
-    if whole and "context" in keep:
+    check_finite(lm, [own[: len(row) - skipped] for own, row in zip(states, rows, strict=True)])
+    finals = [
+        own[place - skipped :][: len(text.tokens)] for own, place, text in zip(states, firsts, texts, strict=True)
+    ]
+    logs = _log_probs(finals, [text.tokens for text in texts], k, head or lm.head.to(lm.device))
+    before = (start.pre_norm, start.post_norm) if start else (None, None)
+    traces = [
+        TraceReading(
+            top_log_probs=top,
+            log_probs=own,
+            pre_norm=_joined(before[0], pre_norm[index, : len(row)]) if pre_norm is not None else None,
+            post_norm=_joined(before[1], states[index, : len(row)]) if "post_norm" in keep else None,
+            final=finals[index].to("cpu", copy=True) if "final" in keep else None,
+        )
+        for index, (row, (top, own)) in enumerate(zip(rows, logs, strict=True))
+    ]
+    return BatchReading(traces, _context(cache, known, rows) if "context" in keep else None)
+
+
+def _context(cache: Any, known: int, rows: Sequence[Sequence[int]]) -> Context:
+    """The cache with a mask over it: of each row all tokens count but the last."""
+    places = known + max(map(len, rows)) - 1
+    if cache.get_seq_length() > places:
         cache.crop(-1)
-    return TraceReading(
-        top_log_probs=top,
-        log_probs=own,
-        pre_norm=_joined(start.pre_norm if start else None, pre_norm),
-        post_norm=_joined(start.post_norm if start else None, states) if "post_norm" in keep else None,
-        final=final.to("cpu", copy=True) if "final" in keep else None,
-        context=Context(cache, torch.ones(1, known + len(ids) - 1, dtype=torch.long)) if "context" in keep else None,
-    )
+    return Context(cache, (torch.arange(places) < torch.tensor([[known + len(row) - 1] for row in rows])).long())
 
 
 def _known(prompt: Sequence[int], start: Start | None) -> int:
@@ -153,11 +211,9 @@ def _known(prompt: Sequence[int], start: Start | None) -> int:
     return len(tokens)
 
 
-def _joined(before: Tensor | None, states: Tensor | None) -> Tensor | None:
-    """States of what was read before, and of the rest, on the CPU."""
-    if states is None:
-        return None
-    return states.cpu() if before is None else torch.cat([before.cpu(), states.cpu()])
+def _joined(before: Tensor | None, states: Tensor) -> Tensor:
+    """States of what was read before, and a copy of those of the rest, on the CPU."""
+    return states.to("cpu", copy=True) if before is None else torch.cat([before.cpu(), states.cpu()])
 
 
 def _check(lm: LanguageModel, prompt: Sequence[int], tokens: Sequence[int], k: int, goes_on: bool) -> None:
@@ -185,86 +241,45 @@ def _check(lm: LanguageModel, prompt: Sequence[int], tokens: Sequence[int], k: i
 
 
 def _read(
-    lm: LanguageModel, ids: Tensor, chunk: int, *, first: int, keep_pre_norm: bool, prefix: Prefix | None = None
+    lm: LanguageModel,
+    rows: Sequence[Sequence[int]],
+    max_batch_tokens: int,
+    *,
+    first: int,
+    keep_pre_norm: bool,
+    prefix: Prefix | None = None,
 ) -> tuple[Any, Tensor, Tensor | None]:
-    """The cache of all ids, the final states from place `first` on, and what goes into the final norm at each."""
+    """The cache of all rows, the final states `[rows, …, d]` from place `first` on, and what goes into the norm."""
     decoder = lm.model.get_decoder()
-    cache = opened_cache(lm, prefix, 1)
+    cache = opened_cache(lm, prefix, len(rows))
+    ids = torch.full((len(rows), max(map(len, rows))), PAD)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = torch.tensor(row)
+    chunk = max(1, max_batch_tokens // len(rows))
     final: list[Tensor] = []
     pre_norm: list[Tensor] = []
-    with _calls_of(_possible_norms(decoder) if keep_pre_norm else []) as calls:
-        for start, part in zip(range(0, len(ids), chunk), ids.split(chunk), strict=True):
+    with norm_calls(lm, wanted=keep_pre_norm) as calls:
+        for at, part in zip(range(0, ids.shape[1], chunk), ids.split(chunk, dim=1), strict=True):
             calls.clear()
-            output = decoder(
-                input_ids=part[None].to(lm.device), past_key_values=cache, use_cache=True
-            ).last_hidden_state
-            final.append(output[0, max(0, first - start) :])
+            output = decoder(input_ids=part.to(lm.device), past_key_values=cache, use_cache=True).last_hidden_state
+            final.append(output[:, max(0, first - at) :])
             if keep_pre_norm:
-                pre_norm.append(_into_norm(lm, calls, output)[0].cpu())
-    return cache, torch.cat(final), torch.cat(pre_norm) if keep_pre_norm else None
+                pre_norm.append(into_norm(lm, calls, output).cpu())
+    return cache, torch.cat(final, dim=1), torch.cat(pre_norm, dim=1) if keep_pre_norm else None
 
 
-def _log_probs(final: Tensor, tokens: Sequence[int], k: int, head: Head) -> tuple[FloatArray, FloatArray]:
+def _log_probs(
+    finals: Sequence[Tensor], tokens: Sequence[Sequence[int]], k: int, head: Head
+) -> list[tuple[FloatArray, FloatArray]]:
+    """Of each text `[tokens, k]` of the likeliest and `[tokens]` of its own, from states of several texts at a time."""
+    states = torch.cat(list(finals)).to(head.weight.device)
+    drawn = torch.tensor([token for own in tokens for token in own], dtype=torch.long, device=states.device)
     top, own = [], []
-    ids = torch.tensor(list(tokens), dtype=torch.long, device=final.device)
-    for states, drawn in zip(final.split(_TOKENS_PER_BLOCK), ids.split(_TOKENS_PER_BLOCK), strict=True):
-        logits = head.logits(states)
+    for part, ids in zip(states.split(_TOKENS_PER_BLOCK), drawn.split(_TOKENS_PER_BLOCK), strict=True):
+        logits = head.logits(part)
         total = logits.logsumexp(dim=-1, keepdim=True)
         top.append((logits.topk(k, dim=-1).values - total).double().cpu())
-        own.append((logits.gather(-1, drawn[:, None]) - total)[:, 0].double().cpu())
-    return torch.cat(top).numpy(), torch.cat(own).numpy()
-
-
-class _Call(NamedTuple):
-    """What a module was given and what it gave back."""
-
-    given: Tensor
-    result: Tensor
-
-
-@contextmanager
-def _calls_of(modules: Sequence[nn.Module]) -> Iterator[list[_Call]]:
-    """Collect the calls of some modules that turn one tensor into another, in their order."""
-    calls: list[_Call] = []
-
-    def catch(_: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], result: Any) -> None:
-        given = arguments[0] if arguments else named.get("hidden_states")
-        if isinstance(given, Tensor) and isinstance(result, Tensor):
-            calls.append(_Call(given, result))
-
-    handles = [module.register_forward_hook(catch, with_kwargs=True) for module in modules]
-    try:
-        yield calls
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _possible_norms(decoder: nn.Module) -> list[nn.Module]:
-    """The decoder's own modules without matrices: the final norm is among them, whatever it is called."""
-    return [
-        module
-        for module in decoder.children()
-        if not isinstance(module, nn.ModuleList) and all(parameter.dim() < 2 for parameter in module.parameters())
-    ]
-
-
-def _into_norm(lm: LanguageModel, calls: Sequence[_Call], output: Tensor) -> Tensor:
-    """What went into the module that gave back what the decoder did.
-
-    Raises:
-        UserError: no module did.
-    """
-    for call in calls:
-        if call.given.shape == output.shape and torch.equal(call.result.to(output.device), output):
-            return call.given
-    raise _no_norm(lm)
-
-
-def _no_norm(lm: LanguageModel) -> UserError:
-    return expected(
-        f"the decoder of model `{lm.files.name}`",
-        "one that ends with a norm of its last layer's states",
-        f"{type(lm.model.get_decoder()).__name__}, of which no module gives what the decoder gives",
-        "Leave out the estimator `rcc`, or have it read the states after the norm (hidden=post_norm).",
-    )
+        own.append((logits.gather(-1, ids[:, None]) - total)[:, 0].double().cpu())
+    sizes = [len(one) for one in tokens]
+    parts = zip(torch.cat(top).split(sizes), torch.cat(own).split(sizes), strict=True)
+    return [(likeliest.numpy(), its_own.numpy()) for likeliest, its_own in parts]

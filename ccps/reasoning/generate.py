@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple, get_args
 
+import torch
+
 from ccps.asking.follow_up import FollowUp, probability_of_yes
 from ccps.asking.samples import uniforms
 from ccps.core.errors import expected
 from ccps.engines import Writer
 from ccps.faithful import misalignment
 from ccps.llm import Context, LanguageModel, lay_out
-from ccps.llm.batch import common_prefix
-from ccps.llm.reading import Kept, Start, TraceReading, read_start, read_trace
+from ccps.llm.batch import common_prefix, plan_batches, work_off
+from ccps.llm.reading import Kept, Start, Text, TraceReading, read_batch, read_start
 from ccps.llm.sample import Sampled
 from ccps.reasoning.offsets import token_offsets
 from ccps.reasoning.trace import Trace
@@ -35,7 +37,7 @@ class ReadTrace(NamedTuple):
 
 
 class TraceReader:
-    """Reads traces with a model, each in one teacher-forced pass.
+    """Reads traces with a model, in one teacher-forced pass.
 
     Args:
         lm: the model.
@@ -74,59 +76,80 @@ class TraceReader:
         too_long = len(trace.prompt_ids) + len(trace.token_ids) > self.lm.context_window
         return "more tokens than the context window holds" if too_long else ""
 
-    def read(self, trace: Trace) -> ReadTrace:
-        """Read one trace; the model's own log-probabilities take the place of any that it has.
+    def read(self, traces: Sequence[Trace]) -> list[ReadTrace]:
+        """Read traces, those of like length together; the model's log-probabilities take the place of any they have.
 
         Raises:
-            UserError: the model cannot read it, see `obstacle`, or a state is NaN or infinite.
+            UserError: the model cannot read one of them, see `obstacle`, or a state is NaN or infinite.
         """
-        if reason := self.obstacle(trace):
-            raise expected(
-                f"trace {trace.id}",
-                f"one that model `{self.lm.files.name}` can read",
-                reason,
-                "Leave the trace out, or have the model write traces of its own.",
-            )
-        tokens = trace.token_ids or ()
-        follow_up = self.follow_up if self._has_room(trace) else None
-        reading = read_trace(
+        for trace in traces:
+            if reason := self.obstacle(trace):
+                raise expected(
+                    f"trace {trace.id}",
+                    f"one that model `{self.lm.files.name}` can read",
+                    reason,
+                    "Leave the trace out, or have the model write traces of its own.",
+                )
+        return work_off(
+            lambda batch: self._read([traces[index] for index in batch]), self._plan(traces), self.lm.files.name
+        )
+
+    def _plan(self, traces: Sequence[Trace]) -> list[list[int]]:
+        """Positions of the traces of each batch; where one is asked, all are, and the window holds all questions."""
+        known = self.start.prefix.length if self.start else 0
+        batches = []
+        for asked in (False, True):
+            group = [index for index, trace in enumerate(traces) if self._is_asked(trace) == asked]
+            lengths = [self._length(traces[index], asked=asked) - known for index in group]
+            batches += [[group[at] for at in batch] for batch in plan_batches(lengths, self.settings.max_batch_tokens)]
+        return batches
+
+    def _read(self, traces: Sequence[Trace]) -> list[ReadTrace]:
+        """Read a batch."""
+        follow_up = self.follow_up if self._is_asked(traces[0]) else None
+        answers = [trace.token_ids or () for trace in traces]
+        found = read_batch(
             self.lm,
-            trace.prompt_ids,
-            tokens,
+            [Text(trace.prompt_ids, tokens) for trace, tokens in zip(traces, answers, strict=True)],
             k=self.settings.alternatives,
             keep=[*self.states, "context"] if follow_up else self.states,
             max_batch_tokens=self.settings.max_batch_tokens,
             head=self.head,
             start=self.start,
         )
-        known = replace(trace, top_log_probs=reading.top_log_probs, log_probs=reading.log_probs)
-        asked = p_true(follow_up, tokens, reading.context) if follow_up and reading.context else math.nan
-        # A context holds a key-value cache, many times as large as the states.
-        return ReadTrace(known, reading._replace(context=None), asked)
+        asked = p_true(follow_up, answers, found.context) if follow_up and found.context else [math.nan] * len(traces)
+        return [
+            ReadTrace(replace(trace, top_log_probs=one.top_log_probs, log_probs=one.log_probs), one, probability)
+            for trace, one, probability in zip(traces, found.traces, asked, strict=True)
+        ]
 
-    def _has_room(self, trace: Trace) -> bool:
-        """Whether the window holds what is asked at the end, too."""
-        after = len(self.follow_up.tokens) if self.follow_up else 0
-        return len(trace.prompt_ids) + len(trace.token_ids or ()) + after <= self.lm.context_window
+    def _length(self, trace: Trace, *, asked: bool) -> int:
+        """Tokens of prompt and trace, and of what is asked at the end."""
+        after = len(self.follow_up.tokens) if self.follow_up and asked else 0
+        return len(trace.prompt_ids) + len(trace.token_ids or ()) + after
+
+    def _is_asked(self, trace: Trace) -> bool:
+        """Whether something is asked at the end of a trace: it says something, and the window holds that too."""
+        fits = self._length(trace, asked=True) <= self.lm.context_window
+        return self.follow_up is not None and bool(trace.token_ids) and fits
 
 
-def p_true(follow_up: FollowUp, tokens: Sequence[int], context: Context) -> float:
+def p_true(follow_up: FollowUp, answers: Sequence[Sequence[int]], context: Context) -> list[float]:
     """P(True) of what a model wrote, see `ccps.methods.p_true`; the context is used up.
 
     Args:
         follow_up: with `self_evaluation` among what it collects.
-        tokens: what the model wrote.
-        context: after everything but the last of them.
+        answers: what the model wrote in each row of the context, at least one token.
+        context: after everything but the last token of each.
 
     Returns:
-        P("yes") in [0, 1]; NaN if nothing was written.
+        P("yes") in [0, 1] of each.
     """
-    if not tokens:
-        return math.nan
-    [after] = follow_up.read([tokens], context)
-    if after.self_evaluation is None:
+    found = [after.self_evaluation for after in follow_up.read(answers, context)]
+    known = [logits for logits in found if logits is not None]
+    if len(known) < len(found):
         raise ValueError("Expected `follow_up` to collect `self_evaluation`, but got one that does not.")
-    return float(probability_of_yes(after.self_evaluation[None].numpy())[0])
+    return [float(probability) for probability in probability_of_yes(torch.stack(known).numpy())]
 
 
 class TraceWriter:

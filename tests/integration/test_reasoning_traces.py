@@ -44,7 +44,7 @@ def written(exact: LanguageModel) -> list[ReadTrace]:
     follow_up = FollowUp(exact, QUESTIONS[0], ["self_evaluation"])
     traces = TraceWriter(exact, OwnWriter(exact), ["sum", "colours"], prompts, SETTINGS, len(follow_up.tokens))
     reader = TraceReader(exact, SETTINGS, follow_up)
-    return [reader.read(trace) for batch in traces.batches for trace in traces.draw(batch)]
+    return reader.read([trace for batch in traces.batches for trace in traces.draw(batch)])
 
 
 def test_log_probs_and_states_are_those_of_one_plain_pass(exact: LanguageModel, written: list[ReadTrace]) -> None:

@@ -32,7 +32,7 @@ class ReadStage(Stage):
     """
 
     name = "read"
-    version = 2
+    version = 3
     unit = "shards"
     independent = True
 
@@ -52,7 +52,7 @@ class ReadStage(Stage):
         return self.label
 
     def inputs(self) -> Mapping[str, Any]:
-        """Traces and model, what is kept, and in what chunks is read, which decides the last bits."""
+        """Traces and model, what is kept, and how much is read at once, which decides the last bits."""
         return {
             "traces": self.traces,
             "model": self.shared.files.fingerprint,
@@ -81,7 +81,8 @@ class ReadStage(Stage):
     def step(self, content: int) -> list[ReadTrace]:
         """Read the traces of a shard; what cannot be read comes back as it is."""
         traces = [stored.trace for stored in stored_traces(self.traces, shards=[content])]
-        return [ReadTrace(trace, None) if self.reader.obstacle(trace) else self.reader.read(trace) for trace in traces]
+        read = iter(self.reader.read([trace for trace in traces if not self.reader.obstacle(trace)]))
+        return [ReadTrace(trace, None) if self.reader.obstacle(trace) else next(read) for trace in traces]
 
     def save_shard(self, outputs: list[list[ReadTrace]], folder: Path) -> Mapping[str, float]:
         """Write P(True), log-probabilities and states."""

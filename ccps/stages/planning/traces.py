@@ -96,11 +96,12 @@ def _(stage: ReadStage, known: Known) -> Taken:
         return without_sizes(texts.model, texts.label)
     own = texts.asked.tokens / max(1.0, texts.n) + texts.each
     n = texts.tokens / max(1.0, texts.each)
-    one = read_batch(1, math.ceil(own), texts.asked.shared).scaled(n)
-    work = decoder(shape, one) + own_logits(shape, texts.tokens, n)
-    if stage.ask_p_true:
-        query = text_tokens(subject, QUERY)
-        work += decoder(shape, read_batch(1, query, math.ceil(own) + texts.asked.shared).scaled(n))
+    query = text_tokens(subject, QUERY) if stage.ask_p_true else 0
+    rows = max(1, min(math.ceil(n), int(stage.settings.max_batch_tokens // (own + query))))
+    one = read_batch(rows, math.ceil(own), texts.asked.shared).scaled(n / rows)
+    work = decoder(shape, one) + own_logits(shape, texts.tokens, one.passes)
+    if query:
+        work += decoder(shape, read_batch(rows, query, math.ceil(own) + texts.asked.shared).scaled(n / rows))
     whole = {"pre_norm", "post_norm"} & set(stage.settings.states)
     states = len(whole) * (n * (own + texts.asked.shared)) + ("final" in stage.settings.states) * texts.tokens
     disk = states * shape.width * shape.item + texts.tokens * 4 * (stage.settings.alternatives + 1)

@@ -1,5 +1,6 @@
 """Traces of tiny random models: what is drawn against plain sampling, what is read against one plain pass."""
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,7 +19,7 @@ from ccps.engines import OwnWriter
 from ccps.llm import LanguageModel, common_prefix, ids_after_answer, prompt_ids
 from ccps.llm.forward import Prefix
 from ccps.llm.sample import Sampled, sample
-from ccps.reasoning.generate import ReadTrace, TraceReader, TraceWriter, p_true
+from ccps.reasoning.generate import ReadTrace, TraceReader, TraceWriter
 from ccps.reasoning.trace import Trace
 from ccps.settings.faithful.traces import TraceSettings
 
@@ -43,7 +44,7 @@ def writer(lm: LanguageModel, settings: TraceSettings = SETTINGS, **more: Any) -
 
 def drawn_and_read(traces: TraceWriter, batch: Sequence[int], follow_up: FollowUp | None = None) -> list[ReadTrace]:
     reader = TraceReader(traces.lm, traces.settings, follow_up)
-    return [reader.read(trace) for trace in traces.draw(batch)]
+    return reader.read(traces.draw(batch))
 
 
 def all_traces(traces: TraceWriter) -> dict[str, Trace]:
@@ -238,7 +239,7 @@ def test_a_follow_up_that_asks_nothing_is_refused(tiny_model: Callable[..., Lang
 def test_a_trace_made_elsewhere_is_read_like_any(lm: LanguageModel) -> None:
     [own] = drawn_and_read(writer(lm), [2])
     foreign = Trace("x", "", "text", prompt_ids=own.trace.prompt_ids, token_ids=own.trace.token_ids)
-    got = TraceReader(lm, SETTINGS).read(foreign)
+    [got] = TraceReader(lm, SETTINGS).read([foreign])
     np.testing.assert_array_equal(got.trace.top_log_probs, own.trace.top_log_probs)
     assert got.trace.text == "text"
 
@@ -257,9 +258,9 @@ def test_what_all_prompts_begin_with_is_read_once(lm: LanguageModel, state: Any)
     embedding = lm.model.get_input_embeddings()
     for trace in all_traces(writer(lm)).values():
         handle = embedding.register_forward_hook(lambda _, given, __: tokens.append(given[0].numel()))
-        got = one.read(trace)
+        [got] = one.read([trace])
         handle.remove()
-        wanted = other.read(trace)
+        [wanted] = other.read([trace])
         assert got.trace.top_log_probs is not None
         assert wanted.trace.top_log_probs is not None
         np.testing.assert_allclose(got.trace.top_log_probs, wanted.trace.top_log_probs, atol=1e-4)
@@ -290,7 +291,7 @@ def test_what_the_model_cannot_read_is_refused(
     reader = TraceReader(tiny_model("llama", max_position_embeddings=64), SETTINGS)
     assert reader.obstacle(Trace("x", "", "text", **known)) == reason
     with pytest.raises(UserError, match=f"trace x to be one that model `tiny-llama` can read, but got {reason}"):
-        reader.read(Trace("x", "", "text", **known))
+        reader.read([Trace("x", "", "text", **known)])
     assert reader.obstacle(Trace("x", "", "text", prompt_ids=[5] * 60, token_ids=[6] * 4)) == ""
 
 
@@ -299,7 +300,7 @@ def test_where_there_is_no_room_to_ask_nothing_is_asked(tiny_model: Callable[...
     lm = tiny_model("llama", max_position_embeddings=asked + 20)
     reader = TraceReader(lm, SETTINGS, FollowUp(lm, QUESTIONS[0], ["self_evaluation"]))
     for n, known in ((10, True), (11, False), (asked, False)):
-        got = reader.read(Trace("x", "", "text", prompt_ids=[5] * 10, token_ids=[6] * n))
+        [got] = reader.read([Trace("x", "", "text", prompt_ids=[5] * 10, token_ids=[6] * n)])
         assert math.isnan(got.p_true) is not known
 
 
@@ -313,8 +314,56 @@ def test_what_is_kept_is_what_the_settings_say(lm: LanguageModel) -> None:
     assert got.trace.top_log_probs.shape[1] == 2
 
 
-def test_p_true_is_missing_where_nothing_was_written(lm: LanguageModel) -> None:
-    assert math.isnan(p_true(FollowUp(lm, QUESTIONS[0], ["self_evaluation"]), [], None))  # type: ignore[arg-type]
+@pytest.mark.parametrize("max_batch_tokens", [1, 150, 300, 100_000])
+@pytest.mark.parametrize("states", [["pre_norm", "final"], ["post_norm"], []])
+@pytest.mark.parametrize("shared", [True, False])
+def test_traces_read_together_are_what_they_are_alone(
+    lm: LanguageModel, max_batch_tokens: int, states: list[str], shared: bool
+) -> None:
+    """Also one of nothing among them, and one so long that there is no room to ask."""
+    settings = replace(SETTINGS, states=states)
+    follow_up = FollowUp(lm, QUESTIONS[0], ["self_evaluation"])
+    traces = list(all_traces(writer(lm)).values())
+    assert any(not trace.token_ids for trace in traces)
+    traces.insert(1, replace(traces[1], id="long", token_ids=[9] * 150))
+    window = max(len(trace.prompt_ids) + len(trace.token_ids or ()) for trace in traces) + 3
+    small = copy.deepcopy(lm.model)
+    small.config.max_position_embeddings = window
+    lm = replace(lm, model=small)
+    alone = TraceReader(lm, settings, follow_up)
+    together = TraceReader(lm, replace(settings, max_batch_tokens=max_batch_tokens), follow_up)
+    if shared:
+        together.read_shared([trace.prompt_ids for trace in traces])
+    found = together.read(traces)
+    assert [one.trace.id for one in found] == [trace.id for trace in traces]
+    for one, trace in zip(found, traces, strict=True):
+        [wanted] = alone.read([trace])
+        assert one.reading is not None
+        assert wanted.reading is not None
+        np.testing.assert_allclose(one.reading.top_log_probs, wanted.reading.top_log_probs, atol=1e-4)
+        np.testing.assert_allclose(one.reading.log_probs, wanted.reading.log_probs, atol=1e-4)
+        assert one.trace.log_probs is one.reading.log_probs
+        for name in ("pre_norm", "post_norm", "final"):
+            own, other = getattr(one.reading, name), getattr(wanted.reading, name)
+            assert (own is None) == (other is None) == (name not in states)
+            if own is not None:
+                torch.testing.assert_close(own, other, rtol=1e-4, atol=1e-4)
+        assert one.p_true == pytest.approx(wanted.p_true, abs=1e-4, nan_ok=True)
+        assert math.isnan(one.p_true) == (not trace.token_ids or trace.id == "long")
+    asked = [one.p_true for one in found if not math.isnan(one.p_true)]
+    assert len({round(probability, 4) for probability in asked}) == len(asked) > 1
+
+
+def test_short_traces_are_read_several_at_a_time(lm: LanguageModel) -> None:
+    traces = [trace for trace in all_traces(writer(lm)).values() if trace.token_ids]
+    reader = TraceReader(lm, SETTINGS, FollowUp(lm, QUESTIONS[0], ["self_evaluation"]))
+    shapes: list[tuple[int, ...]] = []
+    handle = lm.model.get_input_embeddings().register_forward_hook(lambda _, given, __: shapes.append(given[0].shape))
+    reader.read(traces)
+    handle.remove()
+    widest = max(len(trace.prompt_ids) + len(trace.token_ids or ()) for trace in traces)
+    assert reader.follow_up is not None
+    assert shapes == [(3, widest), (3, len(reader.follow_up.tokens) + 1)]
 
 
 @pytest.mark.parametrize(
