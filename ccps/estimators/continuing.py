@@ -48,7 +48,7 @@ class ContinueStage(Stage):
     """
 
     name = "continue"
-    version = 3
+    version = 4
     unit = "shards"
     independent = True
 

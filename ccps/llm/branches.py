@@ -39,11 +39,13 @@ class Trunk(NamedTuple):
 
     Attributes:
         tokens: its token ids.
-        cache: key-value cache of all of them but the last, one row; longer does no harm.
+        cache: key-value cache of all of them but the last; longer does no harm.
+        row: where it stands in the cache, which other texts may share.
     """
 
     tokens: list[int]
     cache: Any
+    row: int = 0
 
 
 class _Group(NamedTuple):
@@ -132,17 +134,17 @@ def _mixed(group: _Group, layer: int, query: Tensor, own: Tensor, values: Tensor
     rows, shared_by, each, width = query.shape
     weights = own.transpose(0, 1)
     if group.seen:
-        cached = group.trunk.cache.layers[layer]
+        cached, row = group.trunk.cache.layers[layer], group.trunk.row
         # All rows as one: the trunk's cache is gone through once.
         wide = query.transpose(0, 1).reshape(shared_by, rows * each, width)
-        scores = soft_capped(wide @ cached.keys[0, :, : group.seen].mT, softcap).view(shared_by, rows, each, -1)
+        scores = soft_capped(wide @ cached.keys[row, :, : group.seen].mT, softcap).view(shared_by, rows, each, -1)
         if group.hidden is not None:
             scores += group.hidden.to(scores)
         weights = torch.cat([scores, weights], dim=-1)
     weights = weights.softmax(dim=-1)
     mixed = weights[..., group.seen :].transpose(0, 1) @ values
     if group.seen:
-        on_trunk = weights[..., : group.seen].reshape(shared_by, rows * each, -1) @ cached.values[0, :, : group.seen]
+        on_trunk = weights[..., : group.seen].reshape(shared_by, rows * each, -1) @ cached.values[row, :, : group.seen]
         mixed = mixed + on_trunk.view(shared_by, rows, each, -1).transpose(0, 1)
     return mixed
 

@@ -10,7 +10,7 @@ The samples are those of `ccps.llm.sample.sample` for the same numbers, which re
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,9 @@ from torch import Tensor
 
 from ccps.core.errors import expected
 from ccps.core.quiet import quiet_transformers
+from ccps.llm.batch import plan_batches
 from ccps.llm.branches import Branches, Trunk, branching
-from ccps.llm.decode import Complete, decode
+from ccps.llm.decode import PAD, Complete, decode
 from ccps.llm.forward import Prefix, opened_cache
 from ccps.llm.load import LanguageModel
 from ccps.llm.memory import is_out_of_memory
@@ -45,25 +46,42 @@ class Fork(NamedTuple):
     place: int
 
 
-@torch.inference_mode()
 def read_trunk(lm: LanguageModel, tokens: Sequence[int], chunk: int = _CHUNK, prefix: Prefix | None = None) -> Trunk:
-    """Read a text in one pass.
+    """Read a text in one pass, see `read_trunks`."""
+    return read_trunks(lm, [tokens], chunk, prefix)[0]
+
+
+def read_trunks(
+    lm: LanguageModel, texts: Sequence[Sequence[int]], chunk: int = _CHUNK, prefix: Prefix | None = None
+) -> list[Trunk]:
+    """Read texts, short ones of like length together.
 
     Args:
         lm: the model.
-        tokens: token ids, at least one.
+        texts: token ids of each, at least one.
         chunk: how many are read at a time, which bounds memory.
-        prefix: tokens that the text begins with and goes on after, already computed.
+        prefix: tokens that all texts begin with and go on after, already computed.
 
     Raises:
         UserError: the model does not keep what it has read.
     """
-    cache, known = opened_cache(lm, prefix, 1), prefix.length if prefix else 0
-    # The last token is left to whoever goes on: reading it gives the state that predicts the next one.
-    read = torch.tensor([list(tokens[known:-1])], dtype=torch.long, device=lm.device)
-    for part in read.split(chunk, dim=1) if read.shape[1] else ():
+    known = prefix.length if prefix else 0
+    trunks: dict[int, Trunk] = {}
+    for batch in plan_batches([len(tokens) - 1 - known for tokens in texts], chunk):
+        # The last token is left to whoever goes on: reading it gives the state that predicts the next one.
+        cache = _read_rows(lm, [texts[index][known:-1] for index in batch], chunk, prefix)
+        trunks |= {index: Trunk(list(texts[index]), cache, row) for row, index in enumerate(batch)}
+    return [trunks[index] for index in range(len(texts))]
+
+
+@torch.inference_mode()
+def _read_rows(lm: LanguageModel, rows: Sequence[Sequence[int]], chunk: int, prefix: Prefix | None) -> Any:
+    """The cache of a prefix and of what stands in each row after it, padded on the right, which nobody attends to."""
+    cache, width = opened_cache(lm, prefix, len(rows)), max(map(len, rows))
+    ids = torch.tensor([[*row, *[PAD] * (width - len(row))] for row in rows], dtype=torch.long, device=lm.device)
+    for part in ids.split(max(1, chunk // len(rows)), dim=1) if width else ():
         lm.model.get_decoder()(input_ids=part, past_key_values=cache, use_cache=True)
-    length = known + read.shape[1]
+    length = (prefix.length if prefix else 0) + width
     if length and any(layer.keys.shape[2] != length for layer in cache.layers):
         raise expected(
             f"model `{lm.files.name}`",
@@ -71,7 +89,7 @@ def read_trunk(lm: LanguageModel, tokens: Sequence[int], chunk: int = _CHUNK, pr
             "one that forgets the first of them",
             "Leave out longer texts.",
         )
-    return Trunk(list(tokens), cache)
+    return cache
 
 
 def plant(lm: LanguageModel, prompts: Sequence[Sequence[int]], prefix: Prefix | None = None) -> list[Fork]:
@@ -82,17 +100,16 @@ def plant(lm: LanguageModel, prompts: Sequence[Sequence[int]], prefix: Prefix | 
         prompts: token ids; all begin with the prefix and go on after it.
         prefix: tokens that all prompts share, already computed.
     """
-    trunks: list[Trunk] = []
-    forks: dict[int, Fork] = {}
+    texts: list[list[int]] = []
+    of: dict[int, int] = {}
     # The longest first, so that a prompt comes after whatever it is a beginning of.
     for index in sorted(range(len(prompts)), key=lambda i: -len(prompts[i])):
         tokens = list(prompts[index])
-        trunk = next((one for one in trunks if one.tokens[: len(tokens)] == tokens), None)
-        if trunk is None:
-            trunk = read_trunk(lm, tokens, prefix=prefix)
-            trunks.append(trunk)
-        forks[index] = Fork(trunk, len(tokens))
-    return [forks[index] for index in range(len(prompts))]
+        of[index] = next((at for at, text in enumerate(texts) if text[: len(tokens)] == tokens), len(texts))
+        if of[index] == len(texts):
+            texts.append(tokens)
+    trunks = read_trunks(lm, texts, prefix=prefix)
+    return [Fork(trunks[of[index]], len(prompts[index])) for index in range(len(prompts))]
 
 
 @torch.inference_mode()
