@@ -2,14 +2,16 @@
 
 The words must follow each other. That alone would take "Mars and Earth" for "Earth", "less than 1" for "1", "New York"
 for "York" and "not Paris" for "Paris"; so the answer must not be a list of which the accepted text is a part, a bound
-on the accepted number or a quantity in a unit that nobody asked for, a longer name, or a denial right before the text.
-What a sentence says of the text later on is not understood: "Paris is wrong" holds "Paris".
+on the accepted number or a quantity in a unit that nobody asked for, a longer name, one of two that are left open
+("Paris or London"), or a text that the words around it deny or take back (`ccps.grading.retraction`).
 """
 
 import re
+from collections.abc import Sequence
 
-from ccps.grading.measures import known, symbol_of, unit_of
+from ccps.grading.measures import known, quantity, symbol_of, unit_of
 from ccps.grading.normalise import Word, normalise, words_of
+from ccps.grading.retraction import is_denied, is_taken_back
 from ccps.grading.signs import brackets, units
 
 _BOUNDS = {
@@ -25,6 +27,15 @@ _BOUNDS = {
     ("at", "most"),
     ("up", "to"),
     ("between",),
+    ("over",),
+    ("under",),
+    ("above",),
+    ("below",),
+    ("beyond",),
+    ("exceeding",),
+    ("or", "equal", "to"),
+    ("minimum", "of"),
+    ("maximum", "of"),
     ("minus",),
     ("negative",),
 }
@@ -48,27 +59,16 @@ _LETTER_OR_NUMBER = re.compile(r"[A-Za-z]|[+-]?[0-9.]+")
 # What joins the items of a list. A comma alone does not: "Paris, France" is Paris.
 _JOINT = re.compile(r"\s*(?:[;:]|,?\s+(?:and|or)\s|,?\s+&\s)\s*", re.IGNORECASE)
 _ITEM_END = re.compile(_JOINT.pattern + r"|\s*,\s+", re.IGNORECASE)
+# "Paris, and not London", "Paris, or so I think".
+_NO_ITEM = re.compile(r"(?:not|so i|so it|something|thereabouts)\b")
 # "Answer: Paris", "Paris: the capital"; two of them join a list.
 _LEAD = re.compile(r":\s+")
 # In a sentence, what follows "with" may be the answer.
 _WORDS_OF_A_THING = 2
-# What denies the words right after it, small words between them. "Nothing but", "none other than", "not only" do not,
-# nor does "all except": who names an exception names what is asked for.
-_DENIAL = re.compile(
-    r"(?:^| )(?:not|never|neither|nor|non|cannot|"
-    r"(?:is|are|was|were|does|do|did|ca|wo|would|could|should|has|have|had|ai)nt|"
-    r"(?:rather|(?<!none )(?<!nothing )other) than|instead of|as opposed to|any(?:thing|where|one|body) but)"
-    r"(?: (?:in|at|on|by|of|from|for|to|as|be|called|named|really|actually))*$"
-)
-# "No gravity"; before a number or behind a comma it says something else: "no 5", "no, gravity".
-_NO = re.compile(r"(?:^| )no(?: longer| such)?$")
 # A question of what is not so is answered by saying what is not: "They do not fly."
 _ASKS_WHAT_IS_NOT = re.compile(
     r"\b(?:not|no|never|except|cannot|neither|without|false|incorrect|wrong|lacks?)\b|n['’]t\b", re.IGNORECASE
 )
-# The longest denial, with the small words.
-_WORDS_OF_A_DENIAL = 6
-_BREAK = "|"
 
 
 def says(answer: str, accepted: str, question: str = "") -> bool:
@@ -78,19 +78,45 @@ def says(answer: str, accepted: str, question: str = "") -> bool:
     if not same_units(answer, accepted):
         return False
     if normalise(answer) == normalise(accepted):
-        return True
+        return same_quantity(answer, accepted)
     if _is_longer_list(answer, accepted) or _says_what_with(answer):
         return False
     found = [word.token for word in ours] or [normalise(answer)]
     may_deny = _ASKS_WHAT_IS_NOT.search(question) is not None
-    places = [i for i in range(len(found) - len(wanted) + 1) if found[i : i + len(wanted)] == wanted]
     return any(
         not _is_bound(found, i, wanted)
         and not _is_measure(ours, i, theirs, question)
         and not _is_longer_name(ours, i, theirs)
-        and (may_deny or not _is_denied(ours[:i], wanted))
-        for i in places
+        and not _has_alternative(ours, i + len(wanted))
+        and (may_deny or not _is_refused(ours, i, wanted, question))
+        for i in _places(found, wanted)
     )
+
+
+def denies_only(answer: str, accepted: str, others: Sequence[str], question: str = "") -> bool:
+    """Whether an accepted text stands in the answer only as part of other accepted texts that are denied there.
+
+    "Greater London is wrong" holds London, of which it says nothing.
+    """
+    ours, wanted = words_of(answer), [word.token for word in words_of(accepted)]
+    found = [word.token for word in ours]
+    if not wanted or _ASKS_WHAT_IS_NOT.search(question):
+        return False
+    covered = set[int]()
+    for other in ([word.token for word in words_of(text)] for text in others):
+        inside = _places(other, wanted)
+        for i in _places(found, other) if inside and len(other) > len(wanted) else ():
+            if _is_refused(ours, i, other, question):
+                covered.update(i + start for start in inside)
+    return set(_places(found, wanted)) <= covered
+
+
+def _places(found: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    return [i for i in range(len(found) - len(wanted) + 1) if list(found[i : i + len(wanted)]) == list(wanted)]
+
+
+def _is_refused(ours: list[Word], place: int, wanted: Sequence[str], question: str) -> bool:
+    return is_denied(ours[:place], wanted) or is_taken_back(ours, place, place + len(wanted), question)
 
 
 def same_units(answer: str, accepted: str) -> bool:
@@ -98,6 +124,12 @@ def same_units(answer: str, accepted: str) -> bool:
     ours, theirs = units(answer), units(accepted)
     around = {brackets(answer), brackets(accepted)} - {""}
     return len(around) < 2 and (not ours or not theirs or theirs <= ours)
+
+
+def same_quantity(answer: str, accepted: str) -> bool:
+    """Whether two texts that differ in case at most are not two quantities, as 5 mW and 5 MW are."""
+    ours, theirs = quantity(answer), quantity(accepted)
+    return ours is None or theirs is None or ours.unit.is_one_with(theirs.unit)
 
 
 def _is_longer_list(answer: str, accepted: str) -> bool:
@@ -120,7 +152,8 @@ def _says_what_with(answer: str) -> bool:
 
 
 def _items(text: str) -> set[str]:
-    return {normalise(item) for item in _ITEM_END.split(text) if item.strip()}
+    items = {normalise(item) for item in _ITEM_END.split(text) if item.strip()}
+    return {item for item in items if not _NO_ITEM.match(item)}
 
 
 def _is_bound(found: list[str], place: int, wanted: list[str]) -> bool:
@@ -128,9 +161,17 @@ def _is_bound(found: list[str], place: int, wanted: list[str]) -> bool:
     if not wanted[-1][-1:].isdigit():
         return False
     end = place + len(wanted)
-    before = any(tuple(found[max(0, place - n) : place]) in _BOUNDS for n in (1, 2))
+    before = any(tuple(found[max(0, place - n) : place]) in _BOUNDS for n in (1, 2, 3))
     is_part = end < len(found) and _PARTS.fullmatch(found[end]) is not None
     return before or is_part or _joins_numbers(found, place - 1) or _joins_numbers(found, end)
+
+
+def _has_alternative(ours: list[Word], end: int) -> bool:
+    """Whether another answer follows on an "or": "Paris or London", and not "Paris, or so I think"."""
+    if end >= len(ours) - 1 or ours[end].token != "or" or ours[end - 1].written[-1] in ".;:!?":
+        return False
+    first = ours[end + 1]
+    return (first.written[:1].isupper() and first.token != "i") or first.token[:1].isdigit()
 
 
 def _joins_numbers(found: list[str], place: int) -> bool:
@@ -178,12 +219,3 @@ def _is_longer_name(ours: list[Word], place: int, theirs: list[Word]) -> bool:
         return following != "I" or end == len(ours) - 1
     is_name = len(theirs) > 1 and all(word.written[:1].isupper() for word in (*theirs, *name))
     return is_name and following[:1].isupper() and not following.isupper()
-
-
-def _is_denied(before: list[Word], wanted: list[str]) -> bool:
-    """Whether the words that follow are denied: "not Paris", "London rather than Paris", "anything but Paris"."""
-    nearest = before[-_WORDS_OF_A_DENIAL:]
-    said = " ".join(word.token + (_BREAK if word.written[-1] in ",;:.!?…" else "") for word in nearest)
-    if _DENIAL.search(said):
-        return True
-    return not wanted[0][:1].isdigit() and _NO.search(said) is not None

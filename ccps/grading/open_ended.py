@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from ccps.data.records import Question
 from ccps.grading.base import Comparison
-from ccps.grading.containment import same_units, says
+from ccps.grading.containment import denies_only, same_quantity, same_units, says
 from ccps.grading.normalise import normalise, token_f1
 from ccps.grading.registry import register
 from ccps.settings.grading import GraderConfig
@@ -16,12 +16,13 @@ class Normalised(Comparison):
     """Right if the answer is an accepted text, see `normalise`."""
 
     name = "normalised"
-    version = 4
+    version = 5
     formats = frozenset({"oe"})
 
     def is_right(self, answer: str, question: Question) -> bool:
         """Whether it equals an accepted text in normalised form."""
-        return any(normalise(answer) == normalise(text) and same_units(answer, text) for text in question.accepted)
+        same = (text for text in question.accepted if normalise(answer) == normalise(text))
+        return any(same_units(answer, text) and same_quantity(answer, text) for text in same)
 
 
 @register
@@ -29,17 +30,19 @@ class Contains(Comparison):
     """Right if an accepted text stands in the answer, word for word; for models that answer in whole sentences.
 
     Source: `has_answer` of DPR (Karpukhin et al. 2020, arXiv 2004.04906), on the texts of `normalise`. Ours: lists,
-    bounds, units, longer names and denials that hold the text and say something else, see `ccps.grading.containment`.
-    An answer that takes the accepted text back later on ("Paris is wrong") passes too.
+    bounds, units, longer names, denials and retractions ("Paris is wrong") that hold the text and say something else,
+    see `ccps.grading.containment`.
     """
 
     name = "contains"
-    version = 6
+    version = 7
     formats = frozenset({"oe"})
 
     def is_right(self, answer: str, question: Question) -> bool:
         """Whether the words of an accepted text follow each other in it."""
-        return any(says(answer, text, question.text) for text in question.accepted)
+        accepted = question.accepted
+        said = (text for text in accepted if says(answer, text, question.text))
+        return any(len(accepted) == 1 or not denies_only(answer, text, accepted, question.text) for text in said)
 
 
 @register

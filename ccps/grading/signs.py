@@ -32,6 +32,15 @@ _CURRENCIES = "$€£¥₹₩₽¢"
 _CURRENCY_BEFORE = re.compile(rf"^([+-]?)[{_CURRENCIES}]([+-]?)(?=[0-9.])")
 _UNIT_AFTER = re.compile(rf"(?<=[0-9])[{_CURRENCIES}%‰]$")
 _UNIT = re.compile(rf"[{_CURRENCIES}](?=\s*[+-]?[0-9.])|(?<=[0-9])\s*[{_CURRENCIES}%‰]")
+# A pound may be a weight.
+_SIGNS = {
+    "dollar": "$", "usd": "$", "euro": "€", "eur": "€", "gbp": "£", "sterling": "£", "yen": "¥", "jpy": "¥",
+    "rupee": "₹", "inr": "₹", "rouble": "₽", "ruble": "₽", "cent": "¢", "percent": "%", "per cent": "%",
+}  # fmt: skip
+_CODES = r"usd|eur|gbp|jpy|inr"
+_CALLED = re.compile(
+    rf"(?<=[0-9])\s*(?:(?:us|pounds?)\s+)?({'|'.join(_SIGNS)})s?\b|\b({_CODES})\s*(?=[0-9])", re.IGNORECASE
+)
 # Signs that belong to the number after them, though a space stands between; an ASCII "-" there may be a bullet.
 _BOUND_AT_START = re.compile(rf"^\s*([<>≤≥≈≠~]|−)\s+(?=[-+]?[{_CURRENCIES}]?[0-9.])")
 _CURRENCY_APART = re.compile(rf"(?<=[{_CURRENCIES}])\s+(?=[0-9])")
@@ -61,8 +70,10 @@ def _is_invisible(sign: str) -> bool:
 
 
 def units(text: str) -> frozenset[str]:
-    """The signs of currency and per cent that stand beside numbers: "$5" is 5, but it is not "€5"."""
-    return frozenset(sign.strip() for sign in _UNIT.findall(plain_signs(text)))
+    """The currencies and per cents beside numbers, by their signs: "$5" is 5, but it is not "€5" or 5 euros."""
+    plain = plain_signs(text)
+    called = (next(filter(None, found.groups())).lower() for found in _CALLED.finditer(plain))
+    return frozenset(sign.strip() for sign in _UNIT.findall(plain)) | frozenset(_SIGNS[name] for name in called)
 
 
 def brackets(text: str) -> str:

@@ -187,7 +187,7 @@ def test_the_best_accepted_text_counts() -> None:
 
 def test_settings_hold_what_decides() -> None:
     assert TokenF1(0.8).settings() == {"name": "f1", "version": 4, "threshold": 0.8}
-    assert Normalised().settings() == {"name": "normalised", "version": 4}
+    assert Normalised().settings() == {"name": "normalised", "version": 5}
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_settings_hold_what_decides() -> None:
         ("the redder fox", "red", False),  # whole words only
         ("fox red", "red fox", False),  # in their order
         ("red and fox", "red fox", False),  # and in a row
-        ("Paris is wrong", "Paris", True),  # what is said of it later on is not understood
+        ("Paris is wrong", "Paris", False),
         ("Paris", "Paris in France", False),
         ("It has two moons.", "two", True),
         ("It has two moons.", "2", True),
