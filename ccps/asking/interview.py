@@ -24,8 +24,8 @@ from ccps.llm import (
 )
 from ccps.llm.chat import PromptMode, closing_ids, opens_thinking
 from ccps.llm.choose import Choice
-from ccps.llm.forward import Read
-from ccps.llm.generate import Step, writing
+from ccps.llm.forward import Read, check_finite
+from ccps.llm.generate import writing
 from ccps.llm.memory import in_parts
 
 Way = Literal["read", "choose", "generate"]
@@ -69,6 +69,20 @@ class Answer(NamedTuple):
     is_cut: bool
     cost: int
     after: AfterAnswer
+
+
+class Progress(NamedTuple):
+    """What stands of some answers that are written together.
+
+    Attributes:
+        tokens: of each, so far.
+        states: `[answers, d]`, which predicted the last ones.
+        answers: those that have become whole with them, by their places.
+    """
+
+    tokens: list[list[int]]
+    states: Tensor
+    answers: dict[int, Answer]
 
 
 class Interview:
@@ -156,24 +170,52 @@ class Interview:
             found |= zip(batch, self.answer(batch), strict=True)
         return [found[index] for index in range(len(self.questions))]
 
-    def write_one(self, index: int) -> Generator[Step, None, Answer]:
-        """Write the answer to one open-ended question, token by token.
+    def write_stepwise(self, batch: Sequence[int]) -> Generator[Progress]:
+        """Write the answers to the open-ended questions of one batch, given by their positions, token by token.
 
         Yields:
-            Each token as it is chosen.
-
-        Returns:
-            The answer, as `answer` gives it.
+            What each token has brought. An answer whose turn the model has ended comes with the token that ends it,
+            whatever others are still being written; where more is read after the answers, all come at the end.
         """
+        prompts, keep = [self.prompts[index] for index in batch], self.follow_up is not None
         summed = self.follow_up.sum_layer if self.follow_up else None
-        keep = self.follow_up is not None
-        steps = writing(
-            self.lm, [self.prompts[index]], self.manner.max_new_tokens, self.prefix, keep_context=keep, sum_layer=summed
-        )
-        answers, context = yield from steps
-        tokens = [answers[0].tokens]
+        steps = writing(self.lm, prompts, self.manner.max_new_tokens, self.prefix, keep_context=keep, sum_layer=summed)
+        caught, given = list[Tensor](), set[int]()
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                written, context = end.value
+                break
+            caught.append(step.states)
+            ended = [row for row, has_ended in enumerate(step.ended) if has_ended and row not in given and not keep]
+            yield Progress(step.tokens, step.states, self._early(batch, ended, step.tokens, caught))
+            given.update(ended)
+        tokens = [answer.tokens for answer in written]
         after = self._after_answers(tokens, context)
-        return self._written([index], tokens, [answers[0].states], [not answers[0].ended], after)[0]
+        rest = [row for row in range(len(batch)) if row not in given]
+        if rest:
+            answers = self._written(
+                [batch[row] for row in rest],
+                [tokens[row] for row in rest],
+                [written[row].states for row in rest],
+                [not written[row].ended for row in rest],
+                [after[row] for row in rest],
+            )
+            yield Progress(tokens, caught[-1], dict(zip(rest, answers, strict=True)))
+
+    def _early(
+        self, batch: Sequence[int], rows: Sequence[int], tokens: Sequence[list[int]], caught: Sequence[Tensor]
+    ) -> dict[int, Answer]:
+        """The answers of rows that have ended, from the states of all rows at each token so far."""
+        own = [list(tokens[row]) for row in rows]
+        states = [
+            torch.stack([at_token[row] for at_token in caught])[: len(ids)] for row, ids in zip(rows, own, strict=True)
+        ]
+        check_finite(self.lm, states)
+        after = [AfterAnswer()] * len(rows)
+        answers = self._written([batch[row] for row in rows], own, states, [False] * len(rows), after)
+        return dict(zip(rows, answers, strict=True))
 
     def _way(self, index: int) -> Way:
         if self.given[index] is not None:

@@ -32,10 +32,12 @@ class Step(NamedTuple):
     Attributes:
         tokens: of each row, the one that ends a turn left out.
         states: `[rows, d]`, which predicted the last one.
+        ended: of each row, whether the model has ended its turn.
     """
 
     tokens: list[list[int]]
     states: Tensor
+    ended: list[bool]
 
 
 class Written(NamedTuple):
@@ -131,7 +133,7 @@ def writing(
         return states
 
     for _ in steps(rows, batch.begin(), read, choose, max_new_tokens, lm.end_tokens):
-        yield Step([row.tokens for row in rows], caught[-1])
+        yield Step([row.tokens for row in rows], caught[-1], [row.ended for row in rows])
     answers = [
         Generated(row.tokens, own[: len(row.tokens)].clone(), row.ended)
         for row, own in zip(rows, torch.stack(caught, dim=1), strict=True)

@@ -2,7 +2,7 @@
 
 import math
 import tempfile
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self, overload
@@ -10,12 +10,11 @@ from typing import Any, Literal, Self, overload
 import numpy as np
 import numpy.typing as npt
 
-from ccps.asking.interview import Answer, Manner
+from ccps.asking.interview import Manner
 from ccps.calibrators import LogitMap, fit_calibrator
 from ccps.core.console import say as tell
 from ccps.core.errors import UserError, expected
 from ccps.core.places import local_path
-from ccps.faithful import say as in_words
 from ccps.methods import Fitted, Method, TrainedMethod
 from ccps.methods.evidence import FloatArray
 from ccps.methods.stored_scorer import ScorerSettings, StoredScorer, scorer_folder
@@ -23,12 +22,12 @@ from ccps.metrics import Threshold, choose_threshold
 from ccps.scorer import hub
 from ccps.scorer.answers import grade, labels_of, with_answers
 from ccps.scorer.fitting import AUTO, candidates
-from ccps.scorer.generating import write
+from ccps.scorer.generating import Pieces, replies
 from ccps.scorer.held_out import TARGET, HeldOut
 from ccps.scorer.learning import learn
 from ccps.scorer.learnt import Learnt
 from ccps.scorer.questions import Asked, as_asked
-from ccps.scorer.reading import Heard, evidence_of, hear
+from ccps.scorer.reading import Heard, hear
 from ccps.scorer.records import Confidence, Decision, Moved, Reply, Token
 from ccps.scorer.source import Source
 from ccps.scorer.summary import Summary
@@ -356,13 +355,31 @@ class ConfidenceScorer:
             say: whether the reply says its confidence in words, see `ccps.faithful.say`.
             max_new_tokens: most tokens of the answer; by default as many as when the scorer was fitted.
         """
-        [asked] = as_asked([prompt], self.settings.format)
-        replies = self._reply(asked, say, self._manner_of(max_new_tokens))
+        asked = as_asked([prompt], self.settings.format)
+        steps = replies(self._source, self.learnt, asked, self._manner_of(max_new_tokens), {0}, say=say)
+        pieces = (piece for step in steps for _, piece in step)
         if stream:
-            return replies
-        *_, reply = replies
+            return pieces
+        *_, reply = pieces
         assert isinstance(reply, Reply)
         return reply
+
+    def generate_together(
+        self, prompts: Questions, told: Collection[int] = (), *, max_new_tokens: int | None = None
+    ) -> Generator[Pieces]:
+        """Answer questions in one batch, as they are written: what a server does for those who come together.
+
+        Args:
+            prompts: questions as for `score`.
+            told: places of those of which every `Token` is given as soon as it is written.
+            max_new_tokens: as for `generate`.
+
+        Yields:
+            After each step what it has brought: places of questions, each with a `Token` or, as the last of a question,
+            its `Reply`.
+        """
+        asked = as_asked(prompts, self.settings.format)
+        return replies(self._source, self.learnt, asked, self._manner_of(max_new_tokens), told)
 
     def open(self) -> Self:
         """Load the model now, and not when it is first asked.
@@ -432,23 +449,6 @@ class ConfidenceScorer:
             told = f"{missing} of {len(p)} answers have no label or no token"
             tell("scorer", self.method.label, told, state="left out")
         return p[known], labels[known] == 1
-
-    def _reply(self, asked: Asked, say: bool, manner: Manner) -> Generator[Token | Reply]:
-        learnt = self.learnt
-        pieces, tokens = write(self._source, asked, manner, learnt.reads), list[Token]()
-        while True:
-            try:
-                tokens.append(next(pieces))
-            except StopIteration as end:
-                answer: Answer = end.value
-                break
-            yield tokens[-1]
-        p = math.nan
-        if answer.tokens:
-            evidence = evidence_of(self._source, [asked.question], [answer], learnt.reads)
-            p = float(learnt.shifted(learnt.stored.fitted.p_correct(evidence))[0])
-        said = in_words(p) if say and not math.isnan(p) else None
-        yield Reply(answer.text, tokens, p, learnt.method.label, said, answer.is_cut)
 
 
 def decided(one: Confidence, found: Threshold) -> Decision:

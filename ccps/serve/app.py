@@ -13,11 +13,11 @@ from starlette.exceptions import HTTPException
 from ccps import __version__
 from ccps.core.console import say as tell
 from ccps.core.errors import UserError
-from ccps.scorer import Confidence, ConfidenceScorer
+from ccps.scorer import ConfidenceScorer
 from ccps.serve.batcher import Batcher, BusyError
 from ccps.serve.counting import Counted
 from ccps.serve.guard import Guard
-from ccps.serve.judge import Ask, Judge
+from ccps.serve.judge import Ask, Judge, Said
 from ccps.serve.limits import Limits
 from ccps.serve.measures import CONTENT_TYPE, Measures
 from ccps.serve.replies import error
@@ -54,7 +54,7 @@ def make_app(
     """
     limits, judge = limits or Limits(), Judge(scorer, risk, confidence)
     measures = Measures(lambda: batcher.waiting)
-    batcher = Batcher[Ask, Confidence](
+    batcher = Batcher[Ask, Said](
         judge.judge, limits, together=lambda asked: asked.kind, on_batch=measures.batches.observe
     )
     speaker = Speaker(judge, batcher, measures, limits, upstream)

@@ -8,7 +8,11 @@ from ccps.faithful import say as in_words
 from ccps.metrics import Threshold
 from ccps.scorer import Confidence, ConfidenceScorer, Reply, Token
 from ccps.scorer.scorer import decided
+from ccps.serve.batcher import Piece
 from ccps.serve.replies import finite
+
+Said = Confidence | Token | Reply
+"""What is told of a question: the confidence in a given answer, or tokens and then the reply."""
 
 
 class Ask(NamedTuple):
@@ -18,11 +22,13 @@ class Ask(NamedTuple):
         question: as a scorer reads it.
         answer: to judge; None to have the model answer.
         limit: most tokens of an answer; None for the scorer's own.
+        is_told: whether every token is told as it is written.
     """
 
     question: dict[str, Any]
     answer: str | None = None
     limit: int | None = None
+    is_told: bool = False
 
     @property
     def kind(self) -> tuple[bool, int | None]:
@@ -50,15 +56,16 @@ class Judge:
         """Name of the model."""
         return self.scorer.settings.model_name
 
-    def judge(self, asked: Sequence[Ask]) -> list[Confidence]:
-        """Answer and judge questions of one kind, in one go."""
-        given = [one.answer for one in asked]
-        answers = None if given[0] is None else given
-        return self.scorer.score([one.question for one in asked], answers, max_new_tokens=asked[0].limit)
-
-    def write(self, asked: Ask) -> Generator[Token | Reply]:
-        """Answer one question token by token."""
-        return self.scorer.generate(asked.question, stream=True, max_new_tokens=asked.limit)
+    def judge(self, asked: Sequence[Ask]) -> Generator[list[Piece[Said]]]:
+        """Answer and judge questions of one kind together: in one go those with answers, others token by token."""
+        questions = [one.question for one in asked]
+        if asked[0].answer is not None:
+            found = self.scorer.score(questions, [one.answer for one in asked])
+            yield [Piece(place, one, is_last=True) for place, one in enumerate(found)]
+            return
+        told = {place for place, one in enumerate(asked) if one.is_told}
+        for step in self.scorer.generate_together(questions, told, max_new_tokens=asked[0].limit):
+            yield [Piece(place, what, is_last=isinstance(what, Reply)) for place, what in step]
 
     def confidence(self, found: Confidence | Reply, *, say: bool = False) -> dict[str, Any]:
         """What stands on a choice under `confidence`; `abstain` is null where nothing says when to."""

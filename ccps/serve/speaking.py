@@ -1,7 +1,6 @@
 """From a request to its reply, whole or in pieces, by the scorer's own model or by another endpoint."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -10,7 +9,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from ccps.core.errors import UserError
 from ccps.scorer import Confidence, Reply, Token
 from ccps.serve.batcher import Batcher, BusyError
-from ccps.serve.judge import Ask, Judge
+from ccps.serve.judge import Ask, Judge, Said
 from ccps.serve.limits import Limits
 from ccps.serve.measures import Measures
 from ccps.serve.replies import DONE, Envelope, Kind, error, event, finite
@@ -35,7 +34,7 @@ class Speaker:
     def __init__(
         self,
         judge: Judge,
-        batcher: Batcher[Ask, Confidence],
+        batcher: Batcher[Ask, Said],
         measures: Measures,
         limits: Limits,
         upstream: Upstream | None,
@@ -63,15 +62,19 @@ class Speaker:
         """P(correct) of answers that are given."""
         if len(request.items) > self._limits.items:
             raise UserError(f"Expected at most {self._limits.items} `items`, but got {len(request.items)}. Send fewer.")
-        found = await self._batcher.ask([Ask(item.question, item.answer) for item in request.items])
+        found = await self._ask([Ask(item.question, item.answer) for item in request.items])
         return {"object": "list", "model": self._judge.model, "data": [self._noted(one) for one in found]}
 
     async def _own(self, request: Generated, kind: Kind) -> Response:
-        [found] = await self._batcher.ask([Ask(request.question, limit=request.limit)])
+        [found] = await self._ask([Ask(request.question, limit=request.limit)])
+        assert isinstance(found, Reply)
         confidence = self._noted(found, say=request.say)
         return JSONResponse(
-            Envelope(kind, self._judge.model).whole(found.answer, is_cut=found.is_cut, confidence=confidence)
+            Envelope(kind, self._judge.model).whole(found.text, is_cut=found.is_cut, confidence=confidence)
         )
+
+    async def _ask(self, asked: list[Ask]) -> list[Confidence | Reply]:
+        return [found for found in await self._batcher.ask(asked) if not isinstance(found, Token)]
 
     async def _of_upstream(self, upstream: Upstream, request: Generated) -> Response:
         reply = await upstream.whole(request)
@@ -82,19 +85,19 @@ class Speaker:
     async def _of_given(self, request: Generated, answer: str) -> dict[str, Any]:
         if not answer.strip():
             return self._noted(Confidence("", "", float("nan"), _NO_ANSWER))
-        [found] = await self._batcher.ask([Ask(request.question, answer)])
+        [found] = await self._ask([Ask(request.question, answer)])
         return self._noted(found, say=request.say)
 
     async def _streamed(self, request: Generated, kind: Kind) -> Response:
         if self._streams >= self._limits.queued:
             raise BusyError(f"{self._streams} replies are being written")
-        pieces = _walk(self._judge.write(Ask(request.question, limit=request.limit)))
+        pieces = self._batcher.pieces(Ask(request.question, limit=request.limit, is_told=True))
         # What cannot be asked is refused before the reply begins.
         first = await anext(pieces)
         return _events(self._written(request, Envelope(kind, self._judge.model), first, pieces))
 
     async def _written(
-        self, request: Generated, envelope: Envelope, first: Token | Reply, rest: AsyncGenerator[Token | Reply]
+        self, request: Generated, envelope: Envelope, first: Said, rest: AsyncGenerator[Said]
     ) -> AsyncGenerator[bytes]:
         self._streams += 1
         try:
@@ -103,6 +106,7 @@ class Speaker:
                 while isinstance(piece, Token):
                     yield event(envelope.piece(piece.text, piece.stability, first=piece is first))
                     said, piece = said + piece.text, await anext(rest)
+            assert isinstance(piece, Reply)
             # An answer that was cut off within a character ends with what stands for it.
             written = said.strip()
             left = piece.text[len(written) :] if piece.text.startswith(written) else ""
@@ -142,23 +146,6 @@ class Speaker:
         if confidence["abstain"]:
             self._measures.abstained.inc()
         return confidence
-
-
-async def _walk(pieces: Generator[Token | Reply]) -> AsyncGenerator[Token | Reply]:
-    """Go through what takes a while for each piece, without holding up others; closed when nobody listens any more."""
-    step: asyncio.Future[Token | Reply | None] | None = None
-    try:
-        while True:
-            step = asyncio.ensure_future(asyncio.to_thread(next, pieces, None))
-            piece = await asyncio.shield(step)
-            if piece is None:
-                return
-            yield piece
-    finally:
-        if step is None or step.done():
-            pieces.close()
-        else:  # the thread still writes its token; the model is let go of after it
-            step.add_done_callback(lambda _: pieces.close())
 
 
 async def _to_its_end(content: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:

@@ -31,6 +31,7 @@ ORDER = (
     "What a plan goes by",
     "Storage",
     "A scorer",
+    "Fitting a scorer",
     "Serving",
     "Soak",
     "A whole experiment",

@@ -1,11 +1,14 @@
-"""A scorer as its users meet it: what it adds to the model's pass, its first number, and how long fitting takes."""
+"""A scorer as its users meet it: what it adds to the model's pass, its first number, and how long fitting takes.
+
+Fitting is a part of its own: it asks hundreds of questions, where the others ask some dozens a few times over.
+"""
 
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -21,7 +24,7 @@ from experiments.benchmarks.page import Figure, Target
 from experiments.benchmarks.polygraph import Polygraph
 from experiments.benchmarks.timing import ratios, spread, take_turns
 
-TITLE = "A scorer"
+TITLE, FITTING = "A scorer", "Fitting a scorer"
 ASKED, OPTIONS, FITTED, LEARNT = 64, 4, 300, 60
 SLOWER, HALF, FIRST, OURS, IMPORT, FIT = (Target("≤", bound) for bound in (10, 0.5, 20, 3, 1, 20))
 TEXT = (
@@ -31,13 +34,17 @@ TEXT = (
     "by word, the same weights in the same type and as many threads, one new token, and says "
     "`MaximumSequenceProbability`: one prompt at a time, as `estimate_uncertainty` does, and in batches of eight; "
     "the faster counts. The first number: a new process, from its start to P(correct) of one question by a scorer "
-    f"that was saved. Fitting: `fit` on {FITTED} questions that the model has answered, without the model's own "
-    "time: all candidates, in five folds and whole, and the choice among them."
+    "that was saved."
 )
-_ADDS, _TIMES, _FIRST = (
+FITTING_TEXT = (
+    f"`fit` on {FITTED} questions that the model answers, without the time in which it does: all candidates, in five "
+    "folds and whole, and the choice among them."
+)
+_ADDS, _TIMES, _FIRST, _FIT = (
     "`predict_proba` adds",
     "`predict_proba` over lm-polygraph's time",
     "The first number of a saved scorer",
+    "`fit` without the model's own time",
 )
 _FIRST_NUMBER = """
 import json, sys, time
@@ -62,13 +69,11 @@ class Way(NamedTuple):
         repetitions: how often.
         threads: of torch.
         polygraph: the Python of an environment that has lm-polygraph; empty if there is none.
-        fits: whether fitting is timed, which has to ask the model hundreds of questions.
     """
 
     repetitions: int
     threads: int
     polygraph: str
-    fits: bool
 
 
 def missing(name: str, reason: str) -> list[Figure]:
@@ -80,15 +85,12 @@ def missing(name: str, reason: str) -> list[Figure]:
     ]
 
 
-def measure_scorer(
-    lm: LanguageModel, choice: Sequence[Question], open_ended: Sequence[Question], way: Way
-) -> list[Figure]:
-    """All figures of one model.
+def measure_scorer(lm: LanguageModel, choice: Sequence[Question], way: Way) -> list[Figure]:
+    """What scoring takes with one model.
 
     Args:
         lm: the model.
         choice: questions with options, those that are accepted known.
-        open_ended: questions without.
         way: how it is measured.
 
     Raises:
@@ -102,10 +104,21 @@ def measure_scorer(
     taken = {question.id for question in asked}
     others = [question for question in choice if question.id not in taken]
     scorer = ConfidenceScorer(lm.model, lm.tokenizer).fit(representative(others, LEARNT), method="stack")
-    figures = [*_speed(scorer, lm, asked, way), *_first_number(scorer, lm, asked[0], way)]
-    if way.fits:
-        figures += [figure for questions in (others, open_ended) for figure in _fitting(lm, questions)]
-    return figures
+    return [*_speed(scorer, lm, asked, way), *_first_number(scorer, lm, asked[0], way)]
+
+
+def measure_fitting(lm: LanguageModel, benchmarks: Iterable[Sequence[Question]]) -> list[Figure]:
+    """What fitting takes, once on questions of each of some benchmarks.
+
+    Raises:
+        UserError: nothing is to be learnt of the answers.
+    """
+    return [figure for questions in benchmarks for figure in _fitting(lm, questions)]
+
+
+def fitting_missing(name: str, reason: str) -> list[Figure]:
+    """What stands in the place of these figures if the model is not to be had."""
+    return [Figure.missing(_FIT, name, reason, FIT)]
 
 
 def bare_pass(lm: LanguageModel, asked: Sequence[Question], manner: Manner) -> Callable[[], None]:
@@ -190,6 +203,6 @@ def _fitting(lm: LanguageModel, questions: Sequence[Question]) -> list[Figure]:
     assert summary is not None
     on = f"{lm.files.name}, {summary.n} questions ({summary.format})"
     return [
-        Figure("`fit` without the model's own time", on, summary.fit_seconds, "s", target=FIT),
+        Figure(_FIT, on, summary.fit_seconds, "s", target=FIT),
         Figure("The model's own time", on, summary.model_seconds, "s"),
     ]

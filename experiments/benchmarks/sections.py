@@ -61,6 +61,7 @@ def measure(config: BenchConfig) -> Iterator[list[Section]]:
         "fork": lambda: bench.here(bench.fork()),
         "scoring": lambda: [bench.scoring()],
         "scorer": lambda: bench.here(bench.scorer()),
+        "fitting": lambda: bench.here(bench.fitting()),
         "serving": lambda: [bench.serving()],
         "soak": lambda: [bench.soak()],
         "plan": lambda: bench.here(bench.plan()),
@@ -261,10 +262,23 @@ class Bench:
         return faithful_scoring.measure_section(self.config.quick)
 
     def scorer(self) -> Section:
-        """On all models, multiple choice and open-ended."""
+        """On all models."""
         config = self.config
         names = list(config.model)[:1] if config.quick else list(config.model)
         return Section(scorer.TITLE, scorer.TEXT, [figure for name in names for figure in self._scored(name)])
+
+    def fitting(self) -> Section:
+        """On the first model, multiple choice and open-ended."""
+        config, name = self.config, self._first
+
+        def work() -> list[Figure]:
+            asked = [self._questions(benchmark) for benchmark in (config.test, config.open_ended)]
+            figures = scorer.measure_fitting(self._open(name), asked)
+            say("fitting", name, f"{scorer.FITTED} questions of either format")
+            return figures
+
+        figures = attempt("fitting", name, work, lambda reason: scorer.fitting_missing(name, reason))
+        return Section(scorer.FITTING, scorer.FITTING_TEXT, figures)
 
     def serving(self) -> Section:
         """The first model behind `ccps serve`."""
@@ -292,9 +306,8 @@ class Bench:
         config = self.config
 
         def work() -> list[Figure]:
-            choice, open_ended = self._questions(config.test), self._questions(config.open_ended)
-            way = scorer.Way(config.repetitions, config.threads, config.polygraph, fits=name == self._first)
-            figures = scorer.measure_scorer(self._open(name), choice, open_ended, way)
+            way = scorer.Way(config.repetitions, config.threads, config.polygraph)
+            figures = scorer.measure_scorer(self._open(name), self._questions(config.test), way)
             say("scorer", name, f"{scorer.ASKED} questions")
             return figures
 

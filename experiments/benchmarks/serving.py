@@ -22,8 +22,7 @@ TEXT = (
     "`ccps serve` in a process of its own, asked by OpenAI's client from another on the same machine; each client asks "
     f"its next question once it is answered. Questions are those whose answers run to the limit of {ANSWER_TOKENS} "
     "tokens. The scorer's method is `ccps`, which reads the features of every token; its labels are alternately right "
-    "and wrong, as its speed is all that is asked. A stream holds the model for one token at a time: streams take "
-    "turns, and are not written together."
+    "and wrong, as its speed is all that is asked."
 )
 _TIMES = f"{CLIENTS} clients, times the answers of one"
 _FITTED, _TRIED = 40, 8

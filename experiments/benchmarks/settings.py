@@ -28,6 +28,7 @@ PARTS = (
     "fork",
     "scoring",
     "scorer",
+    "fitting",
     "serving",
     "soak",
     "plan",

@@ -85,7 +85,7 @@ def test_every_part_writes_its_section(
     # Of a random model's answers none keeps its tokens when its text is tokenised again.
     without = {"Sizes" + ON_GPU, "Processes", "Open-ended answers", "A whole experiment", own_precision.TITLE}
     # Six questions are too few to fit a scorer to, or to load a server with.
-    assert not_measured == without | {"A scorer", "Serving", "Soak"}
+    assert not_measured == without | {"A scorer", "Fitting a scorer", "Serving", "Soak"}
     (why,) = sections[own_precision.TITLE].figures
     assert why.reason == "a head in float32 on cpu (bfloat16 by: none) is computed in float32."
     assert {figure.reason for figure in sections["Sizes" + ON_GPU].figures} <= {

@@ -99,8 +99,8 @@ def test_every_figure_of_a_scorer(lm: LanguageModel, monkeypatch: pytest.MonkeyP
         return subprocess.CompletedProcess(command, 0, stdout="[0.25, 0.5]\n", stderr="")
 
     monkeypatch.setattr(subprocess, "run", run)
-    way = scorer.Way(2, torch.get_num_threads(), sys.executable, fits=True)
-    figures = scorer.measure_scorer(lm, questions(4, 80), questions(0, 40), way)
+    way = scorer.Way(2, torch.get_num_threads(), sys.executable)
+    figures = scorer.measure_scorer(lm, questions(4, 80), way)
     assert found(figures, "Of it `import ccps`") == 0.25
     assert found(figures, "Of it ours: the scorer's files and the question") == 0.5
     assert len(started) == 3  # one of them untimed
@@ -110,14 +110,21 @@ def test_every_figure_of_a_scorer(lm: LanguageModel, monkeypatch: pytest.MonkeyP
         "The first number of a saved scorer",
         "Of it ours: the scorer's files and the question",
         "Of it `import ccps`",
-        "`fit` without the model's own time",
     }
-    assert [figure.subject for figure in figures if figure.what.startswith("`fit`")] == [
+    with pytest.raises(UserError, match="36 with 4 options, but got 35"):
+        scorer.measure_scorer(lm, questions(4, 35), way)
+
+
+def test_fitting_is_timed_beside_the_model_in_either_format(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scorer, "FITTED", 30)
+    monkeypatch.setattr("ccps.scorer.fitting.SEEDS", (23,))
+    monkeypatch.setattr("ccps.scorer.learning.grade", lambda _, texts: np.arange(len(texts)) % 2.0)
+    figures = scorer.measure_fitting(lm, [questions(4, 40), questions(0, 40)])
+    assert [figure.subject for figure in figures if figure.target] == [
         "tiny, 30 questions (mc)",
         "tiny, 30 questions (oe)",
     ]
-    with pytest.raises(UserError, match="36 with 4 options, but got 35"):
-        scorer.measure_scorer(lm, questions(4, 35), [], way)
+    assert all(figure.value > 0 for figure in figures if figure.value is not None)
 
 
 def test_without_the_other_library_the_rest_is_measured(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +134,7 @@ def test_without_the_other_library_the_rest_is_measured(lm: LanguageModel, monke
     monkeypatch.setattr("ccps.scorer.fitting.SEEDS", (23,))
     monkeypatch.setattr("ccps.scorer.learning.grade", lambda _, texts: np.arange(len(texts)) % 2.0)
     for python, reason in (("", "no `polygraph=` was given."), ("/nowhere/python", "cannot be started")):
-        figures = scorer.measure_scorer(lm, questions(4, 40), [], scorer.Way(1, 1, python, fits=False))
+        figures = scorer.measure_scorer(lm, questions(4, 40), scorer.Way(1, 1, python))
         assert found(figures, "`predict_proba`") > 0
         [missing] = [figure for figure in figures if figure.value is None]
         assert reason in missing.reason

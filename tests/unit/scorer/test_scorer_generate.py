@@ -1,6 +1,7 @@
 """Answers written token by token, and scorers on the hub."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from ccps import ConfidenceScorer
 from ccps.asking.interview import Manner
 from ccps.core.errors import UserError
 from ccps.faithful import say
-from ccps.llm import LanguageModel, prompt_ids
+from ccps.llm import LanguageModel, generate, prompt_ids
 from ccps.perturbation import flip_radius
 from ccps.scorer import Reply, Token
+from ccps.scorer.questions import as_asked
+from ccps.scorer.reading import interview
 
 TEXTS = [f"What is {place} times {place}?" for place in range(30)]
 
@@ -72,6 +75,50 @@ def test_others_may_ask_while_one_is_listened_to(written: ConfidenceScorer) -> N
     assert len(found) == 1
     *_, reply = pieces
     assert reply == written.generate(TEXTS[1])
+
+
+def together(scorer: ConfidenceScorer, told: set[int], texts: list[str]) -> list[list[Any]]:
+    """What is told of each question, in order."""
+    found: list[list[Any]] = [[] for _ in texts]
+    for step in scorer.generate_together(texts, told):
+        for place, piece in step:
+            found[place].append(piece)
+    return found
+
+
+@pytest.mark.parametrize("method", ["middle_logistic", "sequence_probability"])
+def test_those_who_are_written_together_are_told_what_each_would_be_alone(
+    method: str, quick: None, handed: LanguageModel
+) -> None:
+    scorer = ConfidenceScorer(handed.model, handed.tokenizer, manner=Manner(max_new_tokens=8))
+    scorer.fit(TEXTS, correct=[0, 1] * 15, method=method)
+    texts = [TEXTS[3], TEXTS[12], "Who?"]
+    found = together(scorer, {0, 2}, texts)
+    for place, (text, pieces) in enumerate(zip(texts, found, strict=True)):
+        *tokens, reply = pieces
+        alone = scorer.generate(text)
+        assert reply.text == alone.text
+        assert reply.p_correct == pytest.approx(alone.p_correct, abs=1e-5)
+        assert list(reply.tokens) == tokens
+        said = [(token.text, pytest.approx(token.stability, rel=1e-3)) for token in alone.tokens]
+        assert [(token.text, token.stability) for token in tokens] == (said if place != 1 else [])
+
+
+def test_a_reply_comes_with_the_end_of_its_own_answer(quick: None, handed: LanguageModel) -> None:
+    scorer = ConfidenceScorer(handed.model, handed.tokenizer, manner=Manner(max_new_tokens=8))
+    scorer.fit(TEXTS, correct=[0, 1] * 15, method="sequence_probability")
+    prompts = interview(scorer.source, as_asked(TEXTS[:2], "oe"), scorer.settings.manner, scorer.learnt.reads).prompts
+    one, other = (generated.tokens for generated in generate(handed, prompts, 8))
+    # A token of the first answer, as early as can be, that is not in the other.
+    end = next(place for place, token in enumerate(one) if token not in other)
+    scorer.source._lm = replace(scorer.source.opened(), end_tokens=(one[end],))
+    places = [
+        [place for place, piece in step if isinstance(piece, Reply)] for step in scorer.generate_together(TEXTS[:2])
+    ]
+    assert [place for step in places for place in step] == [0, 1]
+    assert places[end] == [0]
+    assert places[-1] == [1]
+    assert end < len(places) - 1
 
 
 class Hub:
