@@ -126,11 +126,18 @@ def test_elsewhere_it_is_measured_once_for_each_device_vocabulary_and_number_of_
         return other
 
     monkeypatch.setattr(compiled, "faster", faster)
-    monkeypatch.setattr(compiled, "_invented_ray", lambda device, vocab: ray(*case(0, vocab=vocab)))
+    invented = []
+
+    def invent(device: torch.device, vocab: int) -> Any:
+        invented.append(device)
+        return ray(*case(0, vocab=vocab))
+
+    monkeypatch.setattr(compiled, "_invented_ray", invent)
     one, two = torch.device("cuda", 0), torch.device("cuda", 1)
     for device, vocab, radii in ((one, 700, 5), (one, 700, 5), (two, 700, 5), (one, 800, 5), (one, 700, 3)) * 2:
         assert compiled.fastest_follow(device, vocab, radii) is compiled.follow_compiled
     assert measured == [(700, 5), (700, 5), (800, 5), (700, 3)]
+    assert invented == [one, two, one, one]
 
 
 def test_the_invented_ray_fills_a_tile_and_is_the_same_each_time() -> None:

@@ -217,6 +217,16 @@ def test_contrast_flips_to_the_runner_up_in_closed_form_on_an_orthonormal_head(s
         assert column(features, "did_argmax_change_from_original_mean").item() == 0.5
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_contrast_is_a_unit_vector_however_near_the_two_rows_are(scale: float) -> None:
+    hidden, weight, ids = case(6)
+    weight = weight * scale
+    first, second = (hidden @ weight.T).topk(2).indices.unbind(1)
+    wanted = torch.nn.functional.normalize((weight[second] - weight[first]).double(), dim=1)
+    found = ray(hidden, weight, ids, direction="contrast").direction
+    torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-6)
+
+
 def test_contrast_leaves_the_chosen_token_out_of_it() -> None:
     hidden, weight, ids = case(5)
     traced = [ray(hidden, weight, tokens, direction="contrast") for tokens in (ids, (ids + 7) % 61)]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ccps.perturbation import (
     FEATURE_NAMES,
     Grid,
+    Head,
     flip_radius,
     reference_features,
     stability_features,
@@ -233,27 +234,67 @@ def test_refuses_a_sweep_over_nothing() -> None:
         stability_features_sweep(*case(13), [])
 
 
+HEAD = "Pass the head's weight with one row per vocabulary entry, dequantised if need be."
+LENGTHS = "Give one id per state."
+TOKENIZER = "Check that tokenizer and head belong to the same model."
+
+
 def bad_inputs() -> Iterator[tuple[str, tuple[Any, Any, Any]]]:
     hidden, weight, ids = case(14)
     nan = hidden.clone()
     nan[2, 3] = math.nan
-    yield "hidden", (hidden[0], weight, ids)
-    yield "hidden", (hidden.long(), weight, ids)
-    yield "hidden` to be finite, but got NaN or inf in 1 of 6", (nan, weight, ids)
-    yield "weight", (hidden, weight[:, :4], ids)
-    yield "weight", (hidden, weight.to(torch.int8), ids)
-    yield "weight", (hidden, weight[:1], ids * 0)
-    yield "token_ids", (hidden, weight, ids[:2])
-    yield "token_ids", (hidden, weight, ids.float())
-    yield "token_ids` to be within 0 to 60, but got", (hidden, weight, ids + 61)
-    yield "token_ids` to be within 0 to 60, but got", (hidden, weight, ids - 61)
+    states = "`hidden` to be floating point [tokens, d], but got"
+    yield f"{states} float32 [9]. Stack one state per token.", (hidden[0], weight, ids)
+    yield f"{states} int64 [6, 9]. Stack one state per token.", (hidden.long(), weight, ids)
+    yield "`hidden` to be finite, but got NaN or inf in 1 of 6 states. Drop these tokens.", (nan, weight, ids)
+    rows = "`weight` to be floating point [vocab ≥ 2, 9], but got"
+    yield f"{rows} float32 [61, 4]. {HEAD}", (hidden, weight[:, :4], ids)
+    yield f"{rows} int8 [61, 9]. {HEAD}", (hidden, weight.to(torch.int8), ids)
+    yield f"{rows} float32 [1, 9]. {HEAD}", (hidden, weight[:1], ids * 0)
+    yield f"`token_ids` to be integers [6], but got int64 [2]. {LENGTHS}", (hidden, weight, ids[:2])
+    yield f"`token_ids` to be integers [6], but got float32 [6]. {LENGTHS}", (hidden, weight, ids.float())
+    ids[0], ids[1] = 0, 60
+    within = "`token_ids` to be within 0 to 60, but got"
+    yield f"{within} 61 to 121. {TOKENIZER}", (hidden, weight, ids + 61)
+    yield f"{within} -61 to -1. {TOKENIZER}", (hidden, weight, ids - 61)
+    yield f"{within} 1 to 61. {TOKENIZER}", (hidden, weight, ids + 1)
+    yield f"{within} -1 to 59. {TOKENIZER}", (hidden, weight, ids - 1)
 
 
 @pytest.mark.parametrize(("message", "inputs"), list(bad_inputs()))
-def test_refuses_wrong_inputs_and_names_them(message: Any, inputs: Any) -> None:
+def test_refuses_wrong_inputs_and_says_what_they_are(message: str, inputs: Any) -> None:
     for compute in (stability_features, reference_features, flip_radius):
-        with pytest.raises(ValueError, match=f"Expected `{message}"):
+        with pytest.raises(ValueError, match=f"^Expected {re.escape(message)}$"):
             compute(*inputs)
+
+
+def bad_options() -> Iterator[tuple[str, dict[str, Any]]]:
+    numbers = "Give one number per row of `weight`, or None."
+    yield f"`bias` to be floating point [61], but got float32 [60]. {numbers}", {"bias": torch.zeros(60)}
+    yield f"`bias` to be floating point [61], but got int64 [61]. {numbers}", {"bias": torch.zeros(61).long()}
+    for softcap in (0.0, -1.0, math.inf, math.nan):
+        what = f"`softcap` to be a positive finite number or None, but got {softcap}. Pass the model's own."
+        yield what, {"softcap": softcap}
+    yield "`radius` to be a positive finite number, but got 0.0. The paper's is 20.0.", {"radius": 0.0}
+    yield "`steps` to be a positive integer, but got 2.5. The paper's is 5.", {"steps": 2.5}
+    yield "`seed` to be an integer of at least 0, but got -1. It chooses the random directions.", {"seed": -1}
+    ways = "one of gradient, random, opposite, contrast"
+    yield f"`direction` to be {ways}, but got 'down'. The paper's is gradient.", {"direction": "down"}
+
+
+@pytest.mark.parametrize(("message", "options"), list(bad_options()))
+def test_refuses_wrong_options_and_says_what_they_are(message: str, options: Any) -> None:
+    with pytest.raises(ValueError, match=f"^Expected {re.escape(message)}$"):
+        stability_features(*case(14), **options)
+
+
+@pytest.mark.parametrize("name", ["bias", "softcap"])
+def test_a_head_has_its_own_bias_and_soft_cap(name: str) -> None:
+    hidden, weight, ids = case(14)
+    given: dict[str, Any] = {"bias": torch.zeros(61), "softcap": 5.0}
+    expected = f"Expected `{name}` to be None beside a head, which has its own, but got another one. Leave it out."
+    with pytest.raises(ValueError, match=f"^{expected}$"):
+        stability_features(hidden, Head(weight), ids, **{name: given[name]})
 
 
 @pytest.mark.parametrize("name", ["weight", "token_ids", "bias"])

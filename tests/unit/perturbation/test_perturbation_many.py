@@ -1,5 +1,6 @@
 """Many radii at once against the same radii a few at a time, which is the exact way."""
 
+import math
 from typing import Any, Literal
 
 import pytest
@@ -143,3 +144,52 @@ def test_the_estimated_error_is_that_of_the_worst_token_and_none_of_what_is_inte
     assert many._error(both, 20.0) < 1e-5 * many._error(rough, 20.0)
     both = many._Light(*(torch.cat(pair) for pair in zip(rough, smooth, strict=True)))
     assert many._error(both, 20.0) == pytest.approx(many._error(rough, 20.0), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("rough", "error"),
+    [
+        # The share of light entries is exp(ln U − D), which is largest where ln U stands out upwards.
+        ({"log_sum": 0.001}, math.exp(0.001) * 0.001 * math.log(1e6)),
+        ({"square": 0.02}, 0.02),
+        ({"cube": 0.02}, 0.02),
+        ({"slope": 0.02}, 0.02 * 20.0),
+        ({"divergence": 0.1}, math.exp(0.1) * 0.1**2),
+        ({"mixture": 0.02}, 0.02),
+        ({"original": 0.02}, 0.0),
+        ({"original": 0.02, "divergence": 0.1}, math.exp(0.1) * 0.1**2 + 0.02 * 0.1),
+        ({"square": 0.02, "cube": 0.01, "slope": 0.03, "mixture": 0.04}, 0.02 + 0.01 + 0.03 * 20.0 + 0.04),
+    ],
+)
+def test_the_estimated_error_by_hand(rough: dict[str, float], error: float) -> None:
+    """T_16 is 1 and −1 in turn at its own extremes: a multiple of it is its last coefficient alone."""
+    alternating = torch.tensor([(-1.0) ** place for place in range(17)], dtype=torch.float64)
+    values = {name: torch.full((1, 17), 0.0, dtype=torch.float64) for name in many._Light._fields}
+    for name, size in rough.items():
+        values[name] = size * alternating[None]
+    assert many._error(many._Light(**values), 20.0) == pytest.approx(error, rel=1e-9, abs=1e-12)
+
+
+def test_light_entries_that_hold_a_share_are_summed_up_rightly() -> None:
+    """200,000 entries of about 1e-7 each beside one that is nearly certain: a fiftieth of all is light."""
+    generator = torch.Generator().manual_seed(7)
+    vocab = 200_000
+    logits = 0.2 * torch.randn(1, vocab, generator=generator)
+    logits[0, 17] = math.log(vocab) + math.log(49)
+    slope = 0.1 * torch.randn(1, vocab, generator=generator)
+    traced = ray(*case(8))._replace(logits=logits, slope=slope)
+    radii = [0.05 * (1 + step) for step in range(60)]
+    path = reduce_path(traced, radii, many.follow_many).path
+    start = logits.double().log_softmax(1)
+    for place in (0, 20, 59):
+        end = (logits.double() + radii[place] * slope.double()).log_softmax(1)
+        p, p0 = end.exp(), start.exp()
+        light = p[p < 2e-7].sum().item()
+        assert 0.015 < light < 0.03
+        middle = (p + p0) / 2
+        for found, wanted in (
+            (path.mixture_divergence, (middle * (middle.log() - (start + end) / 2)).sum(1)),
+            (path.entropy, -(p * (p + 1e-6).log()).sum(1)),
+            (path.divergence, (p0 * (start - end)).sum(1)),
+        ):
+            torch.testing.assert_close(found[:, place].double(), wanted, rtol=2e-5, atol=2e-6)

@@ -77,6 +77,19 @@ def test_of_single_spellings_it_is_the_crossing_of_two_lines() -> None:
     torch.testing.assert_close(found, flip_radius(hidden, head, top), rtol=1e-4, atol=1e-5)
 
 
+def test_an_option_whose_logit_stays_below_by_as_much_is_never_met_and_hides_no_other() -> None:
+    """Its row of the head is that of the chosen one, with a lower bias."""
+    head = Head(torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), torch.tensor([0.0, -1.0, 0.0]))
+    hidden, tokens, chosen = torch.tensor([[2.0, 0.0], [3.0, 1.0]]), torch.tensor([0, 0]), torch.tensor([0, 0])
+    never, met, both = (
+        option_radius(hidden, head, tokens, spellings, torch.full((2,), len(spellings)), chosen)
+        for spellings in ([[0], [1]], [[0], [2]], [[0], [1], [2]])
+    )
+    assert never.isinf().all()
+    assert met.isfinite().all()
+    torch.testing.assert_close(both, met)
+
+
 def test_nothing_is_said_where_no_option_is_chosen_or_it_is_no_token() -> None:
     hidden, head, n_options = case(1)
     chosen = torch.tensor([-1, 1, 0, 0, -1, 2])

@@ -33,6 +33,24 @@ def test_products_are_those_of_float64(product: products.Products, monkeypatch: 
     assert ((back.double() - values.double() @ weight.double()).abs() <= bound).all()
 
 
+def test_a_float32_head_is_multiplied_whole_and_another_cast_a_run_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A second copy of a head may not fit."""
+    weight = torch.randn(7, 5, generator=torch.Generator().manual_seed(3))
+    monkeypatch.setattr(products, "_CAST_BYTES", 4 * 5 * 3)
+    ((rows, block),) = products._float32_blocks(weight)
+    assert block.data_ptr() == weight.data_ptr()
+    assert block.shape == weight[rows].shape == (7, 5)
+    low = weight.bfloat16()
+    for at_once, size in ((4 * 5 * 3, 3), (1, 1)):
+        monkeypatch.setattr(products, "_CAST_BYTES", at_once)
+        blocks = list(products._float32_blocks(low))
+        assert [len(block) for _, block in blocks] == [size] * (7 // size) + [7 % size] * bool(7 % size)
+        assert torch.equal(torch.cat([block for _, block in blocks]), low.float())
+        assert [rows.start for rows, _ in blocks] == list(range(0, 7, size))
+
+
 def test_states_of_bfloat16_are_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
     multiplied: list[torch.Tensor] = []
     real = products._in_float32

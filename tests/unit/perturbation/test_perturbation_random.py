@@ -1,5 +1,7 @@
+import hashlib
 from typing import Any
 
+import numpy as np
 import torch
 from scipy.stats import kstest
 
@@ -54,3 +56,13 @@ def test_random_direction_follows_the_state_and_the_seed_alone() -> None:
         assert torch.equal(direction, whole), how
     assert len(whole.unique(dim=0)) == 9
     assert not torch.isclose(ray(hidden, weight, ids, direction="random", seed=4).direction, whole).all(1).any()
+
+
+def test_random_directions_stay_what_they_are() -> None:
+    """What was measured along them is kept on disk: the draw of a state and a seed is part of what is promised."""
+    hidden, weight, ids = case(9, tokens=3, width=4)
+    found = ray(hidden, weight, ids, direction="random", seed=7).direction
+    for state, direction in zip(hidden.numpy(), found.numpy(), strict=True):
+        key = int.from_bytes(hashlib.blake2b(state.astype("<f4").tobytes(), digest_size=16).digest(), "big")
+        drawn = np.random.Generator(np.random.PCG64(np.random.SeedSequence([7, key]))).standard_normal(4, dtype="f4")
+        np.testing.assert_allclose(direction, drawn / np.linalg.norm(drawn.astype(float)), rtol=1e-6)

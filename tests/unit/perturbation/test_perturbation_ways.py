@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from ccps.perturbation import Direction, Grid, Head, stability_features, stability_features_sweep, ways
-from ccps.perturbation.products import CAST, SPLIT
+from ccps.perturbation import Direction, Grid, Head, features, stability_features, stability_features_sweep, ways
+from ccps.perturbation.products import CAST, SPLIT, Products
 from ccps.perturbation.ways import TABLE, WAYS, chosen_way, products
 
 HIDDEN = torch.randn(3, 8, generator=torch.Generator().manual_seed(0)).bfloat16()
@@ -47,6 +47,20 @@ def test_what_is_not_said_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ways, "chosen_way", look_up)
     assert products(WEIGHT, None) is SPLIT
     assert asked == [("bfloat16", "cpu")]
+
+
+@pytest.mark.parametrize("way", [None, "float32", "split"])
+def test_the_way_that_is_said_is_taken(way: ways.Way | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[ways.Way | None] = []
+
+    def record(weight: torch.Tensor, given: ways.Way | None) -> Products:
+        taken.append(given)
+        return products(weight, given)
+
+    monkeypatch.setattr(features, "products", record)
+    stability_features(HIDDEN, WEIGHT, IDS, way=way)
+    stability_features_sweep(HIDDEN, WEIGHT, IDS, [Grid()], way=way)
+    assert taken == [way, way]
 
 
 def test_a_way_that_there_is_not_is_refused() -> None:
