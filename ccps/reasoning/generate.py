@@ -14,7 +14,6 @@ from ccps.engines import Writer
 from ccps.faithful import misalignment
 from ccps.llm import Context, LanguageModel, lay_out
 from ccps.llm.batch import common_prefix, plan_batches, work_off
-from ccps.llm.grouped import grouped_queries
 from ccps.llm.reading import Kept, Start, Text, TraceReading, read_batch, read_start
 from ccps.llm.sample import Sampled
 from ccps.reasoning.offsets import token_offsets
@@ -212,8 +211,7 @@ class TraceWriter:
         prompts = [self.layout.prompts[index] for index in batch]
         manner = (numbers, settings.temperature, settings.top_p)
         # Lengths differ widely: a batch would wait for its longest trace.
-        with grouped_queries(self.lm):
-            found = self.writer.sample(prompts, *manner, self.prefix, drop_ended=True)
+        found = self.writer.sample(prompts, *manner, self.prefix, drop_ended=True)
         return [
             self._trace(index, number, one)
             for index, row in zip(batch, found, strict=True)

@@ -73,7 +73,7 @@ class TraceStage(Stage):
     """Traces of one model on one task under one prompt condition; rows of `TRACE_SCHEMA`."""
 
     name = "trace"
-    version = 5
+    version = 4
     independent = True
 
     def __init__(
