@@ -41,10 +41,10 @@ _RIGHT = {"yes": True, "no": False, "1.0": True, "0.0": False}
 # Why a generation came to its end, as servers and engines say it.
 _ENDED = dict.fromkeys(
     ("stop", "eos", "eos_token", "end_turn", "stop_sequence", "stop_token", "stop_str", "tool_calls", "function_call",
-     "tool_use", "completed"), True,
+     "tool_use", "completed", "word"), True,
 ) | dict.fromkeys(
     ("length", "max_tokens", "max_new_tokens", "max_output_tokens", "model_length", "incomplete", "content_filter",
-     "safety", "abort", "error", "timeout", "cancelled"), False,
+     "safety", "abort", "error", "timeout", "cancelled", "limit", "max_length", "refusal"), False,
 )  # fmt: skip
 
 

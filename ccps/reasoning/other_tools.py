@@ -5,6 +5,7 @@
     completions                               `choices[].text`, `logprobs.token_logprobs`, `logprobs.top_logprobs`
     batch output                              the same under `response.body`, `custom_id` as the id
     SGLang's own                              `text`, `output_ids`, `meta_info.finish_reason`, `.output_token_logprobs`
+    replies in layouts of their own           see `ccps.reasoning.servers`
     lm-evaluation-harness samples             `resps` or `filtered_resps`, `doc`, `target`, a metric of 0 and 1
 
 Log-probabilities stand for tokens, whose texts are there and not their ids. Where these texts, one after the other, are
@@ -14,6 +15,8 @@ the text of the trace, or end it, their places are known; else they are left out
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from ccps.reasoning.servers import as_completion, said_in
 
 Row = dict[str, Any]
 
@@ -37,15 +40,18 @@ def own_rows(row: Row) -> Iterator[Row]:
         yield row
     elif isinstance(row.get("response"), Mapping) and isinstance(row["response"].get("body"), Mapping):
         body, beside = row["response"]["body"], {key: row[key] for key in _OURS if key in row}
-        yield from _completions({**beside, **body, "id": row.get("custom_id", body.get("id"))})
+        reply = {**beside, **body, "id": row.get("custom_id", body.get("id"))}
+        yield from _completions(as_completion(reply) or reply)
     elif isinstance(row.get("choices"), list):
         yield from _completions(row)
+    elif (reply_of_another := as_completion(row)) is not None:
+        yield from _completions(reply_of_another)
     elif "resps" in row or "filtered_resps" in row:
         yield from _samples(row)
     elif "text" in row:
         yield row
     else:
-        raise ValueError("no `text`")
+        raise ValueError("no `text`, nor what a tool that is known here writes (docs/faithful.md lists them)")
 
 
 def _of_sglang(row: Row) -> Row:
@@ -89,7 +95,7 @@ def _completions(row: Row) -> Iterator[Row]:
         text = _said(message, place, own["ended"]) if isinstance(message, Mapping) else choice.get("text")
         if text is not None and not isinstance(text, str):
             raise ValueError(f"`choices.{place}.text` should be text")
-        yield own | {"text": text} | _probabilities(text, choice.get("logprobs"))
+        yield own | {"text": text} | (choice.get("own") or _probabilities(text, choice.get("logprobs")))
 
 
 def _own_part(correct: object, place: int, n: int) -> object:
@@ -103,7 +109,10 @@ def _own_part(correct: object, place: int, n: int) -> object:
 
 def _said(message: Mapping[str, Any], place: int, ended: object) -> str | None:
     """What a message says: its reasoning between think tags, then its content; a thought that is cut off stays open."""
-    content, reasoning = message.get("content"), message.get("reasoning_content") or message.get("reasoning")
+    content, thought = said_in(message.get("content"), f"choices.{place}.message.content")
+    reasoning = message.get("reasoning_content") or message.get("reasoning") or thought
+    if not reasoning and message.get("reasoning_details"):  # of OpenRouter
+        reasoning = _detailed(message["reasoning_details"], place)
     for name, value in (("content", content), ("reasoning", reasoning)):
         if value is not None and not isinstance(value, str):
             raise ValueError(f"`choices.{place}.message.{name}` should be text")
@@ -112,6 +121,15 @@ def _said(message: Mapping[str, Any], place: int, ended: object) -> str | None:
     if not content and ended == "length":
         return f"<think>\n{reasoning.strip()}"
     return f"<think>\n{reasoning.strip()}\n</think>\n\n{content or ''}"
+
+
+def _detailed(details: object, place: int) -> str | None:
+    where = f"choices.{place}.message.reasoning_details"
+    listed = details if isinstance(details, list) else []
+    if any(isinstance(one, Mapping) and one.get("type") == "reasoning.summary" for one in listed):
+        raise ValueError(f"`{where}` holds a summary of the reasoning and not the reasoning: leave it out")
+    texts = (one for one in listed if isinstance(one, Mapping) and one.get("type") == "reasoning.text")
+    return said_in([{**one, "type": "reasoning"} for one in texts], where)[1]
 
 
 def _probabilities(text: str | None, logprobs: object) -> Row:
