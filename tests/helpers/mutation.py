@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("metrics", "grading", "perturbation", "faithful", "analysis")
 SEED = 23
 KILLED = ("killed", "slow")
-PLAIN = ["-q", "--no-header", "--no-summary", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:logging"]
+PLAIN = ["-q", "--no-header", "--no-summary", "-p", "no:cacheprovider", "-p", "no:xdist"]
 
 
 class Reached(NamedTuple):
