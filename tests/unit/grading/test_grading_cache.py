@@ -53,8 +53,13 @@ def test_processes_write_side_by_side(tmp_path: Path) -> None:
 
 def test_a_damaged_file_is_named_with_a_way_out(tmp_path: Path) -> None:
     (tmp_path / "judgements.sqlite").write_bytes(b"no database at all" * 100)
-    with pytest.raises(UserError, match=r"judgements\.sqlite.*move it away"):
+    with pytest.raises(UserError) as caught:
         JudgementCache(tmp_path)
+    assert str(caught.value) == (
+        f"Expected {tmp_path}/judgements.sqlite to be a file of judgements that can be read and written, but got "
+        "“file is not a database”. If the file is damaged, move it away: what it held will be asked again. If the disk "
+        "is full or may not be written to, mend that and run the same command again."
+    )
 
 
 def test_a_file_damaged_inside_is_noticed(tmp_path: Path) -> None:

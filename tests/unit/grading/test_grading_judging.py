@@ -74,6 +74,23 @@ def test_a_request_that_can_never_pass_is_made_once(alone: Proxy, tmp_path: Path
     assert len(alone.bodies) == 1
 
 
+@pytest.mark.parametrize(
+    ("code", "way_out"),
+    [
+        (400, "Check `judge.model`, `judge.temperature` and `judge.max_tokens`."),
+        (401, "Check the key in the environment variable OPENAI_API_KEY."),
+        (403, "Check what the key in the environment variable OPENAI_API_KEY may use."),
+        (404, "Check `judge.base_url` (up to and with /v1) and `judge.model`."),
+    ],
+)
+def test_a_refusal_has_the_way_out_of_its_kind(alone: Proxy, tmp_path: Path, code: int, way_out: str) -> None:
+    alone.faults.append(status(code, "not you"))
+    message = failure(alone, tmp_path)
+    place = alone.base_url.removeprefix("http://")
+    assert message.startswith(f"Expected the judge m at {place} to be willing to answer, but got status {code} (")
+    assert message.endswith(f"). {way_out} Every verdict so far is kept: the same command goes on from there.")
+
+
 @pytest.mark.parametrize("code", [408, 409, 429, 500, 503])
 def test_a_lasting_fault_names_endpoint_status_and_way_out(alone: Proxy, tmp_path: Path, code: int) -> None:
     alone.faults.extend([status(code)] * 2)
@@ -81,14 +98,20 @@ def test_a_lasting_fault_names_endpoint_status_and_way_out(alone: Proxy, tmp_pat
     assert f"to be ready, but got status {code}" in message
     assert "It was asked up to 2 times." in message
     assert alone.base_url.removeprefix("http://") in message
-    assert "the same command goes on" in message
+    assert message.endswith(
+        " It was asked up to 2 times. Wait until it is well, or ask less at once with `judge.concurrency`. "
+        "Every verdict so far is kept: the same command goes on from there."
+    )
     assert len(alone.bodies) == 2
 
 
 def test_a_judge_that_never_answers(alone: Proxy, tmp_path: Path) -> None:
     alone.faults.extend([silence] * 2)
     message = failure(alone, tmp_path, timeout_s=0.3)
-    assert "to be within reach, but got silence for 0.3 s. It was asked up to 2 times." in message
+    assert message.endswith(
+        " to be within reach, but got silence for 0.3 s. It was asked up to 2 times. Check that it runs, "
+        "`judge.base_url` and `judge.timeout_s`. Every verdict so far is kept: the same command goes on from there."
+    )
 
 
 def test_nobody_listens(tmp_path: Path) -> None:
@@ -99,7 +122,11 @@ def test_nobody_listens(tmp_path: Path) -> None:
 
 def test_an_endpoint_of_another_kind(alone: Proxy, tmp_path: Path) -> None:
     alone.faults.extend([raw(b"<html></html>", Content_Type="text/html")] * 2)
-    assert "OpenAI-compatible" in failure(alone, tmp_path)
+    assert failure(alone, tmp_path).endswith(
+        " to be sending chat completions, but got something else twice (a body that is no JSON: <html></html>). Check "
+        "that `judge.base_url` is an OpenAI-compatible endpoint (up to and with /v1). "
+        "Every verdict so far is kept: the same command goes on from there."
+    )
 
 
 @pytest.mark.parametrize("text", ["maybe", "yes and no", "Yes, no.", "", None, "true", "yes yes"])
