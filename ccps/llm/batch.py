@@ -16,6 +16,9 @@ from ccps.llm.memory import in_parts
 
 Result = TypeVar("Result")
 
+LITTLE_PADDING = 1 / 8
+"""Of a batch that is only read: padding takes as long as anything, and one pass more as long as some twenty tokens."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -109,24 +112,28 @@ def common_prefix(sequences: Sequence[list[int]]) -> int:
     return shared
 
 
-def plan_batches(lengths: Sequence[int], max_batch_tokens: int) -> list[list[int]]:
+def plan_batches(lengths: Sequence[int], max_batch_tokens: int, most_padding: float = 1.0) -> list[list[int]]:
     """Group sequences of like length so that no padded batch holds more than a number of tokens.
 
     Args:
         lengths: tokens to compute for each sequence (beyond the shared prefix).
         max_batch_tokens: bound on rows times width of a batch. A single longer sequence gets a batch of its own.
+        most_padding: bound on the share of a batch that may be padding.
 
     Returns:
         Indices, shortest sequences first; every index exactly once. The plan depends on the lengths alone.
     """
     batches: list[list[int]] = []
+    held = 0
     for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
         # In ascending order the newest is the widest: its length is the width of the whole batch.
-        fits = batches and (len(batches[-1]) + 1) * lengths[index] <= max_batch_tokens
-        if fits:
+        size = (len(batches[-1]) + 1) * lengths[index] if batches else 0
+        held += lengths[index]
+        if batches and size <= max_batch_tokens and size - held <= most_padding * size:
             batches[-1].append(index)
         else:
             batches.append([index])
+            held = lengths[index]
     return batches
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ccps.core.errors import expected
 from ccps.core.quiet import quiet_transformers
-from ccps.llm.batch import plan_batches
+from ccps.llm.batch import LITTLE_PADDING, plan_batches
 from ccps.llm.branches import Branches, Trunk, branching
 from ccps.llm.decode import PAD, Complete, decode
 from ccps.llm.forward import Prefix, opened_cache
@@ -67,7 +67,7 @@ def read_trunks(
     """
     known = prefix.length if prefix else 0
     trunks: dict[int, Trunk] = {}
-    for batch in plan_batches([len(tokens) - 1 - known for tokens in texts], chunk):
+    for batch in plan_batches([len(tokens) - 1 - known for tokens in texts], chunk, LITTLE_PADDING):
         # The last token is left to whoever goes on: reading it gives the state that predicts the next one.
         cache = _read_rows(lm, [texts[index][known:-1] for index in batch], chunk, prefix)
         trunks |= {index: Trunk(list(texts[index]), cache, row) for row, index in enumerate(batch)}

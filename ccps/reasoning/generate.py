@@ -13,7 +13,7 @@ from ccps.core.errors import expected
 from ccps.engines import Writer
 from ccps.faithful import misalignment
 from ccps.llm import Context, LanguageModel, lay_out
-from ccps.llm.batch import common_prefix, plan_batches, work_off
+from ccps.llm.batch import LITTLE_PADDING, common_prefix, plan_batches, work_off
 from ccps.llm.reading import Kept, Start, Text, TraceReading, read_batch, read_start
 from ccps.llm.sample import Sampled
 from ccps.reasoning.offsets import token_offsets
@@ -101,7 +101,8 @@ class TraceReader:
         for asked in (False, True):
             group = [index for index, trace in enumerate(traces) if self._is_asked(trace) == asked]
             lengths = [self._length(traces[index], asked=asked) - known for index in group]
-            batches += [[group[at] for at in batch] for batch in plan_batches(lengths, self.settings.max_batch_tokens)]
+            planned = plan_batches(lengths, self.settings.max_batch_tokens, LITTLE_PADDING)
+            batches += [[group[at] for at in batch] for batch in planned]
         return batches
 
     def _read(self, traces: Sequence[Trace]) -> list[ReadTrace]:

@@ -99,6 +99,19 @@ def test_no_batch_could_take_the_first_of_the_next(lengths: list[int], bound: in
         assert (len(batch) + 1) * lengths[following[0]] > bound
 
 
+@given(LENGTHS, st.integers(1, 120), st.floats(0, 1))
+def test_no_more_of_a_batch_is_padding_than_may_be(lengths: list[int], bound: int, most: float) -> None:
+    batches = [[lengths[index] for index in batch] for batch in plan_batches(lengths, bound, most)]
+    assert sorted(width for batch in batches for width in batch) == sorted(lengths)
+
+    def is_allowed(batch: list[int]) -> bool:
+        size = len(batch) * batch[-1]
+        return len(batch) == 1 or (size <= bound and size - sum(batch) <= most * size)
+
+    assert all(map(is_allowed, batches))
+    assert not any(is_allowed([*batch, following[0]]) for batch, following in pairwise(batches))
+
+
 @given(LENGTHS, st.integers(1, 120), st.randoms(use_true_random=False))
 def test_plan_depends_on_the_lengths_alone(lengths: list[int], bound: int, shuffler: random.Random) -> None:
     assert plan_batches(lengths, bound) == plan_batches(tuple(lengths), bound)

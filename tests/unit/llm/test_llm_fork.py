@@ -76,7 +76,7 @@ def test_what_is_known_of_prompts_is_not_read_again(
     handle = embedding.register_forward_hook(lambda _, given, __: read.append(given[0].numel()))
     forks = plant(lm, prompts, prefix)
     handle.remove()
-    assert read == [2 * (len(TEXT) - 1 - shared)]  # both at once, the shorter one padded
+    assert sum(read) == (len(TEXT) - 1 - shared) + (4 - shared)
     uniforms = numbers(len(prompts))
     got, wanted = fork(lm, forks, uniforms, 1.3, 0.9), fork(lm, plant(lm, prompts), uniforms, 1.3, 0.9)
     assert [[one.tokens for one in row] for row in got] == [[one.tokens for one in row] for row in wanted]
@@ -98,12 +98,12 @@ def test_reading_in_pieces_is_reading_at_once(tiny_model: Callable[..., Language
         torch.testing.assert_close(one.keys, other.keys, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("chunk", [1, 16, 30, 1000])
+@pytest.mark.parametrize("chunk", [1, 16, 1000])
 def test_texts_read_together_are_what_they_are_alone(chunk: int, tiny_model: Callable[..., LanguageModel]) -> None:
     lm = tiny_model("llama")
     texts = [OTHER, TEXT, TEXT[:1], OTHER[::-1], TEXT[::-1]]
     together = read_trunks(lm, texts, chunk=chunk)
-    assert len({id(trunk.cache) for trunk in together}) == {1: 5, 16: 3, 30: 2, 1000: 1}[chunk]
+    assert len({id(trunk.cache) for trunk in together}) == {1: 5, 16: 4, 1000: 3}[chunk]
     for trunk, text in zip(together, texts, strict=True):
         alone = read_trunk(lm, text)
         assert trunk.tokens == text

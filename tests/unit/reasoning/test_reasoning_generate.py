@@ -355,15 +355,17 @@ def test_traces_read_together_are_what_they_are_alone(
 
 
 def test_short_traces_are_read_several_at_a_time(lm: LanguageModel) -> None:
-    traces = [trace for trace in all_traces(writer(lm)).values() if trace.token_ids]
+    prompt = prompts(lm)[0]
+    written = {"a": 11, "b": 12, "c": 12, "much longer": 12 + len(prompt)}
+    traces = [Trace(name, "", "", prompt_ids=prompt, token_ids=[9] * n) for name, n in written.items()]
     reader = TraceReader(lm, SETTINGS, FollowUp(lm, QUESTIONS[0], ["self_evaluation"]))
     shapes: list[tuple[int, ...]] = []
     handle = lm.model.get_input_embeddings().register_forward_hook(lambda _, given, __: shapes.append(given[0].shape))
     reader.read(traces)
     handle.remove()
-    widest = max(len(trace.prompt_ids) + len(trace.token_ids or ()) for trace in traces)
     assert reader.follow_up is not None
-    assert shapes == [(3, widest), (3, len(reader.follow_up.tokens) + 1)]
+    asked = len(reader.follow_up.tokens) + 1
+    assert shapes == [(3, len(prompt) + 12), (3, asked), (1, 2 * len(prompt) + 12), (1, asked)]
 
 
 @pytest.mark.parametrize(
