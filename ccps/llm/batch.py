@@ -16,7 +16,7 @@ from ccps.llm.memory import in_parts
 
 Result = TypeVar("Result")
 
-LITTLE_PADDING = 1 / 8
+LITTLE_PADDING = 1 / 20
 """Of a batch that is only read: padding takes as long as anything, and one pass more as long as some twenty tokens."""
 
 
