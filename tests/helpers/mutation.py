@@ -109,6 +109,7 @@ def forget() -> None:
 
 def live_functions(root: Path) -> list[FunctionType]:
     """Those of a folder in memory; by exact type: to ask others what they are would wake modules that load late."""
+    gc.unfreeze()  # what is frozen is not listed
     functions = [one for one in gc.get_objects() if type(one) is FunctionType]
     return [one for one in functions if one.__code__.co_filename.startswith(str(root))]
 

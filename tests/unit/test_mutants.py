@@ -1,5 +1,6 @@
 """The tool behind `make test-mutation`: which faults there are, and that one is put where it has been imported to."""
 
+import gc
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ def test_a_fault_changes_functions_that_are_imported_already_and_the_tree_is_lef
     half = module.half
     assert half(20) == 10
     (fault,) = [one for one in mutants(file) if str(one).endswith("`2` → `3`")]
+    gc.freeze()  # as the session of tests does
     live = live_functions(tmp_path)
     assert put_into(fault.code(), fault.function, fault.file, live)
     assert half(20) == 6
