@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ccps.engines.deviation import Deviation, DeviationGate
 from ccps.engines.engine import Continuation, Drawing, Engine
-from ccps.llm import Generated, LanguageModel, Passage, final_states, read, write
+from ccps.llm import Generated, LanguageModel, Passage, final_states, plan_batches, read, write
 from ccps.llm.forward import Prefix
 from ccps.llm.generate import Written
 from ccps.llm.sample import Sampled, sample
@@ -43,7 +43,7 @@ class Writer(Protocol):
         top_p: float,
         prefix: Prefix | None = None,
         *,
-        drop_ended: bool = False,
+        max_batch_tokens: int | None = None,
     ) -> list[list[Sampled]]:
         """Continue each prompt several times with tokens drawn at random, see `ccps.llm.sample.sample`."""
         ...
@@ -81,10 +81,10 @@ class OwnWriter:
         top_p: float,
         prefix: Prefix | None = None,
         *,
-        drop_ended: bool = False,
+        max_batch_tokens: int | None = None,
     ) -> list[list[Sampled]]:
         """See `Writer.sample`."""
-        return sample(self.lm, prompts, uniforms, temperature, top_p, prefix, drop_ended=drop_ended)
+        return sample(self.lm, prompts, uniforms, temperature, top_p, prefix, max_batch_tokens=max_batch_tokens)
 
 
 class EngineWriter:
@@ -137,11 +137,11 @@ class EngineWriter:
         top_p: float,
         prefix: Prefix | None = None,
         *,
-        drop_ended: bool = False,
+        max_batch_tokens: int | None = None,
     ) -> list[list[Sampled]]:
         """See `Writer.sample`; of a sample's uniform numbers the first one makes its seed, and the others are not used.
 
-        An engine drops what has ended in any case.
+        An engine makes its batches itself; the bound is for the model, which reads what was drawn, to compare.
 
         Raises:
             UserError: the engine differs from the model.
@@ -151,13 +151,22 @@ class EngineWriter:
         repeated = [prompt for prompt in prompts for _ in range(count)]
         found = self.engine.write(repeated, limit, Drawing(temperature, top_p, seeds))
         if self.gate.deviation is None:
-            self._check(repeated, found, prefix)
+            self._check(repeated, found, prefix, max_batch_tokens)
         rows = [Sampled(one.tokens, sum(one.log_probs), one.ended) for one in found]
         return [rows[start : start + count] for start in range(0, len(rows), count)]
 
-    def _check(self, prompts: Sequence[Sequence[int]], found: Sequence[Continuation], prefix: Prefix | None) -> None:
-        """Have the model read what was drawn, only to compare."""
-        filled = [(prompt, one) for prompt, one in zip(prompts, found, strict=True) if one.tokens]
+    def _check(
+        self,
+        prompts: Sequence[Sequence[int]],
+        found: Sequence[Continuation],
+        prefix: Prefix | None,
+        max_batch_tokens: int | None,
+    ) -> None:
+        """Have the model read what was drawn, only to compare: no more than one batch of it."""
+        filled = [(Passage(prompt, one.tokens), one) for prompt, one in zip(prompts, found, strict=True) if one.tokens]
+        if filled and max_batch_tokens is not None:
+            widths = [len(passage.read) for passage, _ in filled]
+            filled = [filled[index] for index in plan_batches(widths, max_batch_tokens)[0]]
         if filled:
-            states = final_states(self.lm, [Passage(prompt, one.tokens) for prompt, one in filled], prefix)
+            states = final_states(self.lm, [passage for passage, _ in filled], prefix)
             self.gate.check(states, [one for _, one in filled])

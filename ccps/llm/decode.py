@@ -18,9 +18,9 @@ from ccps.llm.load import LanguageModel
 PAD = 0
 """Padding is masked and cut off, so its id does not matter; it need not even be a padding token of the tokenizer."""
 
-# A batch is made smaller when so large a share of its rows has nothing more to write: not at once, since that copies
-# the caches of those that stay.
-_DONE = 1 / 8
+DONE = 1 / 8
+"""A batch is made smaller, or others come in, when so large a share of its rows has nothing more to write: not at once,
+since that copies the caches of those that stay."""
 
 
 @dataclass
@@ -98,25 +98,33 @@ def steps(
     going = list(rows)
     for left in reversed(range(limit)):
         for row, token in zip(going, choose(states, going), strict=True):
-            _take(row, token, end_tokens, complete)
+            take(row, token, end_tokens, complete=complete)
         yield
         unfinished = [place for place, row in enumerate(going) if not row.done]
         if not unfinished or not left:
             return
-        if keep is not None and len(going) - len(unfinished) >= _DONE * len(going):
+        if keep is not None and len(going) - len(unfinished) >= DONE * len(going):
             keep(unfinished)
             going = [going[place] for place in unfinished]
         states = read([PAD if row.done else row.tokens[-1] for row in going])
 
 
-def _take(row: DecodedRow, token: int, end_tokens: Sequence[int], complete: Complete | None) -> None:
+def take(
+    row: DecodedRow,
+    token: int,
+    end_tokens: Sequence[int],
+    *,
+    complete: Complete | None = None,
+    limit: int | None = None,
+) -> None:
+    """Write down what was chosen for a row, unless it is done; it is, when its turn ends, it is complete, or full."""
     if row.done:
         return
     if token in end_tokens:
         row.ended = row.done = True
     else:
         row.tokens.append(token)
-        row.done = complete is not None and complete(row.tokens)
+        row.done = len(row.tokens) == limit or (complete is not None and complete(row.tokens))
 
 
 class CachedRows:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ccps.core.errors import expected
+from ccps.llm.batch import plan_batches
 from ccps.llm.decode import CachedRows, Choose, DecodedRow, decode, padded
-from ccps.llm.forward import Prefix, opened_cache
+from ccps.llm.forward import Prefix, read_at_left
 from ccps.llm.load import LanguageModel
 
 _LIKELIEST = 128
@@ -106,12 +107,15 @@ def sample(
     top_p: float,
     prefix: Prefix | None = None,
     *,
-    drop_ended: bool = False,
+    max_batch_tokens: int | None = None,
 ) -> list[list[Sampled]]:
     """Continue each prompt several times with tokens drawn at random.
 
-    All samples of a prompt share its key-value cache: of every prompt all tokens but the last are read once, then the
-    cache is repeated and each sample goes on from the last. Nothing of the checkpoint's sampling settings applies.
+    Of every prompt all tokens but the last are read once, then the cache is repeated and each sample goes on from the
+    last. Nothing of the checkpoint's sampling settings applies.
+
+    Without a bound, all samples are one batch, and rows that have ended stay in it: the last bits of the others' logits
+    do not depend on when that was. With a bound, rows that have ended make room for others (`ccps.llm.turns`).
 
     Args:
         lm: the model.
@@ -121,8 +125,9 @@ def sample(
         temperature: see `draw`.
         top_p: see `draw`.
         prefix: tokens that all prompts share, already computed.
-        drop_ended: whether rows that have ended leave the batch, which spares work; the last bits of the others'
-            logits then depend on when that was.
+        max_batch_tokens: bound on rows times width, what all prompts share left out; a single sample that is longer is
+            drawn by itself. A model of which a layer does not keep keys and values of all tokens is given fixed
+            batches, in which every sample has room to reach its limit. None sets no bound.
 
     Returns:
         For each prompt its samples.
@@ -130,16 +135,44 @@ def sample(
     Raises:
         UserError: a logit is NaN or infinite.
     """
+    from ccps.llm.room import has_room  # what imports transformers is imported when a model is there
+    from ccps.llm.turns import Turn, write_in_turns
+
     count, limit = uniforms.shape[1:]
+    rows = [DrawnRow(numbers=numbers) for numbers in uniforms.reshape(-1, limit)]
+    choose = drawing(lm, temperature, top_p)
+    if max_batch_tokens is None:
+        draw_together(lm, prompts, rows, choose, prefix, drop_ended=False)
+    elif has_room(lm):
+        asked = [prompt for prompt in prompts for _ in range(count)]
+        turns = [Turn(row, prompt, limit) for row, prompt in zip(rows, asked, strict=True)]
+        write_in_turns(lm, turns, choose, max_batch_tokens, prefix)
+    else:
+        widths = [count * (len(prompt) - (prefix.length if prefix else 0) + limit) for prompt in prompts]
+        for batch in plan_batches(widths, max_batch_tokens):
+            own = [row for index in batch for row in rows[index * count : (index + 1) * count]]
+            draw_together(lm, [prompts[index] for index in batch], own, choose, prefix, drop_ended=True)
+    return grouped(rows, count)
+
+
+def draw_together(
+    lm: LanguageModel,
+    prompts: Sequence[Sequence[int]],
+    rows: Sequence["DrawnRow"],
+    choose: Choose["DrawnRow"],
+    prefix: Prefix | None,
+    *,
+    drop_ended: bool,
+) -> None:
+    """Draw all rows, as many after each prompt, of which each has room to reach its limit."""
+    count = len(rows) // len(prompts)
     # The last token stands at the right end and all others at the left, where the cache of right-padded rows has them.
     ids, mask = padded(prompts, [len(prompt) - 1 for prompt in prompts])
-    cache = _prompt_cache(lm, ids, prefix)
+    cache = read_at_left(lm, [prompt[:-1] for prompt in prompts], prefix)
     cache.batch_repeat_interleave(count)
     batch = CachedRows(lm, ids.repeat_interleave(count, dim=0), mask.repeat_interleave(count, dim=0), cache)
-    rows = [DrawnRow(numbers=numbers) for numbers in uniforms.reshape(-1, limit)]
     keep = batch.keep if drop_ended else None
-    decode(rows, batch.begin(), batch.read, drawing(lm, temperature, top_p), limit, lm.end_tokens, keep=keep)
-    return grouped(rows, count)
+    decode(rows, batch.begin(), batch.read, choose, len(rows[0].numbers), lm.end_tokens, keep=keep)
 
 
 @dataclass(kw_only=True)
@@ -160,7 +193,8 @@ def drawing(lm: LanguageModel, temperature: float, top_p: float) -> Choose[Drawn
 
     def choose(states: Tensor, rows: Sequence[DrawnRow]) -> list[int]:
         all_logits = lm.own_logits(states)
-        uniforms = torch.from_numpy(np.array([row.numbers[len(row.tokens)] for row in rows]))[:, None]
+        numbers = [0.0 if row.done else row.numbers[len(row.tokens)] for row in rows]
+        uniforms = torch.tensor(numbers, dtype=torch.float64)[:, None]
         tokens, logarithms = [], []
         for part, own in zip(all_logits.split(_ROWS_PER_DRAW), uniforms.split(_ROWS_PER_DRAW), strict=True):
             logits = part.float()
@@ -182,12 +216,3 @@ def grouped(rows: Sequence[DrawnRow], count: int) -> list[list[Sampled]]:
     """The samples of rows, so many of each prompt."""
     samples = [Sampled(row.tokens, row.log_prob, row.ended) for row in rows]
     return [samples[start : start + count] for start in range(0, len(samples), count)]
-
-
-def _prompt_cache(lm: LanguageModel, ids: Tensor, prefix: Prefix | None) -> Any:
-    """The cache of all columns but the last; under causal attention no token sees the padding to its right."""
-    cache = opened_cache(lm, prefix, len(ids))
-    own = ids[:, prefix.length if prefix else 0 : -1]
-    if own.shape[1]:
-        lm.model.get_decoder()(input_ids=own.to(lm.device), past_key_values=cache, use_cache=True)
-    return cache

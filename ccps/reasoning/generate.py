@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import NamedTuple, get_args
 
 import torch
@@ -196,8 +197,15 @@ class TraceWriter:
         settings, limits = self.settings, self.layout.room
         return self.layout.batches(settings.max_batch_tokens, rows=settings.traces_per_question, kinds=limits)
 
+    def joined(self, batches: Sequence[Sequence[int]]) -> list[list[int]]:
+        """What of some neighbouring batches can be given to `draw` at once: all of one limit."""
+        groups = groupby(batches, key=lambda batch: self.layout.room[batch[0]])
+        return [[index for batch in group for index in batch] for _, group in groups]
+
     def draw(self, batch: Sequence[int]) -> list[Trace]:
-        """Write the traces of a batch, or of a part of one, without log-probabilities.
+        """Write the traces of some questions with one limit, without log-probabilities.
+
+        No more of them are in hand at a time than a batch may hold; what ends makes room for others.
 
         Returns:
             Trace after trace, question after question.
@@ -211,8 +219,8 @@ class TraceWriter:
         numbers = uniforms(settings.seed, names, settings.traces_per_question, limit)
         prompts = [self.layout.prompts[index] for index in batch]
         manner = (numbers, settings.temperature, settings.top_p)
-        # Lengths differ widely: a batch would wait for its longest trace.
-        found = self.writer.sample(prompts, *manner, self.prefix, drop_ended=True)
+        # Lengths differ widely: a batch that is filled once would wait for its longest trace.
+        found = self.writer.sample(prompts, *manner, self.prefix, max_batch_tokens=settings.max_batch_tokens)
         return [
             self._trace(index, number, one)
             for index, row in zip(batch, found, strict=True)

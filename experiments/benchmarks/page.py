@@ -27,6 +27,7 @@ ORDER = (
     "Methods",
     "Forward pass",
     "Continuing from steps",
+    "Texts of mixed length",
     "Scoring traces",
     "What a plan goes by",
     "Storage",

@@ -30,6 +30,7 @@ from experiments.benchmarks import (
     soak,
     stored,
     sweep,
+    turns,
 )
 from experiments.benchmarks.features import TokenStates
 from experiments.benchmarks.model import answer_states, open_model
@@ -59,6 +60,7 @@ def measure(config: BenchConfig) -> Iterator[list[Section]]:
         "methods": lambda: bench.here(bench.methods()),
         "forward": lambda: bench.here(bench.forward()),
         "fork": lambda: bench.here(bench.fork()),
+        "turns": lambda: bench.here(bench.turns()),
         "scoring": lambda: [bench.scoring()],
         "scorer": lambda: bench.here(bench.scorer()),
         "fitting": lambda: bench.here(bench.fitting()),
@@ -244,6 +246,19 @@ class Bench:
     def fork(self) -> Section:
         """On the first model, in each precision."""
         return fork.fork_section([figure for dtype in fork.DTYPES for figure in self._forked(dtype)])
+
+    def turns(self) -> Section:
+        """On the first model, in float32."""
+        config, name = self.config, self._first
+
+        def work() -> list[Figure]:
+            lm = open_model(name, replace(config.model[name], dtype="float32"), self.device).get(self.device)
+            size = turns.QUICK if config.quick else turns.FULL
+            figures = turns.measure_turns(lm, self._questions(config.open_ended), config.repetitions, size)
+            say("turns", name, f"{size.traces} texts of {size.shortest} to {size.longest} tokens")
+            return figures
+
+        return turns.turns_section(attempt("turns", name, work, lambda reason: turns.missing(name, reason)))
 
     def plan(self) -> Section:
         """On the first model."""

@@ -26,6 +26,7 @@ PARTS = (
     "methods",
     "forward",
     "fork",
+    "turns",
     "scoring",
     "scorer",
     "fitting",

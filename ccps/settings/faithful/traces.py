@@ -35,7 +35,11 @@ class TraceSettings:
         1, "the first ones of a question are the same whatever their number", at_least=1, at_most=1_000_000
     )
     max_batch_tokens: int = setting(
-        32768, "rows times width of a batch, tokens to be written included", at_least=1, at_most=LARGEST_COUNT
+        32768,
+        "rows times width of what is written at a time, what all prompts share left out; a text that ends makes room "
+        "for others of its shard",
+        at_least=1,
+        at_most=LARGEST_COUNT,
     )
     states: list[str] = setting(
         ["pre_norm", "final"],

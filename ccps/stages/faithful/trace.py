@@ -125,15 +125,19 @@ class TraceStage(Stage):
         self.writer = TraceWriter(lm, self.shared.writer(device), list(self.questions), prompts, asking.settings, after)
 
     def plan(self) -> Sequence[Sequence[Work]]:
-        """Batches of like length, gathered into shards."""
-        return in_shards(self.writer.batches, max(1, self.asking.shard_traces // self._per_question))
+        """Batches of like length, gathered into shards; within a shard what ends makes room for what follows."""
+        shards = in_shards(self.writer.batches, max(1, self.asking.shard_traces // self._per_question))
+        return [
+            [Work(group, len(group)) for group in self.writer.joined([work.content for work in shard])]
+            for shard in shards
+        ]
 
     @property
     def _per_question(self) -> int:
         return self.asking.settings.traces_per_question
 
     def step(self, content: list[int]) -> _Drawn:
-        """Write the traces of one batch of questions; in parts if memory runs out."""
+        """Write the traces of some questions; in parts if memory runs out."""
         groups = in_parts(self._draw, content, self.shared.name)
         return _Drawn(content, [trace for group in groups for trace in group], self.writer.writer.deviation)
 

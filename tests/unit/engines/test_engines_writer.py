@@ -155,6 +155,30 @@ def test_only_the_first_tokens_are_compared(
     assert writer.deviation is deviation
 
 
+def test_no_more_than_a_batch_of_samples_is_compared(
+    checkpoint: LanguageModel, wrapped: Any, asked: list[list[int]]
+) -> None:
+    names = ["a", "b", "c", "d", "e"]
+    numbers = uniforms(3, names, 3, LIMIT)
+    whole, part = (EngineWriter(checkpoint, wrapped(checkpoint), CONFIG) for _ in range(2))
+    found = whole.sample(asked, numbers, 1.3, 0.95)
+    filled = [
+        (len(prompt) + len(one.tokens) - 1, len(one.tokens))
+        for prompt, row in zip(asked, found, strict=True)
+        for one in row
+        if one.tokens
+    ]
+    read = sorted(filled, key=lambda row: row[0])
+    budget = 4 * read[3][0]
+    first = [read[i] for i in range(len(read)) if (i + 1) * read[i][0] <= budget]
+    assert 4 <= len(first) < len(read)
+    assert part.sample(asked, numbers, 1.3, 0.95, max_batch_tokens=budget) == found
+    assert whole.deviation is not None
+    assert part.deviation is not None
+    assert whole.deviation.tokens == sum(tokens for _, tokens in read)
+    assert part.deviation.tokens == sum(tokens for _, tokens in first)
+
+
 def test_samples_depend_on_nothing_but_their_own_numbers(
     checkpoint: LanguageModel, wrapped: Any, asked: list[list[int]], prefix: Prefix
 ) -> None:

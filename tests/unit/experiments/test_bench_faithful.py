@@ -10,7 +10,7 @@ from measured import bound, value
 from ccps.data.records import Question
 from ccps.faithful import misalignment, segment
 from ccps.llm import LanguageModel
-from experiments.benchmarks import faithful_scoring, fork
+from experiments.benchmarks import faithful_scoring, fork, turns
 
 
 @pytest.fixture
@@ -68,6 +68,24 @@ class TestFork:
     def test_without_a_model_the_target_is_named_with_the_reason(self) -> None:
         [figure] = fork.missing("m", "it is not there")
         assert (bound(figure), figure.reason) == (3, "it is not there")
+
+
+class TestTurns:
+    def test_both_ways_write_the_same_in_float32(
+        self, tiny_model: Callable[..., LanguageModel], questions: list[Question]
+    ) -> None:
+        figures = turns.measure_turns(tiny_model("llama"), questions, 2, turns.QUICK)
+        found = {figure.what: figure for figure in figures}
+        assert found["Texts that are the same in both ways"].value == 100
+        assert value(found["Tokens of a text, mean"]) == pytest.approx((3 + 20) / 2, abs=0.5)
+        ratio = found["Rows that come and go, times the speed of batches filled once"]
+        assert (bound(ratio), ratio.subject) == (1.5, "tiny-llama, float32")
+        speeds = [value(found[name]) for name in ("Rows that come and go", "Batches filled once")]
+        assert ratio.value == pytest.approx(speeds[0] / speeds[1])
+
+    def test_without_a_model_the_target_is_named_with_the_reason(self) -> None:
+        [figure] = turns.missing("m", "it is not there")
+        assert (bound(figure), figure.reason) == (1.5, "it is not there")
 
 
 class TestScoring:

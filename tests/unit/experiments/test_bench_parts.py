@@ -9,7 +9,7 @@ import torch
 
 from ccps.core.errors import UserError
 from experiments.bench import main
-from experiments.benchmarks import faithful_scoring, floors, fork, own_precision, processes, sizes
+from experiments.benchmarks import faithful_scoring, floors, fork, own_precision, processes, sizes, turns
 from experiments.benchmarks.page import ON_GPU, ORDER, read_sections
 from experiments.benchmarks.sections import Bench, attempt
 from experiments.benchmarks.settings import PARTS, to_bench
@@ -38,6 +38,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     for name, value in (("_PROBES", 3), ("_ALONE", 1), ("_ROWS", 40), ("_UPDATES", 2)):
         monkeypatch.setattr(f"experiments.benchmarks.sweep.{name}", value)
     monkeypatch.setattr(fork, "FULL", fork.QUICK)
+    monkeypatch.setattr(turns, "FULL", turns.QUICK)
     monkeypatch.setattr(faithful_scoring, "FULL", faithful_scoring.QUICK)
     rows = [
         {"text": f"Which word is number {index}?", "a": "x", "b": "y", "answer": index % 2, "subject": "words"}

@@ -12,7 +12,6 @@ from transformers import TopPLogitsWarper
 
 from ccps.core.errors import UserError
 from ccps.llm import LanguageModel, compute_prefix
-from ccps.llm.decode import CachedRows
 from ccps.llm.sample import Sampled, draw, log_probs, sample
 
 PROMPTS = [[5, 6, 7, 8], [5, 6, 9], [5, 6, 7, 8, 9, 10, 11, 12, 13], [5, 6, 20, 21, 22]]
@@ -133,32 +132,6 @@ def test_other_prompts_and_samples_of_the_batch_change_nothing(tiny_model: Calla
     for index, prompt in enumerate(PROMPTS):
         assert_same(sample(lm, [prompt], numbers[index : index + 1], 1.0, 0.95), together[index : index + 1])
         assert_same(sample(lm, [prompt], numbers[index : index + 1, 2:3], 1.0, 0.95), [together[index][2:3]])
-
-
-@pytest.mark.parametrize("shared", [0, 2])
-@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
-def test_samples_are_the_same_where_those_that_have_ended_leave_the_batch(
-    shared: int, architecture: str, tiny_model: Callable[..., LanguageModel], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lm = replace(
-        tiny_model(architecture, **(SMALL_GPT2 if architecture == "gpt2" else {})), end_tokens=tuple(range(0, 259, 12))
-    )
-    numbers = np.random.default_rng(3).random((len(PROMPTS), 6, 12))
-    prefix = compute_prefix(lm, PROMPTS[0][:shared])
-    sizes: list[int] = []
-    read = CachedRows.read
-
-    def counted(rows: CachedRows, tokens: list[int]) -> Tensor:
-        sizes.append(len(tokens))
-        return read(rows, tokens)
-
-    monkeypatch.setattr(CachedRows, "read", counted)
-    wanted = sample(lm, PROMPTS, numbers, 1.3, 0.9, prefix)
-    stayed, sizes[:] = list(sizes), []
-    assert_same(sample(lm, PROMPTS, numbers, 1.3, 0.9, prefix, drop_ended=True), wanted)
-    assert set(stayed) == {24}
-    assert sizes == sorted(sizes, reverse=True)
-    assert len(set(sizes)) > 2
 
 
 def test_the_end_of_the_turn_counts_for_the_probability_and_not_for_the_text(

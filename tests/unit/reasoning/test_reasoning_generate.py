@@ -82,6 +82,21 @@ def test_batches_change_nothing(lm: LanguageModel, max_batch_tokens: int) -> Non
     }
 
 
+def test_neighbouring_batches_are_drawn_together_unless_their_limits_differ(
+    tiny_model: Callable[..., LanguageModel],
+) -> None:
+    lengths = [len(prompt) for prompt in prompts(tiny_model("llama"))]
+    lm = replace(tiny_model("llama", max_position_embeddings=max(lengths) + 5), end_tokens=())
+    traces = writer(lm, replace(SETTINGS, max_new_tokens=9, max_batch_tokens=1))
+    batches = traces.batches
+    assert [len(batch) for batch in batches] == [1, 1, 1, 1]
+    groups = traces.joined(batches)
+    assert [index for group in groups for index in group] == [index for batch in batches for index in batch]
+    assert [[traces.layout.room[index] for index in group] for group in groups] == [[9, 9, 9], [5]]
+    apart = {trace.id: trace.token_ids for batch in batches for trace in traces.draw(batch)}
+    assert {trace.id: trace.token_ids for group in groups for trace in traces.draw(group)} == apart
+
+
 def test_the_first_traces_of_a_question_are_the_same_whatever_their_number(lm: LanguageModel) -> None:
     many = all_traces(writer(lm, replace(SETTINGS, traces_per_question=3)))
     one = all_traces(writer(lm))
@@ -199,7 +214,7 @@ class Scripted:
         top_p: float,
         prefix: Prefix | None = None,
         *,
-        drop_ended: bool = False,
+        max_batch_tokens: int | None = None,
     ) -> list[list[Sampled]]:
         self.asked.append(uniforms)
         return [[Sampled(tokens, 0.0, True)] for tokens in self.tokens]
