@@ -241,7 +241,8 @@ def read_number(here: str, value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
-        raise expected(f"a value of {here}", "a number or null", value, WAY_OUT)
+        got = repr(value) if isinstance(value, str) else value  # '0.1' is a text, which has to be seen
+        raise expected(f"a value of {here}", "a number or null", got, WAY_OUT)
     return float(value)
 
 

@@ -85,29 +85,68 @@ GAP = {"method": "c", "metric": "ece", "scale": "points", "value": 0.1, "toleran
 CELLS = {"tolerance": 0.1, "methods": ["a"], "metrics": ["ece"], "values": {}}
 
 
+KEYS = "a mapping with source, note, convention, models, benchmarks and one or more of gaps, averages, cells, but got"
+OF_GAPS = "a mapping with ['method', 'metric', 'scale', 'value', 'tolerance', 'note'], but got {'metric': 'ece'}"
+METRICS = "one of ['ece', 'brier', 'acc', 'aucpr', 'auroc'], but got f1"
+AVERAGES = {"tolerance": 0.1, "values": {"c": {"ece": 0.1}}}
+
+
 @pytest.mark.parametrize(
-    "content",
+    ("content", "fault"),
     [
-        {"s": {"source": "x"}},
-        {"s": []},
-        _file(more=1),
-        _file(gaps=[{"metric": "ece"}]),
-        _file(gaps=[GAP | {"scale": "value"}]),
-        _file(gaps=[GAP | {"metric": "f1"}]),
-        _file(gaps=[GAP | {"value": "0.1"}]),
-        _file(gaps=[GAP | {"tolerance": -1}]),
-        _file(gaps=[GAP, GAP]),
-        _file(averages={"values": {}}),
-        _file(averages={"tolerance": 0.1, "values": {"c": {"ece": [1, 2, 3]}}}),
-        _file(averages={"tolerance": 0.1, "values": {"c": {"f1": 0.1}}}),
-        _file(cells=CELLS | {"values": {"m": {"b": {"other": {"ece": 0.1}}}}}),
-        _file(cells=CELLS | {"values": {"m": 0.1}}),
-        _file(cells=CELLS | {"metrics": ["f1"]}),
+        ({"s": {"source": "x"}}, f"`claims.s` to be {KEYS} ['source']"),
+        ({"s": []}, f"`claims.s` to be {KEYS} []"),
+        (
+            _file(more=1),
+            f"`claims.s` to be {KEYS} ['source', 'note', 'convention', 'models', 'benchmarks', 'more']",
+        ),
+        (_file(gaps=[{"metric": "ece"}]), f"an entry of `claims.s.gaps` to be {OF_GAPS}"),
+        (
+            _file(gaps=[GAP | {"scale": "value"}]),
+            "`scale` in `claims.s.gaps` to be one of ['relative', 'points'], but got value",
+        ),
+        (_file(gaps=[GAP | {"metric": "f1"}]), f"`metric` in `claims.s.gaps` to be {METRICS}"),
+        (
+            _file(gaps=[GAP | {"value": "0.1"}]),
+            "a value of `claims.s.gaps` to be a number or null, but got '0.1'",
+        ),
+        (
+            _file(gaps=[GAP | {"tolerance": -1}]),
+            "`tolerance` in `claims.s.gaps` to be a number of at least 0, but got -1",
+        ),
+        (_file(gaps=[GAP | {"note": 1}]), "`note` in `claims.s.gaps` to be a text or null, but got 1"),
+        (
+            _file(gaps=[GAP, GAP]),
+            "the figures of `claims.s` to be all different, but got ['s/c/ece_points', 's/c/ece_points']",
+        ),
+        (
+            _file(averages={"values": {}}),
+            "`claims.s.averages` to be a mapping with ['tolerance', 'values'], but got {'values': {}}",
+        ),
+        (
+            _file(averages=AVERAGES | {"values": {"c": {"ece": [1, 2, 3]}}}),
+            "`claims.s.averages` to be a value, or a value and its standard deviation, but got [1, 2, 3]",
+        ),
+        (
+            _file(averages=AVERAGES | {"values": {"c": {"f1": 0.1}}}),
+            f"`metric` in `claims.s.averages` to be {METRICS}",
+        ),
+        (
+            _file(cells=CELLS | {"values": {"m": {"b": {"other": {"ece": 0.1}}}}}),
+            "the values of `claims.s.cells` to be of a model, benchmark, method and metric that are named there, "
+            "but got [('m', 'b', 'other', 'ece')]",
+        ),
+        (
+            _file(cells=CELLS | {"values": {"m": 0.1}}),
+            "`values` of cells to be nested 4 deep, but got 0.1 at ('m',)",
+        ),
+        (_file(cells=CELLS | {"metrics": ["f1"]}), f"`metric` in `claims.s.cells` to be {METRICS}"),
     ],
 )
-def test_faulty_files_are_refused(content: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=r"Expected .* to be .*, but got"):
+def test_faulty_files_are_refused(content: dict[str, Any], fault: str) -> None:
+    with pytest.raises(UserError) as caught:
         parse_claims(content)
+    assert str(caught.value) == f"Expected {fault}. Compare it with the files in conf/claims."
 
 
 @pytest.mark.parametrize(("scale", "how"), [("points", "minus"), ("relative", "relative to")])

@@ -108,23 +108,57 @@ def test_a_figure_in_words() -> None:
     assert (of_judge.quantity, of_judge.scale) == ("Pearson’s r of the judge of words with people", "correlation")
 
 
+KEYS = "['source', 'note', 'mode', 'decisiveness', 'judge', 'tolerance', 'figures']"
+METRICS = [
+    "accuracy",
+    "mean_decisiveness",
+    "mean_confidence",
+    "cmfg_star",
+    "spearman_across",
+    "judge_pearson",
+    "judge_spearman",
+]
+
+
 @pytest.mark.parametrize(
-    "content",
+    ("content", "fault"),
     [
-        {"s": []},
-        {"s": FILE | {"more": 1}},
-        {"s": {name: value for name, value in FILE.items() if name != "mode"}},
-        {"s": FILE | {"tolerance": None}},
-        {"s": FILE | {"figures": [FIGURE, FIGURE]}},
-        {"s": FILE | {"figures": [{**FIGURE, "over": "median"}]}},
-        {"s": FILE | {"figures": [{**FIGURE, "values": {"f1": 0.1}}]}},
-        {"s": FILE | {"figures": [{**FIGURE, "values": {"accuracy": "0.1"}}]}},
-        {"s": FILE | {"figures": [{"table": "Table 1"}]}},
+        ({"s": []}, f"`claims.s` to be a mapping with {KEYS}, but got []"),
+        ({"s": FILE | {"more": 1}}, f"`claims.s` to be a mapping with {KEYS}, but got {{'source': 'x'"),
+        (
+            {"s": {name: value for name, value in FILE.items() if name != "mode"}},
+            f"`claims.s` to be a mapping with {KEYS}, but got {{'source': 'x'",
+        ),
+        (
+            {"s": FILE | {"tolerance": None}},
+            "`tolerance` in `claims.s.figures` to be a number of at least 0, but got None.",
+        ),
+        ({"s": FILE | {"figures": [FIGURE, FIGURE]}}, "the figures of `claims.s` to be all different, but got ['s/"),
+        (
+            {"s": FILE | {"figures": [{**FIGURE, "over": "median"}]}},
+            "`over` in `claims.s.figures` to be one of ['mean', 'min', 'max'], but got median.",
+        ),
+        (
+            {"s": FILE | {"figures": [{**FIGURE, "values": {"f1": 0.1}}]}},
+            f"`values` in `claims.s.figures` to be of {METRICS}, but got f1.",
+        ),
+        (
+            {"s": FILE | {"figures": [{**FIGURE, "values": {"accuracy": "0.1"}}]}},
+            "a value of `claims.s.figures` to be a number or null, but got '0.1'.",
+        ),
+        (
+            {"s": FILE | {"figures": [{"table": "Table 1"}]}},
+            "`claims.s.figures` to be a mapping with ['table', 'model', 'datasets', 'over', 'prompt', 'values'], "
+            "but got {'table': 'Table 1'}.",
+        ),
+        ({"s": FILE | {"figures": 1}}, "`claims.s` to be figures in the shape of its kind, but got something else ("),
     ],
 )
-def test_faulty_files_are_refused(content: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=r"Expected .* to be .*, but got"):
+def test_faulty_files_are_refused(content: dict[str, Any], fault: str) -> None:
+    with pytest.raises(UserError) as caught:
         parse_faithful_claims(content)
+    assert str(caught.value).startswith(f"Expected {fault}")
+    assert str(caught.value).endswith(". Compare it with the files in conf/claims.")
 
 
 def test_a_set_holds_what_its_file_says() -> None:
