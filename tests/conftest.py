@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["WANDB_MODE"] = "offline"
@@ -24,18 +25,10 @@ settings.load_profile("ccps")
 
 TESTS = Path(__file__).parent
 # Rooms whose tests compare what torch computed; another processor rounds it otherwise.
-NUMERIC = {
-    "asking",
-    "calibrators",
-    "faithful",
-    "llm",
-    "methods",
-    "metrics",
-    "perturbation",
-    "probes",
-    "reasoning",
-    "tuning",
-}
+NUMERIC = {"asking", "llm", "methods", "perturbation", "probes", "tuning"}
+# Rooms that count in Python and numpy, but for the files that name torch, a model or what is worked out with one.
+PARTLY_NUMERIC = {"calibrators", "faithful", "metrics", "reasoning"}
+TORCH = re.compile(r"torch|tiny_|lm\b")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,12 +36,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         tier, *rooms = item.path.relative_to(TESTS).parts
         item.add_marker(tier)
-        if tier == "unit" and rooms[0] in NUMERIC:
+        if tier == "unit" and (rooms[0] in NUMERIC or (rooms[0] in PARTLY_NUMERIC and _names_torch(item.path))):
             item.add_marker("numeric")
         if any("needs a GPU" in str(mark.kwargs.get("reason")) for mark in item.iter_markers("skipif")):
             item.add_marker("gpu")
-    # Processes are given files whole, in this order: they end together if what is left at the end is short.
-    items.sort(key=lambda item: item.path.relative_to(TESTS).parts[0] != "integration")
+    # Processes are given files whole, in this order: they end together if what is left at the end is short. What starts
+    # or builds something whole comes first, the tests of single rooms last.
+    items.sort(key=lambda item: _place(item.path.relative_to(TESTS).parts))
+
+
+def _place(parts: tuple[str, ...]) -> int:
+    if parts[0] == "integration":
+        return 0
+    return 1 if len(parts) == 2 or parts[1] == "experiments" else 2
+
+
+@memoise
+def _names_torch(file: Path) -> bool:
+    return TORCH.search(file.read_text(encoding="utf-8")) is not None
 
 
 def pytest_collection_finish() -> None:

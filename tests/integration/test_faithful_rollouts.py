@@ -14,6 +14,8 @@ from ccps.stages.faithful.checks import to_faithful
 from ccps.stages.faithful.pipeline import run_faithful
 
 ESTIMATORS = {"sampling", "given_1-different", "given_accuracy"}
+# The traces of one model make one run; those of all make one each and one of all together.
+FIRST = f"faithful.rollouts.only=['{MODELS[0]}/*']"
 
 
 def run(folder: Path, path: Path, *more: str) -> Path:
@@ -77,7 +79,7 @@ def test_the_page_shows_what_was_said_instead_and_markdown_quotes_nothing(of_fil
 
 
 def test_one_model_alone_is_one_run(tmp_path: Path) -> None:
-    output = run(tmp_path, write_folder(tmp_path / "rollouts"), f"faithful.rollouts.only=['{MODELS[0]}/*']")
+    output = run(tmp_path, write_folder(tmp_path / "rollouts"), FIRST)
     table = pd.read_csv(output / "tables" / "faithful.csv", keep_default_na=False)
     assert set(table["model"]) == {MODELS[0]}
     assert MODELS[0] in (output / "report.md").read_text()
@@ -93,7 +95,7 @@ def test_a_folder_gives_the_same_figures(of_file: Path, tmp_path: Path) -> None:
 
 
 def test_paragraphs_take_given_sentences_together(tmp_path: Path) -> None:
-    output = run(tmp_path, write_file(tmp_path / "traces.jsonl.gz"), "faithful.unit=paragraph")
+    output = run(tmp_path, write_file(tmp_path / "traces.jsonl.gz"), FIRST, "faithful.unit=paragraph")
     steps = steps_of(output)
     assert list(steps["text"]) == [" ".join(SENTENCES[:2]), SENTENCES[2]]
     assert list(steps["given_accuracy"]) == [0.75, 0.75]
@@ -104,7 +106,7 @@ def test_paragraphs_take_given_sentences_together(tmp_path: Path) -> None:
 def test_steps_that_do_not_stand_in_the_text_are_kept_and_counted(tmp_path: Path) -> None:
     lines = rows()
     lines[0]["steps"][1]["text"] = "Perhaps, it is  5?"
-    output = run(tmp_path, write_file(tmp_path / "traces.jsonl.gz", *lines))
+    output = run(tmp_path, write_file(tmp_path / "traces.jsonl.gz", *lines), FIRST)
     steps = steps_of(output)
     assert steps["given_accuracy"].notna().all()
     assert (output / "report.md").read_text().count("do not stand in the text of their trace: 1") == 1

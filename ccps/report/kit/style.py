@@ -4,7 +4,9 @@ import io
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -79,9 +81,9 @@ def title_left(axes: Axes, title: str, below: str = "") -> None:
 
 def png_bytes(figure: Figure) -> tuple[bytes, int, int]:
     """The figure as PNG of at most 128 colours, with no metadata but its resolution; width and height."""
-    drawn, buffer = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=DPI, metadata={"Software": None})
-    image = Image.open(drawn).convert("RGB")
+    canvas, buffer = FigureCanvasAgg(figure), io.BytesIO()
+    canvas.draw()  # once, where `savefig` draws once for the layout and once more
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
     reduced = image.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     reduced.save(buffer, "PNG", optimize=True, dpi=(DPI, DPI))
     return buffer.getvalue(), *image.size
