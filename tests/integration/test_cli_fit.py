@@ -12,6 +12,7 @@ from commands import ended
 from ccps.llm import ModelFiles
 
 MODEL = "smollm2-135m-instruct"
+N = 20
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (folder / "sums.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["question", "option_a", "option_b", "option_c", "answer"])
-        for _ in range(40):
+        for _ in range(N):
             x, y = rng.randint(1, 9), rng.randint(1, 9)
             options = rng.sample([x + y, x + y + 1, x + y + 3], 3)
             writer.writerow([f"What is {x} + {y}?", *options, "abc"[options.index(x + y)]])
@@ -46,13 +47,13 @@ def test_from_a_file_to_decisions(
     assert fitted["scorer"] == str(data / "mine")
     assert fitted["columns"]["options"] == ["option_a", "option_b", "option_c"]
     assert fitted["columns"]["answer_kind"] == "letter"
-    assert fitted["summary"]["n"] == 40
-    # 40 labels cannot show that at most a tenth is wrong unless hardly any is.
+    assert fitted["summary"]["n"] == N
+    # So few labels cannot show that at most a tenth is wrong unless hardly any is.
     assert fitted["threshold"]["certified"] is False
-    assert fitted["threshold"]["n"] == 40
+    assert fitted["threshold"]["n"] == N
 
     scored = told(capfd, "score", "mine", "--data", "sums.csv")
-    assert [one["id"] for one in scored["scores"]] == [f"sums/{place}" for place in range(40)]
+    assert [one["id"] for one in scored["scores"]] == [f"sums/{place}" for place in range(N)]
     assert all(0 <= one["p_correct"] <= 1 for one in scored["scores"])
     assert {one["answer"] for one in scored["scores"]} <= set("abc")
 
