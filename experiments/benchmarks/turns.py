@@ -69,7 +69,7 @@ def measure_turns(lm: LanguageModel, questions: Sequence[Question], repetitions:
     asked = questions[: size.traces]
     prompts = [prompt_ids(lm.tokenizer, chat_messages(question)) for question in asked]
     numbers = uniforms(_MANNER.seed, [question.id for question in asked], 1, size.longest)[:, 0]
-    lengths = np.linspace(size.shortest, size.longest, size.traces).round().astype(int)
+    lengths = np.linspace(size.shortest, size.longest, len(asked)).round().astype(int)
     lengths = np.random.default_rng(0).permutation(lengths)
     choose = _until_its_end(drawing(lm, _MANNER.temperature, _MANNER.top_p))
 
@@ -101,7 +101,7 @@ def measure_turns(lm: LanguageModel, questions: Sequence[Question], repetitions:
         Figure.of("Rows that come and go", on, spread(tokens / s for s in seconds["turns"]), "tokens/s"),
         Figure.of(_RATIO, on, ratios(seconds["once"], seconds["turns"]), "×", TARGET),
         Figure("Texts that are the same in both ways", on, 100 * float(same), "%"),
-        Figure("Tokens of a text, mean", on, tokens / size.traces, "tokens"),
+        Figure("Tokens of a text, mean", on, tokens / len(asked), "tokens"),
     ]
 
 

@@ -71,10 +71,11 @@ class TestFork:
 
 
 class TestTurns:
+    @pytest.mark.parametrize("n", [9, 6])  # more questions than texts, and fewer
     def test_both_ways_write_the_same_in_float32(
-        self, tiny_model: Callable[..., LanguageModel], questions: list[Question]
+        self, n: int, tiny_model: Callable[..., LanguageModel], questions: list[Question]
     ) -> None:
-        figures = turns.measure_turns(tiny_model("llama"), questions, 2, turns.QUICK)
+        figures = turns.measure_turns(tiny_model("llama"), questions[:n], 2, turns.QUICK)
         found = {figure.what: figure for figure in figures}
         assert found["Texts that are the same in both ways"].value == 100
         assert value(found["Tokens of a text, mean"]) == pytest.approx((3 + 20) / 2, abs=0.5)
