@@ -49,9 +49,9 @@ QUICK = Size(traces=8, shortest=3, longest=20, max_batch_tokens=400, repetitions
 TEXT = (
     f"{FULL.traces} texts of {FULL.shortest} to {FULL.longest:,} tokens, evenly spread and in random order, after "
     f"questions of MMLU, drawn as reasoning traces are (temperature {_MANNER.temperature}) in float32; a text ends at "
-    f"its length, which neither way knows beforehand. A batch has {FULL.max_batch_tokens:,} tokens, as in the embedded "
-    "run. Batches that are filled once have room for every text to reach its limit; rows that have ended leave them, "
-    "and the next one begins when all have. Rows that come and go are seated by what they have read so far. The random "
+    f"its length, which neither way knows beforehand. A batch has at most {FULL.max_batch_tokens:,} tokens. Batches "
+    "that are filled once have room for every text to reach its limit; rows that have ended leave them, and the next "
+    "one begins when all have. Rows that come and go are seated by what they have read so far. The random "
     "numbers are the same."
 )
 
