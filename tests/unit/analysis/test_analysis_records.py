@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from sweep_tables import sweep_data
 
-from ccps.analysis.data import apart
+from ccps.analysis.data import apart, ordered_methods
 from ccps.analysis.records import (
     DROP_COLUMNS,
     SHAP_COLUMNS,
@@ -54,6 +54,13 @@ def test_rows_of_all_seeds_together_are_reported_and_the_single_seeds_kept_behin
     for part in (reported, single):
         assert list(part.columns) == list(table.columns)
         assert part.index.tolist() == list(range(len(part)))
+
+
+def test_methods_come_in_the_order_of_a_table_the_reference_first_and_controls_last() -> None:
+    results = pd.DataFrame({"method": ["shuffled", "own", "ccps", "own", "probe", "constant", "ccps"]})
+    controls = ("constant", "shuffled")
+    assert ordered_methods(results, "ccps", controls) == ("ccps", "own", "probe", "shuffled", "constant")
+    assert ordered_methods(results, "none") == ("shuffled", "own", "ccps", "probe", "constant")
 
 
 def test_places_of_a_sweep_are_named_once_in_order() -> None:
