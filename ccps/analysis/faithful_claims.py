@@ -93,7 +93,11 @@ def _parse_set(name: str, file: Any) -> FaithfulClaimSet:
     ids = [claim.id for claim in claims]
     if len(set(ids)) != len(ids):
         raise expected(f"the figures of {here}", "all different", ids, WAY_OUT)
-    source, mode, words, judge = (str(file[key]) for key in ("source", "mode", "decisiveness", "judge"))
+    texts = ("source", "mode", "decisiveness", "judge")
+    for key in texts:
+        if not isinstance(file[key], str | None):
+            raise expected(f"`{key}` in {here}", "a text or null", file[key], WAY_OUT)
+    source, mode, words, judge = (str(file[key]) for key in texts)
     return FaithfulClaimSet(name, source, mode, words, judge, claims)
 
 

@@ -22,13 +22,14 @@ class UnfitError(Exception):
 def convert(value: Any, wanted: Any) -> Any:
     """Convert a value to a type: `int`, `float`, `str`, `bool`, an enumeration, lists and mappings of these.
 
-    Numbers in quotes are numbers, and a number is a text where a text is wanted; true and false are neither.
+    Numbers in quotes are numbers, and a number is a text where a text is wanted; true and false are neither. No text
+    holds NUL or half a character, wherever it stands.
 
     Raises:
         UnfitError: it cannot be one.
     """
     if wanted is Any:
-        return value
+        return _writable(value)
     if inner := optional(wanted):
         return None if value is None else convert(value, inner)
     if get_origin(wanted) is list:
@@ -56,7 +57,7 @@ def type_name(wanted: Any) -> str:
     if get_origin(wanted) is list:
         return _LIST_NAMES[get_args(wanted)[0]]
     if get_origin(wanted) is dict:
-        return "a group of settings"
+        return "a group of settings" + (", its texts whole and without NUL" if get_args(wanted)[1] is Any else "")
     if isinstance(wanted, type) and issubclass(wanted, Enum):
         return "one of " + ", ".join(wanted.__members__)
     return _TYPE_NAMES[wanted]
@@ -94,6 +95,19 @@ def _number(value: Any) -> float:
         raise UnfitError from None
     except OverflowError:
         return math.inf
+
+
+def _writable(value: Any) -> Any:
+    """Anything, if all texts in it can be written down; how it is laid out is not known here."""
+    if isinstance(value, Mapping):
+        for pair in value.items():
+            _writable(list(pair))
+    elif isinstance(value, list | tuple):
+        for one in value:
+            _writable(one)
+    elif isinstance(value, str):
+        _text(value)
+    return value
 
 
 def _text(value: Any) -> str:

@@ -23,6 +23,7 @@ from ccps.core.console import say
 from ccps.core.errors import UserError, expected
 from ccps.core.places import local_path
 from ccps.core.quiet import quiet_transformers
+from ccps.llm.config_sizes import check_sizes
 from ccps.llm.gguf_rope import rope_scaling
 from ccps.llm.memory import is_out_of_memory
 from ccps.llm.templates import depends_on_clock
@@ -260,6 +261,7 @@ def _with_safetensors(folder: Path) -> Path:
     for index in folder.glob("*.index.json"):
         _check_index(index)
     _check_generation(folder / "generation_config.json")
+    check_sizes(folder / "config.json")
     return folder
 
 

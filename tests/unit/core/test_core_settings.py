@@ -46,6 +46,7 @@ class Outer:
     maybe: Inner | None = setting(None, "a group or none")
     several: dict[str, Inner] = setting({}, "groups by name", not_empty=True)
     listed: list[Inner] = setting([], "groups in an order")
+    anything: dict[str, Any] = setting({}, "as it is")
 
 
 GOOD: Mapping[str, Any] = {"name": "x", "several": {"a": {}}}
@@ -95,6 +96,11 @@ def test_defaults_stand_in_for_what_is_left_out_and_are_not_shared() -> None:
         ({"inner": {"level": "inf"}}, "expected `inner.level` to be between 0 and 1, but got 'inf'"),
         ({"inner": {"warm": 6}}, "expected `inner.warm` to be at most `k` (5), but got 6"),
         ({"maybe": {"k": 11}}, "expected `maybe.k` to be from 1 to 10, but got 11"),
+        (
+            {"anything": {"a": [{"b": "\ud800"}]}},
+            "expected `anything` to be a group of settings, its texts whole and without NUL, "
+            "but got {'a': [{'b': '\\ud800'}]}",
+        ),
         ({"several": None}, "expected `several` to map names to settings, but got null"),
         ({"several": {}}, "expected `several` to hold at least one entry, but it is empty"),
         ({"several": {"a": None}}, "expected `several.a` to be a group of settings, but got null"),

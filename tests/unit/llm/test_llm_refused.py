@@ -231,3 +231,19 @@ def test_factors_of_llama_3_are_those_of_transformers(tmp_path: Path, factor: fl
 def test_scaling_that_is_not_known_is_refused(tmp_path: Path, stated: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="the scaling of rotary positions in"):
         rope_scaling(gguf(tmp_path, **stated))
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"num_hidden_layers": 10**30}, "num_hidden_layers"),
+        ({"num_hidden_layers": 2001}, "num_hidden_layers"),
+        ({"hidden_size": 10**8}, "hidden_size"),
+        ({"vocab_size": -(10**9)}, "vocab_size"),
+        ({"text_config": {"num_attention_heads": 10**12}}, "text_config.num_attention_heads"),
+    ],
+)
+def test_sizes_that_no_model_has_are_never_counted_to(folder: Path, changes: dict[str, Any], named: str) -> None:
+    edit(folder / "config.json", **changes)
+    with pytest.raises(UserError, match=rf"Expected `{named}` in .*config\.json to be at most [0-9,]+, but got"):
+        load(folder)
