@@ -21,13 +21,12 @@ from ccps.core.errors import expected
 from ccps.core.quiet import quiet_transformers
 from ccps.llm.batch import LITTLE_PADDING, plan_batches
 from ccps.llm.branches import Branches, Trunk, branching
-from ccps.llm.decode import PAD, Complete, decode
-from ccps.llm.forward import Prefix, opened_cache
+from ccps.llm.decode import Complete, decode
+from ccps.llm.forward import CHUNK, Prefix, read_at_left
 from ccps.llm.load import LanguageModel
 from ccps.llm.memory import is_out_of_memory
 from ccps.llm.sample import DrawnRow, Sampled, drawing, grouped
 
-_CHUNK = 1024
 _TRIED = 16
 _SENTENCE = "A text is read once, and then it goes on from here, or from there."
 # Of the length of a state; a row that sees another text than it should is further off by far.
@@ -46,13 +45,14 @@ class Fork(NamedTuple):
     place: int
 
 
-def read_trunk(lm: LanguageModel, tokens: Sequence[int], chunk: int = _CHUNK, prefix: Prefix | None = None) -> Trunk:
+def read_trunk(lm: LanguageModel, tokens: Sequence[int], chunk: int = CHUNK, prefix: Prefix | None = None) -> Trunk:
     """Read a text in one pass, see `read_trunks`."""
     return read_trunks(lm, [tokens], chunk, prefix)[0]
 
 
+@torch.inference_mode()
 def read_trunks(
-    lm: LanguageModel, texts: Sequence[Sequence[int]], chunk: int = _CHUNK, prefix: Prefix | None = None
+    lm: LanguageModel, texts: Sequence[Sequence[int]], chunk: int = CHUNK, prefix: Prefix | None = None
 ) -> list[Trunk]:
     """Read texts, short ones of like length together.
 
@@ -69,19 +69,13 @@ def read_trunks(
     trunks: dict[int, Trunk] = {}
     for batch in plan_batches([len(tokens) - 1 - known for tokens in texts], chunk, LITTLE_PADDING):
         # The last token is left to whoever goes on: reading it gives the state that predicts the next one.
-        cache = _read_rows(lm, [texts[index][known:-1] for index in batch], chunk, prefix)
+        cache = read_at_left(lm, [texts[index][:-1] for index in batch], prefix, chunk)
+        _check_kept(lm, cache, max(len(texts[index]) - 1 for index in batch))
         trunks |= {index: Trunk(list(texts[index]), cache, row) for row, index in enumerate(batch)}
     return [trunks[index] for index in range(len(texts))]
 
 
-@torch.inference_mode()
-def _read_rows(lm: LanguageModel, rows: Sequence[Sequence[int]], chunk: int, prefix: Prefix | None) -> Any:
-    """The cache of a prefix and of what stands in each row after it, padded on the right, which nobody attends to."""
-    cache, width = opened_cache(lm, prefix, len(rows)), max(map(len, rows))
-    ids = torch.tensor([[*row, *[PAD] * (width - len(row))] for row in rows], dtype=torch.long, device=lm.device)
-    for part in ids.split(max(1, chunk // len(rows)), dim=1) if width else ():
-        lm.model.get_decoder()(input_ids=part, past_key_values=cache, use_cache=True)
-    length = (prefix.length if prefix else 0) + width
+def _check_kept(lm: LanguageModel, cache: Any, length: int) -> None:
     if length and any(layer.keys.shape[2] != length for layer in cache.layers):
         raise expected(
             f"model `{lm.files.name}`",
@@ -89,7 +83,6 @@ def _read_rows(lm: LanguageModel, rows: Sequence[Sequence[int]], chunk: int, pre
             "one that forgets the first of them",
             "Leave out longer texts.",
         )
-    return cache
 
 
 def plant(lm: LanguageModel, prompts: Sequence[Sequence[int]], prefix: Prefix | None = None) -> list[Fork]:

@@ -15,7 +15,8 @@ from ccps.core.errors import UserError
 from ccps.llm.between import caught_between
 from ccps.llm.load import LanguageModel
 
-_CHUNK = 1024  # columns that are read at a time where texts may be long, which bounds memory
+CHUNK = 1024
+"""Columns that are read at a time where texts may be long, which bounds memory."""
 
 
 class Passage(NamedTuple):
@@ -160,7 +161,9 @@ def opened_cache(lm: LanguageModel, prefix: Prefix | None, rows: int) -> Any:
     return DynamicCache(config=lm.model.config) if cache is None else cache
 
 
-def read_at_left(lm: LanguageModel, texts: Sequence[Sequence[int]], prefix: Prefix | None = None) -> Any:
+def read_at_left(
+    lm: LanguageModel, texts: Sequence[Sequence[int]], prefix: Prefix | None = None, chunk: int = CHUNK
+) -> Any:
     """Read some texts in one batch, for the cache alone: they stand at its left, and behind shorter ones is padding.
 
     Under causal attention no token sees the padding to its right, so no mask is needed.
@@ -169,13 +172,14 @@ def read_at_left(lm: LanguageModel, texts: Sequence[Sequence[int]], prefix: Pref
         lm: the model.
         texts: token ids; all begin with the prefix.
         prefix: tokens that they share, already computed.
+        chunk: columns that are read at a time, which bounds memory.
     """
     known = prefix.length if prefix else 0
     ids = torch.zeros(len(texts), max(map(len, texts)) - known, dtype=torch.long)
     for row, text in enumerate(texts):
         ids[row, : len(text) - known] = torch.tensor(list(text[known:]), dtype=torch.long)
     cache = opened_cache(lm, prefix, len(texts))
-    for part in ids.to(lm.device).split(_CHUNK, dim=1) if ids.shape[1] else ():
+    for part in ids.to(lm.device).split(chunk, dim=1) if ids.shape[1] else ():
         lm.model.get_decoder()(input_ids=part, past_key_values=cache, use_cache=True)
     return cache
 
