@@ -11,6 +11,7 @@ from ccps.data.fields import has, lookup, render
 from ccps.data.option_labels import LABEL_NAMES, check_counts, check_order, check_written_letters
 from ccps.data.records import Question
 from ccps.data.values import (
+    NOTHING,
     as_list,
     as_number,
     as_text,
@@ -22,8 +23,6 @@ from ccps.data.values import (
 )
 from ccps.settings.benchmark import BenchmarkSpec
 
-# What is nothing, written as text; an option or an answer may be called so.
-_NOTHING = ("None", "nan", "NaN", "null", "NULL", "undefined", "NA", "N/A", "n/a")
 # B, (B), B), B. and (B).
 _LETTER = re.compile(r"\(?([A-Za-z])\)?[.:]?")
 LABELS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "-1": None, "": None}
@@ -110,7 +109,7 @@ def _text(spec: BenchmarkSpec, row: dict[str, Any]) -> str:
         raise ValueError("the question is empty")
     if not _keeps_printed(spec):
         refuse_printed(text, "the question")
-        if text.strip() in _NOTHING:
+        if text.strip() in NOTHING:
             raise ValueError(f"the question is {text.strip()!r}, as programs write nothing; `printed: keep` asks it")
     return text
 

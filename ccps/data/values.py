@@ -16,6 +16,9 @@ from typing import Any
 
 from ccps.data.class_labels import ClassLabel
 
+NOTHING = ("None", "nan", "NaN", "null", "NULL", "undefined", "NA", "N/A", "n/a")
+"""What is nothing, written as text: no question, though an option or an answer may be called so."""
+
 # Enough for any index of an option; Python itself refuses whole numbers of more than some thousand digits.
 _MOST_DIGITS = 18
 _PRINTED = re.compile(r"\s*(?:\[.*\]|\(.*\)|\{.*\}|array\(.*\)|[bB](?:'.*'|\".*\"))\s*", re.DOTALL)

@@ -12,11 +12,12 @@ from typing import Any
 from ccps.core.errors import UserError, expected
 from ccps.core.places import local_path
 from ccps.core.visible import seen
+from ccps.data.option_labels import check_order
 from ccps.data.prompts import SystemRole, chat_messages
 from ccps.data.records import Question
 from ccps.data.rows import TableFormat, read_rows
 from ccps.data.sources import Member
-from ccps.data.values import as_list, as_text, refuse_printed
+from ccps.data.values import NOTHING, as_list, as_text, refuse_printed
 
 TEXT = ("text", "question", "prompt")
 OPTIONS = ("options", "choices")
@@ -211,7 +212,12 @@ def _check_format(question: Question, format: str | None, is_fitted: bool) -> No
 def _text(item: Mapping[str, Any], field: str, name: str) -> str:
     try:
         refuse_printed(item[field], f"`{field}`", "pass a `Question`")
-        return as_text(item[field], f"`{field}`")
+        text = as_text(item[field], f"`{field}`")
+        if field in TEXT and text.strip() in NOTHING:
+            raise ValueError(
+                f"`{field}` is {text.strip()!r}, as programs write nothing; pass a `Question` if it is meant"
+            )
+        return text
     except ValueError as error:
         raise misread(name, error) from error
 
@@ -223,8 +229,11 @@ def _options(item: Mapping[str, Any], name: str) -> tuple[str, ...]:
         return ()
     value = item[field]
     if isinstance(value, Mapping) and set(value) == {"text", "label"}:  # as the hub has ARC and CommonsenseQA
-        value = value["text"]
+        value, labels = value["text"], value["label"]
+    else:
+        labels = None
     try:
+        check_order("letter", labels, f"{field}.label")
         listed = as_list(value, f"`{field}`")
         options = tuple(as_text(option, f"`{field}.{place}`") for place, option in enumerate(listed))
     except ValueError as error:

@@ -205,3 +205,17 @@ def test_the_examples_are_true(module: ModuleType) -> None:
     outcome = doctest.testmod(module)
     assert outcome.attempted
     assert not outcome.failed
+
+
+@pytest.mark.parametrize("text", ["nan", "None", " null ", "N/A", "<NA>", "#REF!"])
+def test_nothing_written_as_text_is_no_question(text: str) -> None:
+    with pytest.raises(UserError, match="question 0 to be one whose fields are texts"):
+        as_asked([{"text": text}])
+    assert as_asked([{"text": "Q?", "options": [text, "x"]}])[0].question.options[0] == text
+
+
+def test_labels_of_options_must_be_in_order() -> None:
+    options = {"text": ["x", "y"], "label": ["A", "B"]}
+    assert as_asked([{"text": "Q?", "options": options}])[0].question.options == ("x", "y")
+    with pytest.raises(UserError, match="labelled b, a, not in order"):
+        as_asked([{"text": "Q?", "options": options | {"label": ["B", "A"]}}])
