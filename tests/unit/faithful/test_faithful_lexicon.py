@@ -107,6 +107,8 @@ def test_phrases_outside_the_table(text: str, human: float) -> None:
         ("Is it perhaps 4?", 0.011),
         ("I am 90% sure.", 0.9),
         ("It is 99.5% certain.", 0.995),
+        ("It is 90% likely that it holds.", 0.9),
+        ("It is 12.5 percent probable.", 0.125),
         ("The odds are fifty-fifty.", 0.504),
     ],
 )
