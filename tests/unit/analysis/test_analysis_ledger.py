@@ -109,13 +109,13 @@ def test_a_published_gap_is_to_whatever_has_the_best_value(make_data: Make) -> N
         [
             data.results,
             data.results[data.results["method"] == "own"].assign(
-                method="flat", value=lambda rows: rows["value"].where(rows["metric"] != "brier", 0.01)
+                method="flat", value=lambda rows: rows["value"].where(rows["metric"] != "ece", 0.01)
             ),
         ]
     )
-    claim = replace(GAP, metric="brier")
+    claim = replace(GAP, metric="ece")
     (entry,) = _entries(make_data, claim, results=results, scores=pd.concat([scores, flat]))
-    own = results[(results["method"] == "ccps") & (results["metric"] == "brier")]["value"].mean()
+    own = results[(results["method"] == "ccps") & (results["metric"] == "ece")]["value"].mean()
     assert entry.got == pytest.approx(own - 0.01)
 
 
