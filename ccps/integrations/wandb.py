@@ -1,7 +1,8 @@
-"""An experiment, a reliability curve or a scorer for a run of Weights & Biases, beside what the run mirrors by itself.
+"""An experiment, a reliability curve or a scorer for a run of Weights & Biases.
 
-While an experiment runs, `ccps/pipeline/mirror.py` mirrors its stages. This is for what lies in `outputs/` afterwards,
-and for programs of one's own.
+While an experiment runs, `ccps/pipeline/mirror.py` mirrors its stages, and the main job adds at its end the reliability
+diagrams and the scorers that were chosen (`ccps/stages/main/mirrored.py`). This is for these, for what lies in
+`outputs/` afterwards, and for programs of one's own.
 """
 
 import json
@@ -34,19 +35,41 @@ def log_experiment(run: Any, folder: str | Path) -> list[str]:
     """
     import wandb
 
-    logged: dict[str, Any] = {}
+    logged = _diagrams(folder)
+    diagrams = list(logged)
     for name in table_names(folder):
         table = as_arrow(folder, name)
         cut = f", first {MOST_ROWS:,}" if len(table) > MOST_ROWS else ""
         rows = [list(row.values()) for row in table.slice(0, MOST_ROWS).to_pylist()]
         logged[f"tables/{name}{cut}"] = wandb.Table(columns=table.column_names, data=rows, allow_mixed_types=True)
-    if not logged:
+    if len(logged) == len(diagrams):
         as_arrow(folder)  # refuses the folder
-    for path in sorted((Path(folder) / "figures").glob("*.png")):
-        if path.stem.startswith(("chosen", "reliability")):
-            logged[f"figures/{path.stem}"] = wandb.Image(str(path))
     run.log(logged)
+    return [*(key for key in logged if key not in diagrams), *diagrams]
+
+
+def log_diagrams(run: Any, folder: str | Path) -> list[str]:
+    """Log the reliability diagrams of an experiment.
+
+    Args:
+        run: what `wandb.init` returned.
+        folder: `outputs/<experiment>`.
+
+    Returns:
+        The keys that were logged, `figures/<name>`; none where there is no diagram.
+    """
+    logged = _diagrams(folder)
+    if logged:
+        run.log(logged)
     return list(logged)
+
+
+def _diagrams(folder: str | Path) -> dict[str, Any]:
+    import wandb
+
+    paths = sorted((Path(folder) / "figures").glob("*.png"))
+    shown = [path for path in paths if path.stem.startswith(("chosen", "reliability"))]
+    return {f"figures/{path.stem}": wandb.Image(str(path)) for path in shown}
 
 
 def log_reliability(run: Any, name: str, p_correct: npt.ArrayLike, correct: npt.ArrayLike) -> None:

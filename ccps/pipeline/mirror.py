@@ -58,6 +58,11 @@ class Mirror:
                 self.add(title, artifact)
         return self._logger
 
+    @property
+    def run(self) -> Any:
+        """The run of W&B; None where none has been opened, as nothing was computed or W&B is disabled."""
+        return None if self._logger is None else self._logger.experiment
+
     def add(self, title: str, artifact: Artifact) -> None:
         """Take in what a stage has made, or had made before."""
         if self._config.mode == "disabled":

@@ -194,8 +194,18 @@ def test_offline_wandb_run_holds_what_the_files_hold(finished: Tiny) -> None:
         assert any(key.startswith(f"{name}/") for key in logged)
     assert logged["fit/tiny_random/mc/ccps/seed23/classifier/val_loss"] > 0
 
-    kept = {record.artifact.name for record in records(file) if record.WhichOneof("record_type") == "artifact"}
-    assert {f"evaluate-{path.parent.name}" for path in manifests} <= kept
+    diagrams = {path.stem for path in (finished.output / "figures").glob("*.png")}
+    diagrams = {name for name in diagrams if name.startswith(("chosen", "reliability"))}
+    assert diagrams
+    assert {key.split("/")[1] for key in logged if key.startswith("figures/")} == diagrams
+
+    kept = {
+        record.artifact.name: record.artifact.type
+        for record in records(file)
+        if record.WhichOneof("record_type") == "artifact"
+    }
+    assert {f"evaluate-{path.parent.name}" for path in manifests} <= set(kept)
+    assert [name for name, kind in kept.items() if kind == "model"] == ["smoke-tiny_random-mc"]
     exits = [record.exit.exit_code for record in records(file) if record.WhichOneof("record_type") == "exit"]
     assert exits == [0]
 

@@ -24,6 +24,7 @@ from ccps.stages.main.evaluate import EvaluateStage
 from ccps.stages.main.evaluate_chosen import EvaluateChosenStage
 from ccps.stages.main.extract import ExtractStage
 from ccps.stages.main.fit import BaseArtifacts, FitStage, check_some_fitted
+from ccps.stages.main.mirrored import mirror_outcome
 from ccps.stages.main.out_of_fold import OutOfFoldStage
 from ccps.stages.main.questions import AllQuestions, all_questions
 from ccps.stages.main.report import ReportStage
@@ -110,6 +111,10 @@ class Pipeline:
             copy_report(report, folder)
             for run in runs:
                 save_scorers(run, self.config, folder / "scorers" / run.model)
+        mirror = self.job.run_settings.mirror
+        if mirror is not None and mirror.run is not None:
+            formats = {run.model: list(run.trains) for run in runs}
+            mirror_outcome(mirror.run, output, self.config.experiment, formats)
         show((output / "claims.txt").read_text(encoding="utf-8"))
         say("output", self.config.experiment, f"open {output / 'report.html'}", state="written")
 
