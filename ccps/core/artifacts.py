@@ -253,7 +253,8 @@ class Artifact:
                 yield partial
                 for path in (partial, *partial.rglob("*")):
                     _sync(path)
-                self._sums(index).write_text(_pretty(_entries(partial, partial)), encoding="utf-8")
+                # Others may be about to check the shard.
+                self._put(self._sums(index).name, _pretty(_entries(partial, partial)))
                 partial.rename(self.shard_folder(index))
             except BaseException as error:
                 shutil.rmtree(partial, ignore_errors=True)
@@ -446,10 +447,18 @@ class Artifact:
     def _put(self, name: str, text: str, *, synced: bool = False) -> None:
         """Have a file hold a text, whole or not at all."""
         partial = self.folder / f".{Path(name).stem}{self._unfinished}"
-        partial.write_text(text, encoding="utf-8")
-        if synced:
-            _sync(partial)
-        partial.rename(self.folder / name)
+        while True:
+            try:
+                partial.write_text(text, encoding="utf-8")
+                if synced:
+                    _sync(partial)
+                partial.rename(self.folder / name)
+            except FileNotFoundError:
+                # Another who completes the artifact has taken it for left over, which each of them does once.
+                if not (self.own and self.folder.is_dir()):
+                    raise
+            else:
+                return
 
     @property
     def _unfinished(self) -> str:

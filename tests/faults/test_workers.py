@@ -33,8 +33,8 @@ def share(job: Whole, folder: Path, of: int, dice: Random, kills: int) -> int:
         children: dict[int, Path] = {}
         for number in range(1, of + 1):
             worker, log = as_worker(job, number, of), folder.with_name(f"log{number}")
-            dies = killed + len(children) < kills and dice.random() < 0.6
-            seconds = dice.random() * job.seconds / 2
+            dies = killed + len(children) < kills and (not killed or dice.random() < 0.6)
+            seconds = dice.random() * job.seconds / of  # about what its part takes
             children[start(partial(worker.run, folder), log, _death(seconds if dies else None))] = log
         ended = [wait(child, log) for child, log in children.items()]
         for one in ended:

@@ -656,6 +656,49 @@ def test_who_holds_an_artifact_leaves_the_half_shards_of_others_until_it_is_comp
     assert artifact.rows(1).num_rows == 3
 
 
+def test_what_checks_a_shard_is_there_whole_or_not_at_all(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = shared(artifact, "one", "other")
+    write_text, seen = Path.write_text, list[str]()
+
+    def slow(path: Path, text: str, **arguments: Any) -> int:
+        written = write_text(path, text[: len(text) // 2], **arguments)
+        if ".00000." in path.name and artifact.has_shard(0):
+            other.check_shards(1)
+            seen.append(path.name)
+        return written + write_text(path, text, **arguments)
+
+    with one.writing(), other.writing():
+        write(one, 0)
+        monkeypatch.setattr(Path, "write_text", slow)
+        with other.shard(0) as folder:
+            write_into(folder)
+    assert seen
+
+
+@pytest.mark.parametrize("name", ["costs.0", "manifest"])
+def test_of_several_who_complete_an_artifact_at_once_none_fails(
+    artifact: Artifact, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """One takes away what another has just written and is about to put in its place."""
+    one, other = shared(artifact, "one", "other")
+    rename, hurried = Path.rename, list[Path]()
+
+    def late(path: Path, target: Path) -> Path:
+        if path.name.startswith(f".{name}.") and one.own in path.name and not hurried:
+            hurried.append(path)
+            other.finish(1, {"rows": 3})
+            assert not path.exists()
+        return rename(path, target)
+
+    with one.writing(), other.writing():
+        write(one, 0)
+        monkeypatch.setattr(Path, "rename", late)
+        one.finish(1, {"rows": 3})
+    assert hurried
+    assert artifact.summary == {"rows": 3}
+    assert list(artifact.folder.glob(".*.partial")) == []
+
+
 def test_what_is_noted_after_the_end_changes_no_account(artifact: Artifact) -> None:
     one, late = shared(artifact, "one", "late")
     with one.writing():
