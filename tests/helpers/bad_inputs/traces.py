@@ -80,7 +80,7 @@ CASES: dict[str, Act] = {
     "a completion of no choice": _lines({"choices": []}),
     "a completion whose choices are an object": _lines({"choices": {"text": "a"}}),
     "a choice that is a text": _lines({"choices": ["a"]}),
-    "a choice of parts": _lines({"choices": [{"message": {"content": [{"type": "text", "text": "a"}]}}]}),
+    "a choice with a picture": _lines({"choices": [{"message": {"content": [{"type": "image_url", "url": "a"}]}}]}),
     "a choice whose text is a list": _lines({"choices": [{"text": ["a"], "logprobs": {"content": [{"token": "a"}]}}]}),
     "a choice that ended nobody knows how": _lines({"choices": [{"text": "a", "finish_reason": "whim"}]}),
     "a choice whose alternatives are a number": _lines(
