@@ -4,14 +4,18 @@ import pickle
 from functools import cache
 from pathlib import Path
 
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins.file_config_source import FileConfigSource as HydraFiles
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult
 
 
-class ParsedOnce(FileConfigSource):
-    """Hydra's source of files, which parses a file again only when it has been written to."""
+class FileConfigSource(HydraFiles):
+    """Hydra's source of files, which parses a file again only when it has been written to.
+
+    It goes with the rest of Hydra's state to the processes in which launchers run jobs. Hydra registers its own source
+    there too, and takes one of the same name for the same.
+    """
 
     def load_config(self, config_path: str) -> ConfigResult:
         """What stands in a file: a copy of its own each time, since Hydra takes the defaults list out of it."""
@@ -26,10 +30,10 @@ class ParsedOnce(FileConfigSource):
 
 @cache
 def _parsed(provider: str, folder: str, config_path: str, written_ns: int, size: int) -> bytes:
-    return pickle.dumps(FileConfigSource(provider, folder).load_config(config_path))
+    return pickle.dumps(HydraFiles(provider, folder).load_config(config_path))
 
 
 def parse_files_once() -> None:
-    """Have Hydra read its files by `ParsedOnce` from now on; doing so again changes nothing."""
+    """Have Hydra read its files by this source from now on; doing so again changes nothing."""
     Plugins.instance()  # registers Hydra's own sources, after which one may be replaced
-    SourcesRegistry.instance().types[FileConfigSource.scheme()] = ParsedOnce
+    SourcesRegistry.instance().types[FileConfigSource.scheme()] = FileConfigSource

@@ -1,13 +1,15 @@
 """Settings are composed as Hydra does it, though the files behind them are read and merged once."""
 
 import os
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins.file_config_source import FileConfigSource as HydraFiles
+from hydra._internal.sources_registry import SourcesRegistry
 from hydra.plugins.config_source import ConfigLoadError
 from omegaconf import DictConfig, OmegaConf
 
@@ -15,7 +17,7 @@ from ccps.core.errors import UserError
 from experiments import composing
 from experiments.composing import composed
 from experiments.configs import CONF
-from experiments.sources import ParsedOnce
+from experiments.sources import FileConfigSource, parse_files_once
 
 SMOKE = ("experiment=smoke", "trainer=cpu")
 
@@ -76,15 +78,15 @@ def test_a_file_is_parsed_once_and_its_contents_are_nobody_elses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    load = FileConfigSource.load_config
+    load = HydraFiles.load_config
 
-    def counted(source: FileConfigSource, config_path: str) -> Any:
+    def counted(source: HydraFiles, config_path: str) -> Any:
         read.append(config_path)
         return load(source, config_path)
 
-    monkeypatch.setattr(FileConfigSource, "load_config", counted)
+    monkeypatch.setattr(HydraFiles, "load_config", counted)
     (tmp_path / "one.yaml").write_text("# @package _global_\ndefaults: [_self_]\nx: 1\n")
-    source = ParsedOnce("mine", str(tmp_path))
+    source = FileConfigSource("mine", str(tmp_path))
     first = source.load_config("one").config
     assert isinstance(first, DictConfig)
     del first["defaults"]
@@ -97,3 +99,11 @@ def test_a_file_is_parsed_once_and_its_contents_are_nobody_elses(
     (tmp_path / "one.yaml").unlink()
     with pytest.raises(ConfigLoadError, match="not found"):
         source.load_config("one")
+
+
+def test_a_process_that_gets_hydras_state_goes_on_with_the_same_source() -> None:
+    """As the jobs of a launcher do: they take the state over, and then register what Hydra brings itself."""
+    parse_files_once()
+    registry = pickle.loads(pickle.dumps(SourcesRegistry.instance()))
+    registry.register(HydraFiles)
+    assert registry.resolve("file") is FileConfigSource
