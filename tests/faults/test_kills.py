@@ -17,7 +17,8 @@ MOST_ROUNDS = 200
 # What makes something whole, or says that it is: where a kill could leave what is neither old nor new.
 DECIDING = {
     "open /costs.0.jsonl",
-    "open /.N.json",
+    "open /..N.partial",
+    "os.rename /..N.partial",
     "os.rename /.N.partial",
     "open /.manifest.partial",
     "os.rename /.manifest.partial",
