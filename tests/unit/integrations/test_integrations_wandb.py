@@ -1,29 +1,14 @@
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import wandb
 from PIL import Image
+from wandb_run import Run
 
 from ccps.core.errors import UserError
 from ccps.integrations import wandb as bridge
 from ccps.integrations.wandb import log_experiment, log_reliability, log_scorer
-
-
-class Run:
-    """Keeps what a run of W&B would send."""
-
-    def __init__(self) -> None:
-        self.logged: dict[str, Any] = {}
-        self.artifacts: list[wandb.Artifact] = []
-
-    def log(self, values: dict[str, Any]) -> None:
-        self.logged |= values
-
-    def log_artifact(self, artifact: wandb.Artifact) -> None:
-        self.artifacts.append(artifact)
 
 
 @pytest.fixture

@@ -1,27 +1,13 @@
 """What W&B is shown of an experiment that has ended, to a run that keeps what it is given."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import wandb
 from PIL import Image
+from wandb_run import Run
 
 from ccps.stages.main.mirrored import mirror_outcome
-
-
-class Run:
-    """Keeps what a run of W&B would send."""
-
-    def __init__(self) -> None:
-        self.logged: dict[str, Any] = {}
-        self.artifacts: list[wandb.Artifact] = []
-
-    def log(self, values: dict[str, Any]) -> None:
-        self.logged |= values
-
-    def log_artifact(self, artifact: wandb.Artifact) -> None:
-        self.artifacts.append(artifact)
 
 
 @pytest.fixture
