@@ -111,23 +111,6 @@ def read_start(
     )
 
 
-def read_trace(
-    lm: LanguageModel,
-    prompt: Sequence[int],
-    tokens: Sequence[int],
-    *,
-    k: int,
-    keep: Collection[Kept] = (),
-    max_batch_tokens: int = 4096,
-    head: Head | None = None,
-    start: Start | None = None,
-) -> TraceReading:
-    """Read a prompt and the tokens after it, see `read_batch`."""
-    texts = [Text(prompt, tokens)]
-    found = read_batch(lm, texts, k=k, keep=keep, max_batch_tokens=max_batch_tokens, head=head, start=start)
-    return found.traces[0]._replace(context=found.context)
-
-
 @torch.inference_mode()
 def read_batch(
     lm: LanguageModel,

@@ -10,13 +10,13 @@ import torch
 from families import FAMILIES
 from hypothesis import given
 from hypothesis import strategies as st
+from one_trace import read_trace
 from torch import Tensor, nn
 
 from ccps.asking.follow_up import QUERY, FollowUp
 from ccps.engines import OwnWriter
 from ccps.faithful import deepconf_steps, misalignment, rcc, segment, step_token_indices
 from ccps.llm import LanguageModel, ModelFiles, find_model, ids_after_answer, load_model, prompt_ids
-from ccps.llm.reading import read_trace
 from ccps.reasoning.generate import ReadTrace, TraceReader, TraceWriter
 from ccps.reasoning.jsonl import read_traces, write_traces
 from ccps.reasoning.offsets import token_offsets, with_offsets

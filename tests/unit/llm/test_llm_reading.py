@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from one_trace import read_trace
 from torch import Tensor, nn
 
 from ccps.core.errors import UserError
 from ccps.llm import LanguageModel, follow
-from ccps.llm.reading import TraceReading, read_start, read_trace
+from ccps.llm.reading import TraceReading, read_start
 
 PROMPT = [5, 6, 7, 8, 9, 60, 61]
 TOKENS = [70, 71, 72, 5, 6, 100, 101, 102, 103, 258, 0]
