@@ -234,6 +234,9 @@ def test_keys_move_the_reader_of_traces(browser: Browser, pages: dict[str, Path]
     with opened(browser, pages["faithful"]) as page:
         page.keyboard.press("ArrowDown")  # the browser's, until a step is chosen
         assert page.locator("tr[aria-current]").count() == 0
+        page.keyboard.press("j")  # a letter is another tool's, until the focus is among the traces
+        assert page.locator("tr[aria-current]").count() == 0
+        page.locator("details.trace > summary").first.focus()
         page.keyboard.press("j")
         assert at(page) == (first, "1")
         page.keyboard.press("j")
@@ -272,7 +275,7 @@ def test_steps_are_put_in_the_order_of_their_mismatch(browser: Browser, pages: d
         assert (steps(), pressed()) == (list(range(1, STEPS + 1)), ["As written"])
         page.get_by_role("button", name="Unsure words, sure model").locator("visible=true").click()
         assert (steps(), pressed()) == ([*range(STEPS - 1, 0, -1), STEPS], ["Unsure words, sure model"])
-        # A letter is heard wherever the focus is; it goes on from the button's order.
+        # A letter goes on from the order of the button, which has the focus.
         page.keyboard.press("s")
         assert (steps(), pressed()) == (list(range(1, STEPS + 1)), ["As written"])
         assert at(page)[1] == "1"

@@ -75,11 +75,13 @@
     Enter: unfold,
     s: nextOrder,
   };
-  // Letters work anywhere on the page; arrows and Enter, which belong to the browser, only once a step is chosen.
+  // Letters are heard while the focus is among the traces: elsewhere they may be another tool's, as for who speaks to the
+  // page (WCAG 2.1.4). Arrows and Enter, which belong to the browser, only once a step is chosen.
   document.addEventListener("keydown", (event) => {
     if (!Object.hasOwn(KEYS, event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
+    const focus = document.activeElement;
     const isLetter = event.key.length === 1;
-    if (!isLetter && !document.activeElement.matches("tr[aria-current]")) return;
+    if (isLetter ? !reader.contains(focus) : !focus.matches("tr[aria-current]")) return;
     event.preventDefault();
     KEYS[event.key]();
   });
