@@ -24,6 +24,7 @@ from ccps.llm.checkpoint import (
 from ccps.llm.devices import device_faults, input_device, placement
 from ccps.llm.head import measure_head
 from ccps.llm.memory import OutOfMemory, attempt, is_out_of_memory, no_room
+from ccps.llm.packed import pack
 from ccps.llm.quantise import RECIPES, check_full_precision, check_quantised, quantisation_faults
 from ccps.llm.random_model import byte_tokenizer, random_model
 from ccps.llm.templates import TODAY, check_opens_answer, set_template
@@ -194,7 +195,9 @@ def _load(files: ModelFiles, device: torch.device | str) -> LanguageModel:
     else:
         model, tokenizer = _load_checkpoint(files, device)
         check_quantised(files.name, files.config, model)
-    lm = measured(files, model.eval().requires_grad_(False), tokenizer)
+    model = model.eval().requires_grad_(False)
+    pack(model)
+    lm = measured(files, model, tokenizer)
     # What else a checkpoint asks for (sampling, a repetition penalty) would creep into generation by default.
     model.generation_config = GenerationConfig()
     return lm
