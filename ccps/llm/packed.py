@@ -1,15 +1,15 @@
 """The weights of a bfloat16 model as this CPU multiplies them: laid out once, not anew for every product.
 
 oneDNN multiplies bfloat16 by tiles, into which a plain weight is brought at every call. With hundreds of rows that is
-little beside the products; with one it is most of the time. Here the layers keep a copy that is in tiles. What they give
-is bit for bit the same, which is tried for each kind of layer before it is believed.
+little beside the products; with one it is most of the time. Here the layers keep a copy that is in tiles. What they
+give is bit for bit the same, which is tried for each shape of layer before it is believed.
 """
 
 import ctypes
 import mmap
 import sys
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,9 @@ _MADV_PAGEOUT = 21
 
 
 class PackedLinear(nn.Linear):
-    """A linear layer with a copy of its weight in tiles, which is what it multiplies with where nothing is to be learnt.
+    """A linear layer that multiplies with a copy of its weight in tiles, where nothing is to be learnt.
+
+    The weight is still there, for whoever trains, moves or saves the layer.
 
     Attributes:
         packed: the copy, opaque.
@@ -34,8 +36,9 @@ class PackedLinear(nn.Linear):
     version: int
 
     def forward(self, states: Tensor) -> Tensor:
-        """Multiply, by the copy unless a gradient is wanted or the weight has changed since."""
-        if torch.is_grad_enabled() or states.dtype != self.weight.dtype or self.weight._version != self.version:
+        """Multiply: by the weight itself if a gradient is wanted, or it has been moved, cast or changed in place."""
+        elsewhere = states.dtype != torch.bfloat16 or states.device.type != "cpu"
+        if elsewhere or torch.is_grad_enabled() or self.weight._version != self.version:
             return functional.linear(states, self.weight, self.bias)
         return _product(states, self.packed, self.bias)
 
@@ -53,26 +56,32 @@ def pack(model: Any) -> int:
         How many layers have one.
     """
     layers = [layer for layer in model.get_decoder().modules() if type(layer) is nn.Linear and _is_plain(layer)]
-    size = sum(layer.weight.numel() * layer.weight.element_size() for layer in layers)
+    size = sum(layer.weight.nbytes for layer in layers)
     if not layers or not _can_pack() or size > _SHARE * (memory().available or 0):
         return 0
     same: dict[tuple[int, ...], bool] = {}
     for layer in layers:
-        packed = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach(), None)
-        kind = tuple(layer.weight.shape)
-        if kind not in same:
-            same[kind] = _agrees(layer, packed)
-        if same[kind]:
-            layer.__class__ = PackedLinear
-            layer.packed, layer.version = packed, layer.weight._version
-            _let_go(layer.weight)
+        packed = _laid_out(layer.weight)
+        shape = tuple(layer.weight.shape)
+        if shape not in same:
+            same[shape] = _agrees(layer, packed)
+        if same[shape]:
+            _turn(layer, packed)
     return sum(type(layer) is PackedLinear for layer in layers)
+
+
+def _turn(layer: nn.Linear, packed: Tensor) -> None:
+    layer.__class__ = PackedLinear
+    turned = cast(PackedLinear, layer)
+    turned.packed, turned.version = packed, layer.weight._version
+    _let_go(layer.weight)
 
 
 def _is_plain(layer: nn.Linear) -> bool:
     """Whether its weight is all there is to it: on the CPU, in bfloat16, moved about by nobody."""
     weight = layer.weight
-    return weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and not hasattr(layer, "_hf_hook")
+    here = weight.device.type == "cpu" and weight.dtype == torch.bfloat16
+    return here and not weight.is_inference() and not hasattr(layer, "_hf_hook")
 
 
 def _can_pack() -> bool:
@@ -80,9 +89,14 @@ def _can_pack() -> bool:
         return False
     with suppress(RuntimeError, AttributeError, TypeError):  # of torch's inside: what is not as it was is not used
         weight = torch.eye(32, dtype=torch.bfloat16)
-        _product(weight, torch.ops.mkldnn._reorder_linear_weight(weight, None), None)
+        _product(weight, _laid_out(weight), None)
         return True
     return False
+
+
+def _laid_out(weight: Tensor) -> Tensor:
+    laid_out: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), None)
+    return laid_out
 
 
 def _product(states: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
