@@ -8,7 +8,7 @@ import numpy as np
 from ccps.analysis.faithful_data import FaithfulCell, FaithfulData
 from ccps.analysis.faithful_terms import label_with
 from ccps.analysis.records import Estimate
-from ccps.analysis.support import is_point
+from ccps.analysis.support import FEWEST_OF_A_KIND, is_point
 from ccps.core.text import count, decimal, duration
 from ccps.report.faithful.text import DASHES, caption, correlation, in_percent
 from ccps.report.kit.section import Section
@@ -59,7 +59,8 @@ def bridge_section(data: FaithfulData) -> Section:
     ]
     note = (
         "Percent; ρ from −1 to 1, none of decisiveness with itself; over the n traces whose answer is known to be "
-        f"right or wrong. Thirds are of the steps of a trace. {DASHES}"
+        f"right or wrong; too few: under {FEWEST_OF_A_KIND} of them, or one value in every resample. Thirds are of the "
+        f"steps of a trace. {DASHES}"
     )
     return Section("bridge", "Is it right, and does it say so?", words, tables, [note])
 
@@ -81,6 +82,8 @@ def _bridge_rows(cell: FaithfulCell, judges: Mapping[str, str]) -> Iterator[list
 
 
 def _ranking(auroc: Estimate) -> str:
-    """An AUROC in percent; a score that is the same for all answers ranks none, so it has none."""
-    is_constant = auroc.value == _CHANCE and is_point(np.array([auroc.low, auroc.high]))
-    return "constant" if is_constant else in_percent(auroc)
+    """An AUROC in percent; a score that is the same for all answers ranks none, and few answers say nothing of one."""
+    drawn_alike = is_point(np.array([auroc.low, auroc.high]))
+    if auroc.value == _CHANCE and drawn_alike:
+        return "constant"
+    return "too few" if auroc.known and (drawn_alike or auroc.n < FEWEST_OF_A_KIND) else in_percent(auroc)

@@ -1,6 +1,8 @@
+import math
 from typing import Any
 
 import pandas as pd
+import pytest
 from faithful_cells import SCORES, cell, data, empty_cell, results, steps, traces
 
 from ccps.analysis.faithful_control import IN_PHRASES
@@ -116,13 +118,22 @@ def test_several_models_open_with_all_of_them_together() -> None:
     assert "in percent of 1,000 simulations" in parts["controls"].notes[0]
 
 
-def test_a_score_that_is_the_same_for_all_answers_ranks_none() -> None:
-    bridge = pd.DataFrame(
-        [("first", "decisiveness", "auroc", 0.5, 0.5, 0.5, 6), ("first", "rcc", "auroc", 0.5, 0.4, 0.6, 6)],
-        columns=list(BRIDGE_COLUMNS),
-    )
-    rows = FAITHFUL.parts(data(cell(bridge=bridge)))["bridge"].tables[0].lines
-    assert [_texts(row)[3] for row in rows] == ["constant", "50.0 [40.0, 60.0]"]
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ((0.5, 0.5, 0.5, 60), "constant"),
+        ((0.5, 0.5, 0.5, 6), "constant"),
+        ((0.5, 0.4, 0.6, 20), "50.0 [40.0, 60.0]"),
+        ((0.5, 0.4, 0.6, 19), "too few"),
+        ((0.0, 0.0, 0.0, 60), "too few"),  # one right answer, say: the same in every resample
+        ((0.75, math.nan, math.nan, 60), "75.0"),
+        ((math.nan, math.nan, math.nan, 0), "–"),
+    ],
+)
+def test_an_auroc_stands_where_answers_can_show_one(found: tuple[float, float, float, int], said: str) -> None:
+    bridge = pd.DataFrame([("first", "rcc", "auroc", *found)], columns=list(BRIDGE_COLUMNS))
+    row = FAITHFUL.parts(data(cell(bridge=bridge)))["bridge"].tables[0].lines[0]
+    assert _texts(row)[3] == said
 
 
 def test_stability_says_what_stands_behind_it() -> None:
