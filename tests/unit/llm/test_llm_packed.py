@@ -78,7 +78,7 @@ def test_a_whole_model_reads_the_same(
 def test_gradients_go_through_the_weight_itself() -> None:
     model, plain = Decoder(), Decoder()
     pack(model)
-    found = []
+    found = list[Tensor]()
     for one in (model, plain):
         given = states().requires_grad_()
         found += torch.autograd.grad(one(given).float().square().sum(), given)
