@@ -23,6 +23,7 @@ from ccps.llm import ModelFiles
 from ccps.metrics.inputs import FloatArray, IntArray
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Stage
+from ccps.reasoning.measures import Measure
 from ccps.reasoning.stored_traces import StoredTrace
 from ccps.reasoning.trace import Segmentation
 from ccps.settings.faithful.run import FaithfulSettings
@@ -54,11 +55,13 @@ class Kept(NamedTuple):
 
     Attributes:
         alternatives: of how many of the likeliest tokens the log-probability.
-        states: which, of those that `TokenStates` names.
+        states: which, of those that `TokenStates` names; a thousand traces of some length take gigabytes.
+        measures: numbers that are made of the states while the trace is read, in their place.
     """
 
     alternatives: int = 0
     states: tuple[str, ...] = ()
+    measures: tuple[Measure, ...] = ()
 
 
 @dataclass
@@ -177,6 +180,11 @@ class Estimator(ABC):
         return self.kept.states
 
     @property
+    def numbers(self) -> tuple[str, ...]:
+        """The names of the measures whose numbers `score` reads."""
+        return tuple(one.name for one in self.kept.measures)
+
+    @property
     def in_words(self) -> str:
         """Its settings, for the head of the page; empty if there is nothing to say."""
         return ""
@@ -214,7 +222,7 @@ class Estimator(ABC):
         """Confidence of every step of a trace of the run that was prepared.
 
         Args:
-            stored: the trace, with the states that it reads.
+            stored: the trace, with the states and numbers that it reads.
             steps: of the trace.
             tokens: the generated tokens of each step; none at all if they are not known and it can do without.
         """

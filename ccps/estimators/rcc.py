@@ -7,16 +7,18 @@ from typing import Any, cast
 import numpy as np
 
 from ccps.estimators.base import Estimator, Kept, StepScores, TraceRun, missing, register
-from ccps.faithful import Step, TraceRule, rcc
-from ccps.faithful.rcc import Similarity
+from ccps.faithful import Step, TraceRule, attended_chain
+from ccps.faithful.attention import LEAST, Similarity
+from ccps.llm.taking import StateName
 from ccps.metrics.inputs import IntArray
+from ccps.reasoning.attended import AttentionMeasure
 from ccps.reasoning.stored_traces import StoredTrace
 from ccps.reasoning.trace import Trace
 
 
 @register
 class Rcc(Estimator):
-    """See `ccps.faithful.rcc`."""
+    """See `ccps.faithful.rcc`; the states themselves are not kept, see `ccps.reasoning.attended`."""
 
     name = "rcc"
     label = "RCC"
@@ -28,9 +30,16 @@ class Rcc(Estimator):
     released_rule = TraceRule("last", 0.0)
 
     @property
+    def measure(self) -> AttentionMeasure:
+        """Which tokens the step before attends to, from so low a threshold on that μ may be changed afterwards."""
+        own = self.faithful.rcc
+        hidden, similarity = cast(StateName, own.hidden), cast(Similarity, own.similarity)
+        return AttentionMeasure(hidden, similarity, min(LEAST, own.mu), self.segmentation.mode)
+
+    @property
     def kept(self) -> Kept:
-        """The states of prompt and trace, and the likeliest token."""
-        return Kept(states=(self.faithful.rcc.hidden,))
+        """Which tokens are attended to, and the likeliest token."""
+        return Kept(alternatives=1, measures=(self.measure,))
 
     @property
     def in_words(self) -> str:
@@ -45,22 +54,15 @@ class Rcc(Estimator):
     def score(self, stored: StoredTrace, steps: Sequence[Step], tokens: Sequence[IntArray]) -> StepScores:
         """See `Estimator.score`."""
         trace, own = stored.trace, self.faithful.rcc
-        states = getattr(stored.states, own.hidden)
-        if states is None:
-            return missing(steps, "no states")
+        n_tokens = len(trace.token_ids or ())
+        attention = self.measure.stored(stored.numbers, self.segmentation.unit, tokens, n_tokens)
+        if attention is None:
+            return missing(steps, "not read by the model")
         logs = trace.log_probs if own.token == "sampled" else _of_likeliest(trace)
         if logs is None:
             return missing(steps, "no log-probabilities")
-        found = rcc(
-            states,
-            np.exp(logs),
-            tokens,
-            len(trace.prompt_ids),
-            mu=own.mu,
-            delta=own.delta,
-            similarity=cast(Similarity, own.similarity),
-            mode=self.segmentation.mode,
-        )
+        mode = self.segmentation.mode
+        found = attended_chain(attention, np.exp(logs), tokens, mu=own.mu, delta=own.delta, mode=mode).p
         return StepScores(found, "steps without tokens" if np.isnan(found).any() else "")
 
 

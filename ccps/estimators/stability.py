@@ -18,18 +18,19 @@ from ccps.llm import ModelFiles
 from ccps.methods.stored_scorer import StoredScorer
 from ccps.metrics.inputs import FloatArray, IntArray
 from ccps.pipeline.by_shard import ByShardStage, Rows
-from ccps.pipeline.model import load_head
-from ccps.reasoning.stability import check_step_probe, probe_stability, radius_stability, token_radii, typical_radius
+from ccps.reasoning.pushed import FeatureMeasure, RadiusMeasure
+from ccps.reasoning.stability import check_step_probe, probed_steps, radius_stability, tokens_read, typical_radius
 from ccps.reasoning.stored_traces import StoredTrace, stored_traces
 from ccps.reasoning.trace import Segmentation
 from ccps.settings.faithful.run import FaithfulSettings
 
 _SCHEMA = pa.schema([("trace_id", pa.string()), ("radii", pa.list_(pa.float32()))])
-_NO_STATES = "no states"
+_RADII = RadiusMeasure()
+_NOT_READ = "not read by the model"
 
 
 class RadiiStage(ByShardStage):
-    """Rows of trace id and the flip radius of every generated token; none where no states were kept."""
+    """Rows of trace id and the flip radius of every generated token; none where the trace was not read."""
 
     name = "radii"
     schema = _SCHEMA
@@ -37,27 +38,17 @@ class RadiiStage(ByShardStage):
     def __init__(self, run: TraceRun) -> None:
         super().__init__(run.traces, run.label)
         assert run.readings is not None
-        assert run.head is not None
         self.readings = run.readings
-        self.head = run.head
 
     def inputs(self) -> Mapping[str, Any]:
-        """The states, and the head."""
-        return {"traces": self.source, "readings": self.readings, "head": self.head}
-
-    def prepare(self, device: torch.device) -> None:
-        """Load the head in float32."""
-        self.layer = load_head(self.head).to(device, torch.float32)
+        """The radii, as they were read."""
+        return {"traces": self.source, "readings": self.readings}
 
     def step(self, content: int) -> Rows:
         """Radii of the tokens of the traces of a shard."""
-        device = self.layer.weight.device
-        rows = []
-        for stored in stored_traces(self.source, self.readings, ("final",), [content]):
-            final, ids = stored.states.final, stored.trace.token_ids
-            radii = None if final is None or ids is None else token_radii(final.to(device), self.layer, ids)
-            rows.append({"trace_id": stored.trace.id, "radii": radii})
-        return rows
+        found = stored_traces(self.source, self.readings, shards=[content], numbers=[_RADII.name])
+        radii = ((one.trace.id, one.numbers.get(f"{_RADII.name}.radii")) for one in found)
+        return [{"trace_id": name, "radii": None if own is None else own.numpy()} for name, own in radii]
 
     def summary_of(self, rows: pd.DataFrame) -> Mapping[str, Any]:
         """Say how many tokens there are, how many were not the likeliest, and the radius others are measured by."""
@@ -91,7 +82,6 @@ class Stability(Estimator):
         "the exact radius at which the token flips. In [0, 1], higher is more confident."
     )
     reads_answer = True
-    needs_head = True
     has_kinds = True
     stages: ClassVar[Sequence[OwnStage]] = (OwnStage(RadiiStage, lambda own, run: RadiiStage(run), note=_r0),)
 
@@ -103,11 +93,11 @@ class Stability(Estimator):
 
     @property
     def kept(self) -> Kept:
-        """The states that predicted each token."""
-        return Kept(states=("final",))
+        """The flip radius of each token."""
+        return Kept(measures=(_RADII,))
 
     @property
-    def states(self) -> tuple[str, ...]:
+    def numbers(self) -> tuple[str, ...]:
         """None: its stage has read them."""
         return ()
 
@@ -131,7 +121,7 @@ class Stability(Estimator):
         """See `Estimator.score`."""
         radii = self.by_trace.get(stored.trace.id)
         if radii is None:
-            return missing(steps, _NO_STATES)
+            return missing(steps, _NOT_READ)
         if not self.typical > 0:
             return missing(steps, "no token with a finite radius in the run")
         found = radius_stability(np.array(radii, dtype=np.float64), tokens, self.typical)
@@ -144,9 +134,20 @@ class ProbedStability(Stability):
     stages = ()
 
     @property
-    def states(self) -> tuple[str, ...]:
-        """Those that predicted each token."""
-        return self.kept.states
+    def measure(self) -> FeatureMeasure:
+        """The features that the probe reads; not the probe, so that another with the same settings reads them too."""
+        settings, encoder = self.scorer.settings, self.scorer.probe.config.encoder
+        return FeatureMeasure(settings.radius, settings.steps, tokens_read(encoder), self.segmentation.mode)
+
+    @property
+    def kept(self) -> Kept:
+        """Features of tokens."""
+        return Kept(measures=(self.measure,))
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The features."""
+        return (FeatureMeasure.name,)
 
     @property
     def behind(self) -> str:
@@ -177,31 +178,23 @@ class ProbedStability(Stability):
         check_step_probe(self.scorer, files.fingerprint)
 
     def inputs(self, run: TraceRun) -> Mapping[str, Any]:
-        """The probe and the head."""
-        assert run.head is not None
-        files = sorted(path for path in self.folder.iterdir() if path.is_file())
-        return {"probe": [hash_file(path) for path in files], "head": run.head}
+        """The probe."""
+        return {"probe": [hash_file(path) for path in sorted(self.folder.iterdir()) if path.is_file()]}
 
     def prepare(self, run: TraceRun, device: torch.device) -> None:
-        """Load the head in float32."""
-        assert run.head is not None
-        self.layer = load_head(run.head).to(device, torch.float32)
+        """Nothing: the probe has been loaded."""
 
     def score(self, stored: StoredTrace, steps: Sequence[Step], tokens: Sequence[IntArray]) -> StepScores:
         """See `Estimator.score`."""
-        final, ids = stored.states.final, stored.trace.token_ids
-        if final is None or ids is None:
-            return missing(steps, _NO_STATES)
-        found = probe_stability(final.to(self.layer.weight.device), self.layer, ids, tokens, self.scorer)
+        table, known = (stored.numbers.get(f"{FeatureMeasure.name}.{name}") for name in ("table", "tokens"))
+        if table is None or known is None:
+            return missing(steps, _NOT_READ)
+        found = probed_steps(table.numpy(), known.numpy(), tokens, self.scorer)
         noted = {
             "steps longer than the probe reads": found.truncated,
             **{f"feature values that are 0 instead: {reason}": n for reason, n in found.zeroed.items()},
         }
         return StepScores(found.confidence, _reason(found.confidence), noted)
-
-    def release(self) -> None:
-        """Let the head go."""
-        self.__dict__.pop("layer", None)
 
 
 def _reason(confidence: FloatArray) -> str:

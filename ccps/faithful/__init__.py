@@ -14,6 +14,7 @@ from ccps.faithful.association import (
     spearman,
     spearman_within,
 )
+from ccps.faithful.attention import Attending, Attention
 from ccps.faithful.baselines import Baselines, baselines
 from ccps.faithful.consistency import (
     Consistency,
@@ -40,7 +41,7 @@ from ccps.faithful.lexicon import Decisiveness, Found, SentenceScore, decisivene
 from ccps.faithful.metrics import DatasetScore, Metric, Strata, cmfg, cmfg_star, dataset_score, mfg, stratify
 from ccps.faithful.modes import Mode
 from ccps.faithful.placing import PlacedSteps, place_steps
-from ccps.faithful.rcc import StepChain, rcc, rcc_chain
+from ccps.faithful.rcc import StepChain, attended_chain, rcc, rcc_chain
 from ccps.faithful.saying import Saying, phrase, say, sayings
 from ccps.faithful.segment import Block, Step, segment, think_block
 from ccps.faithful.trace import (
@@ -52,6 +53,8 @@ from ccps.faithful.trace import (
 )
 
 __all__ = [
+    "Attending",
+    "Attention",
     "Baselines",
     "Block",
     "Consistency",
@@ -72,6 +75,7 @@ __all__ = [
     "TraceRule",
     "TraceScore",
     "WithinTraces",
+    "attended_chain",
     "baselines",
     "bootstrap_score",
     "cmfg",

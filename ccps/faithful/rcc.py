@@ -5,20 +5,16 @@ Method: Mao and Venkat 2026, arXiv 2601.13368, in the adaptation of arXiv 2606.0
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ccps.faithful.attention import LEAST, Attending, Attention, Similarity
 from ccps.faithful.modes import Mode, check_mode
-from ccps.metrics.inputs import FloatArray, check_choice
-
-Similarity = Literal["dot", "cosine"]
-
-# Bounds the memory of a long prompt's attention over a long first step.
-_ROWS = 1024
+from ccps.metrics.inputs import FloatArray
 
 
 class StepChain(NamedTuple):
@@ -102,55 +98,74 @@ def rcc_chain(
             range.
     """
     check_mode(mode)
-    check_choice("similarity", similarity, get_args(Similarity))
     _check_settings(mu, delta)
-    hidden, steps = _read_states(states, prompt_length), [_indices(own) for own in step_token_indices]
-    probs = _read_probs(token_probs, len(hidden) - prompt_length, mode)
-    _check_steps(steps, len(probs))
-    before = _vectors(hidden[:prompt_length], similarity)
+    hidden = _read_states(states, prompt_length)
+    attending = Attending(step_token_indices, prompt_length, similarity=similarity, least=min(LEAST, mu))
+    _check_steps(step_token_indices, len(hidden) - prompt_length)
+    attending.take(hidden)
+    return attended_chain(attending.found(), token_probs, step_token_indices, mu=mu, delta=delta, mode=mode)
+
+
+@torch.inference_mode()
+def attended_chain(
+    attention: Attention,
+    token_probs: Tensor | npt.ArrayLike,
+    step_token_indices: Sequence[npt.ArrayLike],
+    *,
+    mu: float = 0.5,
+    delta: float = 0.4,
+    mode: Mode = "strict",
+) -> StepChain:
+    """`rcc_chain` without the states, from what of their attention was kept.
+
+    Args:
+        attention: of these steps, from `Attending`.
+        token_probs: as in `rcc_chain`.
+        step_token_indices: as in `rcc_chain`.
+        mu: as in `rcc_chain`, at least `attention.least`.
+        delta: as in `rcc_chain`.
+        mode: as in `rcc_chain`.
+
+    Returns:
+        As `rcc_chain`.
+
+    Raises:
+        ValueError: as `rcc_chain`, or a threshold below that of the pairs that were kept.
+    """
+    check_mode(mode)
+    _check_settings(mu, delta)
+    if mu < attention.least:
+        raise ValueError(
+            f"Expected `mu` to be at least {attention.least}, from which on pairs of tokens were kept, but got {mu}. "
+            "Have the traces read with a lower `least`."
+        )
+    _check_steps(step_token_indices, attention.n_tokens)
+    probs = _read_probs(token_probs, attention.n_tokens, mode)
+    lengths = [np.size(own) for own in step_token_indices]
+    counts = torch.bincount(attention.pairs[:, 0].long(), minlength=len(lengths)).tolist()
+    own_pairs = zip(attention.pairs.long().split(counts), attention.weights.split(counts), strict=True)
     qs, ps, p = [], [], math.nan
-    for own in steps:
-        if not len(own):
+    for length, (pairs, weights) in zip(lengths, own_pairs, strict=True):
+        if not length:
             qs.append(math.nan)
             ps.append(math.nan)
             continue
-        current = _vectors(_rows(hidden, own + prompt_length), similarity)
-        q = _attended(before, current, probs[own], mu)
+        q = _attended(pairs[weights >= mu], probs)
         q = min(q, 1.0) if mode == "strict" else q
         p = q if math.isnan(p) else delta * q + (1 - delta) * p
         qs.append(q)
         ps.append(p)
-        before = current
     chain = StepChain(np.array(qs, dtype=np.float64), np.array(ps, dtype=np.float64))
     return chain if mode == "strict" else StepChain(*(values[~np.isnan(values)] for values in chain))
 
 
-def _attended(before: Tensor, current: Tensor, probs: Tensor, mu: float) -> float:
+def _attended(pairs: Tensor, probs: Tensor) -> float:
     """Mean of the non-zero r."""
-    weights = current.T / math.sqrt(current.shape[1])
-    rows = [((part @ weights).softmax(dim=1) >= mu).float() @ probs for part in before.split(_ROWS)]
-    r = torch.cat(rows)
+    if not len(pairs):
+        return 0.0
+    r = torch.zeros(int(pairs[:, 1].max()) + 1).index_add(0, pairs[:, 1], probs[pairs[:, 2]])
     taken = r[r != 0]
     return float(taken.mean()) if len(taken) else 0.0
-
-
-def _rows(states: Tensor, indices: Tensor) -> Tensor:
-    """Some of the states; of tokens that follow each other, as those of a step do, without a copy."""
-    first, last = int(indices[0]), int(indices[-1])
-    follow = last - first + 1 == len(indices) and bool((indices.diff() == 1).all())
-    return states[first : last + 1] if follow else states[indices]
-
-
-def _vectors(states: Tensor, similarity: Similarity) -> Tensor:
-    vectors = states.float()
-    # One sum takes a tenth of the time of a look at every number.
-    if not vectors.sum().isfinite():
-        raise ValueError(
-            "Expected `states` to be finite, but got NaN or infinity. Run the model in bfloat16 or float32."
-        )
-    if similarity == "dot":
-        return vectors
-    return torch.nn.functional.normalize(vectors, dim=1) * math.sqrt(vectors.shape[1])
 
 
 def _read_states(states: Tensor | npt.ArrayLike, prompt_length: int) -> Tensor:
@@ -188,12 +203,9 @@ def _read_probs(token_probs: Tensor | npt.ArrayLike, n_generated: int, mode: Mod
     return given
 
 
-def _indices(own: npt.ArrayLike) -> Tensor:
-    return torch.tensor(np.asarray(own, dtype=np.int64))
-
-
-def _check_steps(steps: Sequence[Tensor], n_generated: int) -> None:
-    for number, own in enumerate(steps):
+def _check_steps(steps: Sequence[npt.ArrayLike], n_generated: int) -> None:
+    for number, step in enumerate(steps):
+        own = np.asarray(step, dtype=np.int64)
         if len(own) and not 0 <= int(own.min()) <= int(own.max()) < n_generated:
             raise ValueError(
                 f"Expected the tokens of step {number} to be among {n_generated} generated ones that have states, but "

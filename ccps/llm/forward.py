@@ -5,7 +5,7 @@ What all passages begin with is not read again (`ccps.llm.batch`).
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -161,26 +161,46 @@ def opened_cache(lm: LanguageModel, prefix: Prefix | None, rows: int) -> Any:
     return DynamicCache(config=lm.model.config) if cache is None else cache
 
 
-def read_at_left(
-    lm: LanguageModel, texts: Sequence[Sequence[int]], prefix: Prefix | None = None, chunk: int = CHUNK
-) -> Any:
-    """Read some texts in one batch, for the cache alone: they stand at its left, and behind shorter ones is padding.
+def read_columns(
+    lm: LanguageModel, rows: Sequence[Sequence[int]], cache: Any, chunk: int = CHUNK
+) -> Iterator[tuple[int, Tensor]]:
+    """Read rows padded on the right, so many columns at a time, each going on from the cache of those before.
 
     Under causal attention no token sees the padding to its right, so no mask is needed.
 
     Args:
         lm: the model.
+        rows: token ids.
+        cache: of what stands before them, which is filled; see `opened_cache`.
+        chunk: columns that are read at a time, which bounds memory.
+
+    Yields:
+        The first of some columns, and their final-normed states, `[rows, columns, d]`.
+    """
+    ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
+    for row, own in enumerate(rows):
+        ids[row, : len(own)] = torch.tensor(list(own), dtype=torch.long)
+    decoder = lm.model.get_decoder()
+    for at in range(0, ids.shape[1], chunk):
+        part = ids[:, at : at + chunk].to(lm.device)
+        yield at, decoder(input_ids=part, past_key_values=cache, use_cache=True).last_hidden_state
+
+
+def read_at_left(
+    lm: LanguageModel, texts: Sequence[Sequence[int]], prefix: Prefix | None = None, chunk: int = CHUNK
+) -> Any:
+    """Read some texts in one batch, for the cache alone: they stand at its left, and behind shorter ones is padding.
+
+    Args:
+        lm: the model.
         texts: token ids; all begin with the prefix.
         prefix: tokens that they share, already computed.
-        chunk: columns that are read at a time, which bounds memory.
+        chunk: columns that are read at a time.
     """
     known = prefix.length if prefix else 0
-    ids = torch.zeros(len(texts), max(map(len, texts)) - known, dtype=torch.long)
-    for row, text in enumerate(texts):
-        ids[row, : len(text) - known] = torch.tensor(list(text[known:]), dtype=torch.long)
     cache = opened_cache(lm, prefix, len(texts))
-    for part in ids.to(lm.device).split(chunk, dim=1) if ids.shape[1] else ():
-        lm.model.get_decoder()(input_ids=part, past_key_values=cache, use_cache=True)
+    for _ in read_columns(lm, [text[known:] for text in texts], cache, chunk):
+        pass
     return cache
 
 

@@ -1,28 +1,28 @@
-"""Read prompts and what was written after them in one pass: log-probabilities and states of every token.
+"""Read prompts and what was written after them in one pass: log-probabilities of every token, and what states tell.
 
 The pass is cut into chunks that go on from each other's key-value cache, and the head is applied to a few hundred
-states at a time: neither the attention of all tokens at once nor logits of them all are ever in memory. Short texts are
+states at a time: neither the attention of all tokens at once nor logits of them all are ever in memory. States are
+handed to those who take them chunk by chunk, and are gone unless these keep them. Short texts are
 read several at a time, padded on the right, where under causal attention nothing that is kept can see the padding: so
 weights are gone through once for all of them, and those of the head are cast to float32 once for a few hundred states.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ccps.core.errors import expected
-from ccps.llm.decode import PAD
-from ccps.llm.forward import Context, Prefix, check_finite, opened_cache
+from ccps.llm.forward import Context, Prefix, check_finite, opened_cache, read_columns
 from ccps.llm.load import LanguageModel
-from ccps.llm.norm_input import into_norm, norm_calls
+from ccps.llm.norm_input import Call, into_norm, norm_calls
+from ccps.llm.taking import STATE_NAMES, Keeper, LogProbs, StateName, Takers
 from ccps.metrics.inputs import FloatArray
 from ccps.perturbation import Head
 
 Kept = Literal["pre_norm", "post_norm", "final", "context"]
-
-_TOKENS_PER_BLOCK = 256
 
 
 class TraceReading(NamedTuple):
@@ -38,6 +38,7 @@ class TraceReading(NamedTuple):
         final: `[tokens, d]` final-normed states that predicted each token, in the model's dtype, on the CPU; None if
             they are not kept.
         context: to read on, after everything but the last token; None if it is not kept.
+        numbers: what else was made of the states while they were read, by name; nothing as `read_batch` returns it.
     """
 
     top_log_probs: FloatArray
@@ -46,6 +47,7 @@ class TraceReading(NamedTuple):
     post_norm: Tensor | None = None
     final: Tensor | None = None
     context: Context | None = None
+    numbers: Mapping[str, Tensor] = MappingProxyType({})
 
 
 class Text(NamedTuple):
@@ -77,9 +79,9 @@ class Start(NamedTuple):
 
     Attributes:
         prefix: its tokens and their key-value cache.
-        pre_norm: `[tokens, d]` what goes into the final norm at each, in the model's dtype, on the CPU; None if it is
-            not kept.
-        post_norm: `[tokens, d]` what comes out of it, on the model's device, likewise.
+        pre_norm: `[tokens, d]` what goes into the final norm at each, in the model's dtype, on its device; None if it
+            is not kept.
+        post_norm: `[tokens, d]` what comes out of it, likewise.
     """
 
     prefix: Prefix
@@ -96,19 +98,22 @@ def read_start(
     Args:
         lm: the model.
         tokens: token ids, at least one.
-        keep: what will be wanted of the traces, see `read_batch`.
+        keep: what will be wanted of the traces, see `read_batch`, whether to be kept or to be taken.
         max_batch_tokens: tokens that are read at once.
 
     Raises:
         UserError: a state is NaN or infinite, or the final norm is asked for and not found.
     """
-    cache, states, pre_norm = _read(lm, [list(tokens)], max_batch_tokens, first=0, keep_pre_norm="pre_norm" in keep)
-    check_finite(lm, [states[0]])
-    return Start(
-        Prefix(list(tokens), cache),
-        None if pre_norm is None else pre_norm[0],
-        states[0] if "post_norm" in keep else None,
-    )
+    cache = opened_cache(lm, None, 1)
+    states: dict[StateName, list[Tensor]] = {"pre_norm": [], "post_norm": []}
+    with norm_calls(lm, wanted="pre_norm" in keep) as calls:
+        for _, output in read_columns(lm, [list(tokens)], cache, max_batch_tokens):
+            check_finite(lm, [output[0]])
+            for name, chunk in _given(lm, calls, output, keep).items():
+                states[name].append(chunk[0])
+            calls.clear()
+    pre_norm, post_norm = (torch.cat(states[name]) if name in keep else None for name in ("pre_norm", "post_norm"))
+    return Start(Prefix(list(tokens), cache), pre_norm, post_norm)
 
 
 @torch.inference_mode()
@@ -121,6 +126,7 @@ def read_batch(
     max_batch_tokens: int = 4096,
     head: Head | None = None,
     start: Start | None = None,
+    takers: Sequence[Takers] | None = None,
 ) -> BatchReading:
     """Read some prompts and the tokens after each, all of them at once.
 
@@ -132,6 +138,7 @@ def read_batch(
         max_batch_tokens: tokens that are read at once, of all texts together.
         head: the model's head, where the model is, for whoever reads many traces; put there anew if None.
         start: what the prompts begin with and go on after, if that has been read with the same `keep`.
+        takers: of each text, who is given its states as they come; all of them want the same.
 
     Raises:
         UserError: prompt and tokens do not fit the context window or are not the model's, a state is NaN or infinite,
@@ -142,35 +149,61 @@ def read_batch(
         _check(lm, *text, k, "context" in keep)
     known = max(_known(text.prompt, start) for text in texts)
     rows = [[*text.prompt, *text.tokens][known:] for text in texts]
-    # What predicts the first of the tokens; the last one is read only for its own states.
-    firsts = [len(text.prompt) - 1 - known for text in texts]
-    whole = "pre_norm" in keep or "post_norm" in keep
-    skipped = 0 if "post_norm" in keep else min(firsts)
-    cache, states, pre_norm = _read(
-        lm,
-        [row if whole else row[:-1] or row for row in rows],
-        max_batch_tokens,
-        first=skipped,
-        keep_pre_norm="pre_norm" in keep,
-        prefix=start.prefix if start else None,
-    )
-    check_finite(lm, [own[: len(row) - skipped] for own, row in zip(states, rows, strict=True)])
-    finals = [
-        own[place - skipped :][: len(text.tokens)] for own, place, text in zip(states, firsts, texts, strict=True)
+    keepers = [{name: Keeper() for name in STATE_NAMES if name in keep} for _ in texts]
+    everyone = [
+        {name: [*own.get(name, ()), *([keeper[name]] if name in keeper else [])] for name in STATE_NAMES}
+        for own, keeper in zip(takers or [{}] * len(texts), keepers, strict=True)
     ]
-    logs = _log_probs(finals, [text.tokens for text in texts], k, head or lm.head.to(lm.device))
-    before = (start.pre_norm, start.post_norm) if start else (None, None)
+    wanted = {name for own in everyone for name, some in own.items() if some}
+    whole = bool({"pre_norm", "post_norm"} & wanted)
+    # The last token is read only for its own states.
+    read = [row if whole else row[:-1] or row for row in rows]
+    cache = opened_cache(lm, start.prefix if start else None, len(rows))
+    logs = LogProbs(k, head or lm.head.to(lm.device), [text.tokens for text in texts])
+    for own in everyone if start else ():
+        _hand(own, "pre_norm", start.pre_norm)
+        _hand(own, "post_norm", start.post_norm)
+    with norm_calls(lm, wanted="pre_norm" in wanted) as calls:
+        for at, output in read_columns(lm, read, cache, max(1, max_batch_tokens // len(rows))):
+            # What predicts the first of the tokens stands before it.
+            places = [len(text.prompt) - 1 - known - at for text in texts]
+            finals = [
+                own[max(0, place) : max(0, place + len(text.tokens))]
+                for own, place, text in zip(output, places, texts, strict=True)
+            ]
+            check_finite(lm, [own[: max(0, len(row) - at)] for own, row in zip(output, read, strict=True)])
+            logs.take(finals)
+            given = _given(lm, calls, output, wanted)
+            calls.clear()
+            for index, own in enumerate(everyone):
+                for name, states in given.items():
+                    _hand(own, name, states[index, : max(0, len(rows[index]) - at)])
+                _hand(own, "final", finals[index])
     traces = [
-        TraceReading(
-            top_log_probs=top,
-            log_probs=own,
-            pre_norm=_joined(before[0], pre_norm[index, : len(row)]) if pre_norm is not None else None,
-            post_norm=_joined(before[1], states[index, : len(row)]) if "post_norm" in keep else None,
-            final=finals[index].to("cpu", copy=True) if "final" in keep else None,
-        )
-        for index, (row, (top, own)) in enumerate(zip(rows, logs, strict=True))
+        TraceReading(top, own, **{name: keeper.states() for name, keeper in kept.items()})
+        for (top, own), kept in zip(logs.found(), keepers, strict=True)
     ]
     return BatchReading(traces, _context(cache, known, rows) if "context" in keep else None)
+
+
+def _given(
+    lm: LanguageModel, calls: Sequence[Call], output: Tensor, wanted: Collection[str]
+) -> dict[StateName, Tensor]:
+    """What is wanted of the states of every token, `[rows, columns, d]`."""
+    given: dict[StateName, Tensor] = {}
+    if "pre_norm" in wanted:
+        given["pre_norm"] = into_norm(lm, calls, output)
+    if "post_norm" in wanted:
+        given["post_norm"] = output
+    return given
+
+
+def _hand(takers: Takers, name: StateName, states: Tensor | None) -> None:
+    """Give states to those who take them."""
+    for taker in takers[name]:
+        if states is None:
+            raise ValueError(f"Expected `start` to have been read with `{name}` to be kept, but it was not.")
+        taker.take(states)
 
 
 def _context(cache: Any, known: int, rows: Sequence[Sequence[int]]) -> Context:
@@ -192,11 +225,6 @@ def _known(prompt: Sequence[int], start: Start | None) -> int:
             f"but got one of {len(prompt)} tokens that does not. Pass no `start`."
         )
     return len(tokens)
-
-
-def _joined(before: Tensor | None, states: Tensor) -> Tensor:
-    """States of what was read before, and a copy of those of the rest, on the CPU."""
-    return states.to("cpu", copy=True) if before is None else torch.cat([before.cpu(), states.cpu()])
 
 
 def _check(lm: LanguageModel, prompt: Sequence[int], tokens: Sequence[int], k: int, goes_on: bool) -> None:
@@ -221,48 +249,3 @@ def _check(lm: LanguageModel, prompt: Sequence[int], tokens: Sequence[int], k: i
             f"{largest}",
             "It was written by another model: read it with that one.",
         )
-
-
-def _read(
-    lm: LanguageModel,
-    rows: Sequence[Sequence[int]],
-    max_batch_tokens: int,
-    *,
-    first: int,
-    keep_pre_norm: bool,
-    prefix: Prefix | None = None,
-) -> tuple[Any, Tensor, Tensor | None]:
-    """The cache of all rows, the final states `[rows, …, d]` from place `first` on, and what goes into the norm."""
-    decoder = lm.model.get_decoder()
-    cache = opened_cache(lm, prefix, len(rows))
-    ids = torch.full((len(rows), max(map(len, rows))), PAD)
-    for index, row in enumerate(rows):
-        ids[index, : len(row)] = torch.tensor(row)
-    chunk = max(1, max_batch_tokens // len(rows))
-    final: list[Tensor] = []
-    pre_norm: list[Tensor] = []
-    with norm_calls(lm, wanted=keep_pre_norm) as calls:
-        for at, part in zip(range(0, ids.shape[1], chunk), ids.split(chunk, dim=1), strict=True):
-            calls.clear()
-            output = decoder(input_ids=part.to(lm.device), past_key_values=cache, use_cache=True).last_hidden_state
-            final.append(output[:, max(0, first - at) :])
-            if keep_pre_norm:
-                pre_norm.append(into_norm(lm, calls, output).cpu())
-    return cache, torch.cat(final, dim=1), torch.cat(pre_norm, dim=1) if keep_pre_norm else None
-
-
-def _log_probs(
-    finals: Sequence[Tensor], tokens: Sequence[Sequence[int]], k: int, head: Head
-) -> list[tuple[FloatArray, FloatArray]]:
-    """Of each text `[tokens, k]` of the likeliest and `[tokens]` of its own, from states of several texts at a time."""
-    states = torch.cat(list(finals)).to(head.weight.device)
-    drawn = torch.tensor([token for own in tokens for token in own], dtype=torch.long, device=states.device)
-    top, own = [], []
-    for part, ids in zip(states.split(_TOKENS_PER_BLOCK), drawn.split(_TOKENS_PER_BLOCK), strict=True):
-        logits = head.logits(part)
-        total = logits.logsumexp(dim=-1, keepdim=True)
-        top.append((logits.topk(k, dim=-1).values - total).double().cpu())
-        own.append((logits.gather(-1, ids[:, None]) - total)[:, 0].double().cpu())
-    sizes = [len(one) for one in tokens]
-    parts = zip(torch.cat(top).split(sizes), torch.cat(own).split(sizes), strict=True)
-    return [(likeliest.numpy(), its_own.numpy()) for likeliest, its_own in parts]

@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from ccps.asking.follow_up import FollowUp, probability_of_yes
 from ccps.asking.samples import uniforms
@@ -17,6 +18,8 @@ from ccps.llm import Context, LanguageModel, lay_out
 from ccps.llm.batch import LITTLE_PADDING, common_prefix, plan_batches, work_off
 from ccps.llm.reading import Kept, Start, Text, TraceReading, read_batch, read_start
 from ccps.llm.sample import Sampled
+from ccps.llm.taking import STATE_NAMES, StateName, Taker
+from ccps.reasoning.measures import Measure, Measuring
 from ccps.reasoning.offsets import token_offsets
 from ccps.reasoning.trace import Trace
 from ccps.settings.faithful.traces import TraceSettings
@@ -27,7 +30,7 @@ class ReadTrace(NamedTuple):
 
     Attributes:
         trace: the trace, with the log-probabilities of its tokens.
-        reading: its states; None for a trace that cannot be read.
+        reading: its states as far as they are kept, and what was made of them; None for a trace that cannot be read.
         p_true: P("yes") when the model is asked at its end whether its answer is correct; NaN if it was not asked,
             wrote nothing, or the context window has no room to ask.
     """
@@ -35,6 +38,11 @@ class ReadTrace(NamedTuple):
     trace: Trace
     reading: TraceReading | None
     p_true: float = math.nan
+
+
+class _Begun(NamedTuple):
+    measure: Measure
+    measuring: Measuring
 
 
 class TraceReader:
@@ -45,14 +53,22 @@ class TraceReader:
         settings: what is kept.
         follow_up: what the model is asked at the end of each trace, with `self_evaluation` among what it collects; None
             to ask nothing.
+        measures: what is made of the states of each trace, whether these are kept or not.
     """
 
-    def __init__(self, lm: LanguageModel, settings: TraceSettings, follow_up: FollowUp | None = None) -> None:
+    def __init__(
+        self,
+        lm: LanguageModel,
+        settings: TraceSettings,
+        follow_up: FollowUp | None = None,
+        measures: Sequence[Measure] = (),
+    ) -> None:
         self.lm = lm
         self.settings = settings
         self.follow_up = follow_up
-        self.head = lm.head.to(lm.device)
-        self.states: list[Kept] = [name for name in get_args(Kept) if name in settings.states]
+        self.measures = measures
+        self.head = lm.head.to(lm.device, torch.float32 if any(one.reads_head for one in measures) else None)
+        self.states: list[Kept] = [name for name in STATE_NAMES if name in settings.states]
         self.start: Start | None = None
 
     def read_shared(self, prompts: Sequence[Sequence[int]]) -> None:
@@ -64,7 +80,8 @@ class TraceReader:
         shared = common_prefix([list(prompt) for prompt in prompts])
         tokens = list(prompts[0][:shared]) if shared else []
         size = self.settings.max_batch_tokens
-        self.start = read_start(self.lm, tokens, keep=self.states, max_batch_tokens=size) if tokens else None
+        taken = [*self.states, *(one.states for one in self.measures)]
+        self.start = read_start(self.lm, tokens, keep=taken, max_batch_tokens=size) if tokens else None
 
     def obstacle(self, trace: Trace) -> str:
         """Why the model cannot read a trace, in a few words; empty if it can."""
@@ -110,6 +127,7 @@ class TraceReader:
         """Read a batch."""
         follow_up = self.follow_up if self._is_asked(traces[0]) else None
         answers = [trace.token_ids or () for trace in traces]
+        measuring = [self._begin(trace) for trace in traces]
         found = read_batch(
             self.lm,
             [Text(trace.prompt_ids, tokens) for trace, tokens in zip(traces, answers, strict=True)],
@@ -118,12 +136,22 @@ class TraceReader:
             max_batch_tokens=self.settings.max_batch_tokens,
             head=self.head,
             start=self.start,
+            takers=[_by_states(own) for own in measuring],
         )
         asked = p_true(follow_up, answers, found.context) if follow_up and found.context else [math.nan] * len(traces)
         return [
-            ReadTrace(replace(trace, top_log_probs=one.top_log_probs, log_probs=one.log_probs), one, probability)
-            for trace, one, probability in zip(traces, found.traces, asked, strict=True)
+            ReadTrace(
+                replace(trace, top_log_probs=one.top_log_probs, log_probs=one.log_probs),
+                one._replace(numbers=_numbers(own)),
+                probability,
+            )
+            for trace, one, own, probability in zip(traces, found.traces, measuring, asked, strict=True)
         ]
+
+    def _begin(self, trace: Trace) -> list[_Begun]:
+        """Every measure that has something to make of a trace."""
+        begun = [(one, one.begin(trace, self.head)) for one in self.measures]
+        return [_Begun(one, measuring) for one, measuring in begun if measuring is not None]
 
     def _length(self, trace: Trace, *, asked: bool) -> int:
         """Tokens of prompt and trace, and of what is asked at the end."""
@@ -134,6 +162,15 @@ class TraceReader:
         """Whether something is asked at the end of a trace: it says something, and the window holds that too."""
         fits = self._length(trace, asked=True) <= self.lm.context_window
         return self.follow_up is not None and bool(trace.token_ids) and fits
+
+
+def _by_states(begun: Sequence[_Begun]) -> dict[StateName, list[Taker]]:
+    return {name: [one.measuring for one in begun if one.measure.states == name] for name in STATE_NAMES}
+
+
+def _numbers(begun: Sequence[_Begun]) -> dict[str, Tensor]:
+    """All numbers of a trace, each with the name of its measure before its own."""
+    return {f"{one.measure.name}.{name}": tensor for one in begun for name, tensor in one.measuring.numbers().items()}
 
 
 def p_true(follow_up: FollowUp, answers: Sequence[Sequence[int]], context: Context) -> list[float]:

@@ -86,14 +86,12 @@ def probe_stability(
 
     Source: CCPS, arXiv 2505.21772; reading it on steps of a trace is ours.
     """
-    probe = scorer.probe
     steps = _checked_steps(final, token_ids, step_token_indices)
-    filled = np.array([len(own) > 0 for own in steps], dtype=np.bool_)
-    confidence = np.full(len(steps), np.nan)
-    if not filled.any():
-        return StepStability(confidence, 0, {})
-    read = [_read(own, probe.config.encoder) for own in steps if len(own)]
-    tokens, row = np.unique(np.concatenate(read), return_inverse=True)
+    encoder = scorer.probe.config.encoder
+    own = [read_by_probe(step, tokens_read(encoder)) for step in steps]
+    tokens = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *own]))
+    if not len(tokens):
+        return probed_steps(np.empty((0, 0)), tokens, steps, scorer)
     features = stability_features(
         final[torch.from_numpy(tokens).to(final.device)],
         head,
@@ -101,12 +99,42 @@ def probe_stability(
         radius=scorer.settings.radius,
         steps=scorer.settings.steps,
     )
-    table = features.cpu().numpy()
-    confidence[filled] = probe.predict(table[row], [len(own) for own in read])
+    return probed_steps(features.cpu().numpy(), tokens, steps, scorer)
+
+
+def probed_steps(
+    table: npt.NDArray[np.floating], tokens: IntArray, step_token_indices: Sequence[npt.ArrayLike], scorer: StoredScorer
+) -> StepStability:
+    """`probe_stability` without the states, from features that were computed before.
+
+    Args:
+        table: stability features, `[some, 75]`.
+        tokens: of which tokens, `[some]`, in order; all that the probe reads are among them.
+        step_token_indices: as in `probe_stability`.
+        scorer: as in `probe_stability`, its perturbation settings those of the features.
+
+    Raises:
+        ValueError: the features of a token are missing.
+    """
+    probe = scorer.probe
+    steps = [np.asarray(indices, dtype=np.int64) for indices in step_token_indices]
+    filled = np.array([len(own) > 0 for own in steps], dtype=np.bool_)
+    confidence = np.full(len(steps), np.nan)
+    if not filled.any():
+        return StepStability(confidence, 0, {})
+    read = [read_by_probe(own, tokens_read(probe.config.encoder)) for own in steps if len(own)]
+    wanted = np.concatenate(read)
+    if absent := np.setdiff1d(wanted, tokens).tolist():
+        raise ValueError(
+            f"Expected `tokens` to hold all that the probe reads, but got none of {len(absent)}, the first of them "
+            f"{absent[0]}. Compute the features of all of them."
+        )
+    rows = np.searchsorted(tokens, wanted)
+    confidence[filled] = probe.predict(table[rows], [len(own) for own in read])
     return StepStability(
         confidence=confidence,
         truncated=probe.truncated([len(own) for own in steps if len(own)]),
-        zeroed=probe.clean(table).zeroed,
+        zeroed=probe.clean(table[np.unique(rows)]).zeroed,
     )
 
 
@@ -192,8 +220,14 @@ def _normalised(radii: FloatArray, typical: float) -> FloatArray:
     return share
 
 
-def _read(tokens: IntArray, encoder: EncoderConfig) -> IntArray:
-    return tokens[: encoder.max_tokens] if encoder.kernels else tokens[-1:]
+def tokens_read(encoder: EncoderConfig) -> int | None:
+    """How many tokens a probe reads of a step; None if it reads the last one."""
+    return encoder.max_tokens if encoder.kernels else None
+
+
+def read_by_probe(tokens: IntArray, max_tokens: int | None) -> IntArray:
+    """Those of a step's tokens that a probe reads, see `tokens_read`."""
+    return tokens[-1:] if max_tokens is None else tokens[:max_tokens]
 
 
 def _checked_steps(

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,11 +74,13 @@ class StoredTrace(NamedTuple):
         trace: its record, with log-probabilities if any were read.
         states: of its tokens.
         p_true: P("yes") when the model is asked whether its answer is correct; NaN if it was not asked.
+        numbers: what was made of its states while it was read, as far as it is wanted; by `<measure>.<name>`.
     """
 
     trace: Trace
     states: TokenStates
     p_true: float
+    numbers: Mapping[str, Tensor] = MappingProxyType({})
 
 
 def trace_row(trace: Trace) -> dict[str, Any]:
@@ -125,6 +128,7 @@ def stored_traces(
     shards: Sequence[int] | None = None,
     *,
     alternatives: bool = False,
+    numbers: Collection[str] = (),
 ) -> Iterator[StoredTrace]:
     """Read traces one by one, so that memory grows neither with their number nor with states nobody wants.
 
@@ -134,6 +138,7 @@ def stored_traces(
         states: which states are wanted, of those that `TokenStates` names.
         shards: which; all if None.
         alternatives: whether steps that traces bring with them come with what was said in their places.
+        numbers: the names of the measures whose numbers are wanted, see `ccps.reasoning.measures`.
     """
     wanted = ("top_log_probs", "log_probs", *states)
     names = (TENSORS, STATES) if states else (TENSORS,)
@@ -152,7 +157,7 @@ def stored_traces(
                 found = {name: _tensor(files, f"{index}.{name}") for name in wanted}
                 kept = TokenStates(**{name: found[name] for name in states})
                 trace = replace(_trace(row, found), steps=tuple(steps.get(index, ())))
-                yield StoredTrace(trace, kept, aside.get("p_true", float("nan")))
+                yield StoredTrace(trace, kept, aside.get("p_true", float("nan")), _numbers(files, index, numbers))
 
 
 def _steps(traces: Artifact, shard: int, *, alternatives: bool) -> dict[int, list[GivenStep]]:
@@ -168,6 +173,13 @@ def _steps(traces: Artifact, shard: int, *, alternatives: bool) -> dict[int, lis
 def _tensor(files: Sequence[Any], name: str) -> Tensor | None:
     """A tensor from the last of some files that holds it."""
     return next((file.get_tensor(name) for file in reversed(files) if name in set(file.keys())), None)
+
+
+def _numbers(files: Sequence[Any], index: int, measures: Collection[str]) -> dict[str, Tensor]:
+    """The numbers of a trace that some measures made, by the name of the measure and their own."""
+    beginnings = tuple(f"{index}.{name}." for name in measures)
+    found = [(file, key) for file in files for key in (file.keys() if beginnings else ()) if key.startswith(beginnings)]
+    return {key.partition(".")[2]: file.get_tensor(key) for file, key in found}
 
 
 def _trace(row: dict[str, Any], tensors: Mapping[str, Tensor | None]) -> Trace:

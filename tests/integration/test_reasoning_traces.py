@@ -25,7 +25,7 @@ from ccps.settings.faithful.traces import TraceSettings
 QUESTIONS = [
     [{"role": "user", "content": text}] for text in ("What is 17 + 25? Think in paragraphs.", "Name three colours.")
 ]
-SETTINGS = TraceSettings(max_new_tokens=40, max_batch_tokens=600)
+SETTINGS = TraceSettings(max_new_tokens=40, max_batch_tokens=600, states=["pre_norm", "final"])
 TEXT = (
     "<think>\nOkay 🤔, let me see… ∑ᵢ xᵢ² ≤ ½·π, so $\\frac{1}{2}$.\r\n\n语言模型 thinks: “naïve” 👩‍👩‍👧 — ⟨ψ|φ⟩.\n\n"
     "  Wait,  no.\t</think>\n\nSo \\boxed{42}. Ещё раз، مرحبا 안녕\u200b"

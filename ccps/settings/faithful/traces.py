@@ -42,10 +42,10 @@ class TraceSettings:
         at_most=LARGEST_COUNT,
     )
     states: list[str] = setting(
-        ["pre_norm", "final"],
-        "which are kept, see `ccps.llm.reading.TraceReading`: of `pre_norm` and `post_norm` (of every token "
-        "of prompt and trace, before the final norm and after it) and `final` (what predicted each token of "
-        "the trace)",
+        [],
+        "which are kept beyond what estimators ask for, see `ccps.llm.reading.TraceReading`: of `pre_norm` and "
+        "`post_norm` (of every token of prompt and trace, before the final norm and after it) and `final` (what "
+        "predicted each token of the trace)",
         one_of=STATES,
     )
 

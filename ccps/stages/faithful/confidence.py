@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ class ConfidenceStage(ByShardStage):
     def step(self, content: int) -> Rows:
         """All steps of the traces of a shard."""
         rows = []
-        for stored in stored_traces(self.source, self.run.readings, self.estimator.states, [content]):
+        for stored in self._stored(content):
             steps = self.segmentation.steps(stored.trace)
             answer = self._answer(stored.trace)
             scores = self._score(stored, [*steps, *answer])
@@ -89,6 +89,11 @@ class ConfidenceStage(ByShardStage):
                 for index, value in enumerate(scores.confidence)
             ]
         return rows
+
+    def _stored(self, shard: int) -> Iterator[StoredTrace]:
+        """The traces of a shard, with what the estimator reads of them."""
+        own = self.estimator
+        return stored_traces(self.source, self.run.readings, own.states, [shard], numbers=own.numbers)
 
     def _answer(self, trace: Trace) -> list[Step]:
         """The final answer as one more step, if it can be read like one."""

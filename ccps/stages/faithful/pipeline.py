@@ -23,6 +23,7 @@ from ccps.pipeline.publish import check_writable, printed, publish_report
 from ccps.pipeline.stage import Run, Stage, run_device
 from ccps.reasoning.decisiveness.base import SCORERS, decisiveness_inputs
 from ccps.reasoning.jsonl import Choice, LoadedTraces, read_traces
+from ccps.reasoning.measures import Measure
 from ccps.reasoning.messages import ThinkTag
 from ccps.reasoning.tasks import LoadedTask, load_task
 from ccps.reasoning.thought_anchors import from_hub
@@ -188,8 +189,10 @@ class FaithfulPipeline:
         cell.absent |= {one.name: why for one in self.estimators if (why := one.obstacle(run))}
         if shared is None:
             return cell
-        reading = ReadStage(traces, place.label, shared, self._kept(), ask_p_true=self.faithful.p_true)
-        run.readings = self.job.add(reading)
+        settings, p_true = self._kept(), self.faithful.p_true
+        run.readings = self.job.add(
+            ReadStage(traces, place.label, shared, settings, self._measures(), ask_p_true=p_true)
+        )
         cell.artifacts.append(run.readings)
         self._own_stages(cell, reads_layers=True)
         return cell
@@ -270,6 +273,18 @@ class FaithfulPipeline:
             states=sorted({*traces.states, *(state for one in kept for state in one.states)}),
             alternatives=max(traces.alternatives, *(one.alternatives for one in kept)),
         )
+
+    def _measures(self) -> list[Measure]:
+        """What estimators have made of the states of traces.
+
+        Raises:
+            ValueError: two of them have one name and differ.
+        """
+        measures = list(dict.fromkeys(measure for one in self.estimators for measure in one.kept.measures))
+        names = [one.name for one in measures]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"Expected measures of different names, but got several called {', '.join(twice)}.")
+        return measures
 
     def _head(self, shared: SharedModel | None) -> Artifact | None:
         """The model's head, if it will be needed."""

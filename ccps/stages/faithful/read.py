@@ -1,6 +1,6 @@
-"""The model reads traces: log-probabilities and states of every token, and what it thinks of its own answer."""
+"""The model reads traces: log-probabilities, what estimators make of states, and what it thinks of its own answer."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ from ccps.asking.follow_up import QUERY, FollowUp
 from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.core.errors import expected
 from ccps.llm.reading import TraceReading
+from ccps.llm.taking import STATE_NAMES
 from ccps.pipeline.by_shard import reasons
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Stage, Work
 from ccps.reasoning.generate import ReadTrace, TraceReader
+from ccps.reasoning.measures import Measure
 from ccps.reasoning.stored_traces import STATES, stored_traces
-from ccps.settings.faithful.traces import STATES as STATE_NAMES
 from ccps.settings.faithful.traces import TraceSettings
 
 _SCHEMA = pa.schema([("trace_id", pa.string()), ("p_true", pa.float64()), ("reason", pa.string())])
@@ -27,23 +28,32 @@ _SCHEMA = pa.schema([("trace_id", pa.string()), ("p_true", pa.float64()), ("reas
 class ReadStage(Stage):
     """Shard by shard the same traces: rows of trace id and P(True), tensors `<index>.<name>` of each trace.
 
-    The tensors are `top_log_probs` `[tokens, k]` and `log_probs` `[tokens]`, and in a file of their own the states. A
-    trace without token ids has a row that says so, and no tensors.
+    The tensors are `top_log_probs` `[tokens, k]` and `log_probs` `[tokens]`, the numbers of each measure as
+    `<measure>.<name>`, and in a file of their own the states that are kept. A trace without token ids has a row that
+    says so, and no tensors.
     """
 
     name = "read"
-    version = 3
+    version = 4
     unit = "shards"
     independent = True
 
     def __init__(
-        self, traces: Artifact, label: str, model: SharedModel, settings: TraceSettings, *, ask_p_true: bool
+        self,
+        traces: Artifact,
+        label: str,
+        model: SharedModel,
+        settings: TraceSettings,
+        measures: Sequence[Measure] = (),
+        *,
+        ask_p_true: bool,
     ) -> None:
         super().__init__()
         self.traces = traces
         self.label = label
         self.shared = model
         self.settings = settings
+        self.measures = measures
         self.ask_p_true = ask_p_true
 
     @property
@@ -52,12 +62,13 @@ class ReadStage(Stage):
         return self.label
 
     def inputs(self) -> Mapping[str, Any]:
-        """Traces and model, what is kept, and how much is read at once, which decides the last bits."""
+        """Traces and model, what is kept and made, and how much is read at once, which decides the last bits."""
         return {
             "traces": self.traces,
             "model": self.shared.files.fingerprint,
             "alternatives": self.settings.alternatives,
             "states": sorted(self.settings.states),
+            "measures": {one.name: one.inputs() for one in self.measures},
             "max_batch_tokens": self.settings.max_batch_tokens,
             "query": QUERY if self.ask_p_true else None,
         }
@@ -70,7 +81,7 @@ class ReadStage(Stage):
             raise expected(what, f"at most {tokens}, the tokens of the model", k, "Lower the larger one.")
         messages = [{"role": "user", "content": ""}]
         follow_up = FollowUp(lm, messages, ["self_evaluation"]) if self.ask_p_true else None
-        self.reader = TraceReader(lm, self.settings, follow_up)
+        self.reader = TraceReader(lm, self.settings, follow_up, self.measures)
         traces = [stored.trace for stored in stored_traces(self.traces)]
         self.reader.read_shared([trace.prompt_ids for trace in traces if not self.reader.obstacle(trace)])
 
@@ -85,17 +96,17 @@ class ReadStage(Stage):
         return [ReadTrace(trace, None) if self.reader.obstacle(trace) else next(read) for trace in traces]
 
     def save_shard(self, outputs: list[list[ReadTrace]], folder: Path) -> Mapping[str, float]:
-        """Write P(True), log-probabilities and states."""
+        """Write P(True), log-probabilities, numbers and states."""
         read = outputs[0]
         rows = [
             {"trace_id": one.trace.id, "p_true": one.p_true, "reason": self.reader.obstacle(one.trace)} for one in read
         ]
         pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), folder / ROWS)
-        for file, names in ((TENSORS, ("top_log_probs", "log_probs")), (STATES, STATE_NAMES)):
+        for file, of in ((TENSORS, _numbers), (STATES, _states)):
             tensors = {
-                f"{index}.{name}": tensor
+                f"{index}.{name}": tensor.contiguous()
                 for index, one in enumerate(read)
-                for name, tensor in _tensors(one.reading, names)
+                for name, tensor in (of(one.reading).items() if one.reading is not None else ())
             }
             if tensors:
                 save_file(tensors, folder / file)
@@ -115,11 +126,13 @@ class ReadStage(Stage):
         }
 
 
-def _tensors(reading: TraceReading | None, names: Sequence[str]) -> Iterator[tuple[str, torch.Tensor]]:
-    """What is kept of a reading, of these names; log-probabilities as float32."""
-    for name in names if reading is not None else ():
-        kept = getattr(reading, name)
-        if isinstance(kept, torch.Tensor):
-            yield name, kept.contiguous()
-        elif kept is not None:
-            yield name, torch.from_numpy(kept).float()
+def _numbers(reading: TraceReading) -> dict[str, torch.Tensor]:
+    """Log-probabilities, as float32, and what was made of the states."""
+    logs = {"top_log_probs": reading.top_log_probs, "log_probs": reading.log_probs}
+    return {**{name: torch.from_numpy(own).float() for name, own in logs.items()}, **reading.numbers}
+
+
+def _states(reading: TraceReading) -> dict[str, torch.Tensor]:
+    """The states that are kept."""
+    kept = {name: getattr(reading, name) for name in STATE_NAMES}
+    return {name: states for name, states in kept.items() if states is not None}

@@ -1,13 +1,14 @@
 """What the stages of the faithful system take."""
 
 import math
+from dataclasses import replace
 
 from ccps.asking.follow_up import QUERY
 from ccps.estimators.continuing import ContinueStage
 from ccps.estimators.sampling import JudgeStage
 from ccps.estimators.stability import RadiiStage
 from ccps.plan.shape import ModelShape
-from ccps.plan.work import Work, decoder, flip_radii, own_logits, read_batch, write_batch
+from ccps.plan.work import Work, decoder, own_logits, read_batch, write_batch
 from ccps.settings.faithful.traces import TraceSettings
 from ccps.settings.plan import PlanConfig
 from ccps.stages.faithful.confidence import ConfidenceStage
@@ -102,11 +103,18 @@ def _(stage: ReadStage, known: Known) -> Taken:
     work = decoder(shape, one) + own_logits(shape, texts.tokens, one.passes)
     if query:
         work += decoder(shape, read_batch(rows, query, math.ceil(own) + texts.asked.shared).scaled(n / rows))
+    work = sum((measure.work(shape, texts.tokens) for measure in stage.measures), work)
+    memory = model_bytes(shape, one) + 4 * shape.vocabulary * shape.width * any(m.reads_head for m in stage.measures)
+    tokens, disk = n * own, _read_bytes(stage, shape, texts.tokens, n * (own + texts.asked.shared))
+    return Taken(texts.model, texts.label, tokens, work, 0, disk, memory, texts.assumed)
+
+
+def _read_bytes(stage: ReadStage, shape: ModelShape, tokens: float, with_prompts: float) -> float:
+    """What is stored of traces that are read: numbers, and states where these are asked for."""
     whole = {"pre_norm", "post_norm"} & set(stage.settings.states)
-    states = len(whole) * (n * (own + texts.asked.shared)) + ("final" in stage.settings.states) * texts.tokens
-    disk = states * shape.width * shape.item + texts.tokens * 4 * (stage.settings.alternatives + 1)
-    tokens = n * own
-    return Taken(texts.model, texts.label, tokens, work, 0, disk, model_bytes(shape, one), texts.assumed)
+    states = len(whole) * with_prompts + ("final" in stage.settings.states) * tokens
+    numbers = 4 * (stage.settings.alternatives + 1) + sum(measure.bytes_per_token for measure in stage.measures)
+    return states * shape.width * shape.item + tokens * numbers
 
 
 @taken.register
@@ -167,12 +175,7 @@ def _judged(stage: JudgeStage, known: Known, texts: Texts, steps: float) -> Take
 @taken.register
 def _(stage: RadiiStage, known: Known) -> Taken:
     texts = known.of(stage.source)
-    shape: ModelShape | None = known.shape(texts.model)
-    if shape is None:
-        return without_sizes(texts.model, texts.label)
-    work = flip_radii(shape, texts.tokens)
-    memory = shape.vocabulary * shape.width * (4 + shape.item)
-    return Taken(texts.model, texts.label, texts.tokens, work, 0, 4 * texts.tokens, memory, texts.assumed)
+    return replace(_of_texts(texts, 1.0), disk=4 * texts.tokens)
 
 
 @taken.register

@@ -61,7 +61,7 @@ def test_a_tie_counts_both_tokens() -> None:
 @pytest.mark.parametrize("settings", [{}, {"mu": 0.2, "delta": 0.7}, {"mu": 1.0}])
 def test_against_the_definition(mode: Mode, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     # Also over rows in pieces, as for a long prompt.
-    monkeypatch.setattr(import_module("ccps.faithful.rcc"), "_ROWS", 3)
+    monkeypatch.setattr(import_module("ccps.faithful.attention"), "_ROWS", 3)
     rng = np.random.default_rng(0)
     states, probs = rng.normal(size=(40, 8)) * 2, rng.uniform(0.05, 0.3, 30)
     steps = [list(range(7)), list(range(7, 8)), list(range(8, 20)), list(range(22, 30))]

@@ -6,50 +6,26 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from step_scorer import RADIUS, STEPS, fitted, make_scorer
 
-from ccps.asking.interview import Manner
 from ccps.core.errors import UserError
 from ccps.faithful import segment, step_token_indices
-from ccps.llm import ModelConfig
-from ccps.methods.ccps import by_probe
-from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
+from ccps.methods.stored_scorer import StoredScorer
 from ccps.perturbation import Head, flip_radius, stability_features
-from ccps.probes import FittedProbe, ProbeConfig, ProbeEnsemble, fit_probe
 from ccps.reasoning.answers import extract_answer
 from ccps.reasoning.stability import (
     answer_step,
     check_step_probe,
     probe_stability,
+    probed_steps,
     radius_stability,
     token_radii,
     typical_radius,
 )
-from ccps.settings.probe import EncoderConfig, StageConfig
+from ccps.settings.probe import EncoderConfig
 
-RADIUS, STEPS = 7.0, 3
 # Logits h and −h: the first token leads while h > 0, and is pushed towards h = 0.
 COIN = Head(torch.tensor([[1.0], [-1.0]]))
-
-
-def fitted(encoder: EncoderConfig) -> FittedProbe:
-    rng = np.random.default_rng(0)
-    stage = StageConfig(steps=10, eval_every=10)
-    config = ProbeConfig(encoder=encoder, contrastive=stage, classifier=stage)
-    answers = np.repeat(np.arange(40), 3)
-    return fit_probe(rng.normal(size=(120, 75)), answers % 2, answers.tolist(), config, 0, radius=RADIUS)
-
-
-def make_scorer(probe: FittedProbe | ProbeEnsemble, form: str = "oe") -> StoredScorer:
-    settings = ScorerSettings(
-        model_name="tiny",
-        model=ModelConfig(),
-        fingerprint="mine",
-        radius=RADIUS,
-        steps=STEPS,
-        format=form,
-        manner=Manner(),
-    )
-    return StoredScorer(by_probe(probe), settings)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +63,22 @@ def test_a_step_is_read_like_an_answer(
     cut = probe_stability(*states, [[4, 5, 6, 7]], reading_four)
     assert cut.confidence[0] == pytest.approx(found.confidence[3])
     assert cut.truncated == 0
+
+
+def test_features_of_more_tokens_than_are_read_tell_the_same(
+    states: tuple[torch.Tensor, Head, list[int]], reading_four: StoredScorer
+) -> None:
+    final, head, ids = states
+    steps = [[0, 1, 2], [], [2, 3], [4, 5, 6, 7, 8, 9]]
+    wanted = probe_stability(final, head, ids, steps, reading_four)
+    tokens = np.arange(10)
+    table = stability_features(final[tokens], head, torch.tensor(ids)[tokens], RADIUS, STEPS).numpy()
+    table[9] = np.inf  # of a token that the probe does not come to
+    found = probed_steps(table, tokens, steps, reading_four)
+    assert found.confidence == pytest.approx(wanted.confidence, abs=1e-6, nan_ok=True)
+    assert (found.truncated, found.zeroed) == (wanted.truncated, wanted.zeroed)
+    with pytest.raises(ValueError, match="none of 1, the first of them 3"):
+        probed_steps(table[:3], tokens[:3], [[0, 1, 2], [2, 3]], reading_four)
 
 
 def test_the_perceptron_reads_the_last_token(states: tuple[torch.Tensor, Head, list[int]]) -> None:

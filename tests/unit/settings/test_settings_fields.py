@@ -17,8 +17,8 @@ from ccps.core.fields import default_of, rule_of
 from ccps.core.settings import group_of, hints, named_group_of
 from ccps.data.prompts import SystemRole
 from ccps.faithful import Mode
+from ccps.faithful.attention import Similarity
 from ccps.faithful.lexicon import Aggregate
-from ccps.faithful.rcc import Similarity
 from ccps.faithful.segment import Unit
 from ccps.reasoning.messages import ThinkTag
 from ccps.settings.experiment import Config

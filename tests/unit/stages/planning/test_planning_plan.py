@@ -84,6 +84,19 @@ def test_every_stage_of_every_job_says_what_it_takes(tiny: Tiny, tmp_path: Path)
     assert {"trace", "read", "continue", "judge", "radii", "confidence", "faith", "faith_report", "head"} <= planned
 
 
+def test_traces_that_are_read_leave_numbers_and_states_on_request(tmp_path: Path) -> None:
+    """Of a token: six log-probabilities; a radius, of stability; a state of 32 float32 numbers."""
+
+    def disk(estimators: str, *more: str) -> float:
+        plan = reasoned(tmp_path, "stages=[trace,read]", f"faithful.estimators=[{estimators}]", *more)
+        return sum(row.disk for row in plan.rows if row.stage == "read")
+
+    logs = disk("deepconf")
+    assert disk("deepconf,stability") - logs == pytest.approx(logs / 6)
+    assert disk("deepconf", "faithful.traces.states=[final]") - logs == pytest.approx(32 * logs / 6)
+    assert logs < disk("deepconf,rcc") < 3 * logs
+
+
 def test_each_question_is_counted(tiny: Tiny) -> None:
     plan = of(tiny)
     found = {(row.benchmark, row.stage): row for row in plan.rows if row.stage in ("answer", "extract")}
