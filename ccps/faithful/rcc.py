@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ccps.faithful.attention import LEAST, Attending, Attention, Similarity
+from ccps.faithful.attention import Attending, Attention, Similarity
 from ccps.faithful.modes import Mode, check_mode
 from ccps.metrics.inputs import FloatArray
 
@@ -100,7 +100,7 @@ def rcc_chain(
     check_mode(mode)
     _check_settings(mu, delta)
     hidden = _read_states(states, prompt_length)
-    attending = Attending(step_token_indices, prompt_length, similarity=similarity, least=min(LEAST, mu))
+    attending = Attending(step_token_indices, prompt_length, similarity=similarity, least=mu)
     _check_steps(step_token_indices, len(hidden) - prompt_length)
     attending.take(hidden)
     return attended_chain(attending.found(), token_probs, step_token_indices, mu=mu, delta=delta, mode=mode)
