@@ -100,7 +100,6 @@ class Attending:
                 self._attend(number, self._before, current, places - self.prompt_length)
             self._before = current
         wanted = min((int(places.min()) for _, places in self._coming), default=self._end)
-        # A copy, since a part would keep alive all that came with it.
         self._held = self._held[min(wanted, self._end) - self._first :].clone()
         self._first = min(wanted, self._end)
 
@@ -139,7 +138,8 @@ def _rows(states: Tensor, indices: Tensor) -> Tensor:
 
 
 def _vectors(states: Tensor, similarity: Similarity) -> Tensor:
-    vectors = states.float()
+    # A copy, since a part of a chunk would keep all of it alive.
+    vectors = states.to(torch.float32, copy=True)
     # One sum takes a tenth of the time of a look at every number.
     if not vectors.sum().isfinite():
         raise ValueError(

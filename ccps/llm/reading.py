@@ -160,9 +160,10 @@ def read_batch(
     read = [row if whole else row[:-1] or row for row in rows]
     cache = opened_cache(lm, start.prefix if start else None, len(rows))
     logs = LogProbs(k, head or lm.head.to(lm.device), [text.tokens for text in texts])
-    for own in everyone if start else ():
-        _hand(own, "pre_norm", start.pre_norm)
-        _hand(own, "post_norm", start.post_norm)
+    if start is not None:
+        for own in everyone:
+            _hand(own, "pre_norm", start.pre_norm)
+            _hand(own, "post_norm", start.post_norm)
     with norm_calls(lm, wanted="pre_norm" in wanted) as calls:
         for at, output in read_columns(lm, read, cache, max(1, max_batch_tokens // len(rows))):
             # What predicts the first of the tokens stands before it.

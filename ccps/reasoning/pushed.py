@@ -57,7 +57,7 @@ class _Radii:
 
     def take(self, states: Tensor) -> None:
         ids = self.token_ids[self.at : self.at + len(states)]
-        self.parts.append(torch.from_numpy(token_radii(states, self.head, ids)).float())
+        self.parts.append(torch.from_numpy(token_radii(states.to(self.head.weight.device), self.head, ids)).float())
         self.at += len(states)
 
     def numbers(self) -> Mapping[str, Tensor]:
@@ -114,8 +114,8 @@ class _Features:
     def take(self, states: Tensor) -> None:
         here = self.tokens[(self.tokens >= self.at) & (self.tokens < self.at + len(states))]
         if len(here):
-            chosen = states[torch.from_numpy(here - self.at).to(states.device)]
-            ids = torch.tensor([self.token_ids[token] for token in here], device=states.device)
+            chosen = states[torch.from_numpy(here - self.at).to(states.device)].to(self.head.weight.device)
+            ids = torch.tensor([self.token_ids[token] for token in here], device=chosen.device)
             found = stability_features(chosen, self.head, ids, radius=self.own.radius, steps=self.own.grid_steps)
             self.parts.append(found.cpu())
         self.at += len(states)
