@@ -180,9 +180,10 @@ def read_batch(
                 for name, states in given.items():
                     _hand(own, name, states[index, : max(0, len(rows[index]) - at)])
                 _hand(own, "final", finals[index])
+    kept = [{name: keeper.states() for name, keeper in own.items()} for own in keepers]
     traces = [
-        TraceReading(top, own, **{name: keeper.states() for name, keeper in kept.items()})
-        for (top, own), kept in zip(logs.found(), keepers, strict=True)
+        TraceReading(top, its_own, states.get("pre_norm"), states.get("post_norm"), states.get("final"))
+        for (top, its_own), states in zip(logs.found(), kept, strict=True)
     ]
     return BatchReading(traces, _context(cache, known, rows) if "context" in keep else None)
 

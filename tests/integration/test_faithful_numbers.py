@@ -56,7 +56,7 @@ def test_confidences_are_those_of_the_states(faithful: TinyFaithful, traces_file
 
 
 def _radii(one: StoredTrace, head: object) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return token_radii(one.states.final, head, list(one.trace.token_ids or ()))  # type: ignore[arg-type, return-value]
+    return token_radii(one.states.final, head, list(one.trace.token_ids or ()))  # type: ignore[arg-type]
 
 
 def _stored(run: TinyFaithful) -> list[StoredTrace]:

@@ -81,6 +81,6 @@ def test_what_does_not_fit_is_refused(states: torch.Tensor) -> None:
         attended(states[:-2], 100)
     with pytest.raises(ValueError, match="`states` to be finite"):
         attended(torch.full_like(states, torch.inf), 100)
-    for wrong in ({"prompt_length": 0}, {"least": 0.0}, {"least": 1.5}):
+    for prompt, least in ((0, 0.1), (5, 0.0), (5, 1.5)):
         with pytest.raises(ValueError, match="`prompt_length` to be at least 1"):
-            Attending(**{"step_token_indices": STEPS, "prompt_length": 5, **wrong})
+            Attending(STEPS, prompt, least=least)
