@@ -37,7 +37,6 @@ class TraceReading(NamedTuple):
         post_norm: `[prompt + tokens, d]` what comes out of it, likewise.
         final: `[tokens, d]` final-normed states that predicted each token, in the model's dtype, on the CPU; None if
             they are not kept.
-        context: to read on, after everything but the last token; None if it is not kept.
         numbers: what else was made of the states while they were read, by name; nothing as `read_batch` returns it.
     """
 
@@ -46,7 +45,6 @@ class TraceReading(NamedTuple):
     pre_norm: Tensor | None = None
     post_norm: Tensor | None = None
     final: Tensor | None = None
-    context: Context | None = None
     numbers: Mapping[str, Tensor] = MappingProxyType({})
 
 
@@ -66,7 +64,7 @@ class BatchReading(NamedTuple):
     """What was read off several texts at once.
 
     Attributes:
-        traces: in the order of the texts; none has a context of its own.
+        traces: in the order of the texts.
         context: to read on in all of them, after everything but the last token of each; None if it is not kept.
     """
 

@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-from one_trace import read_trace
+from one_trace import read_context, read_trace
 from torch import Tensor, nn
 
 from ccps.core.errors import UserError
-from ccps.llm import LanguageModel, follow
-from ccps.llm.reading import TraceReading, read_start
+from ccps.llm import Context, LanguageModel, follow
+from ccps.llm.reading import read_start
 
 PROMPT = [5, 6, 7, 8, 9, 60, 61]
 TOKENS = [70, 71, 72, 5, 6, 100, 101, 102, 103, 258, 0]
-ALL: Any = ("pre_norm", "post_norm", "final", "context")
+STATES = ("pre_norm", "post_norm", "final")
+ALL: Any = (*STATES, "context")
 SIZES: dict[str, dict[str, Any]] = {
     "llama": {},
     "qwen2": {},
@@ -84,10 +85,11 @@ def test_what_prompts_begin_with_may_be_read_before(
         close(got.pre_norm, plain.pre_norm)
         close(got.post_norm, plain.post_norm)
         close(got.final, plain.final)
-    wanted = read_trace(lm, PROMPT, TOKENS, k=5, keep=["context"]).context
+    wanted = read_context(lm, PROMPT, TOKENS, k=5, keep=["context"])
+    begun = read_context(lm, PROMPT, TOKENS, k=5, keep=ALL, max_batch_tokens=chunk, start=start)
     assert wanted is not None
-    assert got.context is not None
-    close(follow(lm, got.context, torch.tensor([[0, 70]])).final, follow(lm, wanted, torch.tensor([[0, 70]])).final)
+    assert begun is not None
+    close(follow(lm, begun, torch.tensor([[0, 70]])).final, follow(lm, wanted, torch.tensor([[0, 70]])).final)
     bare = read_trace(lm, PROMPT, TOKENS, k=5, start=read_start(lm, PROMPT[:known]))
     close(bare.log_probs, plain.logs[range(len(TOKENS)), TOKENS])
     assert bare.pre_norm is None
@@ -107,12 +109,14 @@ def test_only_what_is_asked_for_is_kept(tiny_model: Callable[..., LanguageModel]
     whole = read_trace(lm, PROMPT, TOKENS, k=5, keep=ALL)
     for name in ALL:
         one = read_trace(lm, PROMPT, TOKENS, k=3, keep=[name])
-        assert {other for other in ALL if getattr(one, other) is not None} == {name}
-        if name != "context":
+        assert {other for other in STATES if getattr(one, other) is not None} == {name} - {"context"}
+        assert (read_context(lm, PROMPT, TOKENS, k=3, keep=[name]) is not None) == (name == "context")
+        if name in STATES:
             torch.testing.assert_close(getattr(one, name), getattr(whole, name))
         close(one.top_log_probs, torch.from_numpy(whole.top_log_probs[:, :3]).float())
     bare = read_trace(lm, PROMPT, TOKENS, k=5)
-    assert [getattr(bare, name) for name in ALL] == [None] * 4
+    assert [getattr(bare, name) for name in STATES] == [None] * 3
+    assert read_context(lm, PROMPT, TOKENS, k=5) is None
     close(bare.log_probs, torch.from_numpy(whole.log_probs).float())
 
 
@@ -132,13 +136,13 @@ def test_many_tokens_are_more_than_one_block(tiny_model: Callable[..., LanguageM
     close(got.log_probs, logs[range(600), tokens])
 
 
-def goes_on(lm: LanguageModel, reading: TraceReading, read: list[int]) -> None:
+def goes_on(lm: LanguageModel, context: Context | None, read: list[int]) -> None:
     """Reading the last token and more after a context gives what one pass over all of it does."""
-    assert reading.context is not None
+    assert context is not None
     more = [read[-1], 40, 41, 42]
     with torch.inference_mode():
         wanted = lm.model.get_decoder()(torch.tensor([[*read, *more[1:]]])).last_hidden_state[0, -4:]
-    close(follow(lm, reading.context, torch.tensor([more])).final[0], wanted)
+    close(follow(lm, context, torch.tensor([more])).final[0], wanted)
 
 
 @pytest.mark.parametrize("architecture", ["llama", "mistral", "gemma2"])
@@ -148,7 +152,7 @@ def test_it_can_be_read_on(
     tiny_model: Callable[..., LanguageModel], architecture: str, keep: list[Any], tokens: list[int]
 ) -> None:
     lm = tiny_model(architecture, **SIZES[architecture])
-    goes_on(lm, read_trace(lm, PROMPT, tokens, k=5, keep=keep, max_batch_tokens=4), [*PROMPT, *tokens])
+    goes_on(lm, read_context(lm, PROMPT, tokens, k=5, keep=keep, max_batch_tokens=4), [*PROMPT, *tokens])
 
 
 @pytest.mark.parametrize("prompt", [PROMPT, PROMPT[:1]])
