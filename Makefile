@@ -12,7 +12,7 @@ ARGS ?=
 # Tests run in as many processes as there are cores, one thread each; what a file prepares is prepared once, and the order
 # of files is that of tests/conftest.py.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
-# Its jobs are forks of the tests' process, which must have no threads or connections of other tests.
+# What `forks` makes its jobs forks of the tests' process, which must have no threads or connections of other tests.
 FAULTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults
 
 .DEFAULT_GOAL := help
@@ -56,8 +56,7 @@ site: setup ## Build the pages of docs/ as a site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 test: setup ## Run the tests (unit, integration and a few faults; minutes)
-	$(PYTEST) -m 'not slow' tests/unit tests/integration $(ARGS)
-	$(if $(ARGS),,$(FAULTS) -m 'not slow')
+	$(PYTEST) -m 'not slow and not forks' tests/unit tests/integration tests/faults $(ARGS)
 
 test-unit: setup ## Run the tests that load no model
 	$(PYTEST) -m 'not slow' tests/unit $(ARGS)

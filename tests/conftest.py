@@ -1,4 +1,8 @@
-"""Fixtures of all tests. The environment is set before anything imports transformers or wandb."""
+"""Fixtures of all tests. The environment is set before anything imports transformers or wandb.
+
+What hands out tests to processes reads this file and those beside it too, and waits for it. So what takes seconds to
+import is imported by the fixtures.
+"""
 
 import gc
 import os
@@ -8,16 +12,17 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["WANDB_MODE"] = "offline"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache as memoise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+from judge_server import Proxy, proxy
 
-from ccps.assets import catalogue as assets
-from ccps.llm import LanguageModel, ModelConfig, ModelFiles, find_model, load_model
+if TYPE_CHECKING:
+    from ccps.llm import LanguageModel, ModelConfig, ModelFiles
 
 # Hypothesis would fail a test that a busy machine makes slow; how fast things are is for `make bench` to say.
 settings.register_profile("ccps", deadline=None)
@@ -77,36 +82,59 @@ TINY = {
 @pytest.fixture(scope="session")
 def cache() -> Path:
     """Where assets and converted models lie: CCPS_CACHE if set, else the user's own cache."""
+    from ccps.assets import catalogue as assets
+
     return assets.cache_folder()
 
 
-def tiny_config(architecture: str, dtype: str = "float32", seed: int = 0, **changes: Any) -> ModelConfig:
+def tiny_config(architecture: str, dtype: str = "float32", seed: int = 0, **changes: Any) -> "ModelConfig":
+    from ccps.llm import ModelConfig
+
     return ModelConfig(source="random", location=architecture, dtype=dtype, seed=seed, architecture={**TINY, **changes})
 
 
 @pytest.fixture(scope="session", name="tiny_config")
-def tiny_config_fixture() -> Callable[..., ModelConfig]:
+def tiny_config_fixture() -> "Callable[..., ModelConfig]":
     """Configurations of tiny random models: `tiny_config("qwen2", dtype="bfloat16", vocab_size=300)`."""
     return tiny_config
 
 
 @pytest.fixture(scope="session")
-def tiny_model() -> Callable[..., LanguageModel]:
+def tiny_model() -> "Callable[..., LanguageModel]":
     """Tiny random models by the same arguments, each built once. Leave them as they are."""
+    from ccps.llm import find_model, load_model
 
     @memoise
-    def build(architecture: str, **changes: Any) -> LanguageModel:
+    def build(architecture: str, **changes: Any) -> "LanguageModel":
         return load_model(find_model(f"tiny-{architecture}", tiny_config(architecture, **changes)))
 
     return build
 
 
 @pytest.fixture(scope="session")
-def smollm2_files(cache: Path) -> ModelFiles:
+def smollm2_files(cache: Path) -> "ModelFiles":
     """SmolLM2-135M-Instruct as `conf/model/smollm2_135m.yaml` names it, for integration tests."""
+    from ccps.llm import ModelConfig, find_model
+
     return find_model("smollm2_135m", ModelConfig(source="asset", location="smollm2-135m-instruct"))
 
 
 @pytest.fixture(scope="session")
-def smollm2(smollm2_files: ModelFiles) -> LanguageModel:
+def smollm2(smollm2_files: "ModelFiles") -> "LanguageModel":
+    from ccps.llm import load_model
+
     return load_model(smollm2_files)
+
+
+@pytest.fixture
+def judge_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key for a judge's endpoint on loopback, which no proxy of this machine's stands before."""
+    monkeypatch.setenv("OPENAI_API_KEY", "a-key-for-tests")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def server() -> Iterator[Proxy]:
+    """A judge's endpoint on loopback, which says what a test has it say."""
+    with proxy() as found:
+        yield found

@@ -2,20 +2,27 @@ import random
 import resource
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import faults
 import pytest
-from toy_jobs import NAMES, Ended, ToyJob, Whole, contents, in_process, start, toy_jobs, wait
+
+if TYPE_CHECKING:
+    from toy_jobs import Ended, ToyJob, Whole
 
 
 @pytest.fixture(scope="session")
-def jobs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ToyJob]:
+def jobs(tmp_path_factory: pytest.TempPathFactory) -> "dict[str, ToyJob]":
+    from toy_jobs import toy_jobs
+
     return toy_jobs(tmp_path_factory.mktemp("questions"))
 
 
 @pytest.fixture(scope="session")
-def whole(jobs: dict[str, ToyJob], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Whole]:
+def whole(jobs: "dict[str, ToyJob]", tmp_path_factory: pytest.TempPathFactory) -> "Callable[[str], Whole]":
     """A job by its name, run once for all tests."""
+    import faults
+    from toy_jobs import Whole, contents, in_process
+
     done: dict[str, Whole] = {}
 
     def run(name: str) -> Whole:
@@ -44,8 +51,8 @@ def computed() -> Callable[[], float]:
     return _computed
 
 
-@pytest.fixture(params=NAMES)
-def job(request: pytest.FixtureRequest, whole: Callable[[str], Whole]) -> Whole:
+@pytest.fixture(params=["main", "sweep", "faithful"])
+def job(request: pytest.FixtureRequest, whole: "Callable[[str], Whole]") -> "Whole":
     """Each of the three jobs."""
     return whole(request.param)
 
@@ -57,20 +64,22 @@ def dice(request: pytest.FixtureRequest) -> random.Random:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., Ended]:
+def run(tmp_path: Path) -> "Callable[..., Ended]":
     """Run a job in a folder, in a process of its own, with a fault or without."""
+    from toy_jobs import in_process
 
-    def one(job: Whole, folder: Path, prepare: Callable[[], object] = lambda: None) -> Ended:
+    def one(job: "Whole", folder: Path, prepare: Callable[[], object] = lambda: None) -> "Ended":
         return in_process(lambda: job.job.run(folder), tmp_path / "log", prepare)
 
     return one
 
 
 @pytest.fixture
-def start_together(tmp_path: Path) -> Callable[..., list[Ended]]:
+def start_together(tmp_path: Path) -> "Callable[..., list[Ended]]":
     """Run a job several times at once in the same folder."""
+    from toy_jobs import start, wait
 
-    def several(job: Whole, folder: Path, number: int) -> list[Ended]:
+    def several(job: "Whole", folder: Path, number: int) -> "list[Ended]":
         logs = [tmp_path / f"log{place}" for place in range(number)]
         started = [start(lambda: job.job.run(folder), log) for log in logs]
         return [wait(child, log) for child, log in zip(started, logs, strict=True)]

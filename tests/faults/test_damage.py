@@ -11,6 +11,8 @@ import faults
 import pytest
 from toy_jobs import Ended, Whole, assert_the_same, copy_artifacts
 
+pytestmark = pytest.mark.forks
+
 Run = Callable[..., Ended]
 Damage = Callable[[Path, Random], None]
 

@@ -10,6 +10,8 @@ import faults
 import pytest
 from toy_jobs import Ended, Whole, assert_the_same, copy_artifacts
 
+pytestmark = pytest.mark.forks
+
 Run = Callable[..., Ended]
 
 # More rounds than there are kinds of writes.

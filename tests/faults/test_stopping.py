@@ -13,7 +13,7 @@ import pytest
 from toy_entries import NAMES, ToyEntry, toy_entries
 from toy_jobs import contents, different, in_process
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.forks, pytest.mark.slow]
 
 CODES = {
     signal.SIGTERM: 143,

@@ -15,7 +15,7 @@ from toy_jobs import Ended, ToyJob, Whole, contents, different, start, wait
 
 from ccps.pipeline.worker import NOTHING_LEFT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.forks, pytest.mark.slow]
 
 Run = Callable[..., Ended]
 # More rounds than there are stages that wait for each other.

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 
 from ccps.analysis.data import (
+    AGREEMENT_COLUMNS,
     CHOICE_COLUMNS,
     COST_COLUMNS,
     COUNT_COLUMNS,
     DIFFERENCE_COLUMNS,
+    DISAGREEMENT_COLUMNS,
     RESULT_COLUMNS,
     SCORE_COLUMNS,
     ReportData,
@@ -100,3 +102,47 @@ def chosen_report(**changes: Any) -> ReportData:
         "resamples": 100,
     }
     return report_data(**(fields | changes))
+
+
+def agreement_frame(**changes: Any) -> pd.DataFrame:
+    """One pair of graders on 100 answers: 0.85 agree, 0.5 by chance, so κ = 0.35 / 0.5 = 0.7."""
+    row: dict[str, Any] = {
+        "model": MODEL,
+        "benchmark": BENCHMARK,
+        "grader": "normalised",
+        "other": "f1",
+        "n": 100,
+        "unknown_grader": 0,
+        "unknown_other": 0,
+        "both_right": 40,
+        "only_grader": 10,
+        "only_other": 5,
+        "both_wrong": 45,
+        "agreement": 0.85,
+        "kappa": 0.7,
+        "kappa_low": 0.5612,
+        "kappa_high": 0.8388,
+        "note": "",
+    }
+    return pd.DataFrame([row | changes], columns=list(AGREEMENT_COLUMNS))
+
+
+def disagreement_frame(*rows: dict[str, Any]) -> pd.DataFrame:
+    """One row per mapping, whatever it leaves out filled in; the deciding grader says right."""
+    full = [
+        {
+            "model": MODEL,
+            "benchmark": BENCHMARK,
+            "question_id": f"q{place}",
+            "question": f"question {place}",
+            "accepted": "seven | 7",
+            "answer": "vii",
+            "grader": "normalised",
+            "says": "right",
+            "other": "f1",
+            "other_says": "wrong",
+        }
+        | row
+        for place, row in enumerate(rows)
+    ]
+    return pd.DataFrame(full, columns=list(DISAGREEMENT_COLUMNS))

@@ -22,7 +22,6 @@ from experiments import faithful, reproduce, sweep
 
 Settings = dict[str, Any]
 
-NAMES = ("main", "sweep", "faithful")
 NO_CONTENT = ("costs.csv", "run.json")
 """What alone of an output folder may differ between runs that read the same artifacts."""
 

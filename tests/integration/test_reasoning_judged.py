@@ -2,12 +2,11 @@
 
 import math
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from judge_server import Proxy, proxy, raw, says, status
+from judge_server import Proxy, raw, says, status
 
 from ccps.core.errors import UserError
 from ccps.grading import JudgeConfig
@@ -20,18 +19,7 @@ from ccps.settings.faithful.judge import JudgeChoice
 
 STEPS = [StepText("a", index, f"It might be {index}.") for index in range(4)]
 UNREADABLE = "no score in the judge's reply"
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "none")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-@pytest.fixture
-def server() -> Iterator[Proxy]:
-    with proxy() as alone:
-        yield alone
+pytestmark = pytest.mark.usefixtures("judge_key")
 
 
 def scorer(

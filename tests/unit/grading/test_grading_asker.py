@@ -1,11 +1,10 @@
 """Whole chats to an endpoint: each once, kept word for word, with what they took."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from judge_server import Proxy, proxy, raw, says
+from judge_server import Proxy, raw, says
 
 from ccps.grading.asker import ChatAsker, asked_of, content_key
 from ccps.grading.base import Usage
@@ -13,17 +12,7 @@ from ccps.grading.cache import Reply
 from ccps.settings.grading import JudgeConfig
 
 CHATS = [[{"role": "user", "content": text}] for text in ("one", "two")]
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "a-key-for-tests")
-
-
-@pytest.fixture
-def server() -> Iterator[Proxy]:
-    with proxy() as found:
-        yield found
+pytestmark = pytest.mark.usefixtures("judge_key")
 
 
 def config(server: Proxy, model: str = "m") -> JudgeConfig:

@@ -4,14 +4,13 @@ import gzip
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
-from judge_server import Fault, Proxy, proxy, raw, says, send, status
+from judge_server import Fault, Proxy, raw, says, send, status
 
 from ccps.core.errors import UserError
 from ccps.data.records import Question
@@ -22,17 +21,7 @@ from ccps.grading.endpoint import Endpoint
 from ccps.settings.grading import JudgeConfig
 
 QUESTION = Question("q/0", "q", "Who painted it?", (), ("Vermeer",), "test", "q")
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "a-key-for-tests")
-
-
-@pytest.fixture
-def server() -> Iterator[Proxy]:
-    with proxy() as found:
-        yield found
+pytestmark = pytest.mark.usefixtures("judge_key")
 
 
 def completion(**message: Any) -> bytes:

@@ -1,10 +1,9 @@
 """Where an endpoint sends something else than a reply, verdict and score say what it was."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from judge_server import Proxy, proxy, raw, says
+from judge_server import Proxy, raw, says
 
 from ccps.grading.asker import ChatAsker
 from ccps.reasoning.decisiveness.base import StepText
@@ -15,17 +14,7 @@ from ccps.settings.faithful.decisiveness import DecisivenessConfig
 from ccps.settings.grading import JudgeConfig
 
 NO_JSON = "the judge sent a body that is no JSON"
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "a-key-for-tests")
-
-
-@pytest.fixture
-def server() -> Iterator[Proxy]:
-    with proxy() as found:
-        yield found
+pytestmark = pytest.mark.usefixtures("judge_key")
 
 
 def config(server: Proxy) -> JudgeConfig:
