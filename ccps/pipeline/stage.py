@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -360,8 +360,19 @@ def _accelerator(wanted: str) -> str:
 
 
 def run_device(run: Run) -> torch.device:
-    """The device that stages work on."""
-    return stage_trainer(replace(run, mirror=None), []).strategy.root_device
+    """The device that stages work on.
+
+    Raises:
+        UserError: this machine has no such accelerator.
+    """
+    return _root_device(run.accelerator, run.ranks.local_rank)
+
+
+@cache
+def _root_device(accelerator: str, local_rank: int) -> torch.device:
+    # Lightning knows which there are, and takes longer to be asked than many a stage.
+    run = Run(Path(), accelerator, ranks=Ranks(local_rank=local_rank))
+    return stage_trainer(run, []).strategy.root_device
 
 
 def _unchanged(item: _Item) -> _Item:
