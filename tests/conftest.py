@@ -7,6 +7,7 @@ import is imported by the fixtures.
 import gc
 import os
 import re
+import ssl
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["WANDB_MODE"] = "offline"
@@ -63,6 +64,9 @@ def _names_torch(file: Path) -> bool:
 
 def pytest_collection_finish() -> None:
     """What is loaded by now stays: half a million objects that the collector need not go through again and again."""
+    from experiments.sources import parse_files_once
+
+    parse_files_once()  # for tests that compose `conf/` by Hydra itself; each time takes twice as long without
     gc.collect()
     gc.freeze()
 
@@ -77,6 +81,14 @@ TINY = {
     "num_key_value_heads": 2,
     "initializer_range": 0.2,
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates_read_once() -> Iterator[None]:
+    """Every client of HTTP reads all certificates of authorities, though it speaks to this machine without any."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", memoise(ssl.create_default_context))
+        yield
 
 
 @pytest.fixture(scope="session")
