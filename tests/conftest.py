@@ -86,8 +86,11 @@ TINY = {
 @pytest.fixture(scope="session", autouse=True)
 def certificates_read_once() -> Iterator[None]:
     """Every client of HTTP reads all certificates of authorities, though it speaks to this machine without any."""
+    import httpcore2
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ssl, "create_default_context", memoise(ssl.create_default_context))
+        for owner, name in ((ssl, "create_default_context"), (httpcore2, "default_ssl_context")):
+            patch.setattr(owner, name, memoise(getattr(owner, name)))
         yield
 
 

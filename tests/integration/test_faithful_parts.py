@@ -44,12 +44,13 @@ def test_another_judge_draws_no_continuation_again(finished_faithful: TinyFaithf
     assert len(finished_faithful.keys("read")) == 1
 
 
-def test_another_divisor_asks_the_model_nothing(faithful: TinyFaithful) -> None:
-    faithful.run("faithful.estimators=[deepconf]")
-    before = {stage: faithful.keys(stage) for stage in ("trace", "read", "mark", "decide")}
-    faithful.run("faithful.estimators=[deepconf]", "faithful.deepconf.scale=4")
-    assert {stage: faithful.keys(stage) for stage in before} == before
-    assert len(faithful.keys("confidence")) == 2
+def test_another_divisor_asks_the_model_nothing(finished_faithful: TinyFaithful) -> None:
+    asked = ("trace", "read", "mark", "decide", "continue", "judge", "radii")
+    before = {stage: finished_faithful.keys(stage) for stage in asked}
+    assert len(finished_faithful.keys("confidence")) == 1
+    finished_faithful.run("faithful.deepconf.scale=4")
+    assert {stage: finished_faithful.keys(stage) for stage in asked} == before
+    assert len(finished_faithful.keys("confidence")) == 2
 
 
 def test_another_judge_of_words_leaves_the_judgements_of_continuations(finished_faithful: TinyFaithful) -> None:
@@ -80,13 +81,16 @@ def test_a_part_that_ends_with_the_model_leaves_nothing_for_it_to_do(
 
 
 @pytest.mark.parametrize("last", ["judge", "radii"])
-def test_a_stage_that_is_the_last_one_is_run(faithful: TinyFaithful, last: str) -> None:
-    settings = faithful.settings(
+def test_a_stage_that_is_the_last_one_is_run(finished_faithful: TinyFaithful, last: str) -> None:
+    made = finished_faithful.keys(last)
+    shutil.rmtree(finished_faithful.folder / "artifacts" / last)
+    settings = finished_faithful.settings(
         f"stages=[trace,read,continue,mark,decide,judge,{last}]".replace("judge,judge", "judge")
     )
     config = to_faithful(settings)
     assert run_faithful(config, settings, Run(Path(config.paths.artifacts), "cpu")) is None
-    assert len(faithful.keys(last)) == 1
+    assert finished_faithful.keys(last) == made
+    assert len(made) == 1
 
 
 @pytest.mark.slow

@@ -452,7 +452,7 @@ def test_dataset_without_a_needed_column(tiny: Tiny, refused: Callable[..., str]
 
 
 def test_a_benchmark_of_one_subject_has_intervals_over_questions(tiny: Tiny) -> None:
-    tiny.run(f"test.boats={benchmark(tiny.questions / 'boats.jsonl', subject=None)}")
+    tiny.run(f"test.boats={benchmark(tiny.questions / 'boats.jsonl', subject=None)}", "method=[ccps,entropy]")
     table = results(tiny.output)
     # Shares of few answers, as coverage at a risk, go in steps: their interval may begin or end at the value.
     table = table[table["metric"].isin(CONTEST)]
@@ -508,7 +508,7 @@ def test_a_method_that_cannot_be_fitted_is_left_out_with_its_reason(
 
     monkeypatch.setattr(CCPS, "version", 999)
     monkeypatch.setattr(CCPS, "fit", refuse)
-    tiny.run()
+    tiny.run("method=[ccps,ccps_logistic,answer_probability,entropy]")
     left_out = (tiny.output / "report.md").read_text().replace("\\", "")
     assert "it could not be fitted to the mc answers of tiny_random: Too few of one kind." in left_out
     assert "| methods not fitted, tiny_random, mc, ccps | 1 | Too few of one kind. |" in left_out

@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from nursery import Nursery
 
 ROOT = Path(__file__).parents[3]
 ENTRIES = ("reproduce", "sweep", "faithful", "probes", "bench", "rollouts")
@@ -19,19 +21,26 @@ try:
 finally:
     print("LOADED", *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
 """
+Run = Callable[..., tuple[int, str, list[str], str]]
 
 
-def run(entry: str, *arguments: str) -> tuple[int, str, list[str], str]:
+@pytest.fixture
+def run(nursery: Nursery, tmp_path: Path) -> Run:
     """Exit code, output, what was loaded, what else was said on stderr."""
-    command = [sys.executable, "-c", RUN, f"experiments.{entry}", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    said, _, loaded = done.stderr.partition("LOADED ")
-    return done.returncode, done.stdout, loaded.split(), said
+
+    def one(entry: str, *arguments: str) -> tuple[int, str, list[str], str]:
+        shown, told = tmp_path / "shown", tmp_path / "told"
+        with shown.open("w") as out, told.open("w") as err:
+            code = nursery.run(RUN, f"experiments.{entry}", *arguments, out=out, err=err)
+        said, _, loaded = told.read_text().partition("LOADED ")
+        return code, shown.read_text(), loaded.split(), said
+
+    return one
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
 @pytest.mark.parametrize("flags", [["--cfg", "job"], ["--help"]], ids=["cfg", "help"])
-def test_nothing_heavy_is_loaded_to_show_settings(entry: str, flags: list[str]) -> None:
+def test_nothing_heavy_is_loaded_to_show_settings(run: Run, entry: str, flags: list[str]) -> None:
     code, shown, loaded, said = run(entry, *flags)
     assert (code, said) == (0, "")
     assert shown
@@ -40,7 +49,7 @@ def test_nothing_heavy_is_loaded_to_show_settings(entry: str, flags: list[str]) 
 
 
 @pytest.mark.parametrize("flags", [["--cfg", "job"], ["--help"]], ids=["cfg", "help"])
-def test_misspelt_settings_are_refused_all_the_same(flags: list[str]) -> None:
+def test_misspelt_settings_are_refused_all_the_same(run: Run, flags: list[str]) -> None:
     code, shown, loaded, said = run("reproduce", *flags, "sampling.trian_total=5", "seeds=[-1]", "perturbation=null")
     assert (code, shown) == (2, "")
     assert "torch" not in loaded
@@ -51,7 +60,7 @@ def test_misspelt_settings_are_refused_all_the_same(flags: list[str]) -> None:
     ]
 
 
-def test_help_says_what_each_setting_means_with_its_value_and_range() -> None:
+def test_help_says_what_each_setting_means_with_its_value_and_range(run: Run) -> None:
     _, shown, _, _ = run("reproduce", "--help", "perturbation.radius=7")
     lines = shown.splitlines()
     assert lines[0].startswith("Know when a language model is right.")
@@ -66,7 +75,7 @@ def test_help_says_what_each_setting_means_with_its_value_and_range() -> None:
 
 
 @pytest.mark.parametrize(("entry", "example"), [("faithful", "faithful.sampling.k=1,3,10"), ("bench", "quick=true")])
-def test_help_keeps_the_examples_of_its_entry_point(entry: str, example: str) -> None:
+def test_help_keeps_the_examples_of_its_entry_point(run: Run, entry: str, example: str) -> None:
     _, shown, _, _ = run(entry, "--help")
     assert example in shown
 
@@ -78,7 +87,5 @@ def test_a_closed_pipe_ends_quietly(flag: str) -> None:
     os.close(read)
     with os.fdopen(write, "wb") as out:
         command = [sys.executable, "-m", "experiments.reproduce", *flag.split("=")]
-        done = subprocess.run(
-            command, stdout=out, stderr=subprocess.PIPE, cwd=Path(__file__).parents[3], text=True, check=False
-        )
+        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, cwd=ROOT, text=True, check=False)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")

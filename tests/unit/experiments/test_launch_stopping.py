@@ -1,14 +1,13 @@
 """Whatever tells a run to end ends it, soon, with a word on how to go on."""
 
 import os
+import select
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from nursery import Nursery
 
-ROOT = Path(__file__).parents[3]
 WAITS = """
 import runpy, sys, time
 from experiments import launch as shared
@@ -43,32 +42,42 @@ ENDS = [
 ]
 
 
-def told(number: signal.Signals, *, entry: str = "reproduce", ignored: bool = False) -> tuple[int, str]:
-    """Exit code and last words of a run that gets a signal when it has begun."""
-    way = signal.SIG_IGN if ignored else signal.SIG_DFL
-    run = subprocess.Popen(
-        [sys.executable, "-c", WAITS, f"experiments.{entry}"],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(number, way),
-    )
-    assert run.stdout is not None
-    assert run.stdout.readline() == "begun\n"
-    run.send_signal(number)
-    if ignored:
-        with pytest.raises(subprocess.TimeoutExpired):
-            run.wait(timeout=1)
-        run.terminate()
-    _, said = run.communicate(timeout=60)
-    return run.returncode, said
+class Waiting:
+    """A run that has begun and waits.
+
+    Args:
+        nursery: starts it.
+        words: file for what it says on stderr.
+        entry: which entry point.
+        ignored: signals that it ignores from its start.
+    """
+
+    def __init__(
+        self, nursery: Nursery, words: Path, entry: str = "reproduce", ignored: tuple[signal.Signals, ...] = ()
+    ) -> None:
+        self.nursery, self.words = nursery, words
+        begun, out = os.pipe()
+        with words.open("w") as err:
+            self.process = nursery.start(WAITS, f"experiments.{entry}", out=out, err=err.fileno(), ignored=ignored)
+        os.close(out)
+        self.said = os.fdopen(begun)
+        assert self.said.readline() == "begun\n"
+
+    def told(self, number: signal.Signals) -> tuple[int, str]:
+        """Exit code and last words after a signal."""
+        os.kill(self.process, number)
+        code = self.nursery.code()
+        self.said.close()
+        return code, self.words.read_text()
+
+    def goes_on(self, seconds: float) -> bool:
+        """Whether its output is still open after so long."""
+        return not select.select([self.said], [], [], seconds)[0]
 
 
 @pytest.mark.parametrize(("number", "code"), ENDS)
-def test_a_signal_ends_a_run(number: signal.Signals, code: int) -> None:
-    returned, said = told(number)
+def test_a_signal_ends_a_run(nursery: Nursery, tmp_path: Path, number: signal.Signals, code: int) -> None:
+    returned, said = Waiting(nursery, tmp_path / "words").told(number)
     assert returned == code
     assert said.strip() == GO_ON
 
@@ -83,19 +92,21 @@ def test_a_signal_ends_a_run(number: signal.Signals, code: int) -> None:
         ("rollouts", "Stopped. Nothing was written; the same command begins anew."),
     ],
 )
-def test_a_signal_ends_every_entry_point(entry: str, words: str) -> None:
-    returned, said = told(signal.SIGTERM, entry=entry)
+def test_a_signal_ends_every_entry_point(nursery: Nursery, tmp_path: Path, entry: str, words: str) -> None:
+    returned, said = Waiting(nursery, tmp_path / "words", entry).told(signal.SIGTERM)
     assert returned == 143
     assert said.strip() == words
 
 
-def test_a_signal_that_falls_into_the_end_of_an_object_ends_a_run() -> None:
-    command = [sys.executable, "-c", LOSES]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 143
-    assert ended.stderr.strip() == GO_ON
+def test_a_signal_that_falls_into_the_end_of_an_object_ends_a_run(nursery: Nursery, tmp_path: Path) -> None:
+    words = tmp_path / "words"
+    with words.open("w") as err:
+        assert nursery.run(LOSES, out=err, err=err) == 143
+    assert words.read_text().strip() == GO_ON
 
 
-def test_an_ignored_hangup_is_left_alone() -> None:
-    returned, _ = told(signal.SIGHUP, ignored=True)
-    assert returned == 143
+def test_an_ignored_hangup_is_left_alone(nursery: Nursery, tmp_path: Path) -> None:
+    run = Waiting(nursery, tmp_path / "words", ignored=(signal.SIGHUP,))
+    os.kill(run.process, signal.SIGHUP)
+    assert run.goes_on(seconds=1)
+    assert run.told(signal.SIGTERM)[0] == 143

@@ -132,12 +132,6 @@ def test_importance_shows_the_strongest_features_and_all_groups(make_data: Make)
     assert image.broad
 
 
-@pytest.mark.parametrize("kind", [Audit, Importance])
-def test_tables_without_their_columns_are_refused(kind: type) -> None:
-    with pytest.raises(ValueError, match="to have the columns"):
-        kind(pd.DataFrame({"x": [1]}))
-
-
 def _many(make_data: Make) -> ReportData:
     data = make_data()
     methods = {f"method_{place}": 0.5 - place / 100 for place in range(9)}
