@@ -84,12 +84,21 @@ TINY = {
 
 
 @pytest.fixture(scope="session", autouse=True)
-def certificates_read_once() -> Iterator[None]:
-    """Every client of HTTP reads all certificates of authorities, though it speaks to this machine without any."""
+def looked_up_once() -> Iterator[None]:
+    """What is the same each time, but looked up each time.
+
+    Every client of HTTP reads all certificates of authorities, though it speaks to this machine without any; every
+    Trainer of Lightning goes through all packages that are installed, for callbacks.
+    """
     import httpcore2
+    from lightning.fabric.utilities import registry
 
     with pytest.MonkeyPatch.context() as patch:
-        for owner, name in ((ssl, "create_default_context"), (httpcore2, "default_ssl_context")):
+        for owner, name in (
+            (ssl, "create_default_context"),
+            (httpcore2, "default_ssl_context"),
+            (registry, "entry_points"),
+        ):
             patch.setattr(owner, name, memoise(getattr(owner, name)))
         yield
 

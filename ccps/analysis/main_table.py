@@ -1,9 +1,13 @@
 """Results gathered into the main tables: one per setting, one row per method, the best of each column marked."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ccps.analysis.data import RESULT_COLUMNS, ordered_methods
@@ -11,6 +15,8 @@ from ccps.analysis.records import Setting, empty
 from ccps.analysis.resamples import Resamples
 from ccps.core.text import count_range
 from ccps.metrics import CONTEST, Metric
+
+FloatArray = npt.NDArray[np.float64]
 
 NOT_RUN = "not run, or it scored no answer"
 NO_REASON = "no value was recorded, and no reason"
@@ -113,12 +119,11 @@ def summarise(
     for (model, benchmark), here in results.groupby(["model", "benchmark"], sort=False):
         setting = Setting(str(model), str(benchmark))
         behind, columns = _behind(single_seeds, setting), []
+        rows, single = _Rows(here), _Rows(behind)
         for metric in metrics.values():
-            rows, single = here[here["metric"] == metric.name], behind[behind["metric"] == metric.name]
             cells = {
                 method: replace(
-                    _cell(rows[rows["method"] == method], metric),
-                    behind=tuple(single.loc[single["method"] == method, "value"].dropna().astype(float)),
+                    _cell(*rows.of(metric.name, method), metric), behind=_known(single.of(metric.name, method)[0][:, 0])
                 )
                 for method in methods
             }
@@ -182,21 +187,51 @@ def _differ(resamples: Resamples, setting: Setting, metric: str, first: str, sec
     return not found.reservation and (found.low > 0 or found.high < 0)
 
 
-def _cell(rows: pd.DataFrame, metric: Metric) -> MetricCell:
-    if rows.empty:
+class _Rows:
+    """The rows of a table by metric and method; to ask the table itself for each cell takes ten times as long.
+
+    Args:
+        table: columns `RESULT_COLUMNS`, optionally `reason`.
+    """
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self._numbers = table[["value", "ci_low", "ci_high"]].to_numpy(dtype=np.float64)
+        self._reasons = table["reason"].tolist() if "reason" in table else [None] * len(table)
+        self._places = defaultdict[tuple[Any, Any], list[int]](list)
+        for place, key in enumerate(zip(table["metric"], table["method"], strict=True)):
+            self._places[key].append(place)
+
+    def of(self, metric: str, method: str) -> tuple[FloatArray, list[Any]]:
+        """Value and ends of each row, `[rows, 3]`, and its reason, if it has one."""
+        places = self._places.get((metric, method), [])
+        return self._numbers[places], [self._reasons[place] for place in places]
+
+
+def _cell(numbers: FloatArray, reasons: Sequence[Any], metric: Metric) -> MetricCell:
+    if not len(numbers):
         return MetricCell(math.nan, math.nan, math.nan, (), False, NOT_RUN)
-    mean = rows[["value", "ci_low", "ci_high"]].astype(float).mean(skipna=metric.ranks)
-    known = rows["value"].dropna()
+    value, low, high = (_mean(column, without_missing=metric.ranks) for column in numbers.T)
+    values, known = numbers[:, 0], _known(numbers[:, 0])
     reason = ""
-    if math.isnan(mean["value"]):
-        given = rows.loc[rows["value"].isna(), "reason"].dropna() if "reason" in rows else ()
-        reason = "; ".join(dict.fromkeys(str(text) for text in given)) or NO_REASON
+    if math.isnan(value):
+        given = [text for text, own in zip(reasons, values, strict=True) if math.isnan(own) and not pd.isna(text)]
+        reason = "; ".join(dict.fromkeys(map(str, given))) or NO_REASON
     return MetricCell(
-        float(mean["value"]),
-        float(mean["ci_low"]),
-        float(mean["ci_high"]),
-        tuple(float(value) for value in (rows["value"] if reason else known)),
+        value,
+        low,
+        high,
+        tuple(values.tolist()) if reason else known,
         False,
         reason,
-        0 if reason else len(rows) - len(known),
+        0 if reason else len(values) - len(known),
     )
+
+
+def _known(values: FloatArray) -> tuple[float, ...]:
+    """Those that are not missing."""
+    return tuple(values[~np.isnan(values)].tolist())
+
+
+def _mean(values: FloatArray, *, without_missing: bool) -> float:
+    kept = values[~np.isnan(values)] if without_missing else values
+    return float(kept.mean()) if len(kept) else math.nan
