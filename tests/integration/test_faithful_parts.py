@@ -47,10 +47,10 @@ def test_another_judge_draws_no_continuation_again(finished_faithful: TinyFaithf
 def test_another_divisor_asks_the_model_nothing(finished_faithful: TinyFaithful) -> None:
     asked = ("trace", "read", "mark", "decide", "continue", "judge", "radii")
     before = {stage: finished_faithful.keys(stage) for stage in asked}
-    assert len(finished_faithful.keys("confidence")) == 1
+    read_off = finished_faithful.keys("confidence")
     finished_faithful.run("faithful.deepconf.scale=4")
     assert {stage: finished_faithful.keys(stage) for stage in asked} == before
-    assert len(finished_faithful.keys("confidence")) == 2
+    assert len(finished_faithful.keys("confidence") - read_off) == 1  # that of DeepConf
 
 
 def test_another_judge_of_words_leaves_the_judgements_of_continuations(finished_faithful: TinyFaithful) -> None:
