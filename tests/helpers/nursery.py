@@ -93,6 +93,9 @@ def _next_child(connection: socket.socket) -> dict[str, Any]:
             for number, file in enumerate(files, start=1):
                 os.dup2(file, number)
                 os.close(file)
+            # Those that were there know whether one could seek in what lay behind them.
+            sys.stdout = os.fdopen(1, "w", closefd=False)
+            sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
             request: dict[str, Any] = json.loads(message)
             return request
         for file in files:
