@@ -25,6 +25,8 @@ from ccps.settings.benchmark import BenchmarkSpec
 
 # B, (B), B), B. and (B).
 _LETTER = re.compile(r"\(?([A-Za-z])\)?[.:]?")
+# "B. Rhine", "(b) Rhine": an option as it stands in the prompt.
+_LETTER_AND_TEXT = re.compile(r"\(?([A-Za-z])(?:\)|[.:]|\s-)[.:]?\s+(.+)")
 LABELS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "-1": None, "": None}
 
 
@@ -57,7 +59,7 @@ def to_question(spec: BenchmarkSpec, row: dict[str, Any], subject: str, position
         split=spec.split,
         source=spec.name,
         asked=None if spec.asked is None else render(row, spec.asked, may_be_printed=_keeps_printed(spec)),
-        given_answer=_given_answer(spec, row),
+        given_answer=_chosen(spec, row, options),
         given_label=_given_label(spec, row),
     )
     return _left_out(spec, question) or question
@@ -74,15 +76,16 @@ def to_unanswered(spec: BenchmarkSpec, row: dict[str, Any], position: int) -> Qu
     Raises:
         ValueError: the record is faulty.
     """
+    options = tuple(_options(spec, row))
     return Question(
         id=f"{spec.name}/{position}",
         subject=spec.name if spec.subject is None else render(row, spec.subject) or spec.name,
         text=_text(spec, row),
-        options=tuple(_options(spec, row)),
+        options=options,
         accepted=(),
         split=spec.split,
         source=spec.name,
-        given_answer=_given_answer(spec, row),
+        given_answer=_chosen(spec, row, options),
         given_label=_given_label(spec, row),
     )
 
@@ -242,6 +245,35 @@ def _given_answer(spec: BenchmarkSpec, row: dict[str, Any]) -> str | None:
         return as_text(written, f"`{spec.given_answer}`")
     refuse_printed(value, f"`{spec.given_answer}`")
     return as_text(value, f"`{spec.given_answer}`")
+
+
+def _chosen(spec: BenchmarkSpec, row: dict[str, Any], options: Sequence[str]) -> str | None:
+    """The given answer, where there are options the letter of the one that it names: by its text, letter or both.
+
+    A letter stays as it is spelt, and so does what names no option: it is an answer, if a wrong one. What was answered
+    to a prompt of the data's own (`asked`) stays too, as that may have asked for texts.
+    """
+    given = _given_answer(spec, row)
+    if given is None or not options or spec.asked is not None:
+        return given
+    text = seen(given)
+    letters = dict(zip(ascii_lowercase, map(seen, options), strict=False))
+    by_text = [letter for letter, option in letters.items() if option == text]
+    if not by_text:
+        alike = [letter for letter, option in letters.items() if option.casefold() == text.casefold()]
+        by_text = alike if len(alike) == 1 else []
+    by_letter = None if (bare := _LETTER.fullmatch(text)) is None else bare[1].lower()
+    if by_letter in letters and by_text and by_letter not in by_text:
+        raise ValueError(
+            f"the given answer {given!r} is the letter of one option and the text of another: write "
+            f"({by_text[0]}) or ({by_letter})"
+        )
+    if by_letter in letters:
+        return given
+    both = _LETTER_AND_TEXT.fullmatch(text)
+    if not by_text and both is not None and letters.get(both[1].lower()) == both[2]:
+        return both[1].lower()
+    return by_text[0] if by_text else given
 
 
 def _only_one(value: object) -> object:

@@ -109,9 +109,8 @@ def _read(tokens: list[str], first: int, after: int, marker: Marker) -> Span | N
 
 def _read_scale(tokens: list[str], first: int, after: int, score: float) -> Span:
     start, factor = first, 1.0
-    # "90% likely" gives its number itself.
     if (share := _percentage(tokens, first)) is not None:
-        return Span(first - 2, after, share)
+        return _read_share(tokens, first, after, 1 - share if score < EVEN else share)
     while _before(tokens, start, 0) in DEGREES:
         start -= 1
         factor *= DEGREES[tokens[start]]
@@ -147,16 +146,25 @@ def _read_certainty(tokens: list[str], first: int, after: int) -> Span | None:
     if tokens[first] == "certain" and before in ("a", "some", "any", "in", "under", "for"):
         return None
     negation = _negation(tokens, first) if tokens[first] not in ("no", "without", "beyond") else None
+    if (share := _percentage(tokens, first)) is not None:
+        return _read_share(tokens, first, after, share)
     if negation is not None:
         partly = not THOROUGHLY.isdisjoint(tokens[negation:first])
         return Span(negation, after, NOT_QUITE_SURE if partly else UNSURE)
-    if (share := _percentage(tokens, first)) is not None:
-        return Span(first - 2, after, share)
     if before in APPROACHES:
         return Span(first - 1, after, _moved(POLE, ALMOST))
     if before in WEAKENERS:
         return Span(first - 1, after, FAIRLY_SURE)
     return Span(first, after, 1.0)
+
+
+def _read_share(tokens: list[str], first: int, after: int, share: float) -> Span:
+    """Of "90% likely" the number itself; denied ("not 90% likely") it is less, "90% likely not" says the contrary."""
+    if (negation := _negation(tokens, first - 2)) is not None:
+        return Span(negation, after, min(share, NOT_QUITE_SURE))
+    if _at(tokens, after) == "not":
+        return Span(first - 2, after + 1, 1 - share)
+    return Span(first - 2, after, share)
 
 
 def _read_stance(tokens: list[str], first: int, after: int, score: float) -> Span | None:

@@ -17,7 +17,7 @@ import math
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-VERSION = "1"
+VERSION = "2"
 """Goes up whenever a score may change."""
 
 Kind = Literal["scale", "hedge", "certainty", "quantity", "stance", "pole", "none"]

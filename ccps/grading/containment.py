@@ -2,13 +2,17 @@
 
 The words must follow each other. That alone would take "Mars and Earth" for "Earth", "less than 1" for "1", "New York"
 for "York" and "not Paris" for "Paris"; so the answer must not be a list of which the accepted text is a part, a bound
-on the accepted number or a quantity in a unit that nobody asked for, a longer name, one of two that are left open
-("Paris or London"), or a text that the words around it deny or take back (`ccps.grading.retraction`).
+on the accepted number or a quantity in a unit that nobody asked for, a longer name, a compound of the element, one of
+two that are left open ("Paris or London"), or a text that the words around it deny or take back
+(`ccps.grading.retraction`).
 """
 
 import re
 from collections.abc import Sequence
 
+from ccps.grading.compounds import is_substance
+from ccps.grading.forms import numbers_of, one_form
+from ccps.grading.lists import is_longer_list, same_items, says_what_with
 from ccps.grading.measures import known, quantity, symbol_of, unit_of
 from ccps.grading.normalise import Word, normalise, words_of
 from ccps.grading.retraction import is_denied, is_taken_back
@@ -55,37 +59,47 @@ _OF_ANOTHER = re.compile(
     r"West (?:Virginia|Bengal|Sussex|Yorkshire)|East Sussex",
     re.IGNORECASE,
 )
-_LETTER_OR_NUMBER = re.compile(r"[A-Za-z]|[+-]?[0-9.]+")
-# What joins the items of a list. A comma alone does not: "Paris, France" is Paris.
-_JOINT = re.compile(r"\s*(?:[;:]|,?\s+(?:and|or)\s|,?\s+&\s)\s*", re.IGNORECASE)
-_ITEM_END = re.compile(_JOINT.pattern + r"|\s*,\s+", re.IGNORECASE)
-# "Paris, and not London", "Paris, or so I think".
-_NO_ITEM = re.compile(r"(?:not|so i|so it|something|thereabouts)\b")
-# "Answer: Paris", "Paris: the capital"; two of them join a list.
-_LEAD = re.compile(r":\s+")
-# In a sentence, what follows "with" may be the answer.
-_WORDS_OF_A_THING = 2
 # A question of what is not so is answered by saying what is not: "They do not fly."
 _ASKS_WHAT_IS_NOT = re.compile(
     r"\b(?:not|no|never|except|cannot|neither|without|false|incorrect|wrong|lacks?)\b|n['’]t\b", re.IGNORECASE
 )
 
 
-def says(answer: str, accepted: str, question: str = "") -> bool:
-    """Whether the answer says the accepted text, to a question that may name a unit or ask for what is not so."""
-    ours, theirs = words_of(answer), words_of(accepted)
-    wanted = [word.token for word in theirs] or [normalise(accepted)]
+def same(answer: str, accepted: str) -> bool:
+    """Whether an answer is the accepted text, in whichever of the forms of `ccps.grading.forms` both are written."""
     if not same_units(answer, accepted):
         return False
-    if normalise(answer) == normalise(accepted):
-        return same_quantity(answer, accepted)
-    if _is_longer_list(answer, accepted) or _says_what_with(answer):
+    ours, theirs = one_form(answer), one_form(accepted)
+    if normalise(ours) == normalise(theirs):
+        return _same_quantity(ours, theirs)
+    if same_items(ours, theirs):
+        return True
+    if (numbers := numbers_of(answer)) is not None:
+        return numbers == numbers_of(accepted)
+    measured, wanted = quantity(ours), quantity(theirs)
+    if measured is None or wanted is None or not measured.unit.is_one_with(wanted.unit):
+        return False
+    return normalise(measured.number) == normalise(wanted.number)
+
+
+def says(answer: str, accepted: str, question: str = "") -> bool:
+    """Whether the answer says the accepted text, to a question that may name a unit or ask for what is not so."""
+    if not same_units(answer, accepted):
+        return False
+    answer, accepted = one_form(answer), one_form(accepted)
+    ours, theirs = words_of(answer), words_of(accepted)
+    wanted = [word.token for word in theirs] or [normalise(accepted)]
+    if same(answer, accepted):
+        return True
+    if is_longer_list(answer, accepted) or says_what_with(answer):
         return False
     found = [word.token for word in ours] or [normalise(answer)]
     may_deny = _ASKS_WHAT_IS_NOT.search(question) is not None
     return any(
         not _is_bound(found, i, wanted)
         and not _is_measure(ours, i, theirs, question)
+        and not _is_other_measure(ours, i, theirs)
+        and not (i + len(wanted) < len(found) and is_substance(wanted[-1], found[i + len(wanted)]))
         and not _is_longer_name(ours, i, theirs)
         and not _has_alternative(ours, i + len(wanted))
         and (may_deny or not _is_refused(ours, i, wanted, question))
@@ -126,34 +140,10 @@ def same_units(answer: str, accepted: str) -> bool:
     return len(around) < 2 and (not ours or not theirs or theirs <= ours)
 
 
-def same_quantity(answer: str, accepted: str) -> bool:
+def _same_quantity(answer: str, accepted: str) -> bool:
     """Whether two texts that differ in case at most are not two quantities, as 5 mW and 5 MW are."""
     ours, theirs = quantity(answer), quantity(accepted)
     return ours is None or theirs is None or ours.unit.is_one_with(theirs.unit)
-
-
-def _is_longer_list(answer: str, accepted: str) -> bool:
-    """Whether the answer as a whole is a list that holds all items of the accepted text, and others."""
-    text = answer.strip().strip("()[]{}")
-    if len(sides := _LEAD.split(text)) == 2:
-        return any(_is_longer_list(side, accepted) for side in sides)
-    # A comma joins letters and numbers, and what stands in brackets: "A, B" is no B, but "Paris, France" is Paris.
-    plain = all(_LETTER_OR_NUMBER.fullmatch(item.strip()) for item in text.strip(".").split(","))
-    is_bracketed = (plain or text != answer.strip()) and "," in text
-    if not is_bracketed and not _JOINT.search(text):
-        return False
-    return _items(accepted.strip().strip("()[]{}")) < _items(text)
-
-
-def _says_what_with(answer: str) -> bool:
-    """Whether the answer is a few words on a thing and what it comes with: "black with white spots"."""
-    thing, _, attribute = normalise(answer).partition(" with ")
-    return bool(attribute) and max(len(thing.split()), len(attribute.split())) <= _WORDS_OF_A_THING
-
-
-def _items(text: str) -> set[str]:
-    items = {normalise(item) for item in _ITEM_END.split(text) if item.strip()}
-    return {item for item in items if not _NO_ITEM.match(item)}
 
 
 def _is_bound(found: list[str], place: int, wanted: list[str]) -> bool:
@@ -196,6 +186,17 @@ def _is_measure(ours: list[Word], place: int, theirs: list[Word], question: str)
     asked = [named for word in re.findall(r"[^\W\d_]+", question) if (named := known(word))]
     parts = [own for word in re.findall(r"[^\W\d_]+", following) if (own := known(word))]
     return not any(own.is_one_with(named) for own in (unit, *parts) for named in asked)
+
+
+def _is_other_measure(ours: list[Word], place: int, theirs: list[Word]) -> bool:
+    """Whether the words are a quantity in another unit than the accepted one: "5 Mb" for "5 MB", "5 m per second"."""
+    wanted = quantity(" ".join(word.written for word in theirs))
+    if wanted is None:
+        return False
+    end = place + len(theirs)
+    found = quantity(" ".join(word.written for word in ours[place:end]).rstrip(".,;:!?"))
+    is_rate = end < len(ours) and ours[end].token in ("per", "/") and ours[end - 1].written[-1].isalpha()
+    return is_rate or (found is not None and not found.unit.is_one_with(wanted.unit))
 
 
 def _is_longer_name(ours: list[Word], place: int, theirs: list[Word]) -> bool:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ccps.grading.signs import plain_signs
 
-# Symbol, names, and what it is of the basic ones. These take the prefixes of the SI.
+# Symbol, names, and what it is of the basic ones. These take the prefixes of the SI, or those behind the colon.
 _WITH_PREFIXES = """
 m metre meter = 1 m
 g gram gramme = 1e-3 kg
@@ -34,9 +34,20 @@ l litre liter = 1e-3 m3
 L = 1e-3 m3
 eV electronvolt = 1.602176634e-19 kg m2 s-2
 Wh = 3600 kg m2 s-2
+Ah = 3600 A s : m
 cal calorie cal = 4.184 kg m2 s-2
-B byte = 8 bit
-bit bit = 1 bit
+S siemens = 1 kg-1 m-2 s3 A2
+H henry = 1 kg m2 s-2 A-2 : m μ n
+Wb weber = 1 kg m2 s-2 A-1
+Bq becquerel = 1 s-1
+Gy gray = 1 m2 s-2
+Sv sievert = 1 m2 s-2
+M molar = 1000 mol m-3 : m μ n
+B byte = 8 bit : k M G T
+b bit = 1 bit : k M G T
+bit = 1 bit : k M G T
+bps = 1 bit s-1 : k M G T
+Bps = 8 bit s-1 : k M G T
 """
 _OTHERS = """
 min minute min = 60 s
@@ -56,6 +67,12 @@ oz ounce oz = 0.028349523125 kg
 t tonne = 1000 kg
 gal gallon gal = 3.785411784e-3 m3
 cc cc = 1e-6 m3
+KB = 8000 bit
+KiB kibibyte = 8192 bit
+MiB mebibyte = 8388608 bit
+GiB gibibyte = 8589934592 bit
+Nm = 1 kg m2 s-2
+dB decibel = 1 decibel
 acre acre = 4046.8564224 m2
 ha hectare = 10000 m2
 atm atmosphere atm = 101325 kg m-1 s-2
@@ -65,12 +82,14 @@ dollar dollar = 1 dollar
 euro euro = 1 euro
 cent cent = 1 cent
 """
-# No pico: "5 pm" is an hour of the day. The first three go with few units.
+# No pico with metres: "5 pm" is an hour of the day. The first three go with few units.
 _PREFIXES = {
-    "c": ("centi", 1e-2), "d": ("deci", 1e-1), "h": ("hecto", 1e2), "n": ("nano", 1e-9), "μ": ("micro", 1e-6),
+    "c": ("centi", 1e-2), "d": ("deci", 1e-1), "h": ("hecto", 1e2),
+    "p": ("pico", 1e-12), "n": ("nano", 1e-9), "μ": ("micro", 1e-6),
     "m": ("milli", 1e-3), "k": ("kilo", 1e3), "M": ("mega", 1e6), "G": ("giga", 1e9), "T": ("tera", 1e12),
 }  # fmt: skip
 _NEAR_ONE, _WITH_THOSE = "cdh", ("m", "g", "l", "L", "Pa")
+_PICO = ("A", "F", "g", "mol", "s", "C")
 _RAISED = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
 # Symbols that say something else where no unit is looked for.
 _ALSO_WORDS = frozenset({"MA", "Ms", "TV", "d", "in"})
@@ -196,11 +215,19 @@ def _rows() -> Iterator[tuple[str, list[str], Unit]]:
     for line in _OTHERS.strip().splitlines():
         yield _row(line)
     for line in _WITH_PREFIXES.strip().splitlines():
-        symbol, called, unit = _row(line)
+        meaning, _, own = line.partition(" : ")
+        symbol, called, unit = _row(meaning)
         yield symbol, called, unit
         for short, (long, times) in _PREFIXES.items():
-            if short not in _NEAR_ONE or symbol in _WITH_THOSE:
+            if short in own.split() if own else _takes(symbol, short):
                 yield short + symbol, [long + name for name in called], unit._replace(factor=unit.factor * times)
+
+
+def _takes(symbol: str, prefix: str) -> bool:
+    """Whether a unit goes with a prefix, as the units without prefixes of their own do."""
+    if prefix == "p":
+        return symbol in _PICO
+    return prefix not in _NEAR_ONE or symbol in _WITH_THOSE
 
 
 def _row(line: str) -> tuple[str, list[str], Unit]:

@@ -26,7 +26,7 @@ _NUMBER_WORDS = re.compile(
     re.IGNORECASE,
 )
 # A thousands space is no ordinary one, unless the number stands alone.
-_THOUSANDS_APART = re.compile(
+THOUSANDS_APART = re.compile(
     r"(?<=[0-9])[\u00a0\u2009\u202f](?=[0-9]{3}(?![0-9]))|(?<=^[0-9]) (?=[0-9]{3}$)|(?<=^[0-9]{2}) (?=[0-9]{3}$)|"
     r"(?<=^[0-9]{3}) (?=[0-9]{3}$)"
 )
@@ -73,7 +73,7 @@ def words_of(text: str) -> list[Word]:
 
 def _written(text: str) -> list[str]:
     """The words of a text as they are written, without articles and with its number words in digits."""
-    plain = " ".join(plain_signs(_THOUSANDS_APART.sub("", text)).split())
+    plain = " ".join(plain_signs(THOUSANDS_APART.sub("", text)).split())
     return _without_articles(_MINUS.sub("-", _PER_CENT.sub("%", _NUMBER_WORDS.sub(_in_digits, plain))).split())
 
 

@@ -5,24 +5,24 @@ from typing import Any, Self
 
 from ccps.data.records import Question
 from ccps.grading.base import Comparison
-from ccps.grading.containment import denies_only, same_quantity, same_units, says
-from ccps.grading.normalise import normalise, token_f1
+from ccps.grading.containment import denies_only, same, says
+from ccps.grading.forms import one_form
+from ccps.grading.normalise import token_f1
 from ccps.grading.registry import register
 from ccps.settings.grading import GraderConfig
 
 
 @register
 class Normalised(Comparison):
-    """Right if the answer is an accepted text, see `normalise`."""
+    """Right if the answer is an accepted text, see `normalise` and `ccps.grading.forms`."""
 
     name = "normalised"
-    version = 5
+    version = 6
     formats = frozenset({"oe"})
 
     def is_right(self, answer: str, question: Question) -> bool:
         """Whether it equals an accepted text in normalised form."""
-        same = (text for text in question.accepted if normalise(answer) == normalise(text))
-        return any(same_units(answer, text) and same_quantity(answer, text) for text in same)
+        return any(same(answer, text) for text in question.accepted)
 
 
 @register
@@ -35,7 +35,7 @@ class Contains(Comparison):
     """
 
     name = "contains"
-    version = 7
+    version = 8
     formats = frozenset({"oe"})
 
     def is_right(self, answer: str, question: Question) -> bool:
@@ -50,7 +50,7 @@ class TokenF1(Comparison):
     """Right if the answer shares enough words with an accepted text, see `token_f1`."""
 
     name = "f1"
-    version = 4
+    version = 5
     formats = frozenset({"oe"})
 
     def __init__(self, threshold: float) -> None:
@@ -67,4 +67,5 @@ class TokenF1(Comparison):
 
     def is_right(self, answer: str, question: Question) -> bool:
         """Whether the best F1 over the accepted texts reaches the threshold."""
-        return max(token_f1(answer, text) for text in question.accepted) >= self.threshold
+        ours = one_form(answer)
+        return max(token_f1(ours, one_form(text)) for text in question.accepted) >= self.threshold

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ from ccps.settings.model import ModelConfig
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 _HUB_COPIES = ["consolidated*"]  # a second copy of the weights in Mistral's repositories
 _CONVERSION_VERSION = 3
+_NOTE = "source.json"
+"""What a copy of a GGUF file was made of."""
 # Characters of what a library says; some list every architecture there is.
 _LONGEST = 500
 
@@ -65,14 +67,14 @@ def stored_checkpoint(config: ModelConfig) -> Path | None:
         return _stored_of_hub(config)
     if config.source == "folder":
         folder = local_path(config.location)
-    elif config.source == "gguf":
+        return folder if (folder / "config.json").is_file() else None
+    if config.source == "gguf":
         file = local_path(config.location)
-        folder = _copy_of_gguf(file, config.dtype) if file.is_file() else file
     else:
         asset = assets.find(config.location)
         file = assets.cache_folder() / asset.name / asset.filename
-        folder = _copy_of_gguf(file, config.dtype) if file.is_file() else file
-    return folder if (folder / "config.json").is_file() else None
+    folder = _copy_of_gguf(file, config.dtype) if file.is_file() else file
+    return folder if (folder / "config.json").is_file() and _is_copy(folder, file) else None
 
 
 def _stored_of_hub(config: ModelConfig) -> Path | None:
@@ -96,42 +98,56 @@ def _stored_of_hub(config: ModelConfig) -> Path | None:
 
 
 # Weights, configuration, tokenizer and chat template.
-_DECISIVE = {".safetensors", ".json", ".jinja", ".model", ".txt"}
+_DECISIVE = {".safetensors", ".json", ".jinja", ".model", ".txt", ".tiktoken", ".bpe", ".spm"}
+_MORE_TEMPLATES = "additional_chat_templates/*.jinja"
 
 
-def fingerprint(folder: Path) -> str:
+def fingerprint(folder: Path, *, with_code: bool = False) -> str:
     """Hash the files of a checkpoint folder that decide what the model computes.
 
-    Hashes of files are remembered by size and modification time, so a checkpoint is read whole only once.
+    Hashes of files are remembered, so a checkpoint is read whole only once, see `_digests`.
 
     Args:
         folder: a checkpoint folder.
+        with_code: whether Python code in it is run, and so decides too.
 
     Returns:
         16 hexadecimal digits.
     """
+    decisive = _DECISIVE | {".py"} if with_code else _DECISIVE
+    files = [path for path in sorted(folder.iterdir()) if path.suffix in decisive and path.name != _NOTE]
+    files += sorted(folder.glob(_MORE_TEMPLATES))
+    names = [path.relative_to(folder).as_posix() for path in files]
+    digests = dict(zip(names, _digests(files), strict=True))
+    return hashlib.blake2b(json.dumps(digests, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def _digests(files: Sequence[Path]) -> list[str]:
+    """Hashes of files, remembered by place, size and both times.
+
+    The time of modification alone may be that of another file: copies and archives bring it along. When it was changed
+    on this disk the system notes by itself.
+    """
     memory_file = assets.cache_folder() / "fingerprints.json"
     memory = known = read_memory(memory_file)
-    digests = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix not in _DECISIVE or path.name == "source.json":
-            continue
+    stamps = []
+    for path in files:
         status = path.stat()
-        stamp = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
-        if stamp not in memory:
+        times = f"{status.st_mtime_ns}|{status.st_ctime_ns}|{status.st_ino}"
+        stamps.append(f"{path.resolve()}|{status.st_size}|{times}")
+        if stamps[-1] not in memory:
             with path.open("rb") as file:
-                memory = {**memory, stamp: hashlib.file_digest(file, "blake2b").hexdigest()[:32]}
-        digests[path.name] = memory[stamp]
+                memory = {**memory, stamps[-1]: hashlib.file_digest(file, "blake2b").hexdigest()[:32]}
     if memory != known:
         write_memory(memory_file, memory)
-    return hashlib.blake2b(json.dumps(digests, sort_keys=True).encode(), digest_size=8).hexdigest()
+    return [memory[stamp] for stamp in stamps]
 
 
 def has_clock(folder: Path) -> bool:
     """Whether the chat template in a checkpoint folder asks what day it is."""
     files = [
         *folder.glob("*.jinja"),
-        *folder.glob("additional_chat_templates/*.jinja"),
+        *folder.glob(_MORE_TEMPLATES),
         folder / "tokenizer_config.json",
     ]
     return any(depends_on_clock(file.read_text(encoding="utf-8", errors="replace")) for file in files if file.is_file())
@@ -300,13 +316,14 @@ def _from_gguf_file(name: str, config: ModelConfig) -> Path:
 def _from_gguf(name: str, file: Path, dtype: str) -> Path:
     """Dequantise a GGUF file once into the cache; loading the copy takes a second instead of a minute."""
     folder = _copy_of_gguf(file, dtype)
-    if folder.is_dir():
+    if _is_copy(folder, file):
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with folder.with_name(f".{folder.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # a second process waits, and finds the copy of the first
-            if not folder.is_dir():
+            if not _is_copy(folder, file):
+                shutil.rmtree(folder, ignore_errors=True)
                 say(
                     "model",
                     name,
@@ -328,6 +345,18 @@ def _copy_of_gguf(file: Path, dtype: str) -> Path:
     identity = f"{_CONVERSION_VERSION}|{file.resolve()}|{status.st_size}|{status.st_mtime_ns}|{dtype}"
     digest = hashlib.blake2b(identity.encode(), digest_size=6).hexdigest()
     return assets.cache_folder() / "models" / f"{file.stem}-{dtype}-{digest}"
+
+
+def _is_copy(folder: Path, file: Path) -> bool:
+    """Whether a folder is a whole copy of what is in a GGUF file now."""
+    if not folder.is_dir():
+        return False
+    note = folder / _NOTE
+    try:
+        noted = json.loads(note.read_text(encoding="utf-8"))["content"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return True  # made before contents were noted
+    return bool(noted == _digests([file])[0])
 
 
 def _convert_gguf(file: Path, folder: Path, dtype: str) -> None:
@@ -364,7 +393,8 @@ def _convert_gguf(file: Path, folder: Path, dtype: str) -> None:
         with quiet_transformers():
             model.save_pretrained(partial)
             tokenizer.save_pretrained(partial)
-        (partial / "source.json").write_text(json.dumps({"gguf": file.name, "dtype": dtype}))
+        note = {"gguf": file.name, "dtype": dtype, "content": _digests([file])[0]}
+        (partial / _NOTE).write_text(json.dumps(note), encoding="utf-8")
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

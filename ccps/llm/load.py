@@ -121,7 +121,7 @@ def _found(name: str, config: ModelConfig, folder: Path | None) -> ModelFiles:
         if config.toy:
             identity["toy"] = True
         return ModelFiles(name, config, None, digest({**identity, "dtype": config.dtype}))
-    identity = {"files": fingerprint(folder), "dtype": config.dtype}
+    identity = {"files": fingerprint(folder, with_code=config.remote_code), "dtype": config.dtype}
     if has_clock(folder):
         identity["date"] = TODAY.isoformat()
     if config.template is not None or config.template_arguments:

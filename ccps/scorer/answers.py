@@ -65,13 +65,17 @@ def _named(question: Question, text: str, what: str) -> str:
     if not question.options:
         return text
     letter = answer_letter(text)
-    if letter is not None and letter in question.letters:
-        return letter
     same = [
         place
         for place, option in zip(question.letters, question.options, strict=True)
         if _alike(option) == _alike(text)
     ]
+    if letter is not None and letter in question.letters:
+        if same and letter not in same:
+            wanted = "the letter of one option and not the text of another"
+            way_out = f"Write ({letter}) or ({same[0]})."
+            raise expected(f"{what} question {question.id!r}", wanted, f"{text[:60]!r}, which is both", way_out)
+        return letter
     if not same:
         wanted = f"a letter from a to {question.letters[-1]} or the text of one of its options"
         raise expected(f"{what} question {question.id!r}", wanted, repr(text[:60]), "Correct it, or leave it out.")

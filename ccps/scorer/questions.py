@@ -185,12 +185,32 @@ def _of_mapping(item: Mapping[str, Any], place: int) -> Asked:
     name = f"question {place}"
     own = _text(item, ID, name) if ID in item else str(place)
     messages = _messages(item[MESSAGES], own) if MESSAGES in item else None
-    field = next((one for one in TEXT if one in item), None)
-    text = messages[-1]["content"] if messages else _text(item, field, name) if field else ""
+    fields = [one for one in TEXT if one in item]
+    text = messages[-1]["content"] if messages else _text(item, fields[0], name) if fields else ""
+    said = " ".join(" ".join(one["content"] for one in messages).split()) if messages else ""
+    for field in fields if messages else fields[1:]:
+        _refuse_two(name, field, MESSAGES if messages else fields[0], _text(item, field, name), said or text)
+    if CONTEXT in item and messages:
+        _refuse_two(name, CONTEXT, MESSAGES, _text(item, CONTEXT, name), said)
     if CONTEXT in item and text.strip() and not messages:
         text = f"{_text(item, CONTEXT, name)}\n\n{text}"
     accepted = _accepted(item[ACCEPTED], own) if ACCEPTED in item else ()
     return Asked(replace(_question(own, text, _options(item, own)), accepted=accepted), messages, item)
+
+
+def _refuse_two(name: str, field: str, first: str, text: str, said: str) -> None:
+    """Refuse a question that is told twice, of which one would be left out without a word.
+
+    Args:
+        name: of the question.
+        field: that tells it again.
+        first: that would be asked.
+        text: what stands in the one.
+        said: what stands in the other.
+    """
+    if " ".join(text.split()) not in " ".join(said.split()):
+        got = f"both, which differ: {text.strip()[:60]!r} would not be asked"
+        raise expected(name, f"one with `{first}` or `{field}`", got, "Leave one out, or give it another name.")
 
 
 def _question(name: str, text: str, options: tuple[str, ...] = ()) -> Question:
@@ -224,10 +244,13 @@ def _text(item: Mapping[str, Any], field: str, name: str) -> str:
 
 def _options(item: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """The options of a question: a list of texts that hold something; none where the key is not there."""
-    field = next((one for one in OPTIONS if item.get(one) is not None), None)
-    if field is None:
+    fields = [one for one in OPTIONS if item.get(one) is not None]
+    if not fields:
         return ()
-    value = item[field]
+    field, value = fields[0], item[fields[0]]
+    if len(fields) > 1 and not _are_equal(value, item[fields[1]]):
+        wanted, got = f"one with `{fields[0]}` or `{fields[1]}`", "both, which differ"
+        raise expected(f"question {name!r}", wanted, got, "Leave one out, or give it another name.")
     if isinstance(value, Mapping) and set(value) == {"text", "label"}:  # as the hub has ARC and CommonsenseQA
         value, labels = value["text"], value["label"]
     else:
@@ -242,6 +265,13 @@ def _options(item: Mapping[str, Any], name: str) -> tuple[str, ...]:
     if empty:
         raise expected(f"`{field}.{empty[0]}` of question {name!r}", "a text", "an empty one", "Leave it out.")
     return options
+
+
+def _are_equal(one: object, other: object) -> bool:
+    try:
+        return as_list(one, OPTIONS[0]) == as_list(other, OPTIONS[1])
+    except ValueError:
+        return False
 
 
 def _accepted(value: object, name: str) -> tuple[str, ...]:

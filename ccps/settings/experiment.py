@@ -48,6 +48,9 @@ STAGES = (
 # A training benchmark of each format, to name in messages.
 _FOR_TRAINING = {"mc": "arc_easy", "oe": "trivia_qa"}
 
+# Nothing is learnt of a single answer.
+_FEWEST = 2
+
 
 @dataclass
 class Config:
@@ -124,7 +127,7 @@ class Config:
             wanted, got = "to read all tokens of open-ended answers", "a probe that reads one"
             yield fault("probe.oe", wanted, got, "choose probe@probe.oe=oe_released")
         yield from spread_faults(self.model, self.trainer)
-        yield from sharing_faults(self.worker, self.run_on, self.trainer)
+        yield from sharing_faults(self.worker, self.run_on, self.trainer, self.ray)
         if self.engine.name == "vllm":
             yield from vllm_faults(self.model, self.trainer, {"samples.temperature": self.samples.temperature})
 
@@ -138,6 +141,7 @@ class Config:
             way_out = f"add one, for instance benchmark@train=[{_FOR_TRAINING[form]}]"
             wanted, got = "to have a benchmark of every format that is tested", f"none of format {form} ({others})"
             yield fault("train", wanted, got, way_out)
+        yield from self._sampling_faults()
         graders = [grader.name for grader in self.grader.values()]
         for side, specs in (("train", self.train), ("test", self.test)):
             for key, spec in specs.items():
@@ -145,3 +149,15 @@ class Config:
                     way_out = f"put it first to use them, or set `{side}.{key}.given_label=null`"
                     wanted = f"to have given among others, as `{side}.{key}` has labels of its own"
                     yield fault("grader", wanted, ", ".join(graders), way_out)
+
+    def _sampling_faults(self) -> Iterator[Fault]:
+        """Fewer training questions than there are benchmarks to take them from."""
+        total = self.sampling.train_total
+        if total is None:
+            return
+        for form in sorted(self.tested):
+            sources = [name for name, spec in self.train.items() if spec.format == form and not spec.is_own]
+            if len(sources) > total or (sources and total < _FEWEST):
+                wanted = f"at least {max(len(sources), _FEWEST)}, one for each training benchmark of format {form}"
+                way_out = "raise it, or choose fewer with benchmark@train=[…]" if len(sources) > 1 else "raise it"
+                yield fault("sampling.train_total", wanted, total, way_out)

@@ -1,7 +1,9 @@
 """How a run is run: where, how it is mirrored, and where it puts things."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from ccps.core.fields import MISSING, setting
 from ccps.core.places import place_problem
@@ -66,7 +68,31 @@ class PathsConfig:
 
     def faults(self) -> Iterator[Fault]:
         """Folders that cannot be had on this machine."""
-        yield from place_faults({f"paths.{name}": getattr(self, name) for name in ("artifacts", "output", "wandb")})
+        places = {f"paths.{name}": getattr(self, name) for name in ("artifacts", "output", "wandb")}
+        found = list(place_faults(places))
+        yield from found or self._shared_faults()
+
+    def _shared_faults(self) -> Iterator[Fault]:
+        """An output folder that is exchanged whole, and holds what has to stay, or lies among what stages compute.
+
+        Where somebody works in the output folder or below it, it is filled file by file, and may hold everything.
+        """
+        output = Path(os.path.realpath(self.output))
+        if output in (here := Path.cwd(), *here.parents):
+            return
+        for name in ("artifacts", "wandb"):
+            other = Path(os.path.realpath(getattr(self, name)))
+            if output == other or other in output.parents:
+                got = f"`paths.{name}` itself" if output == other else f"a folder in `paths.{name}`"
+            elif output in other.parents:
+                got = f"a folder that holds `paths.{name}`"
+            else:
+                continue
+            wanted = "a folder by itself, as each run exchanges it for a new one"
+            yield fault(
+                "paths.output", wanted, f"{got} ({other})", f"choose another, such as {other.parent / 'output'}"
+            )
+            return
 
 
 def place_faults(paths: Mapping[str, str]) -> Iterator[Fault]:

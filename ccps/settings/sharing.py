@@ -87,8 +87,11 @@ class RayConfig:
             yield fault("gpus_per_worker", "a whole number above 1, as Ray divides single GPUs only", gpus)
 
 
-def sharing_faults(worker: str | None, run_on: str, trainer: TrainerConfig) -> Iterator[Fault]:
+def sharing_faults(worker: str | None, run_on: str, trainer: TrainerConfig, ray: RayConfig) -> Iterator[Fault]:
     """What of these settings does not go together."""
+    if run_on == "ray" and ray.gpus_per_worker and trainer.accelerator == "cpu":
+        way_out = "leave one out: an actor would hold a GPU that it does not use"
+        yield fault("ray.gpus_per_worker", "null or 0 with `trainer.accelerator=cpu`", ray.gpus_per_worker, way_out)
     if worker is not None and worker_of(worker) is None:
         yield fault("worker", f"i/n with i from 1 to n, as 2/8, and n at most {MOST_WORKERS:,}", shown(worker))
     if worker is not None and run_on != "here":

@@ -83,6 +83,10 @@ class SweptConfig(Config):
         if self.test and not self.tested & set(self.sweep.grids):
             wanted = " or ".join(f"`{form}`" for form in sorted(self.tested))
             yield fault("sweep", f"to have a grid of {wanted}, as the benchmarks are of that format", "null")
+        total = self.sampling.train_total
+        if total is not None and total < 2 * self.sweep.folds and not any(spec.is_own for spec in self.train.values()):
+            wanted = f"at most {total // 2}, as there are {total} training questions (`sampling.train_total`)"
+            yield fault("sweep.folds", wanted, self.sweep.folds, "lower it, or draw more questions")
         if self.stages and not {"answer", "grade"} <= set(self.stages):
             wanted = "to hold answer and grade, without which nothing is swept"
             yield fault("stages", wanted, ", ".join(self.stages))

@@ -105,7 +105,7 @@ class FaithfulConfig:
             yield fault("experiment", "one of the " + NAMES, shown(self.experiment))
         yield from self._source_faults()
         yield from spread_faults(self.model, self.trainer)
-        yield from sharing_faults(self.worker, self.run_on, self.trainer)
+        yield from sharing_faults(self.worker, self.run_on, self.trainer, self.ray)
         if self.engine.name == "vllm":
             traces, sampling = self.faithful.traces, self.faithful.sampling
             temperatures = {

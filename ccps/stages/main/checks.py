@@ -10,6 +10,7 @@ from ccps.calibrators import Kind
 from ccps.core.settings import Fault, fault, faults_of, typed, unknown
 from ccps.engines import check_engine
 from ccps.grading import GRADERS
+from ccps.grading.rules import Given
 from ccps.llm.checkpoint import check_there
 from ccps.llm.load import check_memory
 from ccps.methods import METHODS, TrainedMethod
@@ -132,3 +133,15 @@ def _grader_faults(config: Config) -> Iterator[Fault]:
         if names and set(names) <= set(GRADERS) and not set(names) & set(fitting):
             wanted, got = "to have one for every format that is tested", f"none for {form} ({', '.join(names)})"
             yield fault("grader", wanted, got, f"choose of {', '.join(fitting)}")
+        elif next((name for name in names if name in fitting), None) == Given.name:
+            specs = [
+                (side, key, spec)
+                for side, all_ in (("train", config.train), ("test", config.test))
+                for key, spec in all_.items()
+            ]
+            for side, key, spec in specs:
+                if spec.format == form and spec.given_label is None:
+                    wanted = f"to have another before `given`, as `{side}.{key}` says of no answer whether it is right"
+                    way_out = f"put one of {', '.join(name for name in fitting if name != Given.name)} first"
+                    yield fault("grader", wanted, ", ".join(names), way_out)
+                    break

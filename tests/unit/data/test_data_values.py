@@ -142,12 +142,12 @@ def test_paths_lead_into_lists_and_lists_of_records(tmp_path: Path) -> None:
     [question] = load(
         tmp_path / "t.jsonl", question="turns.0.content", options=["choices.say"], given_answer="said.0.0"
     )
-    assert (question.text, question.options, question.given_answer) == ("How many?", ("six", "ten"), "ten")
+    assert (question.text, question.options, question.given_answer) == ("How many?", ("six", "ten"), "b")
 
 
 def test_one_reply_of_one_turn_is_that_reply_and_several_are_refused(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text(json.dumps(ROW | {"said": [["x"]]}))
-    assert load(tmp_path / "t.jsonl")[0].given_answer == "x"
+    assert load(tmp_path / "t.jsonl")[0].given_answer == "a"
     (tmp_path / "t.jsonl").write_text(json.dumps(ROW | {"said": [["x", "y"]]}))
     with pytest.raises(UserError, match="a list of 2, where a text is wanted"):
         load(tmp_path / "t.jsonl")
@@ -253,7 +253,7 @@ def test_narrow_floats_are_the_numbers_that_they_stand_for(tmp_path: Path) -> No
 def test_a_path_leads_into_a_list_that_is_written_out_and_through_what_is_missing(tmp_path: Path) -> None:
     rows = [ROW | {"said": "[['x', 'y']]"}, ROW | {"question": "Another?", "said": None}]
     (tmp_path / "t.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
-    assert [one.given_answer for one in load(tmp_path / "t.jsonl", given_answer="said.0.1")] == ["y", None]
+    assert [one.given_answer for one in load(tmp_path / "t.jsonl", given_answer="said.0.1")] == ["b", None]
 
 
 @pytest.mark.parametrize(
@@ -317,3 +317,38 @@ def test_nothing_written_as_text_is_no_question_but_may_be_an_answer(tmp_path: P
     with pytest.raises(UserError, match="as programs write nothing"):
         load(written(tmp_path, ROW | {"question": text}), **OPEN_ENDED)
     assert load(written(tmp_path, ROW | {"answer": text}), **OPEN_ENDED)[0].accepted == (text,)
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "answer"),
+    [
+        ("Elbe|Rhine", "Rhine", "b"),
+        ("Elbe|Rhine", " Rhine ", "b"),
+        ("Elbe|Rhine", "B. Rhine", "b"),
+        ("Elbe|Rhine", "(b) Rhine", "b"),
+        ("Elbe|Rhine", "b", "b"),
+        ("Elbe|Rhine", "(B)", "(B)"),
+        ("Elbe|Rhine", "rhine", "b"),
+        ("x|X|y", "X", "b"),
+        ("Ab|aB|y", "ab", "ab"),
+        ("Elbe|Rhine", "A. Rhine", "A. Rhine"),
+        ("Elbe|Rhine", "the Rhine", "the Rhine"),
+        ("Elbe|Rhine", "d", "d"),
+        ("A|B", "B", "B"),
+        ("B|A", "(a)", "(a)"),
+        ("7|8", "8", "b"),
+    ],
+)
+def test_a_given_answer_in_the_words_of_an_option_is_its_letter(
+    tmp_path: Path, options: str, said: str, answer: str
+) -> None:
+    (tmp_path / "t.jsonl").write_text(json.dumps(ROW | {"list": options.split("|"), "said": said, "answer": "a"}))
+    assert load(tmp_path / "t.jsonl", options=["list"])[0].given_answer == answer
+    # What a prompt of the data's own asked for may have been a text.
+    assert load(tmp_path / "t.jsonl", options=["list"], asked="Q: {question}")[0].given_answer == said
+
+
+def test_a_given_answer_that_is_a_letter_and_another_option_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text(json.dumps(ROW | {"list": ["B", "A"], "said": "A", "answer": "a"}))
+    with pytest.raises(UserError, match=r"letter of one option and the text of another: write \(b\) or \(a\)"):
+        load(tmp_path / "t.jsonl", options=["list"])

@@ -186,8 +186,8 @@ def test_the_best_accepted_text_counts() -> None:
 
 
 def test_settings_hold_what_decides() -> None:
-    assert TokenF1(0.8).settings() == {"name": "f1", "version": 4, "threshold": 0.8}
-    assert Normalised().settings() == {"name": "normalised", "version": 5}
+    assert TokenF1(0.8).settings() == {"name": "f1", "version": 5, "threshold": 0.8}
+    assert Normalised().settings() == {"name": "normalised", "version": 6}
 
 
 @pytest.mark.parametrize(

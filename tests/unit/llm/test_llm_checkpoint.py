@@ -245,6 +245,24 @@ def test_another_file_or_dtype_is_another_copy(tmp_path: Path, conversions: list
     assert len({first, as_float, resolve_checkpoint("m", gguf(file))}) == 3
 
 
+def test_a_file_that_took_the_place_of_another_of_its_size_and_time_is_converted_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def convert(file: Path, folder: Path, dtype: str) -> None:
+        folder.mkdir()
+        (folder / "weights").write_bytes(file.read_bytes())
+        (folder / "source.json").write_text(json.dumps({"content": checkpoint._digests([file])[0]}))
+
+    monkeypatch.setattr(checkpoint, "_convert_gguf", convert)
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"weights")
+    times = file.stat().st_atime_ns, file.stat().st_mtime_ns
+    assert (resolve_checkpoint("m", gguf(file)) / "weights").read_bytes() == b"weights"
+    file.write_bytes(b"WEIGHTS")
+    os.utime(file, ns=times)
+    assert (resolve_checkpoint("m", gguf(file)) / "weights").read_bytes() == b"WEIGHTS"
+
+
 @pytest.mark.parametrize(
     "error",
     [OSError(28, "No space left on device"), SafetensorError("I/O error: No space left on device (os error 28)")],
@@ -279,6 +297,44 @@ def test_fingerprint_is_the_same_again_and_for_a_copy(folder: Any, saved: Any, o
 def test_fingerprint_changes_with_one_byte(folder: Any, file: str) -> None:
     before = fingerprint(folder)
     flip_last_byte(folder / file)
+    assert fingerprint(folder) != before
+
+
+def test_fingerprint_changes_though_size_and_time_of_a_file_stay(folder: Any) -> None:
+    before = fingerprint(folder)
+    times = (folder / WEIGHTS).stat().st_atime_ns, (folder / WEIGHTS).stat().st_mtime_ns
+    flip_last_byte(folder / WEIGHTS)
+    os.utime(folder / WEIGHTS, ns=times)
+    assert fingerprint(folder) != before
+    flip_last_byte(folder / WEIGHTS)
+    assert fingerprint(folder) == before
+
+
+def test_further_templates_are_part_of_the_fingerprint(folder: Any) -> None:
+    before = fingerprint(folder)
+    more = folder / "additional_chat_templates"
+    more.mkdir()
+    (more / "brief.jinja").write_text("a")
+    first = fingerprint(folder)
+    (more / "brief.jinja").write_text("b")
+    assert len({before, first, fingerprint(folder)}) == 3
+
+
+def test_code_is_part_of_the_fingerprint_where_it_is_run(folder: Any) -> None:
+    without, with_none = fingerprint(folder), fingerprint(folder, with_code=True)
+    (folder / "modeling_own.py").write_text("a = 1")
+    first = fingerprint(folder, with_code=True)
+    (folder / "modeling_own.py").write_text("a = 2")
+    assert len({with_none, first, fingerprint(folder, with_code=True)}) == 3
+    assert fingerprint(folder) == without
+
+
+def test_fingerprint_follows_a_link_to_what_it_leads_to(folder: Any, tmp_path: Path) -> None:
+    before = fingerprint(folder)
+    moved = (folder / WEIGHTS).rename(tmp_path / "weights")
+    (folder / WEIGHTS).symlink_to(moved)
+    assert fingerprint(folder) == before
+    flip_last_byte(moved)
     assert fingerprint(folder) != before
 
 

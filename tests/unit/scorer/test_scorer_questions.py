@@ -91,6 +91,26 @@ def test_a_context_stands_before_the_question() -> None:
     assert one.question.id == "7"
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"text": "Who?", "question": " Who? "},
+        {"prompt": "Q: Who?", "text": "Q: Who?"},
+        {"messages": [{"role": "user", "content": "Who?"}], "question": "Who?"},
+        {"text": "Who?", "options": ["a", "b"], "choices": ("a", "b")},
+    ],
+)
+def test_what_is_said_twice_in_the_same_words_is_asked(row: dict[str, Any]) -> None:
+    assert as_asked([row])[0].question.text.strip().endswith("Who?")
+
+
+def test_an_answer_that_is_a_letter_and_the_text_of_another_option_is_refused() -> None:
+    asked = as_asked([{"text": "Which grade?", "options": ["C", "B", "A"]}])
+    with pytest.raises(UserError, match=r"'A', which is both\. Write \(a\) or \(c\)"):
+        with_answers(asked, ["A"])
+    assert [with_answers(asked, [said])[0].question.given_answer for said in ("(a)", "b")] == ["a", "b"]
+
+
 def test_records_of_the_house_stay_as_they_are() -> None:
     question = Question("q", "s", "Who?", (), ("Ann",), "test", "mine")
     assert as_asked([question])[0].question == question
@@ -129,6 +149,11 @@ def test_nothing_in_a_cell_is_no_option() -> None:
         (["Who?", {"text": "Red?", "options": ["a", "b"]}], "question '1' to be without options: so is the first"),
         ([{"text": "Red?", "options": ["a", "b"]}, "Who?"], "`options` of question '1'.*Fit multiple choice and open"),
         ([{"right": "a"}], "question '0' to be one with a `text`"),
+        ([{"text": "Who?", "question": "What?"}], "`text` or `question`, but got both, which differ: 'What\\?'"),
+        ([{"question": "Who?", "prompt": "Answer briefly."}], "`question` or `prompt`, but got both"),
+        ([{"messages": TALK, "text": "Who?"}], "`messages` or `text`, but got both"),
+        ([{"messages": TALK, "context": "In 1600."}], "`messages` or `context`, but got both"),
+        ([{"text": "Red?", "options": ["a", "b"], "choices": ["a", "c"]}], "`options` or `choices`, but got both"),
     ],
 )
 def test_what_is_no_question(questions: object, message: str) -> None:

@@ -1,4 +1,5 @@
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,36 @@ def test_a_test_that_no_method_can_score_is_refused_before_it_is_answered() -> N
     assert "option_entropy" not in fault.partition("choose of")[2]
     to_config(composed("method=[option_probability]", "stages=[answer,grade]"))
     to_config(composed("method=[option_probability]", *ALONE["mc"]))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "fault"),
+    [
+        (("paths.output=artifacts",), "`paths.output` to be a folder by itself, .* but got `paths.artifacts` itself"),
+        (("paths.output=artifacts/x",), "but got a folder in `paths.artifacts`"),
+        (("paths.artifacts=outputs/mine/a", "paths.output=outputs/mine"), "but got a folder that holds `paths.art"),
+        (("paths.wandb=outputs/mine", "paths.output=outputs/mine"), "but got `paths.wandb` itself"),
+        (("sampling.train_total=3",), "`sampling.train_total` to be at least 6, one for each training benchmark of"),
+        (("sampling.train_total=1", *ALONE["mc"]), "`sampling.train_total` to be at least 2"),
+        (("grader=[given,contains,letter]",), "`grader` to have another before `given`, as `train.arc_challenge` says"),
+        (
+            ("run_on=ray", "ray.gpus_per_worker=1", "trainer.accelerator=cpu"),
+            "`ray.gpus_per_worker` to be null or 0 with `trainer.accelerator=cpu`, but got 1",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other(overrides: tuple[str, ...], fault: str) -> None:
+    found = [one for one in faults(composed(*overrides)) if "Ray" not in one]
+    assert re.search(fault, found[0])
+
+
+def test_places_that_go_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    to_config(composed("paths.artifacts=a", "paths.wandb=a", "paths.output=b"))
+    to_config(composed("sampling.train_total=6"))
+    monkeypatch.chdir(tmp_path)  # whose folder is filled file by file, see `ccps.pipeline.publish`
+    to_config(composed("paths.artifacts=a", "paths.output=."))
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    assert "a folder in `paths.artifacts`" in faults(composed("paths.artifacts=a", "paths.output=link/b"))[0]
 
 
 def test_shifts_need_something_that_is_left_when_a_source_is_left_out() -> None:
