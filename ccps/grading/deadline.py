@@ -13,6 +13,9 @@ from typing import Any, TypeVar
 # The longest replies of models that think have a tenth of it.
 MOST_BYTES = 4 * 2**20
 
+# Unpacked piece by piece, so that little can become much only up to a limit; packed twice it could become anything.
+PACKINGS = ("gzip", "deflate")
+
 T = TypeVar("T")
 
 
@@ -80,11 +83,16 @@ def watched(client: type[Any]) -> type[Any]:
     return Watched
 
 
+def is_packed_well(response: Any) -> bool:
+    """Whether a body is plain, or packed once in a way that was asked for."""
+    return response.headers.get("content-encoding", "").strip().lower() in ("", "identity", *PACKINGS)
+
+
 def _read(refusal: Any, request: Any) -> Any:
     """A refusal with the beginning of its body, which is read."""
     body = bytearray()
     try:
-        for part in refusal.iter_bytes():
+        for part in refusal.iter_bytes() if is_packed_well(refusal) else ():
             body += part
             if len(body) > MOST_BYTES:
                 break

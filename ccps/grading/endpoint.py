@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ccps.core.errors import UserError, expected
 from ccps.grading.cache import Reply
-from ccps.grading.deadline import MOST_BYTES, LateError, limited, watched
+from ccps.grading.deadline import MOST_BYTES, PACKINGS, LateError, is_packed_well, limited, watched
 from ccps.grading.price import endpoint
 from ccps.settings.grading import JudgeConfig
 
@@ -57,7 +57,10 @@ class Endpoint:
             base_url=config.base_url,
             timeout=config.timeout_s,
             max_retries=config.retries,
-            http_client=watched(openai.DefaultHttpxClient)(),
+            http_client=watched(openai.DefaultHttpxClient)(
+                follow_redirects=False,  # questions and answers are for this endpoint, and no other that it names
+                headers={"Accept-Encoding": ", ".join(PACKINGS)},
+            ),
         )
 
     def ask(self, messages: list[dict[str, str]]) -> Reply:
@@ -91,11 +94,21 @@ class Endpoint:
         self._client.close()
 
     def _ask(self, messages: list[dict[str, str]]) -> Reply:
+        import openai
+
         seconds = self._config.total_s
         try:
             return limited(seconds, lambda: self._send(messages))
         except LateError:
             raise NoReply(f"a reply that took longer than {seconds:g} s") from None
+        except openai.APIStatusError as error:
+            if 300 <= error.status_code < 400:
+                raise NoReply(f"a redirect (status {error.status_code}), which is not followed") from None
+            raise
+        except openai.APIConnectionError as error:
+            if _is_nonsense(error.__cause__):
+                raise NoReply("what is no HTTP") from None
+            raise
 
     def _send(self, messages: list[dict[str, str]]) -> Reply:
         import openai
@@ -108,6 +121,8 @@ class Endpoint:
             top_p=openai.omit if self._top_p is None else self._top_p,
             max_tokens=openai.omit if config.max_tokens is None else config.max_tokens,
         ) as response:
+            if not is_packed_well(response):
+                raise NoReply("a reply packed in a way that was not asked for")
             return self._read(self._body(response.iter_bytes()))
 
     def _body(self, parts: Iterator[bytes]) -> bytes:
@@ -178,6 +193,11 @@ class Endpoint:
     def _scrub(self, text: str) -> str:
         # Anything shorter is a stand-in for servers that want no key, and may be a word like "no".
         return text.replace(self._key, "[key]") if len(self._key) >= 8 else text
+
+
+def _is_nonsense(cause: BaseException | None) -> bool:
+    """Whether a connection failed over what was sent, and not because nothing was."""
+    return type(cause).__name__ == "RemoteProtocolError" and "disconnected" not in str(cause)
 
 
 def _count(given: Any) -> int | None:

@@ -27,7 +27,7 @@ from ccps.llm.memory import OutOfMemory, attempt, is_out_of_memory, no_room
 from ccps.llm.packed import pack
 from ccps.llm.quantise import RECIPES, check_full_precision, check_quantised, quantisation_faults
 from ccps.llm.random_model import byte_tokenizer, random_model
-from ccps.llm.templates import TODAY, check_opens_answer, set_template
+from ccps.llm.templates import TODAY, check_leaves_texts, check_opens_answer, set_template
 from ccps.perturbation import Head
 from ccps.settings.model import ModelConfig
 
@@ -216,6 +216,7 @@ def measured(files: ModelFiles, model: Any, tokenizer: Any) -> LanguageModel:
     """
     _check_tokenizer(files.name, model, tokenizer)
     set_template(tokenizer, files.name, files.config.template, files.config.template_arguments)
+    check_leaves_texts(tokenizer)
     check_opens_answer(tokenizer)
     end_tokens = _end_tokens(model, tokenizer)
     return LanguageModel(files, model, tokenizer, _checked_head(files.name, model, tokenizer), end_tokens)

@@ -19,6 +19,10 @@ TODAY = datetime(2025, 1, 1, tzinfo=UTC)
 
 _CLOCKS = ("strftime_now",)
 _ARGUMENTS = "ccps_template_arguments"
+# By which templates of several families are told how to think.
+_SWITCHES = ("enable_thinking", "thinking", "reasoning_effort", "thinking_budget", "thinking_mode")
+# What a template must not touch: signs of markup, quotes, white space that means something.
+_DELICATE = "(question) if a < b && c[\"d\"]:\n    return 'e' # {{ f }} <b>\n\n\t`g`"
 _CHANCE = re.compile(r"\blipsum\b|\|\s*random\b")
 
 
@@ -47,9 +51,22 @@ def set_template(tokenizer: Any, name: str, chosen: str | None, arguments: Mappi
         tokenizer.chat_template = templates[wanted]
     elif chosen is not None:
         raise expected(f"`model.{name}.template`", "null, as the model has one template", repr(chosen), "Leave it out.")
+    _check_known(tokenizer, name, arguments)
     setattr(tokenizer, _ARGUMENTS, dict(arguments))
     if tokenizer.chat_template:
         PROCESS.start()
+
+
+def _check_known(tokenizer: Any, name: str, arguments: Mapping[str, Any]) -> None:
+    """Refuse what a template is told and does not ask for: the thought that it was to switch off would stay."""
+    template = tokenizer.chat_template or ""
+    unknown = [argument for argument in arguments if not re.search(rf"\b{re.escape(argument)}\b", template)]
+    if unknown:
+        used = [known for known in _SWITCHES if re.search(rf"\b{known}\b", template)]
+        way_out = f"It knows {', '.join(used)}." if used else "Leave it out."
+        wanted = "what the chat template asks for"
+        got = f"{unknown[0]!r}, which it never names" if template else f"{unknown[0]!r}, and the model has no template"
+        raise expected(f"`model.{name}.template_arguments`", wanted, got, way_out)
 
 
 def depends_on_clock(template: str) -> bool:
@@ -167,6 +184,27 @@ def check_opens_answer(tokenizer: Any) -> None:
             "one that knows `add_generation_prompt`",
             f"one that leaves {before[len(prompt) :].strip()[:40]!r} to the model",
             "Put one that does into the model's folder (`chat_template.jinja`), or name another with `template`.",
+        )
+
+
+def check_leaves_texts(tokenizer: Any) -> None:
+    """Refuse a template that escapes a question, joins its lines or cuts it, which only some questions would show.
+
+    Raises:
+        UserError: it is such a one.
+    """
+    if not tokenizer.chat_template:
+        return
+    try:
+        render(tokenizer, [{"role": "user", "content": "(question)"}])
+    except UserError:  # so plain a conversation it refuses; what is asked will tell
+        return
+    if _DELICATE not in render(tokenizer, [{"role": "user", "content": _DELICATE}]):
+        raise expected(
+            f"the chat template of {_name(tokenizer)}",
+            "one that leaves questions as they are",
+            "one that lays out their white space anew",
+            "Put another into the model's folder (`chat_template.jinja`), or name another with `template`.",
         )
 
 

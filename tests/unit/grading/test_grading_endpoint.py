@@ -78,6 +78,26 @@ def drip_refusal(code: int) -> Fault:
     return fault
 
 
+def continue_forever(handler: BaseHTTPRequestHandler) -> None:
+    """Go on, go on, go on."""
+    trickle(handler, b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def wire(content: bytes) -> Fault:
+    """These bytes and nothing else."""
+
+    def fault(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(content)
+        handler.close_connection = True
+
+    return fault
+
+
+def redirect(code: int) -> Fault:
+    """To the same place, without end."""
+    return lambda handler: send(handler, code, b"", Location=handler.path)
+
+
 def cut_short(handler: BaseHTTPRequestHandler) -> None:
     """Less than was promised."""
     handler.send_response(200)
@@ -154,6 +174,18 @@ BAD: dict[str, tuple[Fault, str]] = {
     "5 MiB": (raw(completion(content="yes" * 1_800_000)), "more than 4 MiB"),
     "5 MiB packed": (raw(gzip.compress(b" " * 5_000_000), Content_Encoding="gzip"), "more than 4 MiB"),
     "packed in name only": (raw(YES, Content_Encoding="gzip"), "broke off"),
+    "packed twice": (raw(gzip.compress(gzip.compress(YES)), Content_Encoding="gzip, gzip"), "not asked for"),
+    "packed nobody knows how": (raw(YES, Content_Encoding="br"), "not asked for"),
+    "a redirect": (redirect(307), "a redirect (status 307)"),
+    "a redirect to be asked otherwise": (redirect(302), "a redirect (status 302)"),
+    "a redirect for good": (redirect(308), "a redirect (status 308)"),
+    "no HTTP": (wire(b"yes\r\n\r\n"), "no HTTP"),
+    "a length that is no number": (wire(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n" + YES), "no HTTP"),
+    "a length below nothing": (wire(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n" + YES), "no HTTP"),
+    "two lengths": (wire(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n" + YES), "no HTTP"),
+    "too short a length": (wire(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n" + YES), "no JSON"),
+    "too many headers": (wire(b"HTTP/1.1 200 OK\r\n" + b"X-Long: x\r\n" * 20_000 + b"\r\n"), "no HTTP"),
+    "to be continued without end": (continue_forever, "longer than 0.3 s"),
     "a chunk without length": (bad_chunk, "broke off"),
     "cut short": (cut_short, "broke off"),
     "without end": (drip, "longer than 0.3 s"),

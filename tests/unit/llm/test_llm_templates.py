@@ -69,9 +69,33 @@ def test_a_prompt_is_what_the_template_says(saved: Saved) -> None:
     ],
 )
 def test_a_template_that_leaves_out_what_is_asked_is_refused(saved: Saved, template: str, role: str) -> None:
-    lm = load(saved(template))
     with pytest.raises(UserError, match=rf"one that holds the text of the {role}, but got a prompt without"):
-        prompt_ids(lm.tokenizer, ASKED)
+        prompt_ids(load(saved(template)).tokenizer, ASKED)
+
+
+@pytest.mark.parametrize(
+    "filter",
+    ["| e", "| escape", "| replace('<', '&lt;')", "| replace('\"', '')", "| striptags", "| upper", "| truncate(20)"]
+    + ["| replace('\\n', ' ')", "| replace('    ', ' ')", "| wordwrap(20)", "| tojson", "| urlize", "| indent(2)"],
+)
+def test_a_template_that_changes_some_questions_is_refused_before_any_is_asked(saved: Saved, filter: str) -> None:
+    with pytest.raises(UserError, match="holds the text of the user|leaves questions as they are"):
+        load(saved(CHATML.replace("{{ m['content'] }}", f"{{{{ m['content'] {filter} }}}}")))
+
+
+@pytest.mark.parametrize(
+    ("template", "arguments", "got"),
+    [
+        (CHATML, {"enable_thinking": False}, "'enable_thinking', which it never names. Leave it out"),
+        (THINKS, {"enable_thinkin": False}, "'enable_thinkin', which it never names. It knows enable_thinking"),
+        (THINKS, {"enable_thinking": False, "thinking": False}, "'thinking', which it never names"),
+    ],
+)
+def test_what_a_template_does_not_ask_for_is_refused(
+    saved: Saved, template: str, arguments: dict[str, bool], got: str
+) -> None:
+    with pytest.raises(UserError, match=rf"`model.m.template_arguments` to be what the chat template asks.*{got}"):
+        load(saved(template), template_arguments=arguments)
 
 
 def test_white_space_may_be_laid_out_anew(saved: Saved) -> None:
