@@ -21,8 +21,8 @@ _CLOCKS = ("strftime_now",)
 _ARGUMENTS = "ccps_template_arguments"
 # By which templates of several families are told how to think.
 _SWITCHES = ("enable_thinking", "thinking", "reasoning_effort", "thinking_budget", "thinking_mode")
-# What a template must not touch: signs of markup, quotes, white space that means something.
-_DELICATE = "(question) if a < b && c[\"d\"]:\n    return 'e' # {{ f }} <b>\n\n\t`g`"
+# What a template must not touch: signs of markup, quotes, lines and indents. Empty lines some leave out (Falcon's).
+_DELICATE = "(question) if a < b && c[\"d\"]:\n    return 'e' # {{ f }} <b>\n\t`g`"
 _CHANCE = re.compile(r"\blipsum\b|\|\s*random\b")
 
 

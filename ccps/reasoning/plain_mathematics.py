@@ -12,7 +12,8 @@ _SIGNS = {
     "≥": r"\ge ", "≠": r"\ne ", "±": r"\pm ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "θ": r"\theta ",
 }  # fmt: skip
 _FUNCTIONS = "arcsin|arccos|arctan|sin|cos|tan|cot|sec|csc|log|ln|exp|min|max|gcd"
-_ROOT = re.compile(r"(?<!\\)\b(sqrt|cbrt)\b|√|∛")
+_ROOT = re.compile(r"(?<![\\A-Za-z])(sqrt|cbrt)(?![A-Za-z])|√|∛")
+_ROOT_OF = re.compile(r"\b(?:the\s+)?(square|cube)\s+root\s+of\s+", re.IGNORECASE)
 _ARGUMENT = re.compile(r"\s*(\d+(?:\.\d+)?|[A-Za-z])")
 _MIXED = re.compile(r"(?<![\d./^{\\])(\d+)\s+(?:(\d+)\s*/\s*(\d+)|\\[dt]?frac\{?(\d+)\}?\{?(\d+)\}?)(?![\d./])")
 _WIDE = {place: place - 0xFEE0 for place in range(0xFF01, 0xFF5F)}
@@ -49,6 +50,7 @@ def as_latex(text: str) -> str:
         text = text.replace(sign, latex)
     text = re.sub(r"(?<![\\A-Za-z])pi(?![A-Za-z])", r"\\pi ", text)
     text = re.sub(rf"(?<![\\A-Za-z])({_FUNCTIONS})(?=\s*[(\d^_ ])", r"\\\1", text)
+    text = _ROOT_OF.sub(lambda words: "sqrt " if words[1].lower() == "square" else "cbrt ", text)
     return _MIXED.sub(_sum, _with_roots(text))
 
 

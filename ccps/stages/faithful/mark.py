@@ -31,7 +31,7 @@ class MarkStage(ByShardStage):
     """Rows of trace id, extracted answer, right answers, whether it is right (empty: unknown), and why not known."""
 
     name = "mark"
-    version = 3
+    version = 4
     schema = _SCHEMA
 
     def __init__(

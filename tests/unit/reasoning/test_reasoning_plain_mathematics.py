@@ -13,7 +13,10 @@ from ccps.reasoning.plain_mathematics import as_latex, readings
     [
         ("sqrt(3)", r"\sqrt{3}"),
         ("sqrt(x + (y))/2", r"\sqrt{x + (y)}/2"),
-        ("sqrt3", "sqrt3"),
+        ("sqrt3", r"\sqrt{3}"),
+        ("2sqrt3", r"2\sqrt{3}"),
+        ("the square root of 3", r"\sqrt{3}"),
+        ("sqrtx", "sqrtx"),
         ("√2", r"\sqrt{2}"),
         ("√(2)", r"\sqrt{2}"),
         ("cbrt(2)", r"\sqrt[3]{2}"),
