@@ -7,6 +7,7 @@ powers). A process can be asked from any thread, and be ended.
 import atexit
 import json
 import logging
+import re
 import resource
 import select
 import subprocess
@@ -21,6 +22,10 @@ from ccps.core.errors import expected
 from ccps.reasoning.plain_mathematics import readings
 
 SECONDS = 10.0
+# A formula between dollar signs, which are no currency.
+_FORMULA = re.compile(r"(?<!\\)\$([^$]+)(?<!\\)\$")
+_BASE = re.compile(r"([0-9A-Za-z]{1,64})_\{?\s*(\d{1,2})\s*\}?")
+_WORDS = re.compile(r"[A-Za-z]+(?:[ -][A-Za-z]+)*")
 _SECONDS_TO_START = 120.0
 _BYTES = 4 << 30
 
@@ -89,7 +94,8 @@ def same_mathematics(gold: str, answer: str) -> Equality:
 
     Source: `math-verify` (https://github.com/huggingface/Math-Verify), floats to six decimals; plain forms are ours,
     see `ccps.reasoning.plain_mathematics`, and so are units of measurement, which the library drops: two that differ
-    make two quantities ("5 cm", "5 m"), one that only one side names makes none, and nothing is converted.
+    make two quantities ("5 cm", "5 m"), one that only one side names makes none, and nothing is converted. So with
+    currencies, and with the base of a number (`101_2`, `101_3`).
 
     Args:
         gold: the right answer, LaTeX or plain.
@@ -103,13 +109,44 @@ def same_mathematics(gold: str, answer: str) -> Equality:
     """
     # Here and not above: the process that compares runs this module, and needs nothing of the room.
     from ccps.grading.measures import quantity
+    from ccps.grading.signs import units
 
+    if gold.strip() == answer.strip():
+        return Equality(True)
+    gold, answer = _in_digits(gold), _in_digits(answer)
+    if _contradict(*(units(_FORMULA.sub(r"\1", text)) - {"%", "‰"} for text in (gold, answer))):
+        return Equality(False)
+    in_bases = _in_base(gold), _in_base(answer)
+    if None not in in_bases:
+        return Equality(in_bases[0] == in_bases[1])
     wanted, given = quantity(gold), quantity(answer)
     if wanted and given:
         if not wanted.unit.is_one_with(given.unit):
             return Equality(False)
         gold, answer = wanted.number, given.number
     return _comparer().compare(gold, answer)
+
+
+def _in_digits(text: str) -> str:
+    """A number in words, in digits; anything else as it stands."""
+    from ccps.grading.normalise import normalise
+
+    number = normalise(text) if _WORDS.fullmatch(text.strip(" .$")) else ""
+    return number if number.isdigit() else text
+
+
+def _contradict(ours: frozenset[str], theirs: frozenset[str]) -> bool:
+    """Whether two texts name currencies, and not the same."""
+    return bool(ours) and bool(theirs) and ours != theirs
+
+
+def _in_base(text: str) -> int | None:
+    """A whole number that is written with its base; None if it is none."""
+    number = _BASE.fullmatch(text.strip(" $"))
+    try:
+        return int(number[1], int(number[2])) if number else None
+    except ValueError:
+        return None
 
 
 @cache
@@ -149,7 +186,9 @@ def _serve() -> None:
             if not found:
                 return Equality(None, f"{name} cannot be read as mathematics")
         pairs = product(golds, answers)
-        return Equality(any(verify(*pair, timeout_seconds=None, raise_on_error=True) for pair in pairs))
+        # An inequality may be answered by its interval, and the other way round.
+        how = {"timeout_seconds": None, "raise_on_error": True, "allow_set_relation_comp": True}
+        return Equality(any(verify(*pair, **how) for pair in pairs))
 
     print("ready", file=replies, flush=True)
     for line in sys.stdin:

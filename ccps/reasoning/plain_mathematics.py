@@ -2,6 +2,12 @@ r"""Mathematics as people type it, in LaTeX: `sqrt(3)`, `74°`, `11 5/6`, `33.5%
 
 import re
 
+_FOREVER = re.compile(r"(?<![\d.])(\d*)\.(\d*)\\overline\s*\{\s*(\d+)\s*\}")
+_IMAGINARY = re.compile(r"\\(?:mathrm|text|rm)\s*\{\s*([ieπ])\s*\}")
+_INFINITE = re.compile(r"(?<![\\A-Za-z])(?:infinity|inf)(?![A-Za-z])", re.IGNORECASE)
+_UNION = re.compile(r"(?<=[)\]])\s*U\s*(?=[(\[])")
+_MONEY = re.compile(r"(?<=[\d}])\s*\b(?:dollars?|euros?|cents?|pounds?|yen)\b\.?", re.IGNORECASE)
+_ROWS = re.compile(r"\s*\[\s*\[[^\[\]]+\](?:\s*,\s*\[[^\[\]]+\])*\s*\]\s*")
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
 _FRACTIONS = {
     "½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5), "⅗": (3, 5), "⅘": (4, 5),
@@ -32,7 +38,12 @@ def readings(text: str) -> list[str]:
     """
     latex = as_latex(text)
     as_share = _NUMBER_OF_PERCENT.sub(lambda number: rf"\frac{{{number[1].replace(',', '')}}}{{100}}", latex)
-    return list(dict.fromkeys([text, latex, as_share, _PERCENT.sub("", latex)]))
+    more = [_MONEY.sub("", latex)] if _MONEY.search(latex) else []
+    if _ROWS.fullmatch(text):
+        rows = re.findall(r"\[([^\[\]]+)\]", text)
+        inside = r"\\".join(row.replace(",", "&") for row in rows)
+        more.append(rf"\begin{{pmatrix}}{inside}\end{{pmatrix}}")
+    return list(dict.fromkeys([text, latex, as_share, _PERCENT.sub("", latex), *more]))
 
 
 def as_latex(text: str) -> str:
@@ -48,10 +59,20 @@ def as_latex(text: str) -> str:
     text = re.sub(r"(?<=[0-9])\s*(?:°|º|\bdegrees?\b)(?!\s*[CF]\b)", r"^\\circ", text)
     for sign, latex in _SIGNS.items():
         text = text.replace(sign, latex)
+    text = _UNION.sub(r"\\cup ", _INFINITE.sub(r"\\infty ", text.replace(r"\varnothing", r"\emptyset")))
+    text = _FOREVER.sub(_repeating, _IMAGINARY.sub(r"\1", text))
     text = re.sub(r"(?<![\\A-Za-z])pi(?![A-Za-z])", r"\\pi ", text)
     text = re.sub(rf"(?<![\\A-Za-z])({_FUNCTIONS})(?=\s*[(\d^_ ])", r"\\\1", text)
     text = _ROOT_OF.sub(lambda words: "sqrt " if words[1].lower() == "square" else "cbrt ", text)
     return _MIXED.sub(_sum, _with_roots(text))
+
+
+def _repeating(number: re.Match[str]) -> str:
+    """A decimal that repeats its last digits for ever, as a fraction: 0.1 with 6 above it is 15/90."""
+    whole, fixed, again = number[1] or "0", number[2], number[3]
+    below = (10 ** len(again) - 1) * 10 ** len(fixed)
+    above = int(whole + fixed + again) - int(whole + fixed)
+    return rf"\frac{{{above}}}{{{below}}}"
 
 
 def _sum(mixed: re.Match[str]) -> str:

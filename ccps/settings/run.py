@@ -82,16 +82,16 @@ class PathsConfig:
             return
         for name in ("artifacts", "wandb"):
             other = Path(os.path.realpath(getattr(self, name)))
-            if output == other or other in output.parents:
-                got = f"`paths.{name}` itself" if output == other else f"a folder in `paths.{name}`"
+            if output == other:
+                got = f"`paths.{name}` itself"
             elif output in other.parents:
                 got = f"a folder that holds `paths.{name}`"
+            elif name == "artifacts" and other in output.parents:
+                got = f"a folder in `paths.{name}`"
             else:
                 continue
             wanted = "a folder by itself, as each run exchanges it for a new one"
-            yield fault(
-                "paths.output", wanted, f"{got} ({other})", f"choose another, such as {other.parent / 'output'}"
-            )
+            yield fault("paths.output", wanted, f"{got} ({other})", "choose another")
             return
 
 

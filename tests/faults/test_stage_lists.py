@@ -37,7 +37,7 @@ def never(*args: object, **kwargs: object) -> Any:
 
 
 def settings(entry: str, stages: list[str], folder: Path) -> dict[str, Any]:
-    places = {"artifacts": str(folder / "artifacts"), "output": str(folder / "out"), "wandb": str(folder)}
+    places = {"artifacts": str(folder / "artifacts"), "output": str(folder / "out"), "wandb": str(folder / "wandb")}
     return {**base(entry), "stages": stages, "paths": places}
 
 
