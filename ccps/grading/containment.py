@@ -112,17 +112,18 @@ def denies_only(answer: str, accepted: str, others: Sequence[str], question: str
 
     "Greater London is wrong" holds London, of which it says nothing.
     """
-    ours, wanted = words_of(answer), [word.token for word in words_of(accepted)]
+    ours, wanted = words_of(one_form(answer)), [word.token for word in words_of(one_form(accepted))]
     found = [word.token for word in ours]
     if not wanted or _ASKS_WHAT_IS_NOT.search(question):
         return False
     covered = set[int]()
-    for other in ([word.token for word in words_of(text)] for text in others):
+    for other in ([word.token for word in words_of(one_form(text))] for text in others):
         inside = _places(other, wanted)
         for i in _places(found, other) if inside and len(other) > len(wanted) else ():
             if _is_refused(ours, i, other, question):
                 covered.update(i + start for start in inside)
-    return set(_places(found, wanted)) <= covered
+    places = set(_places(found, wanted))
+    return bool(places) and places <= covered
 
 
 def _places(found: Sequence[str], wanted: Sequence[str]) -> list[int]:

@@ -42,3 +42,9 @@ def test_what_is_missing_is_missed_before_the_model_works(faithful: TinyFaithful
     with pytest.raises(UserError, match="traces"):
         faithful.run(f"faithful.files.mine={hydra_text({'path': '/nowhere/traces.jsonl'})}")
     assert not (faithful.folder / "artifacts" / "trace").exists()
+
+
+def test_more_alternatives_than_the_model_has_tokens_are_refused_before_it_writes(faithful: TinyFaithful) -> None:
+    with pytest.raises(UserError, match=r"`faithful\.deepconf\.k` to be at most \d+, the tokens of the model `tiny_"):
+        faithful.run("faithful.deepconf.k=1000")
+    assert not (faithful.folder / "artifacts" / "trace").exists()

@@ -15,6 +15,7 @@ from ccps.estimators.given import given_estimator
 from ccps.faithful import Mode
 from ccps.faithful.segment import Unit
 from ccps.llm import ModelConfig, ModelFiles, find_model
+from ccps.llm.shape import read_config
 from ccps.pipeline.job import Job, asked_of
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.order import Reads, check_order
@@ -40,6 +41,9 @@ from ccps.stages.faithful.score import FaithStage
 from ccps.stages.faithful.steps import StepStage
 from ccps.stages.faithful.tables import MeasuredRun
 from ccps.stages.faithful.trace import Asking, ImportStage, TraceStage
+
+# Of bytes alone there are more tokens; the configurations of models are not read for less.
+_SMALLEST_VOCABULARY = 100
 
 HUB = "hub:"
 """Before the name of a data set of the hub."""
@@ -134,9 +138,18 @@ class FaithfulPipeline:
         decisiveness_inputs(faithful.decisiveness)
         SCORERS.find(faithful.decisiveness.name).check_places(faithful.decisiveness, len(found))
         for model in models.values():
+            self._check_alternatives(model.files)
             for estimator in self.estimators:
                 estimator.check(model.files)
         return models, found
+
+    def _check_alternatives(self, files: ModelFiles) -> None:
+        """Refuse more alternatives than a model has tokens before it has written traces for hours."""
+        k = self._kept().alternatives
+        if k > _SMALLEST_VOCABULARY and k > (tokens := read_config(files).get_text_config().vocab_size):
+            what = "`faithful.traces.alternatives` and `faithful.deepconf.k`"
+            way_out = "Lower the larger one."
+            raise expected(what, f"at most {tokens}, the tokens of the model `{files.name}`", k, way_out)
 
     def _rollouts(self) -> LoadedTraces | None:
         """The traces with rollouts, looked through; None if there are none."""

@@ -102,6 +102,7 @@ SAME = [
 def test_either_form_is_right(grader: Normalised, one: str, other: str) -> None:
     for answer, accepted in ((one, other), (other, one)):
         assert grader.is_right(answer, replace(QUESTION, accepted=(accepted,))), (answer, accepted)
+        assert grader.is_right(answer, replace(QUESTION, accepted=(accepted, "nothing of the kind")))
 
 
 @GRADERS
