@@ -196,7 +196,7 @@ def check_leaves_texts(tokenizer: Any) -> None:
     if not tokenizer.chat_template:
         return
     try:
-        render(tokenizer, [{"role": "user", "content": "(question)"}])
+        render(tokenizer, [{"role": "user", "content": "1 2 3"}])
     except UserError:  # so plain a conversation it refuses; what is asked will tell
         return
     if _DELICATE not in render(tokenizer, [{"role": "user", "content": _DELICATE}]):
