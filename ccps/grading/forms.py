@@ -62,8 +62,8 @@ def one_form(text: str) -> str:
     """Write a text in the form in which graders compare it.
 
     1. Items of a list stand apart: "(1,2)" is "(1, 2)", "red,green" is "red, green".
-    2. A date is "july 4 1776", however it was written ("4 July 1776", "July 4th, 1776", "1776-07-04"); one of numbers
-       alone ("4/7/1776") is read differently in different places, and left.
+    2. A date is "4 july 1776", its month beside its year, however it was written ("July 4th, 1776", "1776-07-04"); one of
+       numbers alone ("4/7/1776") is read differently in different places, and left.
     3. Powers of ten and thousands in words are the number: "1e3", "10^3" and "1 thousand" are "1000".
     4. A unit stands apart from its number: "5km" is "5 km".
     """
@@ -103,13 +103,13 @@ def _of_iso(found: re.Match[str]) -> str:
         day = date(int(found[1]), int(found[2]), int(found[3]))
     except ValueError:
         return found[0]
-    return f"{_MONTHS[day.month - 1]} {day.day} {day.year}"
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
 def _date(written: str, day: str, month: str, year: str | None) -> str:
     if not 1 <= int(day) <= 31:
         return written
-    return " ".join(filter(None, (_CALLED[month], str(int(day)), year)))
+    return " ".join(filter(None, (str(int(day)), _CALLED[month], year)))
 
 
 def _with_powers(text: str) -> str:
