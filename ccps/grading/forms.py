@@ -62,8 +62,8 @@ def one_form(text: str) -> str:
     """Write a text in the form in which graders compare it.
 
     1. Items of a list stand apart: "(1,2)" is "(1, 2)", "red,green" is "red, green".
-    2. A date is "4 july 1776", its month beside its year, however it was written ("July 4th, 1776", "1776-07-04"); one of
-       numbers alone ("4/7/1776") is read differently in different places, and left.
+    2. A date is "4 july 1776", its month beside its year, however it was written ("July 4th, 1776", "1776-07-04"); one
+       of numbers alone ("4/7/1776") is read differently in different places, and left.
     3. Powers of ten and thousands in words are the number: "1e3", "10^3" and "1 thousand" are "1000".
     4. A unit stands apart from its number: "5km" is "5 km".
     """
