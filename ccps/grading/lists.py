@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from ccps.grading.normalise import normalise
-from ccps.grading.places import COUNTRIES_AND_STATES
+from ccps.grading.places import CITIES_TOO, COUNTRIES_AND_STATES
 
 _LETTER_OR_NUMBER = re.compile(r"[A-Za-z]|[+-]?[0-9.]+")
 # What joins the items of a list. A comma alone does not: "Paris, France" is Paris.
@@ -32,7 +32,8 @@ _NO_THING = re.compile(
     r"they|we|that|which|who|whose|where|when|what|because|since|if|as|than|not|no|yes|so|but|then|also|too|well|oh|hmm|"
     r"sure|right|maybe|perhaps|think|thought|guess|believe|know|of|in|on|at|by|for|from|near|during|after|before|to|etc|"
     r"i[.]?e|e[.]?g|aka|usually|born|called|known|named|his|her|its|their|my|your|our|this|these|"
-    r"jr|sr|inc|ltd|phd|md|king|queen|duke|earl|baron|lord|count|prince|princess|sir)\b",
+    r"jr|sr|inc|ltd|phd|md|king|queen|duke|earl|baron|lord|count|prince|princess|sir|"
+    r"lady|countess|baroness|viscountess|obe|cbe|mbe|dbe|frs\w*|esq)\b",
     re.IGNORECASE,
 )
 _ADVERB = re.compile(r"\b[a-z]{3,}ly\b")
@@ -42,10 +43,10 @@ _FEWEST_WITH_COMMAS = 3
 def is_longer_list(answer: str, accepted: str) -> bool:
     """Whether the answer as a whole is a list that holds all items of the accepted text, and others."""
     text = answer.strip().strip("()[]{}")
-    if _holds_more(_like_things(text), _items(accepted.strip().strip("()[]{}"))):
-        return True
     if len(sides := _LEAD.split(text)) == 2:
         return any(is_longer_list(side, accepted) for side in sides)
+    if _holds_more(_like_things(text), _items(accepted.strip().strip("()[]{}"))):
+        return True
     # A comma joins letters and numbers, and what stands in brackets: "A, B" is no B, but "Paris, France" is Paris.
     plain = all(_LETTER_OR_NUMBER.fullmatch(item.strip()) for item in text.strip(".").split(","))
     is_bracketed = (plain or text != answer.strip()) and "," in text
@@ -95,7 +96,7 @@ def _like_things(text: str) -> set[str]:
     if len(items) < (2 if first and _JOINT.search(listed) else _FEWEST_WITH_COMMAS) or not _are_alike(items):
         return set()
     names = [normalise(item) for item in items]
-    if names[-1] in COUNTRIES_AND_STATES and names[0] not in COUNTRIES_AND_STATES:
+    if names[-1] in COUNTRIES_AND_STATES and (names[0] not in COUNTRIES_AND_STATES or names[0] in CITIES_TOO):
         return set()
     return set(names)
 

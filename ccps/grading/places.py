@@ -26,10 +26,12 @@ south korea, north korea, saudi arabia, sri lanka, costa rica, el salvador, ivor
 dominican republic, czech republic, papua new guinea, united arab emirates, soviet union, new york, new jersey,
 new mexico, new hampshire, north carolina, south carolina, north dakota, south dakota, west virginia, rhode island,
 british columbia, nova scotia, new south wales, hong kong, puerto rico, burkina faso, cape verde, north macedonia,
-trinidad and tobago, district of columbia
+trinidad and tobago, district of columbia, dc, d c, ca, ny, tx
 """
 
 COUNTRIES_AND_STATES = frozenset(
     [*_COUNTRIES.split(), *_STATES.split(), *(" ".join(name.split()) for name in _OF_SEVERAL_WORDS.split(","))]
 )
 """Countries, and states and provinces that are named behind cities, as `normalise` writes them."""
+CITIES_TOO = frozenset({"new york", "washington", "quebec", "luxembourg", "singapore", "monaco", "panama", "mexico"})
+"""Those that may stand first in such a chain as well: "New York, New York, USA"."""
