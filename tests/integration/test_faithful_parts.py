@@ -73,7 +73,7 @@ def test_a_part_that_ends_with_the_model_leaves_nothing_for_it_to_do(
     settings = faithful.settings("stages=[trace,read,continue]")
     config = to_faithful(settings)
     assert run_faithful(config, settings, Run(Path(config.paths.artifacts), "cpu")) is None
-    assert len(faithful.keys("head")) == 1
+    assert not (faithful.folder / "artifacts" / "head").exists()  # numbers are made while the model reads
     capsys.readouterr()
     faithful.run("stages=[mark,decide,judge,radii,confidence,faith,faith_report]")
     done = [line.split()[0] for line in capsys.readouterr().out.splitlines() if " · done in " in line]

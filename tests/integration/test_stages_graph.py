@@ -130,8 +130,8 @@ READS = {
         "mark": {"trace"},
         "decide": {"trace"},
         "judge": {"trace", "continue"},
-        "radii": {"trace", "read", "head"},
-        "confidence": {"trace", "read", "mark", "continue", "judge", "radii", "head"},
+        "radii": {"trace", "read"},
+        "confidence": {"trace", "read", "mark", "continue", "judge", "radii"},
     },
 }
 
