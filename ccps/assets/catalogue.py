@@ -10,7 +10,6 @@ import errno
 import fcntl
 import hashlib
 import json
-import os
 import re
 import shutil
 import sys
@@ -25,6 +24,7 @@ from rich.progress import Progress
 
 from ccps.assets.wheels import fetch_wheel, sha256_of, wheel_list
 from ccps.core.errors import UserError, expected
+from ccps.core.places import cache_folder as cache_folder
 
 CHUNK = 1 << 20
 console = Console(stderr=True)
@@ -116,11 +116,6 @@ ASSETS = {
         ),
     )
 }
-
-
-def cache_folder() -> Path:
-    """Where assets are kept: the environment's ``CCPS_CACHE``, else ``~/.cache/ccps``."""
-    return Path(os.environ.get("CCPS_CACHE") or "~/.cache/ccps").expanduser()
 
 
 def find(name: str) -> Asset:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ccps.cli.command import Answer
 from ccps.core.errors import expected
+from ccps.core.objects import is_url
 
 Settings = dict[str, Any]
 Main = Callable[[Settings], None]
@@ -88,5 +89,5 @@ def _told(settings: Settings) -> dict[str, Any]:
         "experiment": settings["experiment"],
         "output": str(output),
         "report": str(page) if page.exists() else None,
-        "artifacts": str(Path(settings["paths"]["artifacts"]).absolute()),
+        "artifacts": kept if is_url(kept := settings["paths"]["artifacts"]) else str(Path(kept).absolute()),
     }

@@ -184,27 +184,35 @@ class Artifact:
 
     def has_shard(self, index: int) -> bool:
         """Whether a shard has been written."""
-        return self.shard_folder(index).is_dir()
+        return self._place(index).is_dir()
+
+    def missing(self, shards: Iterable[int]) -> list[int]:
+        """Those of some shards that have not been written, in their order."""
+        return [index for index in shards if not self.has_shard(index)]
 
     def shard_folder(self, index: int) -> Path:
         """Where the files of a shard lie once it has been written; what is in them is not checked, see `path`."""
-        return self.folder / _shard_name(index)
+        return self._place(index)
+
+    def written(self, name: str, shards: Iterable[int]) -> list[Path]:
+        """Where a file of some shards lies once they have been written; what is in it is not checked, see `path`."""
+        return [self._place(index) / name for index in shards]
 
     def written_rows(self, columns: Sequence[str] | None = None) -> "pa.Table":
         """Rows of all shards written so far, in order; of an artifact that has no manifest yet."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        return pa.concat_tables([pq.read_table(path, columns=columns) for path in self._written(ROWS)])
+        return pa.concat_tables([pq.read_table(path, columns=columns) for path in self._all_written(ROWS)])
 
     def n_written_rows(self) -> int:
         """How many rows all shards written so far have together, without reading them."""
         import pyarrow.parquet as pq
 
-        return sum(pq.read_metadata(path).num_rows for path in self._written(ROWS))
+        return sum(pq.read_metadata(path).num_rows for path in self._all_written(ROWS))
 
-    def _written(self, name: str) -> Iterator[Path]:
-        return (self.shard_folder(index) / name for index in takewhile(self.has_shard, count()))
+    def _all_written(self, name: str) -> list[Path]:
+        return self.written(name, takewhile(self.has_shard, count()))
 
     @contextmanager
     def writing(self, *, waits: bool = False) -> Iterator[None]:
@@ -246,7 +254,7 @@ class Artifact:
         Raises:
             UserError: the disk is full or not writable.
         """
-        partial = self.folder / f".{_shard_name(index)}{self._unfinished}"
+        partial = self.folder / f".{shard_name(index)}{self._unfinished}"
         with _disk_errors(self.folder):
             partial.mkdir()
             try:
@@ -255,7 +263,7 @@ class Artifact:
                     _sync(path)
                 # Others may be about to check the shard.
                 self._put(self._sums(index).name, _pretty(_entries(partial, partial)))
-                partial.rename(self.shard_folder(index))
+                partial.rename(self._place(index))
             except BaseException as error:
                 shutil.rmtree(partial, ignore_errors=True)
                 # Whoever completes an artifact takes the half shards away, and a rename onto a shard fails.
@@ -271,8 +279,8 @@ class Artifact:
         """
         with _disk_errors(self.folder):
             for index in shards:
-                partial = self.folder / f".{_shard_name(index)}{_PARTIAL}"  # which goes, should this be broken off
-                self.shard_folder(index).rename(partial)
+                partial = self.folder / f".{shard_name(index)}{_PARTIAL}"  # which goes, should this be broken off
+                self._place(index).rename(partial)
                 shutil.rmtree(partial)
             self._forget_costs()
 
@@ -309,8 +317,8 @@ class Artifact:
         files: dict[str, dict[str, int | str]] = {}
         for index in range(n_shards):
             if not self.has_shard(index):
-                raise self._broken(self.shard_folder(index).name, "is missing")
-            files |= _entries(self.shard_folder(index), self.folder)
+                raise self._broken(shard_name(index), "is missing")
+            files |= {f"{shard_name(index)}/{name}": entry for name, entry in self._entries(index).items()}
         manifest = {
             "stage": self.stage,
             "key": self.key,
@@ -327,8 +335,7 @@ class Artifact:
                 if _is_shared(left_over):
                     _remove(left_over)  # all shards are there: nobody needs a half one any more
             plain = json.loads(_pretty(manifest))
-            self._put(_MANIFEST, _pretty({**plain, _SUM: digest(plain)}), synced=True)
-            _sync(self.folder)
+            self._seal(_pretty({**plain, _SUM: digest(plain)}))
 
     def check_shards(self, n_shards: int) -> None:
         """Make sure that all shards are there and hold what was written, perhaps by an earlier run.
@@ -337,7 +344,7 @@ class Artifact:
             UserError: a shard is missing or its files have changed.
         """
         for index in range(n_shards):
-            name = self.shard_folder(index).name
+            name = shard_name(index)
             if not self.has_shard(index):
                 raise self._broken(name, "is missing")
             try:
@@ -345,7 +352,7 @@ class Artifact:
             except (OSError, ValueError) as error:
                 raise self._broken(self._sums(index).name, f"cannot be read ({error})") from error
             try:
-                there = _entries(self.shard_folder(index), self.shard_folder(index))
+                there = self._entries(index)
             except OSError as error:
                 raise self._broken(name, f"cannot be read ({error})") from error
             if there not in written:
@@ -353,7 +360,7 @@ class Artifact:
 
     def files(self, shard: int = 0) -> list[str]:
         """Names of the files of one shard of a complete artifact, those in folders with their path within the shard."""
-        start = f"{_shard_name(shard)}/"
+        start = f"{shard_name(shard)}/"
         return [name.removeprefix(start) for name in self.manifest["files"] if name.startswith(start)]
 
     def path(self, name: str, shard: int = 0) -> Path:
@@ -362,7 +369,7 @@ class Artifact:
         Raises:
             UserError: the file is missing or not what the manifest says.
         """
-        relative = f"{_shard_name(shard)}/{name}"
+        relative = f"{shard_name(shard)}/{name}"
         entry = self.manifest["files"].get(relative)
         path = self.folder / relative
         if entry is None:
@@ -399,11 +406,11 @@ class Artifact:
 
     def has(self, name: str) -> bool:
         """Whether the first shard of a complete artifact has a file of this name."""
-        return f"{_shard_name(0)}/{name}" in self.manifest["files"]
+        return f"{shard_name(0)}/{name}" in self.manifest["files"]
 
     def has_written(self, name: str, blake2b: str) -> bool:
         """Whether the first shard of a complete artifact has a file of this name and hash."""
-        return self.has(name) and bool(self.manifest["files"][f"{_shard_name(0)}/{name}"]["blake2b"] == blake2b)
+        return self.has(name) and bool(self.manifest["files"][f"{shard_name(0)}/{name}"]["blake2b"] == blake2b)
 
     def files_on_disk(self) -> dict[str, Path]:
         """Every file that makes up the artifact, complete or not, by its path within: no lock, nothing half written."""
@@ -465,14 +472,26 @@ class Artifact:
         """How the names of files and folders end that this process has not finished."""
         return f".{self.own}{_PARTIAL}" if self.own else _PARTIAL
 
+    def _place(self, index: int) -> Path:
+        return self.folder / shard_name(index)
+
+    def _entries(self, index: int) -> dict[str, dict[str, int | str]]:
+        """Size and hash of every file of a shard that has been written."""
+        return _entries(self._place(index), self._place(index))
+
+    def _seal(self, manifest: str) -> None:
+        """Write the manifest."""
+        self._put(_MANIFEST, manifest, synced=True)
+        _sync(self.folder)
+
     def _sums(self, index: int) -> Path:
         """Where the sizes and hashes of a shard's files are kept until the manifest holds them."""
-        return self.folder / (f".{_shard_name(index)}.{self.own}.json" if self.own else f".{_shard_name(index)}.json")
+        return self.folder / (f".{shard_name(index)}.{self.own}.json" if self.own else f".{shard_name(index)}.json")
 
     def _all_sums(self, index: int) -> list[Path]:
         """The same, by everybody who has made the shard: two machines may round otherwise, and the first one stays."""
-        shared = sorted(self.folder.glob(f".{_shard_name(index)}.{_SHARED}*.json"))
-        alone = self.folder / f".{_shard_name(index)}.json"
+        shared = sorted(self.folder.glob(f".{shard_name(index)}.{_SHARED}*.json"))
+        alone = self.folder / f".{shard_name(index)}.json"
         return [alone, *shared] if alone.exists() else shared or [alone]
 
     def _take(self, lock: Any, *, waits: bool = False) -> None:
@@ -619,7 +638,8 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _shard_name(index: int) -> str:
+def shard_name(index: int) -> str:
+    """Of its folder within an artifact."""
     return f"{index:05d}"
 
 

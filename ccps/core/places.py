@@ -11,6 +11,11 @@ _LONGEST = 4096
 """Of a whole path, as Linux has it; elsewhere it is less, and the system says so."""
 
 
+def cache_folder() -> Path:
+    """Where things are kept that can be had again: the environment's ``CCPS_CACHE``, else ``~/.cache/ccps``."""
+    return Path(os.environ.get("CCPS_CACHE") or "~/.cache/ccps").expanduser()
+
+
 def local_path(named: str | os.PathLike[str]) -> Path:
     """The path that somebody named, `~` filled in, whether there is anything or not.
 

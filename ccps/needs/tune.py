@@ -113,7 +113,7 @@ class TuneStage(AdapterStage):
     def step(self, content: _Batch) -> Update:
         """Update once; after a gap, from the state that an earlier run has left."""
         if content.update != self.tuner.updates:
-            artifact = self.artifact(Run(self.answered.answers.folder.parents[1]))
+            artifact = self._artifact or self.artifact(Run(self.answered.answers.folder.parents[1]))
             before = content.update // self.config.save_every - 1
             self.tuner.resume(artifact.shard_folder(before), content.update)
         return self.tuner.update([self.examples[position] for position in content.positions])

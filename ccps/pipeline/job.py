@@ -32,7 +32,7 @@ class Job:
         self.asked = None if asked is None else set(asked)
         self.reused: set[Path] = set()
         self._graph = Graph()
-        self._folders: dict[str, Path] = {}
+        self._artifacts: dict[str, Artifact] = {}
         self._steps: deque[Step] = deque()
         self._kept: set[str] = set()
 
@@ -81,12 +81,12 @@ class Job:
     def _note(self, artifact: Artifact, title: str, reads: Sequence[Artifact]) -> None:
         if artifact.complete:
             self.reused.add(artifact.folder)
-        self._folders[_key(artifact)] = artifact.folder
+        self._artifacts[_key(artifact)] = artifact
         self._graph.add(Node(_key(artifact), artifact.stage, title, [_key(one) for one in reads]))
 
     def _log(self) -> None:
         if self.run_settings.log is not None:
-            self.run_settings.log.plan(self._folders)
+            self.run_settings.log.plan(self._artifacts)
 
     def _open_mirror(self, wanted: Collection[str]) -> None:
         """Find out now whether W&B lets this run in, if there is something to compute."""
@@ -95,7 +95,7 @@ class Job:
             mirror.open()
 
     def _is_there(self, key: str) -> bool:
-        return Artifact(self._folders[key], "", {}).complete
+        return self._artifacts[key].complete
 
     @property
     def _to_make(self) -> set[str] | None:
@@ -113,7 +113,7 @@ class Job:
             raise expected("`stages`", "a list with something that there is to do", got, way_out)
         missing = self._graph.missing(self._to_make, self._is_there)
         if missing:
-            raise _missing(missing, self._folders[missing[0].key])
+            raise _missing(missing, self._artifacts[missing[0].key].folder)
 
 
 def asked_of(stages: Collection[str], usual: Collection[str]) -> Collection[str] | None:

@@ -197,7 +197,8 @@ def _mirror(logger: Logger, title: str, artifact: Artifact) -> None:
     record.add_file(str(artifact.folder / "manifest.json"))
     for name, entry in artifact.manifest["files"].items():
         if entry["bytes"] <= _MAX_FILE_BYTES:
-            record.add_file(str(artifact.folder / name), name=name)
+            shard, _, file = name.partition("/")
+            record.add_file(str(artifact.written(file, [int(shard)])[0]), name=name)
     logger.experiment.log_artifact(record)
     table = _table(artifact)
     if table is not None:

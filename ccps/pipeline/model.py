@@ -76,7 +76,7 @@ class SharedModel:
     def head_artifact(self, run: Run) -> Artifact:
         """Where the measured head is kept, so that what needs only the head never loads the layers."""
         inputs = {"version": _HEAD_VERSION, "model": self.files.fingerprint}
-        return Artifact.at(run.artifacts, "head", inputs, run.own)
+        return run.artifact("head", inputs)
 
     def save_head(self, run: Run, device: torch.device) -> Artifact:
         """Write the head if it is not there; loads the model only in that case."""

@@ -22,20 +22,17 @@ def odd_shards(artifact: Artifact, n_shards: int, written: Collection[int]) -> l
         n_shards: how many these are.
         written: those that this run has written.
     """
-    columns = {index: found for index in range(n_shards) if (found := _columns(artifact, index)) is not None}
+    rows = dict(enumerate(artifact.written(ROWS, range(n_shards))))
+    columns = {index: found for index, path in rows.items() if (found := _columns(path)) is not None}
     known = [index for index in written if index in columns] or list(columns)
     if not known:
         return []
-    reference = max(known, key=lambda index: _rows(artifact, index).stat().st_mtime_ns)
+    reference = max(known, key=lambda index: rows[index].stat().st_mtime_ns)
     return [index for index, found in columns.items() if not found.equals(columns[reference])]
 
 
-def _columns(artifact: Artifact, index: int) -> pa.Schema | None:
+def _columns(rows: Path) -> pa.Schema | None:
     try:
-        return pq.read_schema(_rows(artifact, index))
+        return pq.read_schema(rows)
     except (pa.ArrowException, OSError):  # no file, as of a stage that writes no rows, or one that is damaged
         return None
-
-
-def _rows(artifact: Artifact, index: int) -> Path:
-    return artifact.shard_folder(index) / ROWS

@@ -21,6 +21,7 @@ import torch
 from ccps.core.artifacts import own_name
 from ccps.core.console import say
 from ccps.core.errors import UserError, expected
+from ccps.core.objects import ObjectStore, note_copy
 from ccps.pipeline.odd_shards import odd_shards
 from ccps.pipeline.progress import StageProgress
 from ccps.pipeline.stage import Run, Stage, Work, discard_odd, finish, make_shard, run_device
@@ -54,14 +55,19 @@ class Hand:
         here: folder that the run was started in, from which its other paths may count.
         accelerator: of Lightning.
         threads: of torch; None for what Ray has set.
+        objects: see `Run`.
     """
 
-    def __init__(self, root: Path, here: Path, accelerator: str, threads: int | None) -> None:
+    def __init__(
+        self, root: Path, here: Path, accelerator: str, threads: int | None, objects: ObjectStore | None
+    ) -> None:
         with suppress(FileNotFoundError):
             os.chdir(here)
         if threads is not None:
             torch.set_num_threads(threads)
-        self._run = Run(root, accelerator, own=own_name("ray"))
+        if objects is not None:
+            note_copy(root, objects.url)
+        self._run = Run(root, accelerator, own=own_name("ray"), objects=objects)
         self._key = ""
         self._stage: Stage | None = None
         self._shards: Sequence[Sequence[Work]] = ()
@@ -109,12 +115,16 @@ class RayPool:
         config: which cluster, and what each actor gets of it.
         trainer: accelerator and threads of each.
         root: absolute path of the folder of artifacts, the same on all nodes.
+        objects: see `Run`; with one the folder is each node's own.
     """
 
-    def __init__(self, config: RayConfig, trainer: TrainerConfig, root: Path) -> None:
+    def __init__(
+        self, config: RayConfig, trainer: TrainerConfig, root: Path, objects: ObjectStore | None = None
+    ) -> None:
         self._config = config
         self._trainer = trainer
         self._root = root
+        self._objects = objects
         self._hand: Any = None
         self._idle: list[Any] = []
         self._starting: dict[Any, Any] = {}
@@ -134,7 +144,7 @@ class RayPool:
         artifact = stage.artifact(run)
         order = (artifact.key, [ray.put(stage)])
         sizes: list[int] = self._one(lambda hand: hand.sizes.remote(*order))
-        missing = [shard for shard in range(len(sizes)) if not artifact.has_shard(shard)]
+        missing = artifact.missing(range(len(sizes)))
         progress = StageProgress(stage.name, stage.title, stage.unit)
         progress.total, progress.done = sum(sizes), sum(sizes) - sum(sizes[shard] for shard in missing)
 
@@ -258,7 +268,7 @@ class RayPool:
         there = len(self._idle) + len(self._starting) + len(self._busy)
         for _ in range(min(wanted, self._places) - there):
             own = self._hand.options(num_cpus=self._config.cpus_per_worker, num_gpus=self._gpus)
-            one = own.remote(self._root, Path.cwd(), self._trainer.accelerator, self._trainer.threads)
+            one = own.remote(self._root, Path.cwd(), self._trainer.accelerator, self._trainer.threads, self._objects)
             self._starting[one.ready.remote()] = one
 
     @property

@@ -10,6 +10,7 @@ import torch
 from ccps.core.artifacts import own_name
 from ccps.core.console import say
 from ccps.core.errors import UserError, expected
+from ccps.core.objects import ObjectStore, note_copy
 from ccps.pipeline.mirror import Mirror
 from ccps.pipeline.ranks import end_ranks, most_at_once, start_ranks
 from ccps.pipeline.ray_pool import RayPool
@@ -33,6 +34,11 @@ class RunConfig(Protocol):
     experiment: str
 
 
+def opened_store(paths: PathsConfig) -> ObjectStore | None:
+    """The object store that artifacts are kept in, not reached for yet; None for a folder."""
+    return ObjectStore(paths.store) if paths.store is not None else None
+
+
 @contextmanager
 def opened_run(config: RunConfig, settings: Mapping[str, Any], name: str) -> Iterator[Run]:
     """Start the processes of a run; end its mirror in W&B, whatever happens.
@@ -46,7 +52,8 @@ def opened_run(config: RunConfig, settings: Mapping[str, Any], name: str) -> Ite
         name: of the run in Weights & Biases.
 
     Raises:
-        UserError: see `start_ranks`; or, when the mirror is opened, `open_logger`.
+        UserError: see `start_ranks`; the store of artifacts cannot be reached; or, when the mirror is opened,
+            `open_logger`.
     """
     ranks = start_ranks(config.trainer)
     if config.trainer.threads is not None:
@@ -54,19 +61,23 @@ def opened_run(config: RunConfig, settings: Mapping[str, Any], name: str) -> Ite
             raise expected("`trainer.threads`", f"at most {most} on this machine", config.trainer.threads, "Lower it.")
         torch.set_num_threads(config.trainer.threads)
     worker = worker_of(config.worker)
-    own = own_name(f"{worker.number}of{worker.of}") if worker else ""
+    objects = opened_store(config.paths)
+    if objects is not None:
+        ranks.together(objects.check)
+        note_copy(config.paths.folder, objects.url)
+    own = own_name(f"{worker.number}of{worker.of}") if worker else own_name("run") if objects else ""
     speaks = ranks.is_first and worker is None
     mirror = Mirror(config.logger, Path(config.paths.wandb), name, settings) if speaks else None
     # Actors may work in other folders.
-    root = Path(config.paths.artifacts).absolute() if config.run_on == "ray" else Path(config.paths.artifacts)
+    root = config.paths.folder.absolute() if config.run_on == "ray" else config.paths.folder
     log = RunLog(root, Path(config.paths.output), config.experiment, settings, own)
     patience = 60 * config.worker_wait
-    pool = RayPool(config.ray, config.trainer, root) if config.run_on == "ray" else None
+    pool = RayPool(config.ray, config.trainer, root, objects) if config.run_on == "ray" else None
     failed = True
     try:
         try:
             waits = config.paths.when_held == "wait"
-            yield Run(root, config.trainer.accelerator, mirror, ranks, log, worker, own, patience, pool, waits)
+            yield Run(root, config.trainer.accelerator, mirror, ranks, log, worker, own, patience, pool, waits, objects)
         except WorkerEnds as end:
             say("worker", str(worker), str(end))
         ranks.on_first(log.end)

@@ -18,7 +18,9 @@ from torch.utils.data import DataLoader
 from ccps.core.artifacts import Artifact, artifacts_in
 from ccps.core.console import say
 from ccps.core.errors import expected
+from ccps.core.objects import ObjectStore
 from ccps.core.quiet import quiet_lightning
+from ccps.core.remote import RemoteArtifact
 from ccps.core.text import duration
 from ccps.pipeline.mirror import Mirror
 from ccps.pipeline.odd_shards import odd_shards
@@ -84,6 +86,7 @@ class Run:
         patience: seconds without a new shard that a worker waits for others.
         pool: who makes the shards of independent stages; None for this process.
         waits: whether it waits for an artifact that another process is writing, rather than be refused.
+        objects: the object store that artifacts are kept in, where `artifacts` holds what is in use; None for none.
     """
 
     artifacts: Path
@@ -96,6 +99,13 @@ class Run:
     patience: float = 0.0
     pool: Pool | None = None
     waits: bool = False
+    objects: ObjectStore | None = None
+
+    def artifact(self, stage: str, inputs: Mapping[str, Any]) -> Artifact:
+        """The artifact of a stage and its inputs, whether it exists or not."""
+        if self.objects is not None:
+            return RemoteArtifact.within(self.objects, self.artifacts, stage, inputs, self.own)
+        return Artifact.at(self.artifacts, stage, inputs, self.own)
 
 
 class Stage(pl.LightningModule):
@@ -173,7 +183,7 @@ class Stage(pl.LightningModule):
         found = self._artifact
         if found is None or (found.folder.parents[1], found.own) != (run.artifacts, run.own):
             inputs = {"version": self.version, **self._inputs}
-            found = self._artifact = Artifact.at(run.artifacts, self.name, inputs, run.own)
+            found = self._artifact = run.artifact(self.name, inputs)
         return found
 
 
@@ -226,7 +236,7 @@ def make_part(stage: Stage, run: Run, worker: Worker) -> list[int]:
         shards, missing = _missing(stage, artifact, run)
         own = [index for index in missing if not stage.independent or worker.owns(artifact.key, index)]
         _make(stage, artifact, run, shards, own)
-        left = [index for index in range(len(shards)) if not artifact.has_shard(index)]
+        left = artifact.missing(range(len(shards)))
         if left:
             made = f"{len(own)} of {len(shards)} shards made here, {len(left)} in other hands"
             say(stage.name, stage.title, made, state="in part")
@@ -255,14 +265,15 @@ def _missing(stage: Stage, artifact: Artifact, run: Run) -> tuple[Sequence[Seque
     """All shards, and the numbers of those that are to be computed."""
     stage.prepare(run_device(run))
     shards = stage.plan()
-    return shards, [index for index in range(len(shards)) if not artifact.has_shard(index)]
+    return shards, artifact.missing(range(len(shards)))
 
 
 def _make(stage: Stage, artifact: Artifact, run: Run, shards: Sequence[Sequence[Work]], wanted: Sequence[int]) -> None:
     """Compute this process's share of some shards; all processes go on together."""
     items = [_Item(index, work is shards[index][-1], work) for index in run.ranks.own(wanted) for work in shards[index]]
     progress = StageProgress(stage.name, stage.title, stage.unit)
-    progress.done = sum(work.size for index, shard in enumerate(shards) if artifact.has_shard(index) for work in shard)
+    missing = set(artifact.missing(range(len(shards))))
+    progress.done = sum(work.size for index, shard in enumerate(shards) if index not in missing for work in shard)
     progress.total = progress.done + sum(item.work.size for item in items)
     run.ranks.together(lambda: _work_off(stage, artifact, run, items, [progress]))
 

@@ -121,7 +121,7 @@ class _Part:
             return 0
         if not all(one.complete for one in stage.reads()):
             return None
-        self._left = [index for index in self._left if not stage.independent or not artifact.has_shard(index)]
+        self._left = artifact.missing(self._left) if stage.independent else self._left
         # With all shards there, whoever made the last one is completing the artifact, or has died before.
         if not self._left:
             self._left = make_part(stage, self.run, self.worker)

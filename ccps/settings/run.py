@@ -1,12 +1,14 @@
 """How a run is run: where, how it is mirrored, and where it puts things."""
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ccps.core.fields import MISSING, setting
-from ccps.core.places import place_problem
+from ccps.core.objects import copy_of, is_url, url_problem
+from ccps.core.places import cache_folder, place_problem
 from ccps.core.settings import Fault, fault
 from ccps.settings.model import ModelConfig
 
@@ -56,9 +58,19 @@ WHEN_HELD = ("refuse", "wait")
 class PathsConfig:
     """Where things are kept."""
 
-    artifacts: str = setting("artifacts", "what stages compute, shared by all experiments", not_empty=True)
+    artifacts: str = setting(
+        "artifacts",
+        "what stages compute, shared by all experiments: a folder, or a place in an object store (s3://bucket/prefix)",
+        not_empty=True,
+    )
     output: str = setting(MISSING, "tables, figures and report of this experiment", not_empty=True)
     wandb: str = setting("artifacts", "W&B's own files", not_empty=True)
+    cache: str | None = setting(
+        None,
+        "folder of this machine for what is in use of an object store; null means one for each store below the "
+        "cache of ccps (CCPS_CACHE)",
+        not_empty=True,
+    )
     when_held: str | None = setting(
         None,
         "what becomes of a run that needs an artifact which another process is writing: `refuse` ends it, `wait` has "
@@ -67,10 +79,22 @@ class PathsConfig:
     )
 
     def faults(self) -> Iterator[Fault]:
-        """Folders that cannot be had on this machine."""
-        places = {f"paths.{name}": getattr(self, name) for name in ("artifacts", "output", "wandb")}
-        found = list(place_faults(places))
+        """Folders that cannot be had on this machine, or hold what others write, and stores that are none."""
+        found = [*self._store_faults(), *place_faults({f"paths.{name}": one for name, one in self._named().items()})]
         yield from found or self._shared_faults()
+
+    def _named(self) -> dict[str, str]:
+        """Folders of this machine, by the setting that names them."""
+        return {"cache" if self.store else "artifacts": str(self.folder), "output": self.output, "wandb": self.wandb}
+
+    def _store_faults(self) -> Iterator[Fault]:
+        if problem := self.store and url_problem(self.store):
+            yield fault("paths.artifacts", "a folder, or a place in an object store", *problem)
+        elif self.store is None and (store := _copied(self.folder)):
+            yield fault("paths.artifacts", "a folder of artifacts", f"one with parts of {store}", f"set it to {store}")
+        for name in ("output", "wandb"):
+            if is_url(folder := self._named()[name]):
+                yield fault(f"paths.{name}", "a folder of this machine", f"`{folder}`")
 
     def _shared_faults(self) -> Iterator[Fault]:
         """An output folder that is exchanged whole, and holds what has to stay, or lies among what stages compute.
@@ -80,19 +104,41 @@ class PathsConfig:
         output = Path(os.path.realpath(self.output))
         if output in (here := Path.cwd(), *here.parents):
             return
-        for name in ("artifacts", "wandb"):
-            other = Path(os.path.realpath(getattr(self, name)))
+        for name, folder in self._named().items():
+            other = Path(os.path.realpath(folder))
+            if name == "output":
+                continue
             if output == other:
                 got = f"`paths.{name}` itself"
             elif output in other.parents:
                 got = f"a folder that holds `paths.{name}`"
-            elif name == "artifacts" and other in output.parents:
+            elif name != "wandb" and other in output.parents:
                 got = f"a folder in `paths.{name}`"
             else:
                 continue
             wanted = "a folder by itself, as each run exchanges it for a new one"
             yield fault("paths.output", wanted, f"{got} ({other})", "choose another")
             return
+
+    @property
+    def store(self) -> str | None:
+        """URL of the object store that artifacts are kept in; None for a folder."""
+        return self.artifacts if is_url(self.artifacts) else None
+
+    @property
+    def folder(self) -> Path:
+        """Folder of artifacts on this machine: all that there are, or what is in use of the store."""
+        if self.store is None:
+            return Path(self.artifacts)
+        name = hashlib.blake2b(self.store.rstrip("/").encode(), digest_size=8).hexdigest()
+        return Path(self.cache) if self.cache else cache_folder() / "artifacts" / name
+
+
+def _copied(folder: Path) -> str | None:
+    try:
+        return copy_of(folder)
+    except OSError:  # which `place_faults` says better
+        return None
 
 
 def place_faults(paths: Mapping[str, str]) -> Iterator[Fault]:

@@ -53,9 +53,10 @@ class ToyJob:
     main: Callable[[Settings], None]
     settings: Settings
 
-    def run(self, folder: Path) -> None:
-        """Run it in this process; artifacts and output lie in the folder."""
-        places = {"artifacts": str(folder / "artifacts"), "output": str(folder / "output")}
+    def run(self, folder: Path, store: str | None = None) -> None:
+        """Run it in this process; artifacts and output lie in the folder, or artifacts in a store."""
+        cache = {"cache": str(folder / "cache")} if store is not None else {}
+        places = {"artifacts": store or str(folder / "artifacts"), "output": str(folder / "output"), **cache}
         self.main({**self.settings, "paths": {**self.settings["paths"], **places}})
 
 

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from ccps.cli.command import Answer, Command, register
-from ccps.cli.places import add_places
+from ccps.cli.places import add_places, artifacts_of
 from ccps.cli.tables import several
 from ccps.core.bundle import import_run
 from ccps.core.places import local_path
@@ -18,7 +18,7 @@ def arguments_of(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> Answer:
     """Check the file and put in place what it holds."""
-    found = import_run(local_path(arguments.file), local_path(arguments.artifacts), local_path(arguments.outputs))
+    found = import_run(local_path(arguments.file), artifacts_of(arguments), local_path(arguments.outputs))
     new = len(found.artifacts) - len(found.present)
     lines = [
         f"{found.name}: {several(new, 'artifact')} new, {len(found.present)} there already, {byte_size(found.n_bytes)}",

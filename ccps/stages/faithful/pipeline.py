@@ -84,7 +84,7 @@ class FaithfulPipeline:
         self.job = job
         self.faithful = config.faithful
         self.segmentation = Segmentation(cast(Unit, self.faithful.unit), cast(Mode, self.faithful.mode))
-        self.replies = Path(config.paths.artifacts) / "judgements"
+        self.replies = config.paths.folder / "judgements"
         self.estimators = [
             ESTIMATORS.find(name).open(self.faithful, self.segmentation, self.replies)
             for name in self.faithful.estimators
@@ -100,7 +100,8 @@ class FaithfulPipeline:
             UserError: see each stage; or an earlier stage is missing that was not asked for.
         """
         output, ranks = Path(self.config.paths.output), self.job.run_settings.ranks
-        ranks.together(lambda: check_order(self.config.stages, READS, Path(self.config.paths.artifacts)))
+        if self.config.paths.store is None:  # of what lies in a store the job finds out
+            ranks.together(lambda: check_order(self.config.stages, READS, self.config.paths.folder))
         ranks.on_first(lambda: check_writable(output))
         report = self.lay_out()
         self.job.run()

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from itertools import combinations
-from pathlib import Path
 
 from ccps.core.artifacts import Artifact
 from ccps.core.errors import expected
@@ -120,7 +119,7 @@ class Answering:
         """The answers graded by every grader that knows their format, the one that decides first."""
         questions = self.questions.by_label[label]
         where = f"{label}, {self.model.name}"
-        cache = Path(self.config.paths.artifacts) / "judgements"
+        cache = self.config.paths.folder / "judgements"
         grades = {
             name: self.job.add(GradeStage(answers, questions, where, make_grader(grader, cache)))
             for name, grader in self.config.grader.items()

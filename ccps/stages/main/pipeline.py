@@ -80,7 +80,8 @@ class Pipeline:
         """
         output = Path(self.config.paths.output)
         job, ranks = self.job, self.job.run_settings.ranks
-        ranks.together(lambda: check_order(self.config.stages, READS, Path(self.config.paths.artifacts)))
+        if self.config.paths.store is None:  # of what lies in a store the job finds out
+            ranks.together(lambda: check_order(self.config.stages, READS, self.config.paths.folder))
         if job.asks(ReportStage):
             ranks.on_first(lambda: check_writable(output))
         judged = job.asks(EvaluateStage, AuditStage, ReportStage)

@@ -2,16 +2,16 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from ccps.core.artifacts import Artifact
+from ccps.core.artifacts import Artifact, own_name
 from ccps.llm import ModelFiles
 from ccps.perturbation import Grid
 from ccps.pipeline.job import Job, asked_of
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import printed
+from ccps.pipeline.run import opened_store
 from ccps.pipeline.stage import Run, total_cost
 from ccps.plan.device import PREDICTED, Device
 from ccps.plan.table import BEGUN, FOUND, MISSING, Plan, Row
@@ -20,7 +20,7 @@ from ccps.settings.faithful.run import STAGES as FAITHFUL_STAGES
 from ccps.settings.faithful.run import FaithfulConfig
 from ccps.settings.model import ModelConfig
 from ccps.settings.plan import PlanConfig
-from ccps.settings.run import TrainerConfig
+from ccps.settings.run import PathsConfig, TrainerConfig
 from ccps.stages.faithful.pipeline import FaithfulPipeline
 from ccps.stages.main.pipeline import Pipeline
 from ccps.stages.main.runs import ModelAnswers
@@ -73,7 +73,7 @@ def plan_experiment(config: Config, settings: Mapping[str, Any], planning: Plann
         UserError: as the job would, where settings or stages do not go together.
     """
     subjects, asked = planning.subjects(config.model), planned_questions(config, planning.settings.questions)
-    job = PlannedJob(_run(config.paths.artifacts), asked_of(config.stages, STAGES))
+    job = PlannedJob(_run(config.paths), asked_of(config.stages, STAGES))
     Pipeline(config, settings, job, _finder(subjects)).lay_out(asked.questions)
     job.run()
     return _plan(job, planning, subjects, config.trainer, asked.assumed)
@@ -90,7 +90,7 @@ def plan_sweep(swept: Swept, settings: Mapping[str, Any], planning: Planning) ->
     config, sweep = swept
     subjects, asked = planning.subjects(config.model), planned_questions(config, planning.settings.questions)
     questions = of_swept_formats(asked.questions, sweep)
-    job = PlannedJob(_run(config.paths.artifacts), asked_of_sweep(config))
+    job = PlannedJob(_run(config.paths), asked_of_sweep(config))
     pipeline = Pipeline(config, settings, job, _finder(subjects))
     answers, notes = [pipeline.answers(name, questions) for name in config.model], list[str]()
     if sweep.at_chance == "leave_out":
@@ -120,15 +120,16 @@ def plan_faithful(config: FaithfulConfig, settings: Mapping[str, Any], planning:
         UserError: as the job would, where settings or stages do not go together, or a file of traces is missing.
     """
     subjects, absent = planning.subjects(config.model), list[str]()
-    job = PlannedJob(_run(config.paths.artifacts), asked_of(config.stages, FAITHFUL_STAGES))
+    job = PlannedJob(_run(config.paths), asked_of(config.stages, FAITHFUL_STAGES))
     load = planned_task(planning.settings.questions, absent)
     FaithfulPipeline(config, settings, job, _finder(subjects), load).lay_out()
     job.run()
     return _plan(job, planning, subjects, config.trainer, absent)
 
 
-def _run(artifacts: str) -> Run:
-    return Run(Path(artifacts))
+def _run(paths: PathsConfig) -> Run:
+    objects = opened_store(paths)
+    return Run(paths.folder, own=own_name("plan") if objects else "", objects=objects)
 
 
 def _finder(subjects: Mapping[str, Subject]) -> Callable[[str, ModelConfig], ModelFiles]:

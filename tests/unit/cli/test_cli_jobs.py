@@ -30,7 +30,7 @@ def test_a_bare_name_is_an_experiment(seen: list[Settings]) -> None:
     main(["run", "smoke", "seeds=[5]"])
     assert (seen[0]["experiment"], seen[0]["seeds"]) == ("smoke", [5])
     places = {"artifacts": "artifacts", "output": "outputs/smoke", "wandb": "artifacts"}
-    assert seen[0]["paths"] == {**places, "when_held": None}
+    assert seen[0]["paths"] == {**places, "cache": None, "when_held": None}
 
 
 def test_without_a_name_it_is_that_of_the_primary_file(seen: list[Settings]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from commands import ended
 from stored_runs import StoredRun, made
 
+from ccps.core.objects import note_copy
 from experiments import reproduce
 
 
@@ -46,6 +47,19 @@ def test_a_list_by_run_and_by_stage(here: Path, capsys: pytest.CaptureFixture[st
     assert lines[-2].startswith("6 artifacts, ")
     assert lines[-1].startswith("1 artifact (")
     assert lines[-1].endswith("nothing refers to: ccps prune")
+
+
+@pytest.mark.parametrize(
+    "command", [["ls"], ["prune", "--yes"], ["export", "first", "first.tar"], ["import", "first.tar"]]
+)
+def test_a_store_is_copied_before_it_is_looked_into(
+    here: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    note_copy(here / "cache", "s3://bucket/prefix")
+    for given, shown in (("s3://bucket/prefix", "the object store"), ("cache", "one with parts of the object store")):
+        assert ended(*command, "--artifacts", given) == 2
+        said = capsys.readouterr().err
+        assert f"folder of this machine that holds artifacts, but got {shown} s3://bucket/prefix. Copy what" in said
 
 
 def test_a_list_of_one_run_and_of_what_is_stale(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
