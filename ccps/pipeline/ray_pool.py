@@ -8,6 +8,7 @@ that was lost goes to another one; Ray's own restarts would have it wait until t
 import logging
 import os
 import signal
+import socket
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -31,6 +32,7 @@ from ccps.settings.sharing import RayConfig
 T = TypeVar("T")
 _LOOK_S = 1.0
 _SILENT_S = 30.0
+_KNOCK_S = 10.0
 _MOST = 300
 """Characters of what Ray says of an error."""
 
@@ -313,6 +315,7 @@ class RayPool:
         address = self._config.address
         handler = signal.getsignal(signal.SIGTERM)
         try:
+            _knock(address)
             dashboard = None if address else False  # of a cluster that is there it is not ours to say
             ray.init(address=address, include_dashboard=dashboard, logging_level=logging.WARNING)
         except (OSError, RuntimeError, ValueError) as error:
@@ -324,6 +327,17 @@ class RayPool:
         nodes = len([node for node in ray.nodes() if node["Alive"]])
         places = self._config.workers or self._places_now()
         say("ray", address or "this machine", f"nodes {nodes}, actors at most {places}", state="joined")
+
+
+def _knock(address: str | None) -> None:
+    """Make sure that somebody listens where a cluster is named by host and port: Ray itself would try for minutes.
+
+    Raises:
+        OSError: nobody does.
+    """
+    host, separator, port = (address or "").rpartition(":")
+    if separator and port.isdigit() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_S).close()
 
 
 def _lost_too_often(what: str, times: int, error: Exception) -> UserError:

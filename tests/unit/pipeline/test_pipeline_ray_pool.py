@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import socket
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -182,6 +183,15 @@ def test_as_many_actors_as_are_asked_for_and_no_more_than_there_is_work(tmp_path
     assert len(ray.actors) == 4
     run_stage(Numbers(2), on_ray(tmp_path, workers=4))
     assert len(ray.actors) == 4 + 1
+
+
+def test_a_cluster_by_host_and_port_is_knocked_at_first(tmp_path: Path, ray: ToyRay) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        place = f"127.0.0.1:{door.getsockname()[1]}"
+        assert run_stage(Numbers(), on_ray(tmp_path / "open", address=place)).complete
+    with pytest.raises(UserError, match=f"a cluster of Ray that can be reached, but got `{place}`"):
+        run_stage(Numbers(), on_ray(tmp_path / "closed", address=place))
+    assert run_stage(Numbers(), on_ray(tmp_path / "named", address="auto")).complete
 
 
 def test_ray_has_to_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
