@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,13 @@ def test_unit_tests_mirror_the_package() -> None:
     rooms = {path.name for path in (ROOT / "ccps").iterdir() if path.is_dir()} | {"experiments"}
     folders = {path.name for path in (ROOT / "tests" / "unit").iterdir() if path.is_dir()}
     assert folders - rooms - {"__pycache__"} == set()
+
+
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """Two of one name cannot be collected together, which a run of some folders does not show."""
+    files = [path for path in TREES if path.name.startswith("test_")]
+    assert len(files) > 300
+    assert [name for name, n in Counter(path.name for path in files).items() if n > 1] == []
 
 
 def functions(tree: ast.AST) -> Iterator[Function]:
