@@ -1,7 +1,6 @@
 """Workers that share a job and are killed at random moments: run again, they leave what one process leaves."""
 
 import json
-import signal
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-import faults
 import pytest
+from killed_workers import Worker, run_until_nothing_is_left
 from toy_jobs import Ended, ToyJob, Whole, contents, different, start, wait
 
 from ccps.pipeline.worker import NOTHING_LEFT
@@ -18,8 +17,6 @@ from ccps.pipeline.worker import NOTHING_LEFT
 pytestmark = [pytest.mark.forks, pytest.mark.slow]
 
 Run = Callable[..., Ended]
-# More rounds than there are stages that wait for each other.
-MOST_ROUNDS = 40
 
 
 def as_worker(job: Whole, number: int, of: int) -> ToyJob:
@@ -27,26 +24,12 @@ def as_worker(job: Whole, number: int, of: int) -> ToyJob:
 
 
 def share(job: Whole, folder: Path, of: int, dice: Random, kills: int) -> int:
-    """Start all workers at once, round by round until nothing is left; returns how many were killed."""
-    killed = 0
-    for _ in range(MOST_ROUNDS):
-        children: dict[int, Path] = {}
-        for number in range(1, of + 1):
-            worker, log = as_worker(job, number, of), folder.with_name(f"log{number}")
-            dies = killed + len(children) < kills and (not killed or dice.random() < 0.6)
-            seconds = dice.random() * job.seconds / of  # about what its part takes
-            children[start(partial(worker.run, folder), log, _death(seconds if dies else None))] = log
-        ended = [wait(child, log) for child, log in children.items()]
-        for one in ended:
-            assert one.code in (0, -signal.SIGPROF), one.said
-            killed += one.code != 0
-        if all(NOTHING_LEFT in one.said for one in ended):
-            return killed
-    raise AssertionError("there is always something left")
-
-
-def _death(seconds: float | None) -> Callable[[], object]:
-    return (lambda: None) if seconds is None else (lambda: faults.die_after(seconds))
+    """Have workers do a job, some of which are killed; returns how many were."""
+    workers = [
+        Worker(partial(as_worker(job, number, of).run, folder), folder.with_name(f"log{number}"))
+        for number in range(1, of + 1)
+    ]
+    return run_until_nothing_is_left(workers, dice, job.seconds, kills)
 
 
 def noted(folder: Path) -> Counter[tuple[str, int]]:

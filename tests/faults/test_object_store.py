@@ -1,7 +1,6 @@
 """Workers of two machines that share nothing but an object store, and are killed: a disk as one, and moto as S3."""
 
 import json
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,16 +8,12 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-import faults
 import pytest
 import s3_server
+from killed_workers import Worker, run_until_nothing_is_left
 from toy_jobs import Ended, ToyJob, Whole, contents, different, start, wait
 
-from ccps.pipeline.worker import NOTHING_LEFT
-
 pytestmark = pytest.mark.slow
-
-MOST_ROUNDS = 40
 
 
 class Bucket:
@@ -66,28 +61,14 @@ def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
 
 
 def killed_workers(job: ToyJob, bucket: Bucket, folder: Path, dice: Random, seconds: float, kills: int) -> int:
-    """Run two workers with a folder each, round by round until nothing is left; returns how many were killed."""
-    killed = 0
-    for _ in range(MOST_ROUNDS):
-        children: dict[int, Path] = {}
-        for number in (1, 2):
-            worker = replace(job, settings={**job.settings, "worker": f"{number}/2"})
-            log, own = folder / f"log{number}", folder / f"machine{number}"
-            own.mkdir(exist_ok=True)
-            dies = killed + len(children) < kills and (not killed or dice.random() < 0.6)
-            death = partial(faults.die_after, dice.random() * seconds / 2) if dies else _lives
-            children[start(partial(worker.run, own, bucket.url), log, death)] = log
-        ended = [wait(child, log) for child, log in children.items()]
-        for one in ended:
-            assert one.code in (0, -signal.SIGPROF), one.said
-            killed += one.code != 0
-        if all(NOTHING_LEFT in one.said for one in ended):
-            return killed
-    raise AssertionError("there is always something left")
-
-
-def _lives() -> None:
-    return None
+    """Have two workers with a folder each do a job, some of which are killed; returns how many were."""
+    workers = []
+    for number in (1, 2):
+        worker = replace(job, settings={**job.settings, "worker": f"{number}/2"})
+        own = folder / f"machine{number}"
+        own.mkdir(exist_ok=True)
+        workers.append(Worker(partial(worker.run, own, bucket.url), folder / f"log{number}"))
+    return run_until_nothing_is_left(workers, dice, seconds, kills)
 
 
 def noted(folder: Path) -> Counter[tuple[str, int]]:
