@@ -45,14 +45,15 @@ def is_longer_list(answer: str, accepted: str) -> bool:
     text = answer.strip().strip("()[]{}")
     if len(sides := _LEAD.split(text)) == 2:
         return any(is_longer_list(side, accepted) for side in sides)
-    if _holds_more(_like_things(text), _items(accepted.strip().strip("()[]{}"))):
+    wanted = _items(accepted.strip().strip("()[]{}"))
+    if _holds_more(_like_things(text), wanted):
         return True
     # A comma joins letters and numbers, and what stands in brackets: "A, B" is no B, but "Paris, France" is Paris.
     plain = all(_LETTER_OR_NUMBER.fullmatch(item.strip()) for item in text.strip(".").split(","))
     is_bracketed = (plain or text != answer.strip()) and "," in text
     if not is_bracketed and not _JOINT.search(text):
         return False
-    return _holds_more(_items(text), _items(accepted.strip().strip("()[]{}")))
+    return _holds_more(_items(text), wanted)
 
 
 def same_items(answer: str, accepted: str) -> bool:
