@@ -17,9 +17,12 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
-from ccps.core.artifacts import Artifact, digest, hash_file, is_key, read_artifact
+from ccps.core.artifacts import Artifact
+from ccps.core.disk import hash_file
 from ccps.core.errors import UserError, expected
 from ccps.core.holdings import Output, Store
+from ccps.core.keys import digest, is_key
+from ccps.core.listing import read_artifact
 from ccps.core.run_record import RunRecord
 from ccps.core.settings import is_name
 

@@ -11,8 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from ccps.core.artifacts import Artifact, hash_file, is_key, left_overs, stored_artifacts
+from ccps.core.artifacts import Artifact
+from ccps.core.disk import hash_file
 from ccps.core.errors import expected
+from ccps.core.keys import is_key
+from ccps.core.listing import left_overs, stored_artifacts
 from ccps.core.run_record import FOLDER, RunRecord, run_records
 from ccps.core.settings import nearest
 

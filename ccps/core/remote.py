@@ -27,20 +27,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ccps.core.artifacts import ROWS, Artifact, hash_file, shard_name
+from ccps.core.artifacts import ROWS, Artifact
+from ccps.core.disk import Entries, hash_file, pretty
 from ccps.core.errors import UserError
+from ccps.core.keys import INPUTS, MANIFEST, shard_name
 from ccps.core.objects import ObjectStore
+from ccps.core.shard_costs import ACCOUNT
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_INPUTS, _MANIFEST, _ACCOUNT = "inputs.json", "manifest.json", "costs.0.jsonl"
 _MARK = re.compile(r"\.(\d{5,})\.json")
 _SHARD = re.compile(r"\d{5,}")
 _STALE_S = 5.0
 """For so long it is not asked again whether something is there by now; for 20 times as long as a listing has taken."""
-
-Entries = dict[str, dict[str, int | str]]
 
 
 @dataclass
@@ -143,7 +143,7 @@ class RemoteArtifact(Artifact):
     def writing(self, *, waits: bool = False) -> Iterator[None]:
         """Make ready to fill it; nothing is held, and nobody is hindered."""
         with super().writing(waits=waits):
-            self.objects.put(self.folder / _INPUTS, self._name(_INPUTS))
+            self.objects.put(self.folder / INPUTS, self._name(INPUTS))
             self._list()
             self._settle()
             yield
@@ -173,17 +173,17 @@ class RemoteArtifact(Artifact):
             UserError: a shard is missing.
         """
         if missing := self.missing(range(n_shards)) or self._check(range(n_shards)):
-            raise self._broken(shard_name(missing[0]), "is missing")
+            raise self.broken(shard_name(missing[0]), "is missing")
         for index in range(n_shards):
             self._drop_if_other(index, self._marked(index))
 
     def finish(self, n_shards: int, summary: Mapping[str, Any]) -> None:
         """Put the manifest over all shards, with what they have cost all processes."""
         if missing := self.missing(range(n_shards)) or self._check(range(n_shards)):
-            raise self._broken(shard_name(missing[0]), "is missing")
+            raise self.broken(shard_name(missing[0]), "is missing")
         own = f"costs.{self.own}.jsonl"
         costs = [name for name in self.objects.names(self._name("")) if re.fullmatch(r"costs\..*\.jsonl", name)]
-        others = [name for name in costs if name not in (own, _ACCOUNT)]
+        others = [name for name in costs if name not in (own, ACCOUNT)]
         # Beside what a process of this machine may be adding to.
         self.objects.get([(self._name(name), self.folder / f"costs.of.{name}") for name in others])
         super().finish(n_shards, summary)
@@ -192,12 +192,13 @@ class RemoteArtifact(Artifact):
         return self._marked(index)
 
     def _seal(self, manifest: str) -> None:
-        self.objects.put(self.folder / _ACCOUNT, self._name(_ACCOUNT))
-        self.objects.write(self._name(_MANIFEST), manifest.encode())
+        self.objects.put(self.folder / ACCOUNT, self._name(ACCOUNT))
+        self.objects.write(self._name(MANIFEST), manifest.encode())
         super()._seal(manifest)
         self.known.complete = True
 
-    def _broken(self, file: str, why: str) -> UserError:
+    def broken(self, file: str, why: str) -> UserError:
+        """The error that says what of it is broken, here or in the store, and the way out."""
         return UserError(
             f"The artifact {self.objects.url}/{self._name('')} is broken: {file} {why}. If what this machine holds of "
             f"it is at fault, `rm -r '{self.folder}'` is enough. Else remove it from the store too, and run the same "
@@ -210,16 +211,16 @@ class RemoteArtifact(Artifact):
     def _look(self) -> None:
         """See whether the manifest is there; what this machine holds of another making goes."""
         self.known.asked = time.monotonic()
-        found = self.objects.read([self._name(_MANIFEST)]).get(self._name(_MANIFEST))
+        found = self.objects.read([self._name(MANIFEST)]).get(self._name(MANIFEST))
         if found is None:
             return
-        held = self.folder / _MANIFEST
+        held = self.folder / MANIFEST
         if not held.exists() or held.read_bytes() != found:
             if held.exists():
                 shutil.rmtree(self.folder)
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.objects.get([(self._name(name), self.folder / name) for name in (_INPUTS, _ACCOUNT)])
-            self._put(_MANIFEST, found.decode(errors="replace"))
+            self.objects.get([(self._name(name), self.folder / name) for name in (INPUTS, ACCOUNT)])
+            self._put(MANIFEST, found.decode(errors="replace"))
         self.known.complete = True
 
     def _list(self) -> None:
@@ -246,7 +247,7 @@ class RemoteArtifact(Artifact):
             try:
                 entries = json.loads(mark)
             except ValueError as error:
-                raise self._broken(held.name, f"cannot be read ({error})") from error
+                raise self.broken(held.name, f"cannot be read ({error})") from error
             self._drop_if_other(index, entries)
             self._put(held.name, mark.decode())
         self.known.whole.add(index)
@@ -288,9 +289,9 @@ class RemoteArtifact(Artifact):
             self.objects.get([(self._name(name), path) for name, path in partial.items()])
             for name, entry in named.items():
                 if not partial[name].exists():
-                    raise self._broken(name, "is missing")
+                    raise self.broken(name, "is missing")
                 if partial[name].stat().st_size != entry["bytes"] or hash_file(partial[name]) != entry["blake2b"]:
-                    raise self._broken(name, "is not what was written (size or hash differ)")
+                    raise self.broken(name, "is not what was written (size or hash differ)")
                 (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
                 partial[name].rename(self.folder / name)
 
@@ -311,7 +312,7 @@ class RemoteArtifact(Artifact):
                 self.objects.put(self._place(index) / name, self._name(f"{shard_name(index)}/{name}"))
             if (costs := self.folder / f"costs.{self.own}.jsonl").exists():
                 self.objects.put(costs, self._name(costs.name))
-            mark = json.dumps(entries, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+            mark = pretty(entries)
             self.objects.write(self._name(_mark(index)), mark.encode())
             self._put(_mark(index), mark)
             self.known.whole.add(index)

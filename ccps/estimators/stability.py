@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
-from ccps.core.artifacts import hash_file
+from ccps.core.disk import hash_file
 from ccps.core.places import local_path
 from ccps.estimators.base import Estimator, Kept, OwnStage, StepScores, TraceRun, missing, register
 from ccps.faithful import Step

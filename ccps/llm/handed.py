@@ -17,8 +17,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from ccps.core.artifacts import digest
 from ccps.core.errors import UserError, expected
+from ccps.core.keys import digest
 from ccps.core.settings import is_name
 from ccps.llm.load import LanguageModel, ModelFiles, measured
 from ccps.llm.templates import TODAY, depends_on_clock

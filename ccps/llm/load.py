@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ccps.core.artifacts import digest
 from ccps.core.errors import UserError, expected
+from ccps.core.keys import digest
 from ccps.core.quiet import quiet_transformers
 from ccps.core.settings import check
 from ccps.llm.chat import end_of_turn

@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import save_file
 
 from ccps.asking.interview import Interview
-from ccps.core.artifacts import ROWS, TENSORS, Artifact, with_reasons
+from ccps.core.artifacts import ROWS, TENSORS, Artifact
+from ccps.core.reasons import with_reasons
 from ccps.data.records import questions_hash
 from ccps.llm import plan_batches
 from ccps.methods.evidence import AnswerStates, References

@@ -13,8 +13,9 @@ import torch
 from safetensors.torch import load_file
 
 from ccps.asking.follow_up import QUERY
-from ccps.core.artifacts import ROWS, Artifact, with_reasons
+from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.errors import UserError, expected
+from ccps.core.reasons import with_reasons
 from ccps.core.settings import check
 from ccps.needs.answers import stored_answers
 from ccps.needs.base import AnsweredQuestions, Respondent

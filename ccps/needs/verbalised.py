@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import torch
 
 from ccps.asking.verbalised import MAX_NEW_TOKENS, QUERY, Reply, Verbalisation
-from ccps.core.artifacts import ROWS, Artifact, with_reasons
+from ccps.core.artifacts import ROWS, Artifact
+from ccps.core.reasons import with_reasons
 from ccps.methods.evidence import FloatArray
 from ccps.needs.answers import all_empty
 from ccps.needs.base import AnsweredQuestions, Need, Respondent, Source, register

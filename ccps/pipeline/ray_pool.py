@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 
 import torch
 
-from ccps.core.artifacts import own_name
 from ccps.core.console import say
 from ccps.core.errors import UserError, expected
+from ccps.core.keys import own_name
 from ccps.core.objects import ObjectStore, note_copy
 from ccps.pipeline.odd_shards import odd_shards
 from ccps.pipeline.progress import StageProgress

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import torch
 
-from ccps.core.artifacts import own_name
 from ccps.core.console import say
 from ccps.core.errors import UserError, expected
+from ccps.core.keys import own_name
 from ccps.core.objects import ObjectStore, note_copy
 from ccps.pipeline.mirror import Mirror
 from ccps.pipeline.ranks import end_ranks, most_at_once, start_ranks

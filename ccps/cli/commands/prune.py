@@ -10,9 +10,9 @@ from ccps.cli.command import Answer, Command, register
 from ccps.cli.commands.ls import described
 from ccps.cli.places import add_places, store_of
 from ccps.cli.tables import age, columns, several
-from ccps.core.artifacts import left_overs
 from ccps.core.errors import UserError, expected
 from ccps.core.holdings import Holding, Store
+from ccps.core.listing import left_overs
 from ccps.core.text import byte_size
 
 

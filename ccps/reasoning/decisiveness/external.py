@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ccps.core.artifacts import hash_file
+from ccps.core.disk import hash_file
 from ccps.core.errors import UserError, expected
 from ccps.core.settings import Fault, fault
 from ccps.faithful import Mode

@@ -10,7 +10,8 @@ import pandas as pd
 import torch
 
 from ccps.asking.follow_up import QUERY, query_ids
-from ccps.core.artifacts import Artifact, hash_file
+from ccps.core.artifacts import Artifact
+from ccps.core.disk import hash_file
 from ccps.core.errors import expected
 from ccps.core.places import local_path
 from ccps.data.records import Question, asked_hash

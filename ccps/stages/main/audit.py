@@ -10,8 +10,9 @@ import pandas as pd
 import torch
 from omegaconf import OmegaConf
 
-from ccps.core.artifacts import Artifact, digest
+from ccps.core.artifacts import Artifact
 from ccps.core.errors import UserError
+from ccps.core.keys import digest
 from ccps.methods import Evidence, TrainedMethod, TrainingAnswers, TrainingSettings, find_method
 from ccps.pipeline.stage import Stage, Work
 from ccps.probes import FittedProbe

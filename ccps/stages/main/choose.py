@@ -9,8 +9,9 @@ import pandas as pd
 
 from ccps.analysis.data import CHOICE_COLUMNS, NO_CALIBRATOR
 from ccps.calibrators import Calibrator
-from ccps.core.artifacts import ROWS, Artifact, with_reasons
+from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.errors import UserError
+from ccps.core.reasons import with_reasons
 from ccps.methods import Method, TrainedMethod, TrainingSettings, find_method
 from ccps.methods.comparison import CALIBRATOR, WHY_NOT, Judged, compare
 from ccps.methods.out_of_fold import FOLD_SEED, FOLDS, out_of_fold_rows

@@ -12,8 +12,8 @@ import numpy as np
 
 from ccps import data
 from ccps.assets import catalogue as assets
-from ccps.core.artifacts import digest
 from ccps.core.kept import kept
+from ccps.core.keys import digest
 from ccps.data.records import Question
 from ccps.settings import benchmark
 from ccps.settings.benchmark import BenchmarkSpec

@@ -9,8 +9,9 @@ import pandas as pd
 import torch
 from omegaconf import OmegaConf
 
-from ccps.core.artifacts import ROWS, Artifact, with_reasons
+from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.errors import UserError, WrongSettingError
+from ccps.core.reasons import with_reasons
 from ccps.methods import Fitted, Method, TrainedMethod, TrainingAnswers, TrainingSettings
 from ccps.methods.base import ALL_SEEDS, ALL_SEEDS_IN_WORDS, Base, no_curve
 from ccps.methods.calibrated import Untrained

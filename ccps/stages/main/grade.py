@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from ccps.core.artifacts import ROWS, Artifact, with_reasons
+from ccps.core.artifacts import ROWS, Artifact
+from ccps.core.reasons import with_reasons
 from ccps.data.records import Question, questions_hash
 from ccps.grading import Grader, Usage, is_option_letter
 from ccps.grading.letters import SPELLINGS_VERSION

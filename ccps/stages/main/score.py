@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ccps.core.artifacts import ROWS, Artifact, with_reasons
+from ccps.core.artifacts import ROWS, Artifact
+from ccps.core.reasons import with_reasons
 from ccps.methods import Fitted, Method, TrainedMethod
 from ccps.pipeline.stage import Stage, Work
 from ccps.stages.main.fit import fitted_parts, seed_folder, why_unfitted

@@ -10,8 +10,10 @@ import torch
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
-from ccps.core.artifacts import ROWS, Artifact, digest, with_reasons
+from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.errors import UserError
+from ccps.core.keys import digest
+from ccps.core.reasons import with_reasons
 from ccps.methods import Fitted, Method, TrainedMethod, TrainingAnswers, TrainingSettings
 from ccps.methods.base import Base
 from ccps.methods.evidence import FloatArray

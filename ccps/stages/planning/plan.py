@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ccps.core.artifacts import Artifact, own_name
+from ccps.core.artifacts import Artifact
+from ccps.core.keys import own_name
 from ccps.llm import ModelFiles
 from ccps.perturbation import Grid
 from ccps.pipeline.job import Job, asked_of

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ccps.core.artifacts import digest
 from ccps.core.errors import UserError
+from ccps.core.keys import digest
 from ccps.llm import ModelFiles
 from ccps.llm.load import find_stored_model, load_tokenizer
 from ccps.llm.shape import config_of, hub_config, hub_tokenizer, read_config, shape_of

@@ -10,7 +10,8 @@ import pandas as pd
 import torch
 from omegaconf import OmegaConf
 
-from ccps.core.artifacts import ROWS, Artifact, with_reasons
+from ccps.core.artifacts import ROWS, Artifact
+from ccps.core.reasons import with_reasons
 from ccps.needs.base import AnsweredQuestions
 from ccps.perturbation import Grid
 from ccps.pipeline.stage import Stage, Work

@@ -13,8 +13,9 @@ import torch
 from safetensors.torch import save_file
 
 from ccps.core import remote as remote_module
-from ccps.core.artifacts import ROWS, TENSORS, Artifact, own_name
+from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.core.errors import UserError
+from ccps.core.keys import own_name
 from ccps.core.objects import ObjectStore
 from ccps.core.remote import RemoteArtifact
 

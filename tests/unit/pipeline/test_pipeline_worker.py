@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from ccps.core.artifacts import Artifact, own_name
+from ccps.core.artifacts import Artifact
 from ccps.core.errors import UserError
+from ccps.core.keys import own_name
 from ccps.pipeline import worker as worker_module
 from ccps.pipeline.job import Job
 from ccps.pipeline.stage import Run, Stage, Work

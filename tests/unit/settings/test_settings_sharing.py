@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from ccps.core.artifacts import digest
+from ccps.core.keys import digest
 from ccps.core.settings import SettingsError, typed
 from ccps.settings.experiment import Config
 from ccps.settings.faithful.run import FaithfulConfig
