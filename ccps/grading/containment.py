@@ -91,9 +91,10 @@ def says(answer: str, accepted: str, question: str = "") -> bool:
     wanted = [word.token for word in theirs] or [normalise(accepted)]
     if same(answer, accepted):
         return True
-    if is_longer_list(answer, accepted) or says_what_with(answer):
-        return False
     found = [word.token for word in ours] or [normalise(answer)]
+    places = _places(found, wanted)
+    if not places or is_longer_list(answer, accepted) or says_what_with(answer):
+        return False
     may_deny = _ASKS_WHAT_IS_NOT.search(question) is not None
     return any(
         not _is_bound(found, i, wanted)
@@ -103,7 +104,7 @@ def says(answer: str, accepted: str, question: str = "") -> bool:
         and not _is_longer_name(ours, i, theirs)
         and not _has_alternative(ours, i + len(wanted))
         and (may_deny or not _is_refused(ours, i, wanted, question))
-        for i in _places(found, wanted)
+        for i in places
     )
 
 
@@ -126,11 +127,12 @@ def denies_only(answer: str, accepted: str, others: Sequence[str], question: str
     return bool(places) and places <= covered
 
 
-def _places(found: Sequence[str], wanted: Sequence[str]) -> list[int]:
-    return [i for i in range(len(found) - len(wanted) + 1) if list(found[i : i + len(wanted)]) == list(wanted)]
+def _places(found: list[str], wanted: list[str]) -> list[int]:
+    first, n = wanted[0], len(wanted)
+    return [i for i in range(len(found) - n + 1) if found[i] == first and found[i : i + n] == wanted]
 
 
-def _is_refused(ours: list[Word], place: int, wanted: Sequence[str], question: str) -> bool:
+def _is_refused(ours: Sequence[Word], place: int, wanted: Sequence[str], question: str) -> bool:
     return is_denied(ours[:place], wanted) or is_taken_back(ours, place, place + len(wanted), question)
 
 
@@ -157,7 +159,7 @@ def _is_bound(found: list[str], place: int, wanted: list[str]) -> bool:
     return before or is_part or _joins_numbers(found, place - 1) or _joins_numbers(found, end)
 
 
-def _has_alternative(ours: list[Word], end: int) -> bool:
+def _has_alternative(ours: Sequence[Word], end: int) -> bool:
     """Whether another answer follows on an "or": "Paris or London", and not "Paris, or so I think"."""
     if end >= len(ours) - 1 or ours[end].token != "or" or ours[end - 1].written[-1] in ".;:!?":
         return False
@@ -172,7 +174,7 @@ def _joins_numbers(found: list[str], place: int) -> bool:
     return found[place - 1][-1:].isdigit() and found[place + 1][-1:].isdigit()
 
 
-def _is_measure(ours: list[Word], place: int, theirs: list[Word], question: str) -> bool:
+def _is_measure(ours: Sequence[Word], place: int, theirs: Sequence[Word], question: str) -> bool:
     """Whether a bare number goes on with the symbol of a unit that the question does not name: "5 N" for "5".
 
     A unit in words may be what was counted, as moons are: "5 miles".
@@ -189,7 +191,7 @@ def _is_measure(ours: list[Word], place: int, theirs: list[Word], question: str)
     return not any(own.is_one_with(named) for own in (unit, *parts) for named in asked)
 
 
-def _is_other_measure(ours: list[Word], place: int, theirs: list[Word]) -> bool:
+def _is_other_measure(ours: Sequence[Word], place: int, theirs: Sequence[Word]) -> bool:
     """Whether the words are a quantity in another unit than the accepted one: "5 Mb" for "5 MB", "5 m per second"."""
     wanted = quantity(" ".join(word.written for word in theirs))
     if wanted is None:
@@ -200,7 +202,7 @@ def _is_other_measure(ours: list[Word], place: int, theirs: list[Word]) -> bool:
     return is_rate or (found is not None and not found.unit.is_one_with(wanted.unit))
 
 
-def _is_longer_name(ours: list[Word], place: int, theirs: list[Word]) -> bool:
+def _is_longer_name(ours: Sequence[Word], place: int, theirs: Sequence[Word]) -> bool:
     """Whether a name begins earlier, or goes on with nothing in between.
 
     It begins with a word that makes another of it (New York, South Korea), or goes on with a letter or number of its

@@ -65,10 +65,11 @@ class Word(NamedTuple):
     written: str
 
 
-def words_of(text: str) -> list[Word]:
+@lru_cache(maxsize=256)
+def words_of(text: str) -> tuple[Word, ...]:
     """The words of a text of which something is left, see `normalise`; numbers in words are written in digits."""
     words = _written(text)
-    return [Word(token, word) for token, word in zip(_tokens(words), words, strict=True) if token]
+    return tuple(Word(token, word) for token, word in zip(_tokens(words), words, strict=True) if token)
 
 
 def _written(text: str) -> list[str]:

@@ -50,6 +50,8 @@ _ENCLOSED = re.compile(r"\$?([(\[{]).*,.*([)\]}])\$?", re.DOTALL)
 _SHORT_NAME = 3
 
 
+# A grader looks at an answer beside every accepted text, and at these beside every answer.
+@lru_cache(maxsize=256)
 def plain_signs(text: str) -> str:
     """One spelling for each sign (NFKC), powers and mixed numbers told apart, and no invisible characters."""
     for written, sign in _RELATIONS.items():
@@ -59,6 +61,8 @@ def plain_signs(text: str) -> str:
         text = _RAISED.sub(lambda run: f"^{run[0]}", text)
         text = _FRACTION.sub(" ", _LONG_DASH.sub("-", text))
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text)).translate(_PLAIN)
+    if text.isascii() and text.isprintable():
+        return text
     invisible = {sign for sign in set(text) if _is_invisible(sign)}
     return "".join(sign for sign in text if sign not in invisible) if invisible else text
 
@@ -69,6 +73,7 @@ def _is_invisible(sign: str) -> bool:
     return (unicodedata.category(sign) in ("Cf", "Cc") and not sign.isspace()) or "\ufe00" <= sign <= "\ufe0f"
 
 
+@lru_cache(maxsize=256)
 def units(text: str) -> frozenset[str]:
     """The currencies and per cents beside numbers, by their signs: "$5" is 5, but it is not "€5" or 5 euros."""
     plain = plain_signs(text)
@@ -76,6 +81,7 @@ def units(text: str) -> frozenset[str]:
     return frozenset(sign.strip() for sign in _UNIT.findall(plain)) | frozenset(_SIGNS[name] for name in called)
 
 
+@lru_cache(maxsize=256)
 def brackets(text: str) -> str:
     """The brackets around a list, which say what it is: a pair or an open interval, a closed one, a set; else none."""
     enclosed = _ENCLOSED.fullmatch(plain_signs(text).strip().rstrip("."))
