@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ccps.faithful import say as in_words
 from ccps.metrics import Threshold
 from ccps.scorer import Confidence, ConfidenceScorer, Reply, Token
-from ccps.scorer.scorer import decided
+from ccps.scorer.deciding import decided
 from ccps.serve.batcher import Piece
 from ccps.serve.replies import finite
 

@@ -62,3 +62,9 @@ def learnable(handed: LanguageModel, choices: list[dict[str, Any]]) -> list[int]
 def fitted(quick: None, handed: LanguageModel, choices: Any, learnable: list[int]) -> ConfidenceScorer:
     """A scorer that has chosen by itself; tests that change it make a copy."""
     return ConfidenceScorer(handed.model, handed.tokenizer).fit(choices, correct=learnable, data="Words, ours, CC0.")
+
+
+@pytest.fixture
+def scorer(fitted: ConfidenceScorer, handed: LanguageModel) -> ConfidenceScorer:
+    """A scorer of the same that may be changed."""
+    return ConfidenceScorer.of(fitted.learnt, handed.model, tokenizer=handed.tokenizer)

@@ -1,4 +1,4 @@
-"""Fitting, choosing, deciding, recalibrating: on a model of random weights whose labels follow its own entropy."""
+"""Fitting and choosing: on a model of random weights whose labels follow its own entropy."""
 
 import copy
 import json
@@ -8,12 +8,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from scipy.special import expit, logit
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from ccps import ConfidenceScorer
@@ -28,10 +26,6 @@ from ccps.stages.main.checks import to_config
 from experiments.configs import CONF
 
 PROBES_AS_THEY_ARE = dict(PROBES)  # before a fixture shortens them
-
-
-def copy_of(fitted: ConfidenceScorer, handed: LanguageModel) -> ConfidenceScorer:
-    return ConfidenceScorer.of(fitted.learnt, handed.model, tokenizer=handed.tokenizer)
 
 
 def test_it_learns_what_is_to_be_learnt(fitted: ConfidenceScorer, choices: Any, learnable: list[int]) -> None:
@@ -58,9 +52,8 @@ def test_the_summary_is_of_what_was_said_out_of_fold(fitted: ConfidenceScorer, l
 
 
 def test_what_is_saved_says_the_same(
-    fitted: ConfidenceScorer, handed: LanguageModel, choices: Any, tmp_path: Path
+    fitted: ConfidenceScorer, scorer: ConfidenceScorer, handed: LanguageModel, choices: Any, tmp_path: Path
 ) -> None:
-    scorer = copy_of(fitted, handed)
     scorer.recalibrate(choices[:8], [1] * 8)
     scorer.save(tmp_path, licence="cc0-1.0")
     again = ConfidenceScorer.load(tmp_path, handed.model, tokenizer=handed.tokenizer)
@@ -153,49 +146,6 @@ def test_eight_threads_hear_what_one_does(fitted: ConfidenceScorer, choices: Any
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(lambda start: fitted.predict_proba(choices[start : start + 7]).tolist(), range(8)))
     assert together == alone
-
-
-def test_an_intercept_is_all_that_labels_move(fitted: ConfidenceScorer, handed: LanguageModel, choices: Any) -> None:
-    scorer = copy_of(fitted, handed)
-    before = scorer.predict_proba(choices)
-    moved = scorer.recalibrate(choices[:20], [1] * 15 + [0] * 5)
-    after = scorer.predict_proba(choices)
-    assert np.allclose(after, expit(logit(before) + moved.intercept))
-    assert (moved.labels, moved.right) == (20, 15)
-    assert moved.before == pytest.approx(before[:20].mean())
-    assert moved.after == pytest.approx(after[:20].mean())
-    # The sum of what was right comes to that of P(correct), but for the prior: its maximum is where b/4 is the rest.
-    assert 15 - scorer.predict_proba(choices[:20]).sum() == pytest.approx(moved.intercept / 4, abs=1e-6)
-    assert scorer.fitted is fitted.fitted
-    assert fitted.learnt.shift is None
-
-
-def test_what_can_be_certified_is_answered(fitted: ConfidenceScorer, handed: LanguageModel, choices: Any) -> None:
-    scorer = copy_of(fitted, handed)
-    p = scorer.predict_proba(choices)
-    right = [int(one) for one in p >= np.sort(p)[20]]  # the 40 surest of 60
-    assert scorer.certify(choices, right) == 60
-    decisions = scorer.decide(choices, risk=0.2, confidence=0.8)
-    threshold = scorer.threshold(0.2, 0.8).threshold
-    assert threshold is not None
-    assert [one.abstain for one in decisions] == [value < threshold for value in p]
-    assert 30 <= sum(not one.abstain for one in decisions) < 60
-    assert {one.why.split(", ")[1].split(" the ")[0] for one in decisions} == {"below", "at least"}
-    scorer.recalibrate(choices, right)
-    assert [one.abstain for one in scorer.decide(choices, 0.2, 0.8)] == [one.abstain for one in decisions]
-
-
-def test_what_cannot_be_certified_is_not_answered(
-    fitted: ConfidenceScorer, handed: LanguageModel, choices: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    scorer = copy_of(fitted, handed)
-    scorer.certify(choices[:9], [1] * 9)
-    decisions = scorer.decide(choices[:4], risk=0.05)
-    assert all(one.abstain for one in decisions)
-    assert all("cannot be certified with 9 labels" in one.why for one in decisions)
-    assert "abstains from all" in capsys.readouterr().out
-    with pytest.raises(UserError, match="`risk` to lie strictly between 0 and 1"):
-        scorer.decide(choices[:4], risk=10)
 
 
 def test_one_method_with_a_calibrator(handed: LanguageModel, choices: Any, learnable: list[int]) -> None:

@@ -16,8 +16,8 @@ from datasets import Dataset
 from ccps.core.errors import UserError
 from ccps.data.records import Question
 from ccps.scorer import answers as of_answers
+from ccps.scorer import deciding, records
 from ccps.scorer import questions as of_questions
-from ccps.scorer import records, scorer
 from ccps.scorer.answers import grade, labels_of, with_answers
 from ccps.scorer.questions import as_asked
 
@@ -225,7 +225,7 @@ def test_answers_are_compared_with_what_is_accepted() -> None:
     assert grade(texts, ["It was Shakespeare.", "nine"]).tolist() == [1, 0]
 
 
-@pytest.mark.parametrize("module", [of_questions, of_answers, records, scorer])
+@pytest.mark.parametrize("module", [of_questions, of_answers, records, deciding])
 def test_the_examples_are_true(module: ModuleType) -> None:
     outcome = doctest.testmod(module)
     assert outcome.attempted
