@@ -12,9 +12,10 @@ from ccps.methods import Fitted, Method, TrainedMethod
 from ccps.methods.evidence import FloatArray
 from ccps.methods.stored_scorer import ScorerSettings
 from ccps.scorer.answers import with_answers
+from ccps.scorer.asked import Asked
 from ccps.scorer.generating import Pieces, replies
 from ccps.scorer.learnt import Learnt
-from ccps.scorer.questions import Asked, as_asked
+from ccps.scorer.questions import as_asked
 from ccps.scorer.reading import Heard, hear
 from ccps.scorer.records import Confidence, Reply, Token
 from ccps.scorer.source import Source

@@ -14,7 +14,7 @@ from ccps.data.convert import LABELS
 from ccps.data.records import Question
 from ccps.data.values import as_list, as_text, written_texts
 from ccps.grading import GraderConfig, answer_letter, make_grader
-from ccps.scorer.questions import Asked, column, misread
+from ccps.scorer.asked import Asked, column, misread
 
 Labels = npt.NDArray[np.float64]
 """1 for right, 0 for wrong, NaN for not known; `[questions]`."""

@@ -12,8 +12,8 @@ from ccps.asking.interview import Answer, Interview, Manner
 from ccps.faithful import say as in_words
 from ccps.llm import LanguageModel
 from ccps.perturbation import Head, flip_radius
+from ccps.scorer.asked import Asked
 from ccps.scorer.learnt import Learnt
-from ccps.scorer.questions import Asked
 from ccps.scorer.reading import evidence_of, interview, spread_out
 from ccps.scorer.records import Reply, Token
 from ccps.scorer.source import Source

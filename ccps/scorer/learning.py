@@ -14,10 +14,10 @@ from ccps.methods import TrainingAnswers
 from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
 from ccps.probes import spread
 from ccps.scorer.answers import Labels, grade
+from ccps.scorer.asked import Asked
 from ccps.scorer.fitting import check_both_kinds, choose, methods_of
 from ccps.scorer.held_out import OUT_OF_FOLD, HeldOut
 from ccps.scorer.learnt import Learnt
-from ccps.scorer.questions import Asked
 from ccps.scorer.reading import Heard, Reads, hear
 from ccps.scorer.recipes import PERTURBATION, training_settings
 from ccps.scorer.source import Source

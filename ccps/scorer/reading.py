@@ -13,7 +13,7 @@ from ccps.methods import Evidence, Method, TrainedMethod
 from ccps.methods.evidence import FloatArray, Index
 from ccps.needs.base import NEEDS, Given
 from ccps.perturbation import FEATURE_NAMES, Direction, stability_features
-from ccps.scorer.questions import Asked
+from ccps.scorer.asked import Asked
 from ccps.scorer.source import Source
 
 
