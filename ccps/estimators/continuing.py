@@ -13,7 +13,8 @@ from ccps.core.artifacts import ROWS, Artifact
 from ccps.estimators.base import TraceRun
 from ccps.llm import common_prefix, compute_prefix
 from ccps.pipeline.by_shard import reasons
-from ccps.pipeline.stage import Stage, Work, total_cost
+from ccps.pipeline.costs import total_cost
+from ccps.pipeline.stage import Stage, Work
 from ccps.reasoning.continuations import ChosenSteps, Continuation, LeftOut, StepSampler, can_share, choose_steps
 from ccps.reasoning.judges.base import EMPTY
 from ccps.reasoning.stored_traces import stored_traces

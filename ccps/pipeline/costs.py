@@ -1,19 +1,27 @@
 """What stages cost, for the cost table of a report."""
 
 from collections.abc import Iterable
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ccps.core.artifacts import Artifact
-from ccps.pipeline.stage import total_cost
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def costs_by_stage(artifacts: Iterable[Artifact]) -> pd.DataFrame:
+def total_cost(artifact: Artifact, name: str) -> float:
+    """Sum one cost over the shards of an artifact."""
+    return sum(cost.get(name, 0.0) for cost in artifact.costs())
+
+
+def costs_by_stage(artifacts: Iterable[Artifact]) -> "pd.DataFrame":
     """What each stage cost, over everything; an artifact that is named twice counts once.
 
     Returns:
         Columns stage, seconds, tokens, bytes, n, peak_memory (bytes), in the order of the artifacts.
     """
+    import pandas as pd
+
     rows = [
         {
             "stage": artifact.stage,

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from ccps.core.artifacts import Artifact
 from ccps.core.errors import UserError, expected
+from ccps.pipeline.computing import run_stage
 from ccps.pipeline.graph import Graph, Node
-from ccps.pipeline.stage import Run, Stage, run_stage
+from ccps.pipeline.stage import Run, Stage
 from ccps.pipeline.worker import Step, share
 
 

@@ -13,7 +13,8 @@ from ccps.engines import Engine, EngineConfig, EngineWriter, OwnWriter, VllmEngi
 from ccps.llm import LanguageModel, ModelFiles, load_model
 from ccps.perturbation import Head
 from ccps.pipeline.shard_writer import peak_memory
-from ccps.pipeline.stage import Run, run_device
+from ccps.pipeline.stage import Run
+from ccps.pipeline.trainer import run_device
 
 HEAD = "head.safetensors"
 _HEAD_VERSION = 1

@@ -23,9 +23,11 @@ from ccps.core.console import say
 from ccps.core.errors import UserError, expected
 from ccps.core.keys import own_name
 from ccps.core.objects import ObjectStore, note_copy
+from ccps.pipeline.computing import discard_odd, finish, make_shard
 from ccps.pipeline.odd_shards import odd_shards
 from ccps.pipeline.progress import StageProgress
-from ccps.pipeline.stage import Run, Stage, Work, discard_odd, finish, make_shard, run_device
+from ccps.pipeline.stage import Run, Stage, Work
+from ccps.pipeline.trainer import run_device
 from ccps.settings.run import TrainerConfig
 from ccps.settings.sharing import RayConfig
 

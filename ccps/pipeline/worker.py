@@ -14,7 +14,8 @@ from typing import NamedTuple
 from ccps.core.artifacts import Artifact
 from ccps.core.console import say
 from ccps.core.text import duration, listed
-from ccps.pipeline.stage import Run, Stage, make_part, run_stage
+from ccps.pipeline.computing import make_part, run_stage
+from ccps.pipeline.stage import Run, Stage
 from ccps.settings.sharing import Worker
 
 _POLL_S = 2.0

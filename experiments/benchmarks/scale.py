@@ -16,8 +16,9 @@ from ccps.core.console import console
 from ccps.data.prompts import SystemRole
 from ccps.data.records import Question
 from ccps.llm import LanguageModel
+from ccps.pipeline.computing import run_stage
 from ccps.pipeline.model import SharedModel
-from ccps.pipeline.stage import Run, run_stage
+from ccps.pipeline.stage import Run
 from ccps.settings.perturbation import PerturbationConfig
 from ccps.stages.main.answer import AnswerStage
 from ccps.stages.main.extract import ExtractStage

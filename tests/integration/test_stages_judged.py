@@ -15,7 +15,8 @@ from ccps.core.artifacts import ROWS, Artifact
 from ccps.core.errors import UserError
 from ccps.data.records import Question
 from ccps.grading import GraderConfig, JudgeConfig, make_grader
-from ccps.pipeline.stage import Run, run_stage
+from ccps.pipeline.computing import run_stage
+from ccps.pipeline.stage import Run
 from ccps.stages.main.grade import GradeStage
 from experiments import reproduce
 

@@ -22,9 +22,10 @@ from ccps.data.records import Question
 from ccps.metrics import evaluate
 from ccps.needs.base import AnsweredQuestions
 from ccps.perturbation import FEATURE_NAMES, Head, flip_radius, stability_features
+from ccps.pipeline.computing import run_stage
 from ccps.pipeline.job import Job
 from ccps.pipeline.model import HEAD
-from ccps.pipeline.stage import Run, run_stage
+from ccps.pipeline.stage import Run
 from ccps.probes import FittedProbe, fit_probe
 from ccps.stages.main.runs import ModelAnswers
 from ccps.stages.sweep.checks import Swept, to_sweep

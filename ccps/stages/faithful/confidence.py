@@ -14,7 +14,7 @@ from ccps.core.artifacts import Artifact
 from ccps.estimators.base import Estimator, StepScores, TraceRun, missing
 from ccps.faithful import Step
 from ccps.pipeline.by_shard import ByShardStage, Rows, reasons
-from ccps.pipeline.stage import total_cost
+from ccps.pipeline.costs import total_cost
 from ccps.reasoning.stability import answer_step
 from ccps.reasoning.stored_traces import StoredTrace, stored_traces
 from ccps.reasoning.trace import Segmentation, Trace

@@ -21,7 +21,8 @@ from ccps.pipeline.model import SharedModel
 from ccps.pipeline.order import Reads, check_order
 from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import check_writable, printed, publish_report
-from ccps.pipeline.stage import Run, Stage, run_device
+from ccps.pipeline.stage import Run, Stage
+from ccps.pipeline.trainer import run_device
 from ccps.reasoning.decisiveness.base import SCORERS, decisiveness_inputs
 from ccps.reasoning.jsonl import Choice, LoadedTraces, read_traces
 from ccps.reasoning.measures import Measure

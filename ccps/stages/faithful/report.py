@@ -14,8 +14,8 @@ from ccps.estimators.base import ESTIMATORS, Estimator
 from ccps.faithful import Mode
 from ccps.faithful.deliberation import Deliberation
 from ccps.faithful.segment import Unit
-from ccps.pipeline.costs import costs_by_stage
-from ccps.pipeline.stage import Stage, Work, total_cost
+from ccps.pipeline.costs import costs_by_stage, total_cost
+from ccps.pipeline.stage import Stage, Work
 from ccps.reasoning.profiles import worst
 from ccps.reasoning.trace import Segmentation
 from ccps.report.faithful.write import write_faithful

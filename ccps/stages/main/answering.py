@@ -10,7 +10,7 @@ from ccps.methods import Method, TrainedMethod
 from ccps.needs.base import NEEDS, AnsweredQuestions, Respondent, is_portable
 from ccps.pipeline.job import Job
 from ccps.pipeline.model import SharedModel
-from ccps.pipeline.stage import run_device
+from ccps.pipeline.trainer import run_device
 from ccps.settings.experiment import Config
 from ccps.stages.main.answer import AnswerStage, manner_of
 from ccps.stages.main.grade import GradeStage

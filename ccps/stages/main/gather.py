@@ -17,7 +17,7 @@ from ccps.analysis.records import SHARED_COLUMNS, Audit, Example, Importance
 from ccps.data.records import Question
 from ccps.metrics import agreement
 from ccps.metrics.aggregates import Aggregate
-from ccps.pipeline.stage import total_cost
+from ccps.pipeline.costs import total_cost
 from ccps.settings.evaluation import EvaluationConfig
 from ccps.stages.main.audit import IMPORTANCE, SHAP, TRANSFER
 from ccps.stages.main.choose import newly_scored

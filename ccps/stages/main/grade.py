@@ -15,7 +15,8 @@ from ccps.core.reasons import with_reasons
 from ccps.data.records import Question, questions_hash
 from ccps.grading import Grader, Usage, is_option_letter
 from ccps.grading.letters import SPELLINGS_VERSION
-from ccps.pipeline.stage import Stage, Work, total_cost
+from ccps.pipeline.costs import total_cost
+from ccps.pipeline.stage import Stage, Work
 
 _SCHEMA = pa.schema(
     [

@@ -7,7 +7,7 @@ import pandas as pd
 from ccps.analysis.data import METHOD_COST_COLUMNS
 from ccps.methods import Method, TrainedMethod, find_method
 from ccps.needs.base import NEEDS
-from ccps.pipeline.stage import total_cost
+from ccps.pipeline.costs import total_cost
 from ccps.settings.method import MethodConfig
 from ccps.stages.main.evaluate import LEAST_ANSWERS
 from ccps.stages.main.runs import MethodScores, ModelRun, Side, all_tests

@@ -15,7 +15,8 @@ from ccps.pipeline.model import SharedModel
 from ccps.pipeline.order import Reads, check_order
 from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import check_writable, copy_report, printed, publishing
-from ccps.pipeline.stage import Run, run_device
+from ccps.pipeline.stage import Run
+from ccps.pipeline.trainer import run_device
 from ccps.settings.experiment import STAGES, Config
 from ccps.stages.main.answering import Answering
 from ccps.stages.main.audit import AuditStage

@@ -8,12 +8,13 @@ from ccps.core.artifacts import Artifact
 from ccps.core.keys import own_name
 from ccps.llm import ModelFiles
 from ccps.perturbation import Grid
+from ccps.pipeline.costs import total_cost
 from ccps.pipeline.job import Job, asked_of
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import printed
 from ccps.pipeline.run import opened_store
-from ccps.pipeline.stage import Run, total_cost
+from ccps.pipeline.stage import Run
 from ccps.plan.device import PREDICTED, Device
 from ccps.plan.table import BEGUN, FOUND, MISSING, Plan, Row
 from ccps.settings.experiment import STAGES, Config

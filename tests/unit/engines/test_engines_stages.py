@@ -15,8 +15,10 @@ from ccps.engines import EngineConfig
 from ccps.llm import LanguageModel
 from ccps.needs.base import AnsweredQuestions, Respondent
 from ccps.needs.samples import SampleStage
+from ccps.pipeline.computing import run_stage
 from ccps.pipeline.model import SharedModel
-from ccps.pipeline.stage import Run, run_device, run_stage
+from ccps.pipeline.stage import Run
+from ccps.pipeline.trainer import run_device
 from ccps.settings.samples import SamplesConfig
 from ccps.stages.main.answer import AnswerStage
 

@@ -17,8 +17,11 @@ from ccps.llm import ModelConfig, find_model
 from ccps.methods import Evidence, find_method
 from ccps.needs.base import NEEDS, AnsweredQuestions, Respondent, Source
 from ccps.perturbation import FEATURE_NAMES, ray
+from ccps.pipeline.computing import run_stage
+from ccps.pipeline.costs import total_cost
 from ccps.pipeline.model import SharedModel
-from ccps.pipeline.stage import Run, Stage, run_device, run_stage, total_cost
+from ccps.pipeline.stage import Run, Stage
+from ccps.pipeline.trainer import run_device
 from ccps.settings.experiment import Config
 from ccps.stages.main.answer import AnswerStage
 

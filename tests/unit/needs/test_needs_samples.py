@@ -23,8 +23,11 @@ from ccps.needs import samples as sample_module
 from ccps.needs.base import AnsweredQuestions, Respondent
 from ccps.needs.samples import SampleStage, read_samples
 from ccps.needs.verbalised import VerbaliseStage, read_verbalised
+from ccps.pipeline.computing import run_stage
+from ccps.pipeline.costs import total_cost
 from ccps.pipeline.model import SharedModel
-from ccps.pipeline.stage import Run, Stage, run_device, run_stage, total_cost
+from ccps.pipeline.stage import Run, Stage
+from ccps.pipeline.trainer import run_device
 from ccps.settings.samples import SamplesConfig
 from ccps.stages.main.answer import AnswerStage
 

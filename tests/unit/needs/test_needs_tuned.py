@@ -23,8 +23,9 @@ from ccps.needs.base import AnsweredQuestions, Respondent
 from ccps.needs.references import ReferenceStage, read_references
 from ccps.needs.tune import TuneStage, adapter_folder
 from ccps.needs.tuned import AskTunedStage, read_no_yes
+from ccps.pipeline.computing import run_stage
 from ccps.pipeline.model import SharedModel, load_head
-from ccps.pipeline.stage import Run, run_stage
+from ccps.pipeline.stage import Run
 from ccps.settings.tuning import unregularised
 from ccps.stages.main.answer import AnswerStage
 from ccps.tuning import Adapter, Tuner, TuningConfig, ask_about

@@ -10,8 +10,9 @@ import pytest
 
 from ccps.core.artifacts import Artifact
 from ccps.core.errors import UserError
+from ccps.pipeline.computing import run_stage
 from ccps.pipeline.job import Job
-from ccps.pipeline.stage import Run, Stage, Work, run_stage
+from ccps.pipeline.stage import Run, Stage, Work
 
 
 class Note(Stage):

@@ -15,9 +15,10 @@ from ccps.core.artifacts import Artifact
 from ccps.core.errors import UserError
 from ccps.llm import LanguageModel
 from ccps.pipeline import model as model_module
+from ccps.pipeline.computing import run_stage
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.ray_pool import RayPool, check_ray
-from ccps.pipeline.stage import Run, Stage, Work, run_stage
+from ccps.pipeline.stage import Run, Stage, Work
 from ccps.settings.run import TrainerConfig
 from ccps.settings.sharing import RayConfig
 

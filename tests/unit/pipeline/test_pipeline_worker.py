@@ -273,7 +273,7 @@ def test_words_between_stages_wait_for_what_they_are_about(tmp_path: Path) -> No
 def test_shards_with_other_columns_are_left_to_a_run_without_workers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ccps.pipeline.stage.odd_shards", lambda *arguments: [1, 2])
+    monkeypatch.setattr("ccps.pipeline.computing.odd_shards", lambda *arguments: [1, 2])
     job = Job(as_worker(tmp_path, 1, 1))
     fill(job)
     with pytest.raises(UserError, match=r"got 2 with others\. Run the same command once without `worker`"):

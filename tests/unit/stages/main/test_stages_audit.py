@@ -10,7 +10,8 @@ from ccps.core.artifacts import ROWS, Artifact
 from ccps.data.records import Question
 from ccps.methods import TrainingSettings
 from ccps.perturbation import FEATURE_NAMES
-from ccps.pipeline.stage import Run, run_stage
+from ccps.pipeline.computing import run_stage
+from ccps.pipeline.stage import Run
 from ccps.probes import ProbeConfig, StateProbeConfig, fit_logistic, fit_probe
 from ccps.probes.importance import FEATURE_GROUPS
 from ccps.settings.audit import AuditConfig, TransferBy

@@ -15,7 +15,8 @@ from ccps.methods import Evidence, Fitted, TrainingAnswers, TrainingSettings, fi
 from ccps.methods.base import ALL_SEEDS
 from ccps.methods.stored_scorer import ScorerSettings, StoredScorer
 from ccps.perturbation import FEATURE_NAMES
-from ccps.pipeline.stage import Run, run_stage
+from ccps.pipeline.computing import run_stage
+from ccps.pipeline.stage import Run
 from ccps.probes import FittedProbe, ProbeConfig, ProbeEnsemble, Reporting, StateProbeConfig
 from ccps.settings.method import MethodConfig
 from ccps.settings.model import ModelConfig

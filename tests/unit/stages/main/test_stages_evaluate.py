@@ -8,7 +8,8 @@ import pytest
 
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.metrics import CONTEST, CONVENTIONS, METRICS, evaluate
-from ccps.pipeline.stage import Run, run_stage
+from ccps.pipeline.computing import run_stage
+from ccps.pipeline.stage import Run
 from ccps.settings.evaluation import EvaluationConfig
 from ccps.stages.main.evaluate import EvaluateStage
 from ccps.stages.main.evaluate_chosen import EvaluateChosenStage

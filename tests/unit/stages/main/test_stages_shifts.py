@@ -11,7 +11,8 @@ from ccps.data.records import Question
 from ccps.methods import TrainingSettings, find_method
 from ccps.methods.stack import Stacked, logits
 from ccps.perturbation import FEATURE_NAMES
-from ccps.pipeline.stage import Run, run_stage
+from ccps.pipeline.computing import run_stage
+from ccps.pipeline.stage import Run
 from ccps.probes import ProbeConfig, StateProbeConfig, fit_logistic
 from ccps.stages.main.runs import Side
 from ccps.stages.main.shifts import ShiftsStage, is_cheap

@@ -24,7 +24,8 @@ from ccps.analysis.verdict import Standing
 from ccps.core.artifacts import ROWS, Artifact
 from ccps.metrics import CONTEST, METRICS, Convention, Metric, evaluate, register
 from ccps.metrics.inputs import FloatArray
-from ccps.pipeline.stage import Run, run_stage
+from ccps.pipeline.computing import run_stage
+from ccps.pipeline.stage import Run
 from ccps.report.main.job import MAIN
 from ccps.report.main.write import write_report
 from ccps.settings.evaluation import EvaluationConfig

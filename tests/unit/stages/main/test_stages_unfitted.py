@@ -13,7 +13,8 @@ from ccps.core.errors import UserError, WrongSettingError, expected
 from ccps.core.settings import SettingsError
 from ccps.methods import Evidence, Fitted, TrainedMethod, TrainingAnswers, TrainingSettings, find_method
 from ccps.perturbation import FEATURE_NAMES
-from ccps.pipeline.stage import Run, run_stage
+from ccps.pipeline.computing import run_stage
+from ccps.pipeline.stage import Run
 from ccps.probes import ProbeConfig, Reporting, StateProbeConfig
 from ccps.stages.main import fit, score, scorers
 from ccps.stages.main.counts import _training_counts
