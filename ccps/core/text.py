@@ -7,6 +7,8 @@ from collections.abc import Sequence
 DASH = "–"
 MINUS = "\N{MINUS SIGN}"
 _EXCERPT = 200
+# Characters of what a library says; some list every architecture there is.
+_LONGEST = 500
 
 
 def decimal(value: float, digits: int = 1) -> str:
@@ -128,3 +130,9 @@ def listed(names: Sequence[str]) -> str:
 def slug(*names: str) -> str:
     """Names as part of a file name: lower case, only letters, digits, dots and hyphens."""
     return "-".join(re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.") for name in names)
+
+
+def in_short(error: BaseException) -> str:
+    """What a library says of a file, in a line or two; its kind where it says nothing."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    return said.rstrip(".") if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"

@@ -12,22 +12,18 @@ from ccps.core.errors import UserError, expected
 from ccps.core.keys import digest
 from ccps.core.quiet import quiet_transformers
 from ccps.core.settings import check
+from ccps.core.text import in_short
 from ccps.llm.chat import end_of_turn
-from ccps.llm.checkpoint import (
-    fingerprint,
-    has_clock,
-    in_short,
-    read_weights,
-    resolve_checkpoint,
-    stored_checkpoint,
-)
+from ccps.llm.checkpoint import resolve_checkpoint, stored_checkpoint
 from ccps.llm.devices import device_faults, input_device, placement
+from ccps.llm.fingerprints import fingerprint
 from ccps.llm.head import measure_head
 from ccps.llm.memory import OutOfMemory, attempt, is_out_of_memory, no_room
 from ccps.llm.packed import pack
 from ccps.llm.quantise import RECIPES, check_full_precision, check_quantised, quantisation_faults
 from ccps.llm.random_model import byte_tokenizer, random_model
-from ccps.llm.templates import TODAY, check_leaves_texts, check_opens_answer, set_template
+from ccps.llm.templates import TODAY, check_leaves_texts, check_opens_answer, has_clock, set_template
+from ccps.llm.weights import read_weights
 from ccps.perturbation import Head
 from ccps.settings.model import ModelConfig
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ccps.assets import catalogue as assets
-from ccps.llm.checkpoint import read_memory, write_memory
+from ccps.llm.cache_notes import read_memory, write_memory
 
 _FILE = "places.json"
 

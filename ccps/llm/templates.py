@@ -7,6 +7,7 @@ asked, and what it takes from the clock would make other prompts of the same que
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from ccps.core.errors import UserError, expected
@@ -16,6 +17,9 @@ Messages = Sequence[dict[str, str]]
 
 TODAY = datetime(2025, 1, 1, tzinfo=UTC)
 """The date of every prompt whose template asks for one; part of the fingerprint of such a model."""
+
+MORE_TEMPLATES = "additional_chat_templates/*.jinja"
+"""Where in a checkpoint folder further templates lie."""
 
 _CLOCKS = ("strftime_now",)
 _ARGUMENTS = "ccps_template_arguments"
@@ -72,6 +76,16 @@ def _check_known(tokenizer: Any, name: str, arguments: Mapping[str, Any]) -> Non
 def depends_on_clock(template: str) -> bool:
     """Whether a template asks what day it is."""
     return any(name in template for name in _CLOCKS)
+
+
+def has_clock(folder: Path) -> bool:
+    """Whether the chat template in a checkpoint folder asks what day it is."""
+    files = [
+        *folder.glob("*.jinja"),
+        *folder.glob(MORE_TEMPLATES),
+        folder / "tokenizer_config.json",
+    ]
+    return any(depends_on_clock(file.read_text(encoding="utf-8", errors="replace")) for file in files if file.is_file())
 
 
 def render(tokenizer: Any, messages: Messages, *, add_generation_prompt: bool = False) -> str:

@@ -17,7 +17,7 @@ from ccps.core.settings import check
 from ccps.data.records import Question
 from ccps.engines import Deviation, Writer, deviation_cost, deviation_summary
 from ccps.grading.letters import SPELLINGS_VERSION
-from ccps.llm.checkpoint import fingerprint
+from ccps.llm.fingerprints import fingerprint
 from ccps.llm.memory import in_parts
 from ccps.meaning.clusters import Entails, in_same_words
 from ccps.meaning.entailment import Entailment, find_entailment_model

@@ -108,7 +108,7 @@ def to_bench(settings: Mapping[str, Any]) -> BenchConfig:
 def _device_faults(config: BenchConfig) -> Iterator[Fault]:
     import torch
 
-    from ccps.llm.checkpoint import check_there
+    from ccps.llm.checkpoint_folder import check_there
     from ccps.pipeline.ranks import most_at_once
 
     yield from place_faults({"output": config.output})

@@ -7,7 +7,7 @@ from typing import Any, Final
 from ccps.core.settings import Fault, fault
 from ccps.faithful import Mode
 from ccps.llm import ModelFiles, plan_batches, work_off
-from ccps.llm.checkpoint import fingerprint
+from ccps.llm.fingerprints import fingerprint
 from ccps.meaning.entailment import Entailment, find_entailment_model
 from ccps.reasoning.judges.base import TOO_LONG, ConsistencyJudge, Opening, Pair, StepVerdict, register
 from ccps.settings.faithful.judge import JudgeChoice

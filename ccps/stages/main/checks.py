@@ -11,7 +11,7 @@ from ccps.core.settings import Fault, fault, faults_of, typed, unknown
 from ccps.engines import check_engine
 from ccps.grading import GRADERS
 from ccps.grading.rules import Given
-from ccps.llm.checkpoint import check_there
+from ccps.llm.checkpoint_folder import check_there
 from ccps.llm.load import check_memory
 from ccps.methods import METHODS, TrainedMethod
 from ccps.metrics import CONVENTIONS
