@@ -3,7 +3,8 @@
 Work that multiplies is bound by the peak of large products, work that moves by the bandwidth of memory, whichever takes
 longer (Williams, Waterman, Patterson 2009, doi 10.1145/1498765.1498785). No program reaches that. What share ours do is
 measured on SmolLM2, kind by kind (`make bench`); where it was not, one of `PREDICTED` stands in its place, and what was
-computed with it is called predicted.
+computed with it is called predicted. A pass that writes a token of so many rows that their products bound it is to the
+device one that reads as many tokens, and reaches that share.
 """
 
 from dataclasses import dataclass
@@ -34,12 +35,21 @@ class Device:
 
     def is_measured(self, work: Work) -> bool:
         """Whether the shares of all its parts were measured here."""
-        return all(part.kind in self.config.efficiency for part in work.parts)
+        return all(self._kind(part) in self.config.efficiency for part in work.parts)
 
     def seconds(self, work: Work) -> float:
         """How long some work takes on it."""
         return max(sum(map(self._part, work.parts)), self.config.per_layer * work.layer_calls)
 
     def _part(self, part: Part) -> float:
-        ideal = max(part.flop / self.config.peak[part.dtype], part.moved / self.config.bandwidth)
-        return ideal / self.share(part.kind)
+        return max(self._multiplied(part), self._moved(part)) / self.share(self._kind(part))
+
+    def _kind(self, part: Part) -> str:
+        reads = part.kind == "write" and self._multiplied(part) > self._moved(part)
+        return "read" if reads else part.kind
+
+    def _multiplied(self, part: Part) -> float:
+        return part.flop / self.config.peak[part.dtype]
+
+    def _moved(self, part: Part) -> float:
+        return part.moved / self.config.bandwidth

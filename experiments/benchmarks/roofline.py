@@ -9,7 +9,7 @@ from ccps.llm import LanguageModel, read, write
 from ccps.llm.shape import shape_of
 from ccps.perturbation import Grid, stability_features, stability_features_sweep
 from ccps.plan.device import Device
-from ccps.plan.work import Amount, Work, decoder, features, own_logits, read_batch, write_batch
+from ccps.plan.work import Work, decoder, features, read_batch
 from ccps.settings.perturbation import PerturbationConfig
 from ccps.settings.plan import DeviceConfig
 from experiments.benchmarks.floors import copies, matrix_products
@@ -23,7 +23,8 @@ ROWS, PROMPT, ANSWER, TOKENS = 32, 32, 30, 228
 TEXT = (
     "Peaks (large square matrices, large copies) and what share of them each kind of work reaches, by which a plan "
     "turns operations and bytes into hours (docs/plan.md). On the first model alone, and judged on others. "
-    f"Read: {ROWS} prompts of {PROMPT} random tokens. Write: {ANSWER - 1} more tokens after each, one by one. "
+    f"Read: {ROWS} prompts of {PROMPT} random tokens. A layer of one token: a {ANSWER - 1}th of what writing as many "
+    "takes after one of them, over the layers, which is calls of little content. "
     f"Head: the three products of the features of {TOKENS} states, in float32. Vocabulary: the features without "
     "these. "
     f"Sweep: the same for all {len(RADII) * len(STEPS)} strengths of the section Sweep. A share is the time that what "
@@ -65,8 +66,8 @@ def measure_roofline(lm: LanguageModel, perturbation: PerturbationConfig, repeti
 
     ways: dict[str, Callable[[], object]] = {
         "read": lambda: read(lm, passages),
-        "one": lambda: write(endless, prompts, 1),
-        "all": lambda: write(endless, prompts, ANSWER),
+        "one": lambda: write(endless, prompts[:1], 1),
+        "all": lambda: write(endless, prompts[:1], ANSWER),
         "head": products,
         "features": lambda: stability_features(states, head, tokens, perturbation.radius, perturbation.steps),
         "sweep": lambda: stability_features_sweep(states, head, tokens, grids),
@@ -81,21 +82,14 @@ def measure_roofline(lm: LanguageModel, perturbation: PerturbationConfig, repeti
     radii = len({radius for grid in grids for radius in grid.radii()})
     only = {
         "read": decoder(shape, read_batch(ROWS, PROMPT)),
-        "write": _writing(lm),
         "head": features(shape, TOKENS, perturbation.steps),
         "vocabulary": features(shape, TOKENS, perturbation.steps),
         "sweep": features(shape, TOKENS, radii, swept=True),
     }
+    calls = (ANSWER - 1) * shape.layers
     return roofline_figures(
-        lm.files.name, dtype, seconds, amounts, {kind: _of(work, kind) for kind, work in only.items()}
+        lm.files.name, dtype, seconds, amounts, {kind: _of(work, kind) for kind, work in only.items()}, calls
     )
-
-
-def _writing(lm: LanguageModel) -> Work:
-    """All tokens but the first: passes of one token, and the head on each."""
-    shape = shape_of(lm.model.config, lm.files.config.dtype)
-    amount: Amount = write_batch(ROWS, PROMPT, ANSWER - 1)
-    return decoder(shape, amount, "write") + own_logits(shape, amount.tokens, amount.passes, "write")
 
 
 def _of(work: Work, kind: str) -> Work:
@@ -104,7 +98,7 @@ def _of(work: Work, kind: str) -> Work:
 
 
 def roofline_figures(
-    name: str, dtype: str, seconds: Seconds, amounts: dict[str, float], work: dict[str, Work]
+    name: str, dtype: str, seconds: Seconds, amounts: dict[str, float], work: dict[str, Work], calls: int
 ) -> list[Figure]:
     """Peaks, and shares of them.
 
@@ -114,14 +108,15 @@ def roofline_figures(
         seconds: of each repetition, by what was done.
         amounts: operations or bytes of the yardsticks.
         work: what was done of each kind.
+        calls: of a layer with one token, between what was done as `one` and as `all`.
     """
     taken = {
         "read": seconds["read"],
-        "write": _less(seconds["all"], seconds["one"]),
         "head": seconds["head"],
         "vocabulary": _less(seconds["features"], seconds["head"]),
         "sweep": _less(seconds["sweep"], seconds["head"]),
     }
+    layer = [1e3 * second / calls for second in _less(seconds["all"], seconds["one"])]
     peaks = {way: [amount / second for second in seconds[way]] for way, amount in amounts.items()}
     devices = [
         Device("here", _at_peak(dtype, own, single, moved))
@@ -131,6 +126,7 @@ def roofline_figures(
         Figure.of(f"Peak of products, {dtype}", name, spread(value / 1e12 for value in peaks["own"]), "Tflop/s"),
         Figure.of("Peak of products, float32", name, spread(value / 1e12 for value in peaks["float32"]), "Tflop/s"),
         Figure.of("Bandwidth of memory", name, spread(value / 1e9 for value in peaks["copies"]), "GB/s"),
+        Figure.of("A layer of one token", name, spread(layer), "ms"),
         *(
             Figure.of(
                 f"Share of the peak, {kind}",
@@ -152,5 +148,5 @@ def _less(whole: Sequence[float], part: Sequence[float]) -> list[float]:
 def _at_peak(dtype: str, own: float, single: float, moved: float) -> DeviceConfig:
     """A device that reaches its peaks."""
     peak = {"bfloat16": own, "float16": own, "float32": single, dtype: own}
-    efficiency = dict.fromkeys(("read", "write", "head", "vocabulary", "sweep"), 1.0)
+    efficiency = dict.fromkeys(("read", "head", "vocabulary", "sweep"), 1.0)
     return DeviceConfig("here", "cpu", [], peak, moved, 1e12, 0.0, efficiency, "measured")

@@ -7,6 +7,7 @@ from ccps.asking.follow_up import QUERY
 from ccps.estimators.continuing import ContinueStage
 from ccps.estimators.sampling import JudgeStage
 from ccps.estimators.stability import RadiiStage
+from ccps.pipeline.stage import total_cost
 from ccps.plan.shape import ModelShape
 from ccps.plan.work import Work, decoder, own_logits, read_batch, write_batch
 from ccps.settings.faithful.traces import TraceSettings
@@ -124,17 +125,22 @@ def _(stage: ContinueStage, known: Known) -> Taken:
     shape = known.shape(stage.shared.name)
     traces = texts.tokens / max(1.0, texts.each)
     chosen = min(settings.max_steps, steps_of(texts, known))
-    before = texts.asked.shared + texts.asked.tokens / max(1.0, texts.n) + texts.each / 2
-    limit = settings.max_new_tokens
-    each = min(limit, known.settings.step_tokens) if settings.stop_at_paragraph else limit
-    rows = traces * chosen * settings.k
+    own, limit = texts.asked.tokens / max(1.0, texts.n) + texts.each / 2, settings.max_new_tokens
+    before = texts.asked.shared + own
+    artifact = known.artifact(stage)
+    if artifact.complete and artifact.summary.get("continuations"):
+        rows = float(artifact.summary["continuations"])
+        each, chosen = total_cost(artifact, "tokens") / rows, rows / settings.k / max(1.0, traces)
+    else:
+        each = min(limit, known.settings.step_tokens) if settings.stop_at_paragraph else limit
+        rows = traces * chosen * settings.k
     said = Texts(texts.model, texts.label, Lengths(0, [0], rows), rows * each, CONTINUED, texts.assumed)
-    known.texts[known.artifact(stage).key] = said
+    known.texts[artifact.key] = said
     if shape is None:
         return without_sizes(texts.model, texts.label)
     per_trace = texts.each + chosen * settings.k * limit
     batches = max(1.0, traces * per_trace / stage.max_batch_tokens)
-    read = read_batch(1, math.ceil(before + texts.each / 2)).scaled(traces)
+    read = read_batch(1, math.ceil(own + texts.each / 2), texts.asked.shared).scaled(traces)
     written = write_batch(max(1, round(rows / batches)), math.ceil(before), limit)
     share = each / limit
     written = written._replace(

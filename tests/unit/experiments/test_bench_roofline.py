@@ -7,7 +7,7 @@ from experiments.benchmarks.roofline import roofline_figures
 
 
 def test_a_share_is_the_time_at_the_peak_over_the_time_taken() -> None:
-    """Peaks of 100 operations and 10 bytes a second; writing and the vocabulary are what a part leaves of a whole."""
+    """Peaks of 100 operations and 10 bytes a second; a layer and the vocabulary are what a part leaves of a whole."""
     seconds = {
         "own": [1.0],
         "float32": [2.0],
@@ -21,12 +21,12 @@ def test_a_share_is_the_time_at_the_peak_over_the_time_taken() -> None:
     }
     work = {
         "read": Work((Part("read", "bfloat16", 200, 0),)),
-        "write": Work((Part("write", "bfloat16", 0, 40),)),
         "head": Work((Part("head", "float32", 200, 0),)),
         "vocabulary": Work((Part("vocabulary", "float32", 0, 10),)),
         "sweep": Work((Part("sweep", "float32", 0, 50),)),
     }
-    figures = roofline_figures("m", "bfloat16", seconds, {"own": 100.0, "float32": 100.0, "copies": 10.0}, work)
-    shares = {figure.what.removeprefix("Share of the peak, "): figure.value for figure in figures[3:]}
-    # 2 of 4 seconds, 4 of 6 − 1, 200 operations at 50 a second of 8, 1 of 13 − 8, 5 of 28 − 8.
-    assert shares == pytest.approx({"read": 50, "write": 80, "head": 50, "vocabulary": 20, "sweep": 25})
+    figures = roofline_figures("m", "bfloat16", seconds, {"own": 100.0, "float32": 100.0, "copies": 10.0}, work, 20)
+    assert (figures[3].what, figures[3].value) == ("A layer of one token", 250)
+    shares = {figure.what.removeprefix("Share of the peak, "): figure.value for figure in figures[4:]}
+    # 2 of 4 seconds, 200 operations at 50 a second of 8, 1 of 13 − 8, 5 of 28 − 8.
+    assert shares == pytest.approx({"read": 50, "head": 50, "vocabulary": 20, "sweep": 25})

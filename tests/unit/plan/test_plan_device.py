@@ -28,10 +28,18 @@ def test_calls_take_their_time_however_little_is_in_them() -> None:
 
 def test_what_was_not_measured_is_predicted() -> None:
     device = Device("a", CONFIG)
-    written = Work((Part("write", "bfloat16", 1e12, 0),))
-    assert device.seconds(written) == pytest.approx(1 / PREDICTED["write"])
+    written = Work((Part("write", "bfloat16", 1e12, 2e9),))
+    assert device.seconds(written) == pytest.approx(2 / PREDICTED["write"])
     assert not device.is_measured(written)
     assert device.is_measured(Work((Part("read", "bfloat16", 1e12, 0),)))
+
+
+def test_many_rows_are_written_as_many_tokens_are_read() -> None:
+    device = Device("a", CONFIG)
+    one, many = (Work((Part("write", "bfloat16", rows * 1e11, 2e9),)) for rows in (1, 40))
+    assert device.seconds(one) == pytest.approx(2 / PREDICTED["write"])
+    assert device.seconds(many) == pytest.approx(4 / 0.25)
+    assert device.is_measured(many)
 
 
 def test_every_kind_has_a_prediction() -> None:

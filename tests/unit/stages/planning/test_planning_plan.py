@@ -97,6 +97,14 @@ def test_traces_that_are_read_leave_numbers_and_states_on_request(tmp_path: Path
     assert logs < disk("deepconf,rcc") < 3 * logs
 
 
+def test_continuations_that_are_found_have_the_tokens_that_were_written(tmp_path: Path) -> None:
+    TinyFaithful(tmp_path, write_sums(tmp_path / "sums.jsonl")).run()
+    [manifest] = (tmp_path / "artifacts" / "continue").glob("*/manifest.json")
+    [found] = [row for row in reasoned(tmp_path).rows if row.stage == "continue"]
+    written = sum(cost["tokens"] for cost in Artifact(manifest.parent, "continue", {}).costs())
+    assert (found.state, found.tokens) == (FOUND, pytest.approx(written))
+
+
 def test_each_question_is_counted(tiny: Tiny) -> None:
     plan = of(tiny)
     found = {(row.benchmark, row.stage): row for row in plan.rows if row.stage in ("answer", "extract")}
