@@ -10,7 +10,8 @@ import pandas as pd
 
 from ccps.core.errors import expected
 from ccps.metrics.inputs import FloatArray
-from ccps.reasoning.jsonl import Choice, read_traces
+from ccps.reasoning.jsonl import read_traces
+from ccps.reasoning.jsonl_choice import Choice
 from ccps.reasoning.trace import Trace
 from ccps.settings.faithful.rollouts import RolloutSettings
 

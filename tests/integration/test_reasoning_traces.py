@@ -18,7 +18,8 @@ from ccps.engines import OwnWriter
 from ccps.faithful import deepconf_steps, misalignment, rcc, segment, step_token_indices
 from ccps.llm import LanguageModel, ModelFiles, find_model, ids_after_answer, load_model, prompt_ids
 from ccps.reasoning.generate import ReadTrace, TraceReader, TraceWriter
-from ccps.reasoning.jsonl import read_traces, write_traces
+from ccps.reasoning.jsonl import read_traces
+from ccps.reasoning.jsonl_writing import write_traces
 from ccps.reasoning.offsets import token_offsets, with_offsets
 from ccps.settings.faithful.traces import TraceSettings
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from ccps.core.artifacts import Artifact
 from ccps.data.records import Question
 from ccps.estimators.base import TraceRun
-from ccps.reasoning.jsonl import Choice, Content, LoadedTraces, glance
+from ccps.reasoning.jsonl import Content, LoadedTraces, glance
+from ccps.reasoning.jsonl_choice import Choice
 from ccps.reasoning.tasks import LoadedTask
 from ccps.settings.faithful.condition import PromptCondition
 from ccps.settings.faithful.run import FaithfulSettings

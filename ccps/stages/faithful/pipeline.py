@@ -24,7 +24,8 @@ from ccps.pipeline.publish import check_writable, printed, publish_report
 from ccps.pipeline.stage import Run, Stage
 from ccps.pipeline.trainer import run_device
 from ccps.reasoning.decisiveness.base import SCORERS, decisiveness_inputs
-from ccps.reasoning.jsonl import Choice, LoadedTraces, read_traces
+from ccps.reasoning.jsonl import LoadedTraces, read_traces
+from ccps.reasoning.jsonl_choice import Choice
 from ccps.reasoning.measures import Measure
 from ccps.reasoning.messages import ThinkTag
 from ccps.reasoning.tasks import LoadedTask, load_task

@@ -22,7 +22,8 @@ from ccps.llm.memory import in_parts
 from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Stage, Work, in_shards
 from ccps.reasoning.generate import TraceWriter
-from ccps.reasoning.jsonl import Choice, read_traces
+from ccps.reasoning.jsonl import read_traces
+from ccps.reasoning.jsonl_choice import Choice
 from ccps.reasoning.messages import ThinkTag, reasoning_messages, reasoning_prompt, resolved_tag
 from ccps.reasoning.offsets import with_offsets
 from ccps.reasoning.stored_traces import save_traces

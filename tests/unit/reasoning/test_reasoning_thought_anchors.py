@@ -7,7 +7,9 @@ import pytest
 from tiny_rollouts import ACCURACY, ALTERNATIVES, DIFFERENT, MODELS, SENTENCES, TEXT, row, write_file, write_folder
 
 from ccps.core.errors import UserError
-from ccps.reasoning.jsonl import Choice, glance, read_traces, write_traces
+from ccps.reasoning.jsonl import glance, read_traces
+from ccps.reasoning.jsonl_choice import Choice
+from ccps.reasoning.jsonl_writing import write_traces
 from ccps.reasoning.thought_anchors import files_of, from_hub, problems
 from ccps.reasoning.trace import Trace
 
