@@ -16,7 +16,7 @@ from ccps.llm.load import check_memory
 from ccps.methods import METHODS, TrainedMethod
 from ccps.metrics import CONVENTIONS
 from ccps.needs.base import NEEDS
-from ccps.pipeline.ray_pool import check_ray
+from ccps.pipeline.ray_cluster import check_ray
 from ccps.settings.engine import EngineConfig
 from ccps.settings.experiment import STAGES, Config
 from ccps.settings.method import MethodConfig

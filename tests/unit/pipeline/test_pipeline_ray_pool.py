@@ -17,7 +17,8 @@ from ccps.llm import LanguageModel
 from ccps.pipeline import model as model_module
 from ccps.pipeline.computing import run_stage
 from ccps.pipeline.model import SharedModel
-from ccps.pipeline.ray_pool import RayPool, check_ray
+from ccps.pipeline.ray_cluster import check_ray
+from ccps.pipeline.ray_pool import RayPool
 from ccps.pipeline.stage import Run, Stage, Work
 from ccps.settings.run import TrainerConfig
 from ccps.settings.sharing import RayConfig
@@ -196,7 +197,7 @@ def test_a_cluster_by_host_and_port_is_knocked_at_first(tmp_path: Path, ray: Toy
 
 
 def test_ray_has_to_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ccps.pipeline.ray_pool.find_spec", lambda name: None)
+    monkeypatch.setattr("ccps.pipeline.ray_cluster.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"not installed\. Run `pip install 'ccps\[ray\]'`"):
         check_ray("ray")
     check_ray("here")
