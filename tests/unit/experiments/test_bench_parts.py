@@ -10,9 +10,10 @@ import torch
 from ccps.core.errors import UserError
 from experiments.bench import main
 from experiments.benchmarks import faithful_scoring, floors, fork, own_precision, processes, sizes, turns
+from experiments.benchmarks.bench import Bench, attempt
 from experiments.benchmarks.page import ON_GPU, ORDER, read_sections
-from experiments.benchmarks.sections import Bench, attempt
 from experiments.benchmarks.settings import PARTS, to_bench
+from experiments.benchmarks.size_parts import sizes_part
 
 TINY = {
     "source": "random",
@@ -103,7 +104,7 @@ def test_every_part_writes_its_section(
 
 def test_quick_leaves_out_the_larger_sizes(settings: dict[str, Any]) -> None:
     config = to_bench(settings | {"quick": True, "sizes": {"a": TINY, "b": TINY, "c": TINY}})
-    measured, storage = Bench(config, torch.device("cpu")).sizes()
+    measured, storage = sizes_part(Bench(config, torch.device("cpu")))
     reasons = {figure.subject: figure.reason for figure in measured.figures}
     assert reasons == {"a": "", "b": "", "c": "left out by `quick=true`."}
     assert {figure.subject for figure in storage.figures if figure.value is None} == {"c"}
