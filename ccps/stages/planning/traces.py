@@ -7,7 +7,7 @@ from ccps.asking.follow_up import QUERY
 from ccps.estimators.continuing import ContinueStage
 from ccps.estimators.sampling import JudgeStage
 from ccps.estimators.stability import RadiiStage
-from ccps.pipeline.stage import total_cost
+from ccps.pipeline.costs import total_cost
 from ccps.plan.shape import ModelShape
 from ccps.plan.work import Work, decoder, own_logits, read_batch, write_batch
 from ccps.settings.faithful.traces import TraceSettings
