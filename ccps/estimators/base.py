@@ -73,7 +73,6 @@ class TraceRun:
         traces: the texts.
         model: what wrote them; None if it is not to be had.
         readings: what was read off their tokens; None without a model.
-        head: of the model, if an estimator needs it.
         made: what estimators' own stages left, by the stage's name.
         alternatives: whether the traces bring with them what was said in the place of their steps.
         scores: the scores of steps that they bring.
@@ -83,7 +82,6 @@ class TraceRun:
     traces: Artifact
     model: SharedModel | None = None
     readings: Artifact | None = None
-    head: Artifact | None = None
     made: dict[str, Artifact] = field(default_factory=dict)
     alternatives: bool = False
     scores: Sequence[str] = ()
@@ -136,8 +134,6 @@ class Estimator(ABC):
     """Whether the final answer is read too, like a step of its own: column `answer_<name>` of the traces."""
     needs_model: ClassVar[bool] = True
     """Whether the model that wrote the traces must be at hand."""
-    needs_head: ClassVar[bool] = False
-    """Whether `TraceRun.head` must be there."""
     has_kinds: ClassVar[bool] = False
     """Whether it stands for several measures, so that tables say beside its label which one (`behind`)."""
     settings: ClassVar[type[Any] | None] = None

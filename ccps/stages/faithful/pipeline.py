@@ -22,7 +22,6 @@ from ccps.pipeline.order import Reads, check_order
 from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import check_writable, printed, publish_report
 from ccps.pipeline.stage import Run, Stage
-from ccps.pipeline.trainer import run_device
 from ccps.reasoning.decisiveness.base import SCORERS, decisiveness_inputs
 from ccps.reasoning.jsonl import LoadedTraces, read_traces
 from ccps.reasoning.jsonl_choice import Choice
@@ -185,10 +184,9 @@ class FaithfulPipeline:
     def _model(self, own: Sequence[Place], shared: SharedModel | None) -> list[ScoredRun]:
         """Everything about the traces of one model."""
         cells = [self._with_model(place, shared) for place in own]
-        head = self._head(shared)
         if shared is not None and not any(estimator.keeps_model for estimator in self.estimators):
             self.job.then(shared.release)
-        scored = [self._judged(cell, head) for cell in cells]
+        scored = [self._judged(cell) for cell in cells]
         for estimator in self.estimators:
             self.job.then(estimator.release)
         if shared is not None:
@@ -242,10 +240,9 @@ class FaithfulPipeline:
         size, k = self.faithful.shard_traces, self._kept().alternatives
         return ImportStage(file.path, place.label, size, k, shared, place.choice)
 
-    def _judged(self, cell: RunCell, head: Artifact | None) -> ScoredRun:
+    def _judged(self, cell: RunCell) -> ScoredRun:
         """What needs no more than what the model has left behind."""
         faithful, place, run = self.faithful, cell.place, cell.run
-        run.head = head
         marks = self.job.add(MarkStage(run.traces, place.label, place.questions, place.kind, self.segmentation.mode))
         steps = self.job.add(StepStage(run.traces, place, self.segmentation, faithful.decisiveness, self.replies))
         cell.artifacts += [marks, steps]
@@ -301,13 +298,6 @@ class FaithfulPipeline:
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"Expected measures of different names, but got several called {', '.join(twice)}.")
         return measures
-
-    def _head(self, shared: SharedModel | None) -> Artifact | None:
-        """The model's head, if it will be needed."""
-        if shared is None or not any(estimator.needs_head for estimator in self.estimators):
-            return None
-        run = self.job.run_settings
-        return self.job.keep(shared.head_artifact(run), lambda: shared.save_head(run, run_device(run)))
 
 
 def run_faithful(config: FaithfulConfig, settings: Mapping[str, Any], run: Run) -> Path | None:
