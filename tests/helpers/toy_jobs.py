@@ -14,6 +14,7 @@ from composing import composed
 from tiny import Tiny, write_questions
 from tiny_faithful import TinyFaithful, write_sums
 
+from ccps.core.artifact_writing import WritableArtifact
 from ccps.core.artifacts import Artifact
 from ccps.core.errors import UserError
 from ccps.pipeline import provenance
@@ -167,7 +168,7 @@ def be_the_same_each_time() -> None:
     """Have every shard cost the same, and the code be of one commit: pages show both, whoever works on the code now."""
     note = Artifact.add_cost
 
-    def add_cost(self: Artifact, shard: int, *, by: int = 0, **cost: float) -> None:
+    def add_cost(self: WritableArtifact, shard: int, *, by: int = 0, **cost: float) -> None:
         fixed = {name: 0.5 if "seconds" in name else value for name, value in cost.items()}
         note(self, shard, by=by, **{**fixed, "peak_memory": 2.0**30})
 

@@ -46,6 +46,20 @@ def command_line(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     return call
 
 
+@pytest.fixture
+def refused(command_line: Callable[..., int], capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command line that must be refused; returns the message."""
+
+    def call(*arguments: str) -> str:
+        assert command_line(*arguments) == 2
+        error = capfd.readouterr().err
+        assert "Traceback" not in error
+        assert error.strip()
+        return error
+
+    return call
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, questions: Path) -> "Tiny":
     """The tiny experiment, run once as a user runs it, mirrored to an offline W&B run. Leave its files as they are."""

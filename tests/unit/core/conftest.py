@@ -1,12 +1,17 @@
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
-from filled_artifacts import INPUTS
 
-from ccps.core.artifacts import Artifact
+if TYPE_CHECKING:
+    from ccps.core.artifacts import Artifact
 
 
 @pytest.fixture
-def artifact(tmp_path: Path) -> Any:
+def artifact(tmp_path: Path) -> "Artifact":
+    """Nothing of it written yet."""
+    from filled_artifacts import INPUTS
+
+    from ccps.core.artifacts import Artifact
+
     return Artifact.at(tmp_path, "extract", INPUTS)
