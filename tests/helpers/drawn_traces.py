@@ -11,11 +11,7 @@ from ccps.reasoning.trace import Trace
 from ccps.settings.faithful.traces import TraceSettings
 
 IDS = ["a", "b", "c", "d"]
-
-
 QUESTIONS = [[{"role": "user", "content": "Why? " * (n + 1)}] for n in range(len(IDS))]
-
-
 SETTINGS = TraceSettings(max_new_tokens=12, seed=7, temperature=1.1, top_p=0.9, states=["pre_norm", "final"])
 
 

@@ -22,23 +22,11 @@ from ccps.methods.calibrated import FittedCalibrated
 from ccps.methods.ccps import CCPS
 
 COLUMNS = ["model", "benchmark", "format", "method", "seed", "metric", "value", "ci_low", "ci_high", "n", "aggregate"]
-
-
 NOT_CONTENT = ("costs.0.jsonl", ".lock")
-
-
 ONCE = ("ccps_logistic", "lts")
-
-
 TRAINED = ("ccps", "ccps_logistic", "p_ik", "saplma_m", "lts", "ccps_random", "ccps_shuffled")
-
-
 UNTRAINED = ("p_true", "answer_probability", "option_probability", "option_radius", "entropy", "self_consistency")
-
-
 TAKEN_ALONG = tuple(name for name in TRAINED if name not in ("ccps_random", "ccps_shuffled"))  # no controls
-
-
 METRICS = [
     *["ece", "brier", "acc", "aucpr", "auroc", "log_loss", "aurc", "e_aurc", "prr", "prr50", "fpr95"],
     *["acc_at_50", "acc_at_80", "acc_at_90", "cov_at_5", "cov_at_10", "cov_at_20"],

@@ -11,13 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from composing import composed
 from safetensors.torch import save_file
-from tiny import Tiny
+from swept_settings import settings
 
 from ccps.core.artifacts import ROWS, TENSORS, Artifact
-from ccps.core.errors import UserError
-from ccps.core.settings import SettingsError
 from ccps.data.records import Question
 from ccps.metrics import evaluate
 from ccps.needs.base import AnsweredQuestions
@@ -29,23 +26,15 @@ from ccps.pipeline.stage import Run
 from ccps.probes import FittedProbe, fit_probe
 from ccps.stages.main.runs import ModelAnswers
 from ccps.stages.sweep.checks import Swept, to_sweep
-from ccps.stages.sweep.evaluate import best_point
 from ccps.stages.sweep.extract import read_sweep
 from ccps.stages.sweep.fit import CROSS_VALIDATION, folds_of
-from ccps.stages.sweep.pipeline import FormatSweep, best_by, run_sweep
+from ccps.stages.sweep.pipeline import FormatSweep, best_by
 from ccps.stages.sweep.points import all_points
 from ccps.stages.sweep.report import SweepReportStage
 from ccps.stages.sweep.runs import SweptFormat
 
 VOCABULARY, WIDTH = 120, 12
 LENGTHS = (1, 1, 2)
-
-
-def settings(*overrides: str) -> dict[str, Any]:
-    # Means over subjects, though these are small: pooled figures are the main job's tests' affair.
-    small = ["evaluation.resamples=20", "evaluation.aggregate=macro"]
-    given = ["experiment=smoke", "sweep=smoke", "trainer=cpu", "logger=none", *small, *overrides]
-    return composed(given, "sweep", to_sweep)
 
 
 def fill(
@@ -207,32 +196,6 @@ def test_the_choice_is_made_on_the_training_side_alone(
     assert not first.equals(second)
 
 
-def test_best_point_knows_which_way_is_better() -> None:
-    rows = pd.DataFrame(
-        [
-            (radius, 5, seed, "boats", metric, value + (0.01 if seed else 0), False)
-            for radius, value in ((1.0, 0.3), (2.0, 0.2), (4.0, 0.2), (8.0, float("nan")))
-            for seed in (0, 1)
-            for metric in ("brier", "auroc")
-        ],
-        columns=["radius", "steps", "seed", "sample", "metric", "value", "collapsed"],
-    )
-    assert best_point(rows, "boats", "brier") == (2.0, 5)
-    assert best_point(rows, "boats", "auroc") == (1.0, 5)
-    with pytest.raises(UserError, match="Expected `ece` to be defined"):
-        best_point(rows.assign(metric="ece", value=float("nan")), "boats", "ece")
-
-
-def test_a_strength_with_a_collapsed_probe_is_no_best_one() -> None:
-    rows = pd.DataFrame(
-        [(1.0, 5, 23, 0.1, False), (1.0, 5, 24, 0.1, True), (2.0, 5, 23, 0.2, False), (2.0, 5, 24, 0.2, False)],
-        columns=["radius", "steps", "seed", "value", "collapsed"],
-    ).assign(sample="boats", metric="brier")
-    assert best_point(rows, "boats", "brier") == (2.0, 5)
-    with pytest.raises(UserError, match="at every strength one gives one P for every answer"):
-        best_point(rows.assign(collapsed=True), "boats", "brier")
-
-
 def test_a_fit_that_collapses_is_counted_and_said_in_log_table_and_page(
     sides: ModelAnswers, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -322,90 +285,3 @@ def test_flip_radii_are_the_exact_ones(done: Any, sides: ModelAnswers) -> None:
     states, tokens = states_of(done.tests[0])
     wanted = flip_radius(states, Head.load(sides.head.path(HEAD)).weight.float(), tokens)
     np.testing.assert_array_equal(done.flips[0].rows()["flip_radius"].to_numpy(), wanted.numpy())
-
-
-def test_all_faults_of_experiment_and_grid_come_in_one_message() -> None:
-    with pytest.raises(SettingsError) as caught:
-        settings(
-            "sweep.mc.radii=[0,1]",
-            "sweep.folds=1",
-            "sweep.choose_by=brie",
-            "sweep.fold=3",
-            "evaluation.level=2",
-        )
-    assert "unknown setting `sweep.fold`" in str(caught.value)
-    assert "evaluation.level" in str(caught.value)
-    with pytest.raises(SettingsError) as caught:
-        settings("sweep.mc.radii=[0,1]", "sweep.mc.directions=[gradiant]", "sweep.folds=1", "sweep.choose_by=brie")
-    assert len(caught.value.faults) == 4
-    for words in ("sweep.mc.radii", "did you mean `gradient`", "sweep.folds", "did you mean `brier`"):
-        assert words in str(caught.value)
-    with pytest.raises(SettingsError, match=r"expected `sweep` to have a grid of `mc` or `oe`"):
-        settings("sweep.mc=null")
-    with pytest.raises(SettingsError, match=r"expected `sweep` to have a grid of `oe`"):
-        settings("benchmark@test=[mmlu_oe]")
-
-
-def test_folds_are_alike_and_hold_every_answer_once() -> None:
-    correct = np.arange(31) % 5 == 0
-    fold = folds_of(correct, 3)
-    for number in range(3):
-        assert abs((fold == number).sum() - 31 / 3) < 1
-        assert abs((correct & (fold == number)).sum() - 7 / 3) < 1
-    assert (folds_of(correct, 0) == 0).all()
-
-
-def test_an_experiment_is_swept_from_its_answers_on_and_found_again(tiny: Tiny) -> None:
-    swept_settings = settings(*tiny.overrides("sweep.mc.directions=[gradient]", "sweep.mc.training_steps=4")[1:])
-    run = Run(tiny.artifacts, "cpu")
-    folder = run_sweep(to_sweep(swept_settings), swept_settings, run)
-    assert folder == tiny.output
-    rows = pd.read_csv(folder / "tables" / "sweep.csv")
-    assert set(rows["benchmark"]) == {CROSS_VALIDATION, "boats"}
-    assert {path.name for path in tiny.artifacts.iterdir()} >= {"answer", "grade", "sweep_extract", "sweep_fit"}
-    assert not (tiny.artifacts / "extract").exists()
-    page = (folder / "report.html").read_bytes()
-    written = {path: path.stat().st_mtime_ns for path in tiny.artifacts.rglob("*") if path.is_file()}
-    run_sweep(to_sweep(swept_settings), swept_settings, run)
-    assert {path: path.stat().st_mtime_ns for path in tiny.artifacts.rglob("*") if path.is_file()} == written
-    assert (folder / "report.html").read_bytes() == page
-
-
-@pytest.mark.parametrize("at_chance", ["keep", "leave_out"])
-@pytest.mark.parametrize("stages", ["grade", "answer", "sweep_fit", "answer,extract"])
-def test_a_list_of_stages_without_answers_or_grades_is_refused_by_name(tiny: Tiny, at_chance: str, stages: str) -> None:
-    with pytest.raises(
-        SettingsError, match="expected `stages` to hold answer and grade, without which nothing is swept"
-    ):
-        settings(*tiny.overrides(f"stages=[{stages}]", f"sweep.at_chance={at_chance}")[1:])
-
-
-@pytest.mark.parametrize("at_chance", ["keep", "leave_out"])
-def test_what_a_list_of_stages_lacks_is_named_before_anything_runs(tiny: Tiny, at_chance: str) -> None:
-    given = [text for text in tiny.overrides()[1:] if not text.startswith("method=")]
-    lacking = settings(*given, "method=[ccps,ct]", "stages=[answer,grade,ask_tuned]", f"sweep.at_chance={at_chance}")
-    with pytest.raises(UserError, match=r"Expected the stage `tune` .* Add `tune` to `stages`"):
-        run_sweep(to_sweep(lacking), lacking, Run(tiny.artifacts, "cpu"))
-    assert not tiny.artifacts.exists()
-    assert not (tiny.output / "report.html").exists()
-
-
-def test_what_is_above_chance_is_swept_as_if_all_were_kept(tiny: Tiny) -> None:
-    """The same stages with the same keys, though only a run tells them; and a model at chance leaves none to run."""
-    run = Run(tiny.artifacts, "cpu")
-    given = [text for text in tiny.overrides()[1:] if not text.startswith("method=")]
-    small = [*given, "sweep.mc.directions=[gradient]", "sweep.mc.training_steps=4"]
-
-    def swept_with(*more: str) -> set[Path]:
-        chosen = settings(*small, *more)
-        run_sweep(to_sweep(chosen), chosen, run)
-        return {path for path in tiny.artifacts.glob("*/*") if path.parent.name != "sweep_report"}
-
-    with pytest.raises(UserError, match=r"got none \(tiny_random on boats, tiny_random on trees\)"):
-        swept_with("sweep.at_chance=leave_out", "sweep.chance_level=1e-9")
-    stages = {path.name for path in tiny.artifacts.iterdir() if not path.name.startswith(".")}
-    assert stages == {"answer", "grade", "head"}
-    # One right answer is hardly ever less than guessing gives.
-    left = swept_with("sweep.at_chance=leave_out", "sweep.chance_level=0.999999")
-    assert {path.parent.name for path in left} > {"sweep_flip", "sweep_extract", "sweep_fit", "sweep_evaluate"}
-    assert swept_with("sweep.at_chance=keep") == left

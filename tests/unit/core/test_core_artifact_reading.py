@@ -97,8 +97,6 @@ def test_file_that_was_never_written_is_refused(artifact: Any) -> None:
 
 
 WHOLE = {"shards": 1, "summary": {}, "files": {"00000/rows.parquet": {"bytes": 1, "blake2b": "00"}}}
-
-
 FILE = "00000/rows.parquet"
 
 

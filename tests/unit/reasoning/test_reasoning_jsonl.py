@@ -84,8 +84,6 @@ def test_traces_without_a_name_are_called_after_their_question(tmp_path: Path) -
 
 
 VLLM = {"11": {"logprob": -0.5, "rank": 1, "decoded_token": "x"}, "12": {"logprob": -2.0, "rank": 2}}
-
-
 OPENAI = [{"token": "x", "logprob": -0.5, "bytes": None}, {"token": "y", "logprob": -2.0}]
 
 
