@@ -109,8 +109,10 @@ def forget() -> None:
 
 def live_functions(root: Path) -> list[FunctionType]:
     """Those of a folder in memory; by exact type: to ask others what they are would wake modules that load late."""
+    gc.collect()
     gc.unfreeze()  # what is frozen is not listed
     functions = [one for one in gc.get_objects() if type(one) is FunctionType]
+    gc.freeze()  # what looks for garbage would go through all of it again, and a fork that does so copy it
     return [one for one in functions if one.__code__.co_filename.startswith(str(root))]
 
 
@@ -226,7 +228,6 @@ def main() -> None:
     if any(ledger.found.get(fault) not in KILLED for fault in drawn):
         reached = reach(asked.room, asked.tests)
         live = live_functions(ROOT)
-        gc.freeze()  # a fork that looks for garbage would copy all that is here
         for fault, mutant in drawn.items():
             if ledger.found.get(fault) in KILLED or time.monotonic() - start > asked.seconds:
                 continue

@@ -52,6 +52,7 @@ def test_a_fault_changes_functions_that_are_imported_already_and_the_tree_is_lef
     (fault,) = [one for one in mutants(file) if str(one).endswith("`2` → `3`")]
     gc.freeze()  # as the session of tests does
     live = live_functions(tmp_path)
+    assert gc.get_freeze_count() > len(live)  # so it is left to the tests that follow
     assert put_into(fault.code(), fault.function, fault.file, live)
     assert half(20) == 6
     assert str(fault).endswith("`2` → `3`")
