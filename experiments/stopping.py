@@ -48,13 +48,12 @@ def is_first_process() -> bool:
 
 def _leave(code: int) -> NoReturn:
     """End the process; where it belongs to a group, at once, as the group's threads would abort a regular end."""
-    if "torch.distributed" in sys.modules:
-        from torch import distributed
-
-        if distributed.is_available() and distributed.is_initialized():
-            with suppress(OSError, ValueError, AttributeError):
-                sys.stdout.flush()
-            os._exit(code)
+    # Looked up, not imported: a signal in the midst of torch's import leaves parts of it that cannot be imported again.
+    is_initialized = getattr(sys.modules.get("torch.distributed"), "is_initialized", None)
+    if is_initialized is not None and is_initialized():
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stdout.flush()
+        os._exit(code)
     sys.exit(code)
 
 

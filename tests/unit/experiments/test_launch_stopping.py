@@ -3,10 +3,14 @@
 import os
 import select
 import signal
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from nursery import Nursery
+
+from experiments.stopping import end_stopped
 
 WAITS = """
 import runpy, sys, time
@@ -110,3 +114,11 @@ def test_an_ignored_hangup_is_left_alone(nursery: Nursery, tmp_path: Path) -> No
     os.kill(run.process, signal.SIGHUP)
     assert run.goes_on(seconds=1)
     assert run.told(signal.SIGTERM)[0] == 143
+
+
+def test_what_an_import_cut_short_has_left_of_torch_is_not_imported_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)  # to import it raises, as it does after half an import
+    monkeypatch.setitem(sys.modules, "torch.distributed", ModuleType("torch.distributed"))
+    with pytest.raises(SystemExit) as ended:
+        end_stopped()
+    assert ended.value.code == 128 + signal.SIGINT
