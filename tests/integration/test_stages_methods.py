@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from outputs import chosen, results
+from output_tables import chosen, results
 from tiny import Tiny, benchmark
 
 from ccps.methods import METHODS

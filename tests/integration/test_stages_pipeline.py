@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from outputs import chosen, contents, results
+from output_tables import chosen, contents, results
 from tiny import SUBJECTS, Tiny, benchmark, write_questions
 from wandb_file import history, records
 
