@@ -4,18 +4,16 @@ import pytest
 import torch
 
 from ccps.perturbation import FEATURE_NAMES, reference_features
-from experiments.benchmarks import precision
 from experiments.benchmarks.precision import (
     BOUNDS,
-    CASES,
     ROWS,
     WITHIN,
-    Case,
-    as_released,
-    by_definition,
     by_row,
     errors,
+    float32_errors,
 )
+from experiments.benchmarks.precision_cases import CASES, Case
+from experiments.benchmarks.precision_features import as_released, by_definition, in_bfloat16
 
 PAGE = Path(__file__).parents[3] / "docs" / "numerics.md"
 
@@ -23,7 +21,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "numerics.md"
 @pytest.mark.numeric
 @pytest.mark.parametrize("name", CASES)
 def test_float32_keeps_within_the_bounds_of_the_page(name: str) -> None:
-    found = by_row(precision.float32_errors(CASES[name]()))
+    found = by_row(float32_errors(CASES[name]()))
     bounds = {row: bound.huge if name == "huge" else bound.usual for row, bound in BOUNDS.items()}
     assert {row: value for row, value in found.items() if not value <= bounds[row]} == {}
 
@@ -68,7 +66,7 @@ def test_a_probe_does_not_go_from_one_precision_to_another() -> None:
     """The warning where probes are shared: lower precision moves most columns by more than a few roundings."""
     case = CASES["ordinary"]()
     true = by_definition(case)
-    for low, at_most in ((precision.in_bfloat16, 25), (as_released, 5)):
+    for low, at_most in ((in_bfloat16, 25), (as_released, 5)):
         assert int((errors(low(case), true).amax(0) <= WITHIN).sum()) <= at_most
 
 

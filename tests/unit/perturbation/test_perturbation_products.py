@@ -3,7 +3,9 @@ import torch
 
 from ccps.perturbation import products, stability_features
 from ccps.perturbation.products import CAST, SPLIT, parts
-from experiments.benchmarks.precision import BOUNDS, CASES, GRID, by_definition, by_row, errors
+from experiments.benchmarks.precision import BOUNDS, by_row, errors
+from experiments.benchmarks.precision_cases import CASES
+from experiments.benchmarks.precision_features import GRID, by_definition
 
 
 def test_parts_are_bfloat16_and_add_up_but_for_the_last_bits() -> None:
