@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ccps.core import remote as remote_module
+from ccps.core import remote_reading
 from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.core.errors import UserError
 from ccps.core.keys import own_name
@@ -53,7 +53,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 @pytest.fixture(autouse=True)
 def always_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests do not wait until an answer is out of date."""
-    monkeypatch.setattr(remote_module, "_STALE_S", 0.0)
+    monkeypatch.setattr(remote_reading, "_STALE_S", 0.0)
 
 
 def write(artifact: Artifact, index: int, value: float | None = None) -> None:
@@ -280,7 +280,7 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_shard_takes_five_requests(place: Place, requests: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote_module, "_STALE_S", 60.0)
+    monkeypatch.setattr(remote_reading, "_STALE_S", 60.0)
     made = place.on("a")
     with made.writing():
         assert made.missing(range(3)) == [0, 1, 2]
@@ -299,7 +299,7 @@ def test_a_shard_takes_five_requests(place: Place, requests: list[str], monkeypa
 
 
 def test_who_waits_asks_now_and_then(place: Place, requests: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote_module, "_STALE_S", 60.0)
+    monkeypatch.setattr(remote_reading, "_STALE_S", 60.0)
     waiting = place.on("a")
     for _ in range(50):
         assert not waiting.complete
