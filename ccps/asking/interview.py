@@ -1,6 +1,6 @@
 """Put questions to a language model, or read given answers; either way, keep the state of every answer token."""
 
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -24,8 +24,7 @@ from ccps.llm import (
 )
 from ccps.llm.chat import PromptMode, closing_ids, opens_thinking
 from ccps.llm.choose import Choice
-from ccps.llm.forward import Read, check_finite
-from ccps.llm.generate import writing
+from ccps.llm.forward import Read
 from ccps.llm.memory import in_parts
 
 Way = Literal["read", "choose", "generate"]
@@ -69,20 +68,6 @@ class Answer(NamedTuple):
     is_cut: bool
     cost: int
     after: AfterAnswer
-
-
-class Progress(NamedTuple):
-    """What stands of some answers that are written together.
-
-    Attributes:
-        tokens: of each, so far.
-        states: `[answers, d]`, which predicted the last ones.
-        answers: those that have become whole with them, by their places.
-    """
-
-    tokens: list[list[int]]
-    states: Tensor
-    answers: dict[int, Answer]
 
 
 class Interview:
@@ -170,53 +155,6 @@ class Interview:
             found |= zip(batch, self.answer(batch), strict=True)
         return [found[index] for index in range(len(self.questions))]
 
-    def write_stepwise(self, batch: Sequence[int]) -> Generator[Progress]:
-        """Write the answers to the open-ended questions of one batch, given by their positions, token by token.
-
-        Yields:
-            What each token has brought. An answer whose turn the model has ended comes with the token that ends it,
-            whatever others are still being written; where more is read after the answers, all come at the end.
-        """
-        prompts, keep = [self.prompts[index] for index in batch], self.follow_up is not None
-        summed = self.follow_up.sum_layer if self.follow_up else None
-        steps = writing(self.lm, prompts, self.manner.max_new_tokens, self.prefix, keep_context=keep, sum_layer=summed)
-        caught, given = list[Tensor](), set[int]()
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                written, context = end.value
-                break
-            caught.append(step.states)
-            ended = [row for row, has_ended in enumerate(step.ended) if has_ended and row not in given and not keep]
-            yield Progress(step.tokens, step.states, self._early(batch, ended, step.tokens, caught))
-            given.update(ended)
-        tokens = [answer.tokens for answer in written]
-        after = self._after_answers(tokens, context)
-        rest = [row for row in range(len(batch)) if row not in given]
-        if rest:
-            answers = self._written(
-                [batch[row] for row in rest],
-                [tokens[row] for row in rest],
-                [written[row].states for row in rest],
-                [not written[row].ended for row in rest],
-                [after[row] for row in rest],
-            )
-            yield Progress(tokens, caught[-1], dict(zip(rest, answers, strict=True)))
-
-    def _early(
-        self, batch: Sequence[int], rows: Sequence[int], tokens: Sequence[list[int]], caught: Sequence[Tensor]
-    ) -> dict[int, Answer]:
-        """The answers of rows that have ended, from the states of all rows at each token so far."""
-        own = [list(tokens[row]) for row in rows]
-        states = [
-            torch.stack([at_token[row] for at_token in caught])[: len(ids)] for row, ids in zip(rows, own, strict=True)
-        ]
-        check_finite(self.lm, states)
-        after = [AfterAnswer()] * len(rows)
-        answers = self._written([batch[row] for row in rows], own, states, [False] * len(rows), after)
-        return dict(zip(rows, answers, strict=True))
-
     def _way(self, index: int) -> Way:
         if self.given[index] is not None:
             return "read"
@@ -239,7 +177,7 @@ class Interview:
         logits = self.lm.own_logits(torch.cat(states))
         n_options = [len(self.questions[index].options) for index in batch]
         tokens = [[token] for token in choose_tokens(self.lm, logits, n_options, self.manner.choice)]
-        return self._written(batch, tokens, states, [False] * len(batch), self._after_answers(tokens, context))
+        return self.written(batch, tokens, states, [False] * len(batch), self.after_answers(tokens, context))
 
     def _generate(self, batch: Sequence[int]) -> list[Answer]:
         prompts = [self.prompts[index] for index in batch]
@@ -251,12 +189,12 @@ class Interview:
             sum_layer=self.follow_up.sum_layer if self.follow_up else None,
         )
         tokens = [answer.tokens for answer in answers]
-        return self._written(
+        return self.written(
             batch,
             tokens,
             [answer.states for answer in answers],
             [not answer.ended for answer in answers],
-            self._after_answers(tokens, context),
+            self.after_answers(tokens, context),
         )
 
     def _read_passages(self, passages: Sequence[Passage]) -> Read:
@@ -264,13 +202,13 @@ class Interview:
         summed = self.follow_up.sum_layer if self.follow_up else None
         return read(self.lm, passages, self.prefix, keep_context=self.follow_up is not None, sum_layer=summed)
 
-    def _after_answers(self, tokens: Sequence[list[int]], context: Context | None) -> list[AfterAnswer]:
+    def after_answers(self, tokens: Sequence[list[int]], context: Context | None) -> list[AfterAnswer]:
         """What is read after some answers, of which nothing but the last token has not been read yet."""
         if self.follow_up is None or context is None:
             return [AfterAnswer()] * len(tokens)
         return self.follow_up.read(tokens, context)
 
-    def _written(
+    def written(
         self,
         batch: Sequence[int],
         tokens: Sequence[list[int]],
@@ -278,7 +216,15 @@ class Interview:
         is_cut: Sequence[bool],
         afters: Sequence[AfterAnswer],
     ) -> list[Answer]:
-        """Answers out of what the model wrote; in parity, those whose text has other token ids are read again."""
+        """Answers out of what the model wrote; in parity, those whose text has other token ids are read again.
+
+        Args:
+            batch: positions of the questions.
+            tokens: of each answer.
+            states: `[tokens, d]` of each, which predicted them.
+            is_cut: whether each was cut off at the limit.
+            afters: what was read after each.
+        """
         texts = [self.lm.tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in tokens]
         answers = list(map(self._answer, batch, texts, tokens, states, is_cut, afters))
         if self.manner.prompt == "parity":
@@ -301,7 +247,7 @@ class Interview:
         if filled:
             passages = [Passage(self.prompts[batch[place]], tokens[place]) for place in filled]
             states, context = self._read_passages(passages)
-            afters = self._after_answers([tokens[place] for place in filled], context)
+            afters = self.after_answers([tokens[place] for place in filled], context)
             found = dict(zip(filled, zip(states, afters, strict=True), strict=True))
         width = self.lm.head.weight.shape[1]
         nothing = torch.empty(0, width, dtype=self.lm.model.dtype, device=self.lm.device), AfterAnswer()

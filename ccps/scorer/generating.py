@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ccps.asking.interview import Answer, Interview, Manner
+from ccps.asking.stepwise import write_stepwise
 from ccps.faithful import say as in_words
 from ccps.llm import LanguageModel
 from ccps.perturbation import Head, flip_radius
@@ -107,7 +108,7 @@ def _of_batch(head: Head, talk: Interview, batch: Sequence[int], told: Collectio
         yield said, dict(zip(batch, answers, strict=True))
         return
     texts, seen = [""] * len(batch), [0] * len(batch)
-    for progress in talk.write_stepwise(batch):
+    for progress in write_stepwise(talk, batch):
         # One that has none more has ended its turn.
         new = [row for row, tokens in enumerate(progress.tokens) if batch[row] in told and len(tokens) > seen[row]]
         radii = _radii(head, progress.states[new], [progress.tokens[row][-1] for row in new])
