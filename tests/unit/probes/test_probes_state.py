@@ -1,7 +1,7 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,15 +10,12 @@ import pytest
 import torch
 from lightning.pytorch.loggers.logger import DummyLogger
 from lightning_oracle import fit_state_alone
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from safetensors.torch import load_file, save_file
 from scipy.special import expit, logit
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from ccps.core.errors import UserError
-from ccps.core.settings import SettingsError, check
 from ccps.probes.pairs import Examples
 from ccps.probes.reporting import Reporting
 from ccps.probes.split import split_by_question
@@ -59,24 +56,6 @@ def fit(answers: Any, config: Any, seed: int = 0, **options: Any) -> Any:
 def same(one: Any, other: Any) -> Any:
     pairs = zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True)
     return all(torch.equal(left, right) for left, right in pairs)
-
-
-def test_the_defaults_are_the_authors_later_settings() -> None:
-    assert asdict(StateProbeConfig()) == {
-        "hidden": [512, 128],
-        "activation": "ReLU",
-        "dropout": 0.2,
-        "learning_rate": 1e-3,
-        "weight_decay": 1e-4,
-        "batch_size": 32,
-        "max_epochs": 200,
-        "patience": 20,
-        "clip_norm": 1.0,
-        "validation_fraction": 0.1,
-        "standardise": False,
-        "base_rate": "training",
-        "accelerator": "cpu",
-    }
 
 
 def test_the_network_is_a_perceptron_with_dropout_after_every_hidden_layer(answers: Answers) -> None:
@@ -359,33 +338,6 @@ def test_files_that_are_missing_or_broken_are_refused(
         (tmp_path / "state_probe.json").write_text(text)
         with pytest.raises(UserError, match=r"state_probe\.json"):
             FittedStateProbe.load(tmp_path)
-
-
-def test_all_faults_of_the_settings_come_in_one_message() -> None:
-    config = StateProbeConfig(
-        hidden=[0],
-        activation="Linear",
-        dropout=1.0,
-        learning_rate=0.0,
-        weight_decay=-1.0,
-        batch_size=0,
-        max_epochs=0,
-        patience=0,
-        clip_norm=math.nan,
-        validation_fraction=1.0,
-        base_rate="third",
-    )
-    with pytest.raises(SettingsError) as caught:
-        check(config, "state_probe")
-    names = [fault.split("`")[1].removeprefix("state_probe.") for fault in caught.value.faults]
-    assert sorted(names) == sorted(set(asdict(config)) - {"standardise", "accelerator"})
-    check(StateProbeConfig(), "state_probe")
-
-
-@pytest.mark.parametrize("overrides", [{"hiden": [8]}, {"batch_size": "many"}, {"accelerator": "tpu"}])
-def test_the_schema_refuses_unknown_words_keys_and_types(overrides: dict[str, Any]) -> None:
-    with pytest.raises(OmegaConfBaseException):
-        OmegaConf.merge(OmegaConf.structured(StateProbeConfig), overrides)
 
 
 def test_errors_name_the_fault(answers: Answers, config: StateProbeConfig) -> None:

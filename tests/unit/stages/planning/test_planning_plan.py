@@ -102,7 +102,8 @@ def test_continuations_that_are_found_have_the_tokens_that_were_written(tmp_path
     [manifest] = (tmp_path / "artifacts" / "continue").glob("*/manifest.json")
     [found] = [row for row in reasoned(tmp_path).rows if row.stage == "continue"]
     written = sum(cost["tokens"] for cost in Artifact(manifest.parent, "continue", {}).costs())
-    assert (found.state, found.tokens) == (FOUND, pytest.approx(written))
+    assert found.state == FOUND
+    assert found.tokens == pytest.approx(written)
 
 
 def test_each_question_is_counted(tiny: Tiny) -> None:
