@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import pandas as pd
+from tiny import Tiny
+
+NOT_CONTENT = ("costs.0.jsonl", ".lock")
 
 
 def contents(folder: Path, without: tuple[str, ...] = ()) -> dict[str, bytes]:
@@ -23,3 +26,8 @@ def chosen(folder: Path) -> dict[str, str]:
     choices = pd.read_csv(folder / "tables" / "choice.csv").dropna(subset="brier")
     best = choices.loc[choices.groupby("model")["brier"].idxmin()]
     return dict(zip(best["model"], best["method"], strict=True))
+
+
+def stored(place: Tiny) -> set[str]:
+    """The stages that have artifacts; what begins with a dot are notes of runs."""
+    return {path.name for path in place.artifacts.iterdir() if not path.name.startswith(".")}

@@ -2,9 +2,6 @@
 
 import json
 import shutil
-import signal
-import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from output_tables import chosen, contents, results
+from output_tables import NOT_CONTENT, chosen, contents, results, stored
 from tiny import SUBJECTS, Tiny, benchmark, write_questions
 from wandb_file import history, records
 
@@ -22,7 +19,6 @@ from ccps.methods.calibrated import FittedCalibrated
 from ccps.methods.ccps import CCPS
 
 COLUMNS = ["model", "benchmark", "format", "method", "seed", "metric", "value", "ci_low", "ci_high", "n", "aggregate"]
-NOT_CONTENT = ("costs.0.jsonl", ".lock")
 ONCE = ("ccps_logistic", "lts")
 TRAINED = ("ccps", "ccps_logistic", "p_ik", "saplma_m", "lts", "ccps_random", "ccps_shuffled")
 UNTRAINED = ("p_true", "answer_probability", "option_probability", "option_radius", "entropy", "self_consistency")
@@ -193,11 +189,6 @@ def test_wandb_keeps_to_its_folder(finished: Tiny) -> None:
     assert {path.name for path in finished.wandb.iterdir()} == {"wandb"}
 
 
-def stored(place: Tiny) -> set[str]:
-    """The stages that have artifacts; what begins with a dot are notes of runs."""
-    return {path.name for path in place.artifacts.iterdir() if not path.name.startswith(".")}
-
-
 def test_parts_give_what_the_whole_gives(
     tiny: Tiny, finished: Tiny, command_line: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -219,33 +210,6 @@ def test_parts_give_what_the_whole_gives(
     for stage in stages:
         own, whole = (contents(place.artifacts / stage, without=NOT_CONTENT) for place in (tiny, finished))
         assert own == whole
-
-
-@pytest.mark.slow
-def test_a_killed_run_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    write_questions(tmp_path / "trees.jsonl", 16, seed=3)
-    write_questions(tmp_path / "boats.jsonl", 4, seed=4)
-    settings = ["answering.shard_questions=1", "answering.max_batch_tokens=1", "stages=[answer,grade,extract]"]
-    killed, whole = Tiny(tmp_path / "killed", tmp_path), Tiny(tmp_path / "whole", tmp_path)
-    with subprocess.Popen(killed.command(*settings), stdout=subprocess.DEVNULL) as process:
-        while not list(killed.artifacts.glob("answer/*/00000")):
-            assert process.poll() is None
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
-    left = list(killed.artifacts.glob("answer/*/0*"))
-    assert 1 <= len(left) < 16
-    assert not list(killed.artifacts.glob("*/*/manifest.json"))
-    stamps = {path: path.stat().st_mtime_ns for path in left}
-
-    killed.run(*settings)
-    whole.run(*settings)
-    assert {path: path.stat().st_mtime_ns for path in left} == stamps  # kept, not computed again
-    assert len(list(killed.artifacts.glob("answer/*/0*"))) == 16 + 4
-    assert stored(killed) == stored(whole)
-    for stage in stored(whole):
-        own, other = (contents(place.artifacts / stage, without=NOT_CONTENT) for place in (killed, whole))
-        assert own == other
 
 
 def test_two_models_on_two_benchmarks_without_the_probe(tiny: Tiny, tmp_path: Path, finished: Tiny) -> None:
