@@ -238,7 +238,8 @@ def _losses(
         for number, held_out in enumerate(folds):
             models[number] = model = _fit(rows[~held_out], labels[~held_out], strength, models[number])
             sign = np.where(labels[held_out] == 1, 1.0, -1.0)
-            total += float(np.logaddexp(0.0, -sign * model.decision_function(rows[held_out])).sum())
+            logits = (rows[held_out] @ model.coef_.T + model.intercept_)[:, 0]
+            total += float(np.logaddexp(0.0, -sign * logits).sum())
         loss = total / len(labels)
         yield StrengthLoss(strength, loss)
         best, worse = (loss, 0) if loss < best else (best, worse + 1)
@@ -251,12 +252,15 @@ def _fit(
 ) -> "LogisticRegression":
     """The minimum, looked for from another fit on; a convex loss has but one."""
     solver = "newton-cholesky" if rows.shape[1] <= NEWTON_COLUMNS else "lbfgs"
+    from sklearn import config_context
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=strength, solver=solver, tol=TOLERANCE, max_iter=1000, warm_start=True)
     if start is not None:
         model.coef_, model.intercept_, model.classes_ = start.coef_, start.intercept_, start.classes_
-    return model.fit(rows, labels)
+    # Rows and strength have been looked at; with few rows, to look again takes longer than a step to the minimum.
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        return model.fit(rows, labels)
 
 
 def _table(inputs: ArrayLike) -> FloatArray:

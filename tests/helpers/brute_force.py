@@ -23,13 +23,20 @@ def drawn(
     scores: pd.DataFrame, model: str, benchmark: str, form: str, method: str, metric: str, *, seed: int, resamples: int
 ) -> list[float]:
     """A metric of a method in every resample of subjects and of its seeds, each evaluated from scratch."""
+    return all_drawn(scores, model, benchmark, form, method, seed=seed, resamples=resamples)[metric]
+
+
+def all_drawn(
+    scores: pd.DataFrame, model: str, benchmark: str, form: str, method: str, *, seed: int, resamples: int
+) -> dict[str, list[float]]:
+    """The same of every metric, which are evaluated together."""
     everyone = scores[scores["benchmark"] == benchmark]
     subjects = sorted(everyone["subject"].unique())
     own = everyone[(everyone["model"] == model) & (everyone["method"] == method)]
     tables = [table for _, table in own.groupby("seed", dropna=False)]
     of_subjects = times(seed, f"questions of {benchmark}", resamples, len(subjects))
     of_seeds = times(seed, f"seeds of {method}, {model}, {form}", resamples, len(tables))
-    found = []
+    found: dict[str, list[float]] = {}
     for subject_counts, seed_counts in zip(of_subjects, of_seeds, strict=True):
         values = []
         for number in repeated(range(len(tables)), seed_counts):
@@ -39,8 +46,9 @@ def drawn(
                 for draw, subject in enumerate(repeated(subjects, subject_counts))
             ]
             rows = pd.concat(parts)
-            values.append(evaluate(rows["p_correct"], rows["correct"], groups=rows["draw"])[metric])
-        found.append(float(np.mean(values)))
+            values.append(evaluate(rows["p_correct"], rows["correct"], groups=rows["draw"]))
+        for metric in values[0]:
+            found.setdefault(metric, []).append(float(np.mean([one[metric] for one in values])))
     return found
 
 
