@@ -17,8 +17,8 @@ LAST = 1000
 class Registry(Mapping[str, T], Generic[T]):
     """Things of one kind by name; a new one is a file in the package, or a line of anybody's own code.
 
-    The modules of the package are imported when somebody first looks, so that none has to be listed, and a module may
-    itself use the registry.
+    The modules of the package are imported when somebody first looks, unless it is for one that a module of the package
+    has registered already. So none has to be listed, and a module may itself use the registry.
 
     >>> shapes = Registry[str]("shape")
     >>> shapes.register("circle", "◯")
@@ -71,7 +71,7 @@ class Registry(Mapping[str, T], Generic[T]):
         return self[name]
 
     def __getitem__(self, name: str) -> T:
-        return self._all()[name]
+        return self._found[name] if self._is_own(name) else self._all()[name]
 
     def __iter__(self) -> Iterator[str]:
         found = self._all()
@@ -81,7 +81,12 @@ class Registry(Mapping[str, T], Generic[T]):
         return len(self._all())
 
     def __contains__(self, name: Any) -> bool:
-        return name in self._all()
+        return self._is_own(name) or name in self._all()
+
+    def _is_own(self, name: Any) -> bool:
+        """Whether the package has defined one of this name; somebody else's may turn out to be the second."""
+        thing = self._found.get(name)
+        return thing is not None and str(getattr(thing, "__module__", "")).startswith(f"{self._package}.")
 
     def _all(self) -> dict[str, T]:
         if not self._is_loaded:

@@ -16,7 +16,7 @@ from ccps.probes import Reporting
 from ccps.probes.curve import CurvePoint
 from ccps.probes.stored import read_config, read_settings, read_tensors
 from ccps.settings.litcab import LitCabConfig
-from ccps.tuning.litcab import LitCabWeights, Pair, Reading, fit_litcab
+from ccps.tuning.litcab import LitCabWeights, Pair, Reading
 
 FORMAT_VERSION = 1
 WEIGHTS_FILE = "litcab.safetensors"
@@ -117,6 +117,8 @@ class LitCab(TrainedMethod):
         self, answers: TrainingAnswers, settings: TrainingSettings, seeds: Sequence[int], reporting: Reporting
     ) -> list[Fitted]:
         """Train the layer on right and wrong answers to the training questions, once for each seed."""
+        from ccps.tuning.litcab_training import fit_litcab
+
         pairs = _pairs(answers.evidence)
         head = answers.evidence.read("answer_states").head
         labels = np.array([int(answers.correct[position]) for position in pairs])

@@ -11,7 +11,7 @@ from ccps.core.errors import UserError, expected
 from ccps.methods.evidence import AnswerStates
 from ccps.needs.base import Given, Need, Source, register
 from ccps.perturbation import Head
-from ccps.pipeline.model import load_head
+from ccps.pipeline.heads import load_head
 from ccps.tuning import Answered
 
 

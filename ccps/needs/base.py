@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from ccps.asking.interview import Answer, Manner
 from ccps.core.artifacts import Artifact
@@ -12,9 +12,11 @@ from ccps.data.records import Question
 from ccps.llm import LanguageModel
 from ccps.methods import Method, TrainedMethod
 from ccps.perturbation import Head
-from ccps.pipeline.model import SharedModel
-from ccps.pipeline.stage import Stage
 from ccps.settings.experiment import Config
+
+if TYPE_CHECKING:  # stages bring Lightning with them, which a scorer does without
+    from ccps.pipeline.model import SharedModel
+    from ccps.pipeline.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Respondent(NamedTuple):
         shard_questions: questions per shard.
     """
 
-    model: SharedModel
+    model: "SharedModel"
     head: Artifact
     manner: Manner
     shard_questions: int
@@ -120,19 +122,19 @@ class Need(ABC):
 
     name: ClassVar[str]
     place: ClassVar[int] = LAST
-    stages: ClassVar[tuple[type[Stage], ...]] = ()
+    stages: ClassVar[tuple[type["Stage"], ...]] = ()
     is_collected: ClassVar[bool] = False
     is_tuned: ClassVar[bool] = False
     formats: ClassVar[frozenset[str]] = frozenset({"mc", "oe"})
     is_portable: ClassVar[bool] = False
 
-    def training(self, train: AnsweredQuestions, respondent: Respondent, config: Config) -> Stage | None:
+    def training(self, train: AnsweredQuestions, respondent: Respondent, config: Config) -> "Stage | None":
         """What must be learnt from the training side first, if anything."""
         return None
 
     def stage(
         self, answered: AnsweredQuestions, respondent: Respondent, config: Config, learnt: Artifact | None
-    ) -> Stage | None:
+    ) -> "Stage | None":
         """What makes it for one side, `learnt` being the artifact of `training`; None if the answers hold it."""
         return None
 

@@ -18,7 +18,7 @@ from ccps.needs.answers import all_empty, stored_answers
 from ccps.needs.base import AnsweredQuestions, Given, Need, Respondent, Source, register
 from ccps.needs.stage import AskingStage
 from ccps.perturbation import Head
-from ccps.pipeline.model import load_head
+from ccps.pipeline.heads import load_head
 from ccps.pipeline.stage import Stage, Work
 from ccps.settings.experiment import Config
 from ccps.tuning import Answered

@@ -22,7 +22,7 @@ from ccps.needs.answers import stored_answers
 from ccps.needs.base import AnsweredQuestions, Need, Respondent, Source, register
 from ccps.needs.stage import AskingStage
 from ccps.perturbation import Head
-from ccps.pipeline.model import load_head
+from ccps.pipeline.heads import load_head
 from ccps.pipeline.stage import Stage, Work
 from ccps.settings.experiment import Config
 from ccps.tuning.litcab import Reading

@@ -12,11 +12,11 @@ from ccps.core.artifacts import Artifact
 from ccps.engines import Engine, EngineConfig, EngineWriter, OwnWriter, VllmEngine, Writer, engine_inputs
 from ccps.llm import LanguageModel, ModelFiles, load_model
 from ccps.perturbation import Head
+from ccps.pipeline.heads import HEAD
 from ccps.pipeline.shard_writer import peak_memory
 from ccps.pipeline.stage import Run
 from ccps.pipeline.trainer import run_device
 
-HEAD = "head.safetensors"
 _HEAD_VERSION = 1
 
 
@@ -117,8 +117,3 @@ def _sent(files: ModelFiles, engine: EngineConfig) -> SharedModel:
 
 def _save_head(model: SharedModel, run: Run) -> None:
     model.save_head(run, run_device(run))
-
-
-def load_head(artifact: Artifact) -> Head:
-    """Read a head that `SharedModel.save_head` wrote."""
-    return Head.load(artifact.path(HEAD))

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from lightning.pytorch.loggers import Logger
 
 from ccps.core.errors import UserError, expected
 from ccps.settings.probe import Checkpoint
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
 
 
 class CurvePoint(NamedTuple):
@@ -35,7 +37,7 @@ class CurvePoint(NamedTuple):
         return -self.val_loss if checkpoint is Checkpoint.lowest_loss else self.score
 
 
-def log_point(logger: Logger, prefix: str, point: CurvePoint) -> None:
+def log_point(logger: "Logger", prefix: str, point: CurvePoint) -> None:
     """Pass an evaluation to a logger, as `<prefix>/<stage>/<metric>`."""
     values = {name: value for name, value in point._asdict().items() if isinstance(value, float)}
     logger.log_metrics({f"{prefix}/{point.stage}/{name}": value for name, value in values.items()}, step=point.step)

@@ -1,17 +1,18 @@
 """Where training is heard of; none of it changes the result."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
-
-from lightning.pytorch.loggers import Logger
+from typing import TYPE_CHECKING, NamedTuple
 
 from ccps.probes.curve import CurvePoint, log_point
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
 
 
 class Reporting(NamedTuple):
     """Who is told of a fit."""
 
-    logger: Logger | None = None
+    logger: "Logger | None" = None
     """Lightning logger that receives the curves."""
     log_prefix: str = "probe"
     """Metrics are named `<log_prefix>/<stage>/<metric>`."""

@@ -11,6 +11,7 @@ from ccps.core.console import bar
 from ccps.data.records import Question
 from ccps.methods import Evidence, Method, TrainedMethod
 from ccps.methods.evidence import FloatArray, Index
+from ccps.needs import answers as _  # noqa: F401 (registers what one pass gives; to look for all loads Lightning)
 from ccps.needs.base import NEEDS, Given
 from ccps.perturbation import FEATURE_NAMES, Direction, stability_features
 from ccps.scorer.asked import Asked

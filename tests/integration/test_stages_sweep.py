@@ -20,8 +20,8 @@ from ccps.metrics import evaluate
 from ccps.needs.base import AnsweredQuestions
 from ccps.perturbation import FEATURE_NAMES, Head, flip_radius, stability_features
 from ccps.pipeline.computing import run_stage
+from ccps.pipeline.heads import HEAD
 from ccps.pipeline.job import Job
-from ccps.pipeline.model import HEAD
 from ccps.pipeline.stage import Run
 from ccps.probes import FittedProbe, fit_probe
 from ccps.stages.main.runs import ModelAnswers

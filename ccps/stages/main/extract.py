@@ -12,7 +12,7 @@ from ccps.core.artifacts import ROWS, Artifact
 from ccps.needs.answers import all_empty
 from ccps.perturbation import FEATURE_NAMES, Direction, stability_features
 from ccps.perturbation.ways import Way
-from ccps.pipeline.model import load_head
+from ccps.pipeline.heads import load_head
 from ccps.settings.perturbation import PerturbationConfig
 from ccps.stages.main.from_states import FromStatesStage
 

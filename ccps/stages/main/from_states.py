@@ -13,7 +13,7 @@ from ccps.core.errors import expected
 from ccps.llm.memory import OutOfMemory, attempt
 from ccps.perturbation import Direction
 from ccps.perturbation.rays import MAX_SCRATCH_BYTES
-from ccps.pipeline.model import load_head
+from ccps.pipeline.heads import load_head
 from ccps.pipeline.stage import Stage, Work
 
 # Enough tokens that the head's weight is read seldom, few enough that little is lost when a run is killed.

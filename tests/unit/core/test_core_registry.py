@@ -56,8 +56,30 @@ def rooms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         del sys.modules[name]
 
 
-def test_the_modules_of_the_package_are_imported_when_somebody_looks(rooms: str) -> None:
+def test_what_the_package_has_registered_is_found_without_the_rest_of_it(rooms: str, tmp_path: Path) -> None:
+    (tmp_path / rooms / "porch.py").write_text(
+        "from some_rooms.base import ROOMS\nclass Porch: pass\nROOMS.register('porch', Porch)\n"
+    )
     from some_rooms.base import ROOMS  # type: ignore[import-not-found]
+    from some_rooms.porch import Porch  # type: ignore[import-not-found]
+
+    assert "porch" in ROOMS
+    assert ROOMS["porch"] is ROOMS.find("porch") is Porch
+    assert f"{rooms}.hall" not in sys.modules
+    assert "cellar" not in ROOMS  # which only who has looked everywhere can say
+    assert ROOMS["hall"] == 1
+
+
+def test_a_name_of_the_package_that_somebody_else_has_taken_is_refused_where_it_is_looked_for(rooms: str) -> None:
+    from some_rooms.base import ROOMS
+
+    ROOMS.register("hall", type("Hall", (), {}))
+    with pytest.raises(ValueError, match="two called `hall`"):
+        ROOMS["hall"]
+
+
+def test_the_modules_of_the_package_are_imported_when_somebody_looks(rooms: str) -> None:
+    from some_rooms.base import ROOMS
 
     assert f"{rooms}.hall" not in sys.modules
     ROOMS.register("cellar", 3)

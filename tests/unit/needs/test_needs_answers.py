@@ -14,7 +14,7 @@ from ccps.methods import METHODS, TrainedMethod
 from ccps.needs.answers import stored_answers
 from ccps.needs.base import NEEDS, Source
 from ccps.perturbation import Head
-from ccps.pipeline.model import HEAD
+from ccps.pipeline.heads import HEAD
 from ccps.settings.experiment import STAGES
 
 WIDTH = 2

@@ -24,7 +24,8 @@ from ccps.needs.references import ReferenceStage, read_references
 from ccps.needs.tune import TuneStage, adapter_folder
 from ccps.needs.tuned import AskTunedStage, read_no_yes
 from ccps.pipeline.computing import run_stage
-from ccps.pipeline.model import SharedModel, load_head
+from ccps.pipeline.heads import load_head
+from ccps.pipeline.model import SharedModel
 from ccps.pipeline.stage import Run
 from ccps.settings.tuning import unregularised
 from ccps.stages.main.answer import AnswerStage

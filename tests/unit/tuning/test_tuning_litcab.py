@@ -12,7 +12,8 @@ from ccps.perturbation import Head
 from ccps.probes.reporting import SILENT
 from ccps.settings.litcab import LitCabConfig
 from ccps.settings.probe import Accelerator, StageConfig
-from ccps.tuning.litcab import LitCabModule, LitCabWeights, Pair, Reading, fit_litcab
+from ccps.tuning.litcab import LitCabWeights, Pair, Reading
+from ccps.tuning.litcab_training import LitCabModule, fit_litcab
 
 WIDTH, VOCABULARY = 6, 11
 CONFIG = LitCabConfig(learning_rate=0.05, batch_size=8, epochs=6, accelerator=Accelerator.cpu)

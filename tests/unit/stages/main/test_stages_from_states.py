@@ -14,7 +14,7 @@ from ccps.core.artifacts import ROWS, TENSORS, Artifact
 from ccps.core.errors import UserError
 from ccps.perturbation import Grid, Head, flip_radius, stability_features, stability_features_sweep
 from ccps.perturbation.ways import WAYS
-from ccps.pipeline.model import HEAD
+from ccps.pipeline.heads import HEAD
 from ccps.settings.model import ModelConfig
 from ccps.settings.perturbation import PerturbationConfig
 from ccps.settings.run import TrainerConfig, spread_faults
