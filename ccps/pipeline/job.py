@@ -5,7 +5,9 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from ccps.core.artifacts import Artifact
+from ccps.core.console import say
 from ccps.core.errors import UserError, expected
+from ccps.core.text import listed
 from ccps.pipeline.computing import run_stage
 from ccps.pipeline.graph import Graph, Node
 from ccps.pipeline.stage import Run, Stage
@@ -22,15 +24,17 @@ class Job:
     Args:
         run: how stages are run.
         asked: names of the stages that may compute something; None for all.
+        later: names of stages that may compute something too, and are added after a `run`.
 
     Attributes:
         run_settings: how stages are run.
         reused: folders of what was complete when it was added.
     """
 
-    def __init__(self, run: Run, asked: Collection[str] | None = None) -> None:
+    def __init__(self, run: Run, asked: Collection[str] | None = None, later: Collection[str] = ()) -> None:
         self.run_settings = run
-        self.asked = None if asked is None else set(asked)
+        self.asked = None if asked is None else {*asked, *later}
+        self._named = [] if asked is None else list(dict.fromkeys(asked))
         self.reused: set[Path] = set()
         self._graph = Graph()
         self._artifacts: dict[str, Artifact] = {}
@@ -59,6 +63,11 @@ class Job:
         """Whether one of these was asked for by its name."""
         return self.asked is None or any(stage.name in self.asked for stage in stages)
 
+    def idle(self) -> list[str]:
+        """Stages that were named and are none of this run: nothing that it does needs them."""
+        there = self._stages()
+        return [name for name in self._named if name not in there]
+
     def run(self) -> None:
         """Work off what has been added since the last time.
 
@@ -67,6 +76,10 @@ class Job:
             WorkerEnds: a worker has done its part, and others have not, or it is left to gather; see `share`.
         """
         self.run_settings.ranks.together(self._check)
+        if idle := self.idle():
+            self._named = []  # once
+            there = f"this run has {', '.join(self._stages())}"
+            self.run_settings.ranks.on_first(lambda: say("stages", listed(idle), there, state="nothing to do"))
         self.run_settings.ranks.on_first(self._log)
         wanted = self._graph.wanted(self._to_make)
         self.run_settings.ranks.on_first(lambda: self._open_mirror(wanted))
@@ -98,6 +111,10 @@ class Job:
     def _is_there(self, key: str) -> bool:
         return self._artifacts[key].complete
 
+    def _stages(self) -> list[str]:
+        """Names of the stages of this run, as far as they have been added."""
+        return list(dict.fromkeys(node.stage for node in self._graph.nodes if node.stage not in self._kept))
+
     @property
     def _to_make(self) -> set[str] | None:
         """Names of what may be made, by users' wish or without it."""
@@ -107,7 +124,7 @@ class Job:
         """Refuse a list of stages that cannot work."""
         if self.asked is None:
             return
-        there = dict.fromkeys(node.stage for node in self._graph.nodes if node.stage not in self._kept)
+        there = self._stages()
         if self.asked.isdisjoint(there):
             got = ", ".join(sorted(self.asked))
             way_out = f"This run has {', '.join(there)}; leave `stages` out to run all."

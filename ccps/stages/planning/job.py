@@ -26,13 +26,14 @@ class PlannedJob(Job):
     Args:
         run: where artifacts lie.
         asked: names of the stages that may compute something; None for all.
+        later: as of `Job`.
 
     Attributes:
         planned: in the order in which it would run.
     """
 
-    def __init__(self, run: Run, asked: Collection[str] | None = None) -> None:
-        super().__init__(run, asked)
+    def __init__(self, run: Run, asked: Collection[str] | None = None, later: Collection[str] = ()) -> None:
+        super().__init__(run, asked, later)
         self.planned: list[Planned] = []
 
     def add(self, stage: Stage) -> Artifact:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from ccps.core.artifacts import Artifact
 from ccps.core.keys import own_name
+from ccps.core.text import listed
 from ccps.llm import ModelFiles
 from ccps.perturbation import Grid
 from ccps.pipeline.costs import total_cost
@@ -33,7 +34,7 @@ from ccps.stages.planning.questions import planned_questions, planned_task
 from ccps.stages.planning.subject import Subject, find_subject
 from ccps.stages.planning.taken import HOST_BYTES, QUESTIONS_OF, Known, taken
 from ccps.stages.sweep.checks import Swept
-from ccps.stages.sweep.pipeline import FormatSweep, asked_of_sweep, best_by, of_swept_formats
+from ccps.stages.sweep.pipeline import OWN_STAGES, FormatSweep, best_by, of_swept_formats
 from ccps.stages.sweep.report import SweepReportStage
 from ccps.stages.sweep.sources import above_chance
 
@@ -92,7 +93,7 @@ def plan_sweep(swept: Swept, settings: Mapping[str, Any], planning: Planning) ->
     config, sweep = swept
     subjects, asked = planning.subjects(config.model), planned_questions(config, planning.settings.questions)
     questions = of_swept_formats(asked.questions, sweep)
-    job = PlannedJob(_run(config.paths), asked_of_sweep(config))
+    job = PlannedJob(_run(config.paths), asked_of(config.stages, STAGES), OWN_STAGES)
     pipeline = Pipeline(config, settings, job, _finder(subjects))
     answers, notes = [pipeline.answers(name, questions) for name in config.model], list[str]()
     if sweep.at_chance == "leave_out":
@@ -161,8 +162,14 @@ def _plan(
         trainer.processes,
         trainer.num_nodes,
         settings.price_per_hour,
-        [*dict.fromkeys([*notes, *_notes(rows, planning)])],
+        [*dict.fromkeys([*notes, *_idle(job), *_notes(rows, planning)])],
     )
+
+
+def _idle(job: Job) -> list[str]:
+    """What `stages` names and the run has not."""
+    names = job.idle()
+    return [f"nothing to do: {listed(names)}, named in `stages` and no part of this run"] if names else []
 
 
 def _head_key(job: Job, files: ModelFiles) -> str:

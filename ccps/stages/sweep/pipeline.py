@@ -1,6 +1,6 @@
 """The whole sweep: for each model and format, perturb at every strength, fit, judge, choose, and write it down."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ccps.pipeline.provenance import provenance
 from ccps.pipeline.publish import check_writable, printed, publish_report
 from ccps.pipeline.stage import Run
 from ccps.probes import ProbeConfig
-from ccps.settings.experiment import STAGES, Config
+from ccps.settings.experiment import STAGES
 from ccps.settings.sweep import SweepConfig
 from ccps.stages.main.pipeline import Pipeline
 from ccps.stages.main.questions import AllQuestions, all_questions
@@ -29,7 +29,10 @@ from ccps.stages.sweep.runs import DirectionRun, SweptFormat
 from ccps.stages.sweep.sources import above_chance, chance_counts, sources_of
 
 _FLIPS: Direction = "gradient"
-_OWN = (FlipStage, SweepExtractStage, SweepFitStage, SweepEvaluateStage, SweepReportStage)
+OWN_STAGES = tuple(
+    stage.name for stage in (FlipStage, SweepExtractStage, SweepFitStage, SweepEvaluateStage, SweepReportStage)
+)
+"""What a sweep adds to the stages of its experiment, and is run whatever `stages` names."""
 
 
 def run_sweep(swept: Swept, settings: Mapping[str, Any], run: Run) -> Path:
@@ -52,7 +55,7 @@ def run_sweep(swept: Swept, settings: Mapping[str, Any], run: Run) -> Path:
     questions = run.ranks.node_by_node(lambda: all_questions(config, judged=True))
     left_out = [*questions.left_out, *_not_swept(questions, swept.sweep)]
     questions = of_swept_formats(questions, swept.sweep)
-    job = Job(run, asked_of_sweep(config))
+    job = Job(run, asked_of(config.stages, STAGES), OWN_STAGES)
     pipeline = Pipeline(config, settings, job)
     graded = [pipeline.answers(name, questions) for name in config.model]
     answers, level = graded, None
@@ -80,12 +83,6 @@ def of_swept_formats(questions: AllQuestions, sweep: SweepConfig) -> AllQuestion
         trains={form: asked for form, asked in questions.trains.items() if form in sweep.grids},
         tests={label: asked for label, asked in questions.tests.items() if asked[0].format in sweep.grids},
     )
-
-
-def asked_of_sweep(config: Config) -> Collection[str] | None:
-    """What to ask a job for: the stages of the experiment that are named, and all of the sweep's own; None for all."""
-    asked = asked_of(config.stages, STAGES)
-    return None if asked is None else [*asked, *(stage.name for stage in _OWN)]
 
 
 def _not_swept(questions: AllQuestions, sweep: SweepConfig) -> list[Count]:

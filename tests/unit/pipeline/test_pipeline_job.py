@@ -130,6 +130,41 @@ def test_a_list_of_stages_that_are_not_in_the_job_is_refused(tmp_path: Path) -> 
         job.run()
 
 
+def test_a_stage_that_is_named_and_not_in_the_job_is_said_once(
+    tmp_path: Path, ran: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = Job(Run(tmp_path, "cpu"), ["fifth", "first", "fourth", "third", "second"], later=["late"])
+    fill(job)
+    assert job.idle() == ["fifth", "fourth"]
+    job.run()
+    job.run()
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "stages    fifth and fourth · nothing to do · this run has first, second, third"
+    assert not [line for line in said[1:] if line.startswith("stages")]
+    assert ran == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("asked", [None, ["first", "second", "third"]])
+def test_nothing_is_said_where_all_that_is_named_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: list[str] | None
+) -> None:
+    job = Job(Run(tmp_path, "cpu"), asked)
+    fill(job)
+    assert job.idle() == []
+    job.run()
+    assert "stages" not in capsys.readouterr().out
+
+
+def test_what_comes_after_a_run_need_not_be_named_and_is_not_missed(tmp_path: Path, ran: list[str]) -> None:
+    job = Job(Run(tmp_path, "cpu"), ["first"], later=["second"])
+    first = job.add(Note("a"))
+    assert job.idle() == []
+    job.run()
+    job.add(Second("b", first))
+    job.run()
+    assert ran == ["a", "b"]
+
+
 def test_what_a_stage_reads_beside_its_inputs_is_wanted_too(tmp_path: Path, ran: list[str]) -> None:
     run = Run(tmp_path, "cpu")
     job = Job(run, ["second"])

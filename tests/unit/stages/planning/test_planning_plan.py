@@ -146,6 +146,12 @@ def test_a_thousand_times_as_many_questions(tiny: Tiny) -> None:
     assert answers[1] == pytest.approx(1000 * answers[0])
 
 
+def test_a_stage_that_no_method_needs_is_said(tiny: Tiny) -> None:
+    named = "nothing to do: tune and ask_tuned, named in `stages` and no part of this run"
+    assert named in of(tiny, "stages=[answer,grade,tune,extract,ask_tuned]").notes
+    assert not [note for note in of(tiny, "stages=[answer,grade]").notes if "nothing to do" in note]
+
+
 def test_a_stage_that_is_missing_and_not_asked_for_is_refused_as_by_a_run(tiny: Tiny) -> None:
     with pytest.raises(UserError, match="Add `answer`"):
         of(tiny, "stages=[grade]")
