@@ -34,6 +34,18 @@ def check_sizes(file: Path) -> None:
             raise expected(f"`{'.'.join(path)}` in {file}", wanted, f"{value:.3g}", "Save the model again.")
 
 
+def window_of(shape: Any) -> int:
+    """How many tokens a model can attend to, and no more than a window that slides over some of its layers.
+
+    Such a window counts places, and padding inside a batch takes some of them: a longer text would lose tokens.
+
+    Args:
+        shape: the configuration of its text part, of transformers.
+    """
+    limits = [getattr(shape, name, None) for name in ("max_position_embeddings", "sliding_window")]
+    return min((limit for limit in limits if limit is not None), default=1 << 30)
+
+
 def _numbers(found: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], float]]:
     """Every number with the names that lead to it; settings nested in one another are few."""
     if isinstance(found, Mapping) and len(path) < 8:

@@ -15,6 +15,7 @@ from ccps.core.settings import check
 from ccps.core.text import in_short
 from ccps.llm.chat import end_of_turn
 from ccps.llm.checkpoint import resolve_checkpoint, stored_checkpoint
+from ccps.llm.config_sizes import window_of
 from ccps.llm.devices import device_faults, input_device, placement
 from ccps.llm.fingerprints import fingerprint
 from ccps.llm.head import measure_head
@@ -72,13 +73,8 @@ class LanguageModel:
 
     @cached_property
     def context_window(self) -> int:
-        """How many tokens the model can attend to, and no more than a window that slides over some of its layers.
-
-        Such a window counts places, and padding inside a batch takes some of them: a longer text would lose tokens.
-        """
-        shape = self.model.config.get_text_config()
-        limits = [getattr(shape, name, None) for name in ("max_position_embeddings", "sliding_window")]
-        return min((limit for limit in limits if limit is not None), default=1 << 30)
+        """How many tokens fit, prompt and answer together, see `window_of`."""
+        return window_of(self.model.config.get_text_config())
 
     def own_logits(self, hidden: Tensor) -> Tensor:
         """Apply the model's own head in the model's dtype: `[tokens, rows of the head]`.

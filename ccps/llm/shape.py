@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 from ccps.core.quiet import quiet_transformers
+from ccps.llm.checkpoint import stored_checkpoint
+from ccps.llm.config_sizes import check_sizes, window_of
 from ccps.llm.load import ModelFiles
 from ccps.llm.random_model import toy
 from ccps.plan.shape import ModelShape
@@ -18,6 +20,27 @@ def read_config(files: ModelFiles) -> Any:
     if files.folder is None:
         return config_of(files.config)
     return _from(str(files.folder), files.config)
+
+
+def known_window(config: ModelConfig) -> int | None:
+    """How many tokens a model can attend to, told before it is loaded, see `window_of`.
+
+    Returns:
+        None where the model has yet to be downloaded or converted, or its configuration cannot be read, which is told
+        when it is loaded.
+    """
+    try:
+        if config.source == "random":
+            with quiet_transformers():
+                shape = config_of(config)
+        elif (folder := stored_checkpoint(config)) is None:
+            return None
+        else:
+            check_sizes(folder / "config.json")
+            shape = _from(str(folder), config)
+        return window_of(shape.get_text_config())
+    except Exception:  # code of transformers for a hundred architectures
+        return None
 
 
 def config_of(config: ModelConfig) -> Any:

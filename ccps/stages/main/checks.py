@@ -13,6 +13,7 @@ from ccps.grading import GRADERS
 from ccps.grading.rules import Given
 from ccps.llm.checkpoint_folder import check_there
 from ccps.llm.load import check_memory
+from ccps.llm.shape import known_window
 from ccps.methods import METHODS, TrainedMethod
 from ccps.metrics import CONVENTIONS
 from ccps.needs.base import NEEDS
@@ -60,6 +61,26 @@ def config_faults(config: Config, *, here: bool = True) -> Iterator[Fault]:
         yield fault("evaluation.convention", wanted, repr(config.evaluation.convention))
     if here:
         yield from run_faults(config.model, config.engine, config.paths, config.run_on)
+        if "oe" in config.tested:
+            limit = config.answering.max_new_tokens
+            yield from window_faults("answering.max_new_tokens", limit, config.model)
+
+
+def window_faults(path: str, limit: int, models: Mapping[str, ModelConfig]) -> Iterator[Fault]:
+    """A limit of tokens that leaves no room for a prompt in the context window of a model that lies here.
+
+    Whether each prompt fits is found out when they are laid out.
+
+    Args:
+        path: of the setting.
+        limit: most tokens that are written.
+        models: those that write them.
+    """
+    for name, model in models.items():
+        window = known_window(model)
+        if window is not None and limit >= window:
+            wanted = f"below {window:,}, the context window of the model `{name}`, which holds the prompt too"
+            yield fault(path, wanted, f"{limit:,}", "lower it, or use a model with a longer window")
 
 
 def run_faults(

@@ -1,5 +1,6 @@
 """Sizes of models from their configurations."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from omegaconf import OmegaConf
 
 from ccps.llm import LanguageModel, ModelConfig, find_model
 from ccps.llm.load import find_stored_model
-from ccps.llm.shape import config_of, read_config, shape_of
+from ccps.llm.shape import config_of, known_window, read_config, shape_of
 from experiments.configs import CONF
 from experiments.planning import plan_config
 
@@ -81,3 +82,45 @@ def test_an_asset_is_not_fetched_either(tmp_path: Path, monkeypatch: pytest.Monk
 def test_sizes_that_are_written_down_give_the_parameters_of_the_cards(name: str, millions: float) -> None:
     shape = shape_of(config_of(plan_config().shapes[name]), "bfloat16")
     assert shape.parameters / 1e6 == pytest.approx(millions, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("written", "window"),
+    [
+        ({"model_type": "llama", "max_position_embeddings": 77}, 77),
+        ({"model_type": "gpt2", "n_positions": 78}, 78),
+        ({"model_type": "gemma2", "max_position_embeddings": 79, "sliding_window": 16}, 16),
+        ({"model_type": "mistral", "max_position_embeddings": 79, "sliding_window": None}, 79),
+        ({"model_type": "bloom"}, 1 << 30),  # any distance
+    ],
+)
+def test_the_window_is_known_before_a_model_is_loaded(tmp_path: Path, written: dict[str, Any], window: int) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(written))
+    assert known_window(ModelConfig("folder", str(tmp_path))) == window
+
+
+def test_the_window_is_that_of_the_model_itself(
+    tiny_config: Callable[..., ModelConfig], tiny_model: Callable[..., LanguageModel]
+) -> None:
+    sizes = {"max_position_embeddings": 79, "sliding_window": 16}
+    assert known_window(tiny_config("gemma2", **sizes)) == tiny_model("gemma2", **sizes).context_window == 16
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        ModelConfig("folder", "/nowhere"),
+        ModelConfig("gguf", "/nowhere/model.gguf"),
+        ModelConfig("hub", "nobody/nothing"),
+        ModelConfig("random", "no architecture"),
+    ],
+    ids=str,
+)
+def test_the_window_of_a_model_that_is_not_here_is_not_known(config: ModelConfig) -> None:
+    assert known_window(config) is None
+
+
+@pytest.mark.parametrize("written", ["", "[]", "{}", '{"model_type": "llama", "num_hidden_layers": 1e30}'])
+def test_a_configuration_that_cannot_be_read_is_told_later(tmp_path: Path, written: str) -> None:
+    (tmp_path / "config.json").write_text(written)
+    assert known_window(ModelConfig("folder", str(tmp_path))) is None

@@ -96,6 +96,27 @@ def test_what_does_not_fit_is_refused(override: str, fault: str) -> None:
     assert fault in found
 
 
+LONG = ["model=[llama31_8b_random]", "model.llama31_8b_random.toy=true"]
+SHORT = "{source:random,location:llama,architecture:{max_position_embeddings:64}}"
+NO_ROOM = "the context window of the model"
+
+
+def test_what_leaves_no_room_for_its_prompt_is_refused() -> None:
+    (found,) = faults(*LONG, "faithful.estimators=[sampling]", "faithful.sampling.max_new_tokens=131072")
+    assert "`faithful.sampling.max_new_tokens` to be below 131,072, the context window of the model `llama31" in found
+    own = [*LONG, "faithful.estimators=[sampling]", "faithful/judge=llm_yes_no", "faithful.judge.model=null"]
+    (found,) = faults(*own, "faithful.judge.max_new_tokens=131072")
+    assert f"`faithful.judge.max_new_tokens` to be below 131,072, {NO_ROOM} `llama31_8b_random`" in found
+    (found,) = faults(*own[:-1], f"faithful.judge.model={SHORT}", "faithful.judge.max_new_tokens=64")
+    assert f"`faithful.judge.max_new_tokens` to be below 64, {NO_ROOM} `faithful.judge.model`" in found
+    assert faults(*own[:-1], f"faithful.judge.model={SHORT}", "faithful.judge.max_new_tokens=63") == []
+
+
+def test_what_nobody_writes_may_be_of_any_length_and_a_trace_ends_with_the_window() -> None:
+    assert faults(*LONG, "faithful.estimators=[deepconf]", "faithful.sampling.max_new_tokens=131072") == []
+    assert faults(*LONG, "faithful.traces.max_new_tokens=131072") == []
+
+
 def test_files_and_runs_of_our_own_may_not_share_their_names() -> None:
     twice = "faithful.files={a:{path:x,model:m},b:{path:y,model:m}}"
     (found,) = faults("model=[]", twice)

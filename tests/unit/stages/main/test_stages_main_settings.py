@@ -363,3 +363,21 @@ def test_whole_numbers_fit_where_a_number_is_wanted(base: dict[str, Any]) -> Non
     radius = to_config(changed(base, perturbation__radius=5)).perturbation.radius
     assert radius == 5.0
     assert isinstance(radius, float)
+
+
+LONG = ["model=[llama31_8b_random]", "model.llama31_8b_random.toy=true"]
+
+
+def test_an_answer_that_leaves_no_room_for_its_prompt_is_refused() -> None:
+    settings = composed(*LONG, "answering.max_new_tokens=131072")
+    assert faults(settings) == [
+        "expected `answering.max_new_tokens` to be below 131,072, the context window of the model `llama31_8b_random`, "
+        "which holds the prompt too, but got 131,072: lower it, or use a model with a longer window"
+    ]
+    to_config(settings, here=False)  # a plan for another machine does not look for models
+    to_config(composed(*LONG, "answering.max_new_tokens=131071"))
+
+
+def test_an_answer_of_one_token_has_no_limit() -> None:
+    chosen = ["benchmark@train=[arc_easy]", "benchmark@test=[mmlu]", "grader=[letter]"]
+    to_config(composed(*LONG, *chosen, "answering.max_new_tokens=131072"))
