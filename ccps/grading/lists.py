@@ -1,7 +1,7 @@
 """Whether an answer lists more than the accepted text: "Mars and Earth", "Mars, Earth, Venus" for Earth."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ccps.grading.normalise import normalise
 from ccps.grading.places import CITIES_TOO, COUNTRIES_AND_STATES
@@ -22,9 +22,10 @@ _NO_ITEM = re.compile(
 _LEAD = re.compile(r":\s+")
 # In a sentence, what follows "with" may be the answer.
 _WORDS_OF_A_THING = 2
-# "The planets are Mars, Earth, Venus."
-_LEADING = re.compile(r"[^,;.]*?\b(?:is|are|was|were|be|includes?|including|namely|like)\s+", re.IGNORECASE)
-_BULLET = re.compile(r"^[ \t]*(?:[-*•–]|\(?\d{1,2}[.)]|\(?[A-Za-z][.)])[ \t]+(?=\S)", re.MULTILINE)
+LEADING = re.compile(r"[^,;.]*?\b(?:is|are|was|were|be|includes?|including|namely|like)\s+", re.IGNORECASE)
+"""What may stand before a list: "The planets are Mars, Earth, Venus"."""
+BULLET = re.compile(r"^[ \t]*(?:[-*•–]|\(?\d{1,2}[.)]|\(?[A-Za-z][.)])[ \t]+(?=\S)", re.MULTILINE)
+"""What stands before an item on a line of its own."""
 # An item of a list of like things is a name or a thing; with one of these words, it says something about another.
 _WORDS_OF_AN_ITEM = 3
 _NO_THING = re.compile(
@@ -54,6 +55,12 @@ def is_longer_list(answer: str, accepted: str) -> bool:
     if not is_bracketed and not _JOINT.search(text):
         return False
     return _holds_more(_items(text), wanted)
+
+
+def lists_only(answer: str, accepted: Collection[str]) -> bool:
+    """Whether the answer is a list of accepted texts and of nothing else: "Bombay or Mumbai" where either is right."""
+    items = _items(answer.strip().strip("()[]{}"))
+    return len(items) > 1 and items <= {normalise(text) for text in accepted}
 
 
 def same_items(answer: str, accepted: str) -> bool:
@@ -86,10 +93,10 @@ def _like_things(text: str) -> set[str]:
     There are three at least, or two lines with bullets; each is a few words, all with a capital or all without. A city
     that is followed by where it lies ("Austin, Texas, USA") is one thing.
     """
-    lines = _BULLET.split(text)
+    lines = BULLET.split(text)
     if len([line for line in lines[1:] if line.strip()]) > 1:
         return {normalise(line) for line in lines[1:] if line.strip()}
-    first = _LEADING.match(text)
+    first = LEADING.match(text)
     listed = text[first.end() :] if first else text
     items = [item.strip() for item in re.split(rf"{_ITEM_END.pattern}|\s*\n\s*", listed, flags=re.IGNORECASE)]
     items = [item.strip(" .!?") for item in items]

@@ -7,8 +7,10 @@ from ccps.data.records import Question
 from ccps.grading.base import Comparison
 from ccps.grading.containment import denies_only, same, says
 from ccps.grading.forms import one_form
+from ccps.grading.lists import lists_only
 from ccps.grading.normalise import token_f1
 from ccps.grading.registry import register
+from ccps.grading.rivals import names_rivals
 from ccps.settings.grading import GraderConfig
 
 
@@ -31,18 +33,23 @@ class Contains(Comparison):
 
     Source: `has_answer` of DPR (Karpukhin et al. 2020, arXiv 2004.04906), on the texts of `normalise`. Ours: lists,
     bounds, units, longer names, denials and retractions ("Paris is wrong") that hold the text and say something else,
-    see `ccps.grading.containment`.
+    see `ccps.grading.containment`; and two things of one kind, of which one is asked for ("Earth, Mars"), see
+    `ccps.grading.rivals`.
     """
 
     name = "contains"
-    version = 8
+    version = 9
     formats = frozenset({"oe"})
 
     def is_right(self, answer: str, question: Question) -> bool:
         """Whether the words of an accepted text follow each other in it."""
         accepted = question.accepted
+        if len(accepted) > 1 and lists_only(answer, accepted):
+            return True
         said = (text for text in accepted if says(answer, text, question.text))
-        return any(len(accepted) == 1 or not denies_only(answer, text, accepted, question.text) for text in said)
+        if not any(len(accepted) == 1 or not denies_only(answer, text, accepted, question.text) for text in said):
+            return False
+        return not names_rivals(answer, accepted, question.text) or any(same(answer, text) for text in accepted)
 
 
 @register
