@@ -15,7 +15,9 @@ from ccps.core.errors import UserError
 from ccps.core.quiet import quiet_transformers
 from ccps.core.text import in_short
 from ccps.llm.fingerprints import NOTE, file_digests
+from ccps.llm.gguf_header import check_gguf, not_gguf
 from ccps.llm.gguf_rope import rope_scaling
+from ccps.llm.gguf_unread import check_all_read
 from ccps.llm.memory import is_out_of_memory
 from ccps.llm.weights import read_weights
 
@@ -75,11 +77,13 @@ def is_copy(folder: Path, file: Path) -> bool:
 def _convert_gguf(file: Path, folder: Path, dtype: str) -> None:
     from transformers import AutoTokenizer
 
-    # Tokenizer first: it fails fast on a file that is no GGUF model.
+    check_gguf(file)
     try:
         with quiet_transformers():
+            scaling = rope_scaling(file)
             tokenizer: Any = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, trust_remote_code=False)
             model = read_weights(file.parent, dtype, gguf_file=file.name, trust_remote_code=False)
+        check_all_read(file, model)
     except ImportError as error:
         raise UserError(f"Reading {file} needs a package that is missing: {error}") from error
     except UserError:
@@ -87,11 +91,8 @@ def _convert_gguf(file: Path, folder: Path, dtype: str) -> None:
     except Exception as error:  # of a damaged header every reader says something else
         if is_out_of_memory(error):
             raise
-        raise UserError(
-            f"Expected {file} to be a GGUF model that transformers can read, but got: {in_short(error)}. "
-            "Use a checkpoint folder of the same model instead (source=folder)."
-        ) from error
-    if (scaling := rope_scaling(file)) is not None:
+        raise not_gguf(file, in_short(error)) from error
+    if scaling is not None:
         model.config.rope_parameters = dict(scaling)
     # The copy holds plain weights: what says "quantised" must go, or loading would quantise them again.
     if hasattr(model.config, "quantization_config"):
