@@ -8,6 +8,7 @@ from typing import Any
 
 from ccps.core.visible import seen
 from ccps.data.fields import has, lookup, render
+from ccps.data.named_option import LETTER, named_option
 from ccps.data.option_labels import LABEL_NAMES, check_counts, check_order, check_written_letters
 from ccps.data.records import Question
 from ccps.data.values import (
@@ -23,10 +24,6 @@ from ccps.data.values import (
 )
 from ccps.settings.benchmark import BenchmarkSpec
 
-# B, (B), B), B. and (B).
-_LETTER = re.compile(r"\(?([A-Za-z])\)?[.:]?")
-# "B. Rhine", "(b) Rhine": an option as it stands in the prompt.
-_LETTER_AND_TEXT = re.compile(r"\(?([A-Za-z])(?:\)|[.:]|\s-)[.:]?\s+(.+)")
 LABELS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "-1": None, "": None}
 
 
@@ -204,7 +201,7 @@ def _right_option(spec: BenchmarkSpec, row: dict[str, Any], options: Sequence[st
         check_counts(kind, answer, options, field)
         found = [as_number(answer, field) - (kind == "one_based_index")]
     elif kind == "letter":
-        match = _LETTER.fullmatch(seen(_written(answer, field)))
+        match = LETTER.fullmatch(seen(_written(answer, field)))
         found = [] if match is None else [i for i, letter in enumerate(ascii_lowercase) if letter == match[1].lower()]
     else:
         names = as_list(lookup(row, spec.labels), f"`{spec.labels}`") if spec.labels else options
@@ -248,7 +245,7 @@ def _given_answer(spec: BenchmarkSpec, row: dict[str, Any]) -> str | None:
 
 
 def _chosen(spec: BenchmarkSpec, row: dict[str, Any], options: Sequence[str]) -> str | None:
-    """The given answer, where there are options the letter of the one that it names: by its text, letter or both.
+    """The given answer, where there are options the letter of the one that it names, see `named_option`.
 
     A letter stays as it is spelt, and so does what names no option: it is an answer, if a wrong one. What was answered
     to a prompt of the data's own (`asked`) stays too, as that may have asked for texts.
@@ -256,24 +253,12 @@ def _chosen(spec: BenchmarkSpec, row: dict[str, Any], options: Sequence[str]) ->
     given = _given_answer(spec, row)
     if given is None or not options or spec.asked is not None:
         return given
-    text = seen(given)
-    letters = dict(zip(ascii_lowercase, map(seen, options), strict=False))
-    by_text = [letter for letter, option in letters.items() if option == text]
-    if not by_text:
-        alike = [letter for letter, option in letters.items() if option.casefold() == text.casefold()]
-        by_text = alike if len(alike) == 1 else []
-    by_letter = None if (bare := _LETTER.fullmatch(text)) is None else bare[1].lower()
-    if by_letter in letters and by_text and by_letter not in by_text:
-        raise ValueError(
-            f"the given answer {given!r} is the letter of one option and the text of another: write "
-            f"({by_text[0]}) or ({by_letter})"
-        )
-    if by_letter in letters:
-        return given
-    both = _LETTER_AND_TEXT.fullmatch(text)
-    if not by_text and both is not None and letters.get(both[1].lower()) == both[2]:
-        return both[1].lower()
-    return by_text[0] if by_text else given
+    try:
+        letter = named_option(given, options)
+    except ValueError as error:
+        raise ValueError(f"the given answer is {error}") from error
+    bare = LETTER.fullmatch(seen(given))
+    return given if letter is None or (bare is not None and bare[1].lower() == letter) else letter
 
 
 def _only_one(value: object) -> object:

@@ -1,14 +1,10 @@
 """Answers that are nothing but an option letter, however it is spelt."""
 
-import re
-
+from ccps.data.named_option import LETTER
 from ccps.data.records import Question
 
 SPELLINGS_VERSION = 2
 """Raised when another text counts as a letter."""
-
-# b, B, (b), b), (b, b. and (b): — and nothing else around it.
-LETTER = re.compile(r"\(?([A-Za-z])[).:]{0,2}")
 
 
 def answer_letter(answer: str | None) -> str | None:

@@ -11,9 +11,10 @@ import numpy.typing as npt
 from ccps.core.errors import expected
 from ccps.core.visible import seen
 from ccps.data.convert import LABELS
+from ccps.data.named_option import named_option
 from ccps.data.records import Question
 from ccps.data.values import as_list, as_text, written_texts
-from ccps.grading import GraderConfig, answer_letter, make_grader
+from ccps.grading import GraderConfig, make_grader
 from ccps.scorer.asked import Asked, column, misread
 
 Labels = npt.NDArray[np.float64]
@@ -64,26 +65,15 @@ def _named(question: Question, text: str, what: str) -> str:
     """The letter of the option that a text names; of an open-ended question the text itself."""
     if not question.options:
         return text
-    letter = answer_letter(text)
-    same = [
-        place
-        for place, option in zip(question.letters, question.options, strict=True)
-        if _alike(option) == _alike(text)
-    ]
-    if letter is not None and letter in question.letters:
-        if same and letter not in same:
-            wanted = "the letter of one option and not the text of another"
-            way_out = f"Write ({letter}) or ({same[0]})."
-            raise expected(f"{what} question {question.id!r}", wanted, f"{text[:60]!r}, which is both", way_out)
-        return letter
-    if not same:
+    try:
+        letter = named_option(text, question.options)
+    except ValueError as error:
+        wanted = "the letter or the text of one of its options"
+        raise expected(f"{what} question {question.id!r}", wanted, str(error), "Correct it.") from error
+    if letter is None:
         wanted = f"a letter from a to {question.letters[-1]} or the text of one of its options"
         raise expected(f"{what} question {question.id!r}", wanted, repr(text[:60]), "Correct it, or leave it out.")
-    return same[0]
-
-
-def _alike(text: str) -> str:
-    return " ".join(text.split()).casefold()
+    return letter
 
 
 def labels_of(asked: Sequence[Asked], correct: object) -> tuple[list[Asked], Labels | None]:

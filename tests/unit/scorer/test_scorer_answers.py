@@ -16,7 +16,7 @@ from ccps.scorer.questions import as_asked
 
 def test_an_answer_that_is_a_letter_and_the_text_of_another_option_is_refused() -> None:
     asked = as_asked([{"text": "Which grade?", "options": ["C", "B", "A"]}])
-    with pytest.raises(UserError, match=r"'A', which is both\. Write \(a\) or \(c\)"):
+    with pytest.raises(UserError, match=r"'A', the letter of one option and the text of another: write \(c\) or"):
         with_answers(asked, ["A"])
     assert [with_answers(asked, [said])[0].question.given_answer for said in ("(a)", "b")] == ["a", "b"]
 
