@@ -1,6 +1,7 @@
 """What is read of the options, and asked about them, on a tiny random model."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from ccps.asking.interview import Interview, Manner
 from ccps.asking.options import OptionScores
 from ccps.asking.permuted import Rotation, rotations
 from ccps.core.artifacts import Artifact
+from ccps.core.errors import UserError
 from ccps.data.records import Question
 from ccps.grading import answer_letter
 from ccps.llm import ModelConfig, find_model
@@ -157,3 +159,24 @@ def test_open_ended_questions_have_no_options(asked: Asked) -> None:
     answered = AnsweredQuestions("lakes", OPEN, asked.answers, {})
     for need in ("option_scores", "option_radii", "permuted_options"):
         assert NEEDS[need].stage(answered, asked.respondent, Config(), None) is None
+
+
+def test_nothing_but_empty_answers_has_no_options_to_read(asked: Asked, tmp_path: Path) -> None:
+    empty = [replace(question, given_answer="") for question in QUESTIONS[:2]]
+    run = Run(tmp_path, "cpu")
+    answers = run_stage(AnswerStage(empty, "boats", asked.respondent.model, MANNER, 2), run)
+    answered = AnsweredQuestions("boats", empty, answers, {})
+    stage = NEEDS["option_scores"].stage(answered, asked.respondent, Config(), None)
+    assert isinstance(stage, Stage)
+    with pytest.raises(UserError, match="only empty ones"):
+        run_stage(stage, run)
+
+
+def test_questions_that_are_held_word_for_word_are_not_put_again(asked: Asked, tmp_path: Path) -> None:
+    held = [replace(question, asked=f"Which of these: {question.text}") for question in QUESTIONS[:2]]
+    run = Run(tmp_path, "cpu")
+    answers = run_stage(AnswerStage(held, "boats", asked.respondent.model, MANNER, 2), run)
+    answered = AnsweredQuestions("boats", held, answers, {})
+    stage = NEEDS["permuted_options"].stage(answered, asked.respondent, Config(), None)
+    assert isinstance(stage, Stage)
+    assert len(run_stage(stage, run).rows()) == 0

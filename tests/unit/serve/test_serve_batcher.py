@@ -186,3 +186,30 @@ def test_who_is_in_hand_when_it_stops_is_refused() -> None:
                 await one
 
     asyncio.run(run())
+
+
+def test_one_that_has_not_begun_may_stop_and_refuses_who_waits() -> None:
+    async def run() -> None:
+        batcher = Batcher[int, int](doubled, Limits())
+        asked = asyncio.create_task(batcher.ask([1]))
+        await asyncio.sleep(0)  # it is in the queue, and nobody works
+        await batcher.stop()
+        with pytest.raises(BusyError, match="shutting down"):
+            await asked
+
+    asyncio.run(run())
+
+
+def test_a_fault_of_the_work_is_told_and_the_next_batch_is_worked_on() -> None:
+    def work(items: Sequence[int]) -> Generator[list[Piece[int]]]:
+        if 7 in items:
+            raise ZeroDivisionError("a bug")
+        yield from doubled(items)
+
+    async def ask(batcher: Batcher[int, int]) -> tuple[Any, list[int]]:
+        [fault] = await asyncio.gather(batcher.ask([7]), return_exceptions=True)
+        return fault, await batcher.ask([2])
+
+    fault, found = at_work(work, ask)
+    assert isinstance(fault, ZeroDivisionError)
+    assert found == [4]

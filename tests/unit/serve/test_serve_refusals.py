@@ -46,6 +46,7 @@ def chat(**body: Any) -> dict[str, Any]:
         ("score", {"prompt": "a"}, "answer"),
         ("score", {"prompt": "a", "answer": ""}, "not empty"),
         ("score", {"answer": "a"}, "either `prompt` or `messages`"),
+        ("score", {"messages": [USER], "options": ["3", "4"], "answer": "a"}, "`options` beside a `prompt`"),
         ("score", {"items": []}, "items"),
         ("score", {"items": [{"prompt": "a", "answer": "b"}] * 300}, "at most 256"),
         ("score", {"prompt": "a", "answer": "b", "p": 1}, "p"),
