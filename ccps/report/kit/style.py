@@ -85,5 +85,6 @@ def png_bytes(figure: Figure) -> tuple[bytes, int, int]:
     canvas.draw()  # once, where `savefig` draws once for the layout and once more
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
     reduced = image.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    reduced.save(buffer, "PNG", optimize=True, dpi=(DPI, DPI))
+    # Level 9 takes three times as long for two per cent less.
+    reduced.save(buffer, "PNG", compress_level=8, dpi=(DPI, DPI))
     return buffer.getvalue(), *image.size

@@ -68,6 +68,8 @@ def test_no_probe_dies_under_the_recipe_for_the_data_there_are(stored: Stored) -
     assert min(spreads(probes, tasks)) > 5e-3
 
 
+# The next does the same with sixty probes, and `test_probes_collapse.py` with a tenth of the steps.
+@pytest.mark.slow
 def test_a_probe_that_dies_under_the_recipe_of_the_paper_is_found(stored: Stored) -> None:
     tasks = [stored.task(200, seed) for seed in (23, 24)]
     probes = fit_probes(tasks, recipe("mc"))

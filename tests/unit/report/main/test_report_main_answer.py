@@ -97,6 +97,7 @@ def test_it_says_when_it_is_no_better_than_what_needs_no_training(written: Path)
     assert re.search(r"On mmlu \(120 questions, [\d.]+ % of the answers right\) it is no better", page)
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_what_is_certified_is_in_words_in_the_table_and_in_a_file(tmp_path: Path) -> None:
     scores = chosen_report().scores
     apart = np.clip(scores["p_correct"] + 0.3 * (scores["correct"] - 0.5), 0, 1)
@@ -118,6 +119,7 @@ def test_where_nothing_is_certified_it_says_why() -> None:
     assert "cannot be certified with 120 labels" in text
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_further_models_are_folded_and_what_could_not_be_chosen_is_said(tmp_path: Path) -> None:
     choice = chosen_report().choice
     more = [choice.assign(model=name) for name in ("m2", "m3")]

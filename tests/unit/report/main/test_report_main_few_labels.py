@@ -100,6 +100,7 @@ def test_the_figure_says_in_words_what_it_draws_and_greys_what_is_too_much(make_
     assert f"{100 * value:.1f} % at 20" in image.alt
 
 
+@pytest.mark.usefixtures("unpainted")
 @pytest.mark.parametrize(("counts", "files"), [([0, 20], True), ([], False)])
 def test_the_tables_are_written_where_there_are_any(
     make_data: Make, tmp_path: Path, counts: list[int], files: bool

@@ -59,6 +59,7 @@ def _visible(html: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_one_grader_alone_leaves_no_trace(make_data: Make, tmp_path: Path) -> None:
     files = _pages(make_data())
     names = {path.name for path in write_report(make_data(), tmp_path)}
@@ -107,6 +108,7 @@ def test_what_is_missing_is_a_dash_with_a_reason_and_what_is_left_out_is_counted
     assert "nan" not in _visible(_html_section(files["report.html"])).lower()
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_csv_files_hold_everything(make_data: Make, agreement: Frame, disagreements: Frame, tmp_path: Path) -> None:
     listed = disagreements(*({"question": text, "answer": text + "x" * 300} for text in HOSTILE))
     measured = pd.concat([agreement(), agreement(other="given", kappa=np.nan, n=7)])
@@ -119,6 +121,7 @@ def test_csv_files_hold_everything(make_data: Make, agreement: Frame, disagreeme
     assert table["kappa"].isna().tolist() == [False, True]
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_no_disagreement_leaves_a_table_without_rows(make_data: Make, agreement: Frame, tmp_path: Path) -> None:
     write_report(make_data(agreement=agreement()), tmp_path)
     lines = (tmp_path / "tables/disagreements.csv").read_text().splitlines()

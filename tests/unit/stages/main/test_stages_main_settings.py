@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from ccps.core.errors import UserError
@@ -12,13 +11,14 @@ from ccps.core.settings import SettingsError
 from ccps.grading import GRADERS
 from ccps.settings.experiment import Config
 from ccps.stages.main.checks import to_config
+from experiments import composing
 
 CONF = Path(__file__).parents[4] / "conf"
 
 
 def composed(*overrides: str) -> dict[str, Any]:
-    with initialize_config_dir(str(CONF), version_base=None):
-        settings = OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)
+    # As entry points do: the files are put together once for all overrides that choose the same.
+    settings = OmegaConf.to_container(composing.composed("config", overrides), resolve=True)
     assert isinstance(settings, dict)
     return {str(key): value for key, value in settings.items()}
 
