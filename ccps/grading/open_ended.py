@@ -38,7 +38,7 @@ class Contains(Comparison):
     """
 
     name = "contains"
-    version = 9
+    version = 10
     formats = frozenset({"oe"})
 
     def is_right(self, answer: str, question: Question) -> bool:

@@ -86,11 +86,13 @@ _FILLER = re.compile(
 )
 # A longer text is no list of two or three names, and is not searched for them.
 _LONGEST = 200
-# Of numbers and letters fewer signs join a list: 7 ± 2 is none, nor is 1,000.
+# Of numbers and letters fewer signs join a list: 7 ± 2 is none, nor is 12 / 225.
 _BETWEEN = re.compile(
-    r",\s+|\s*[;|&\n?]\s*|\s/\s|\s\(?(?:and|or)\s|\b(?:both|either|maybe|perhaps|possibly)\s", re.IGNORECASE
+    r",\s+|\s*[;|&\n?]\s*|(?<![0-9])\s/\s|\s\(?(?:and|or)\s|\b(?:both|either|maybe|perhaps|possibly)\s", re.IGNORECASE
 )
 _NUMBER_OR_LETTER = re.compile(r"[a-z]|-?[0-9]+(?:\.[0-9]+)?")
+# "Moon (Earth)": what stands in brackets says more of the same, unless it begins with "or".
+_IN_BRACKETS = re.compile(r"\w\s*\((?!(?:or|and)\b)", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?:(?<=\s)|^)\(?\d{1,2}[.)]\s+|(?:(?<=\s)|^)\(?[a-h][.)]\s+")
 
 
@@ -120,7 +122,7 @@ def names_rivals(answer: str, accepted: Collection[str], question: str = "") -> 
         question: that was asked.
     """
     text = one_form(_NUMBERED.sub(", ", BULLET.sub(", ", plain_signs(answer))))  # before "2. July" is read as a date
-    if len(text) > _LONGEST:
+    if len(text) > _LONGEST or _IN_BRACKETS.search(text):
         return False
     first = LEADING.match(text)
     text = text[first.end() :] if first else text
