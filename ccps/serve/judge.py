@@ -4,6 +4,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
+from ccps.core.freed import give_back
 from ccps.faithful import say as in_words
 from ccps.metrics import Threshold
 from ccps.scorer import Confidence, ConfidenceScorer, Reply, Token
@@ -59,13 +60,16 @@ class Judge:
     def judge(self, asked: Sequence[Ask]) -> Generator[list[Piece[Said]]]:
         """Answer and judge questions of one kind together: in one go those with answers, others token by token."""
         questions = [one.question for one in asked]
-        if asked[0].answer is not None:
-            found = self.scorer.score(questions, [one.answer for one in asked])
-            yield [Piece(place, one, is_last=True) for place, one in enumerate(found)]
-            return
-        told = {place for place, one in enumerate(asked) if one.is_told}
-        for step in self.scorer.generate_together(questions, told, max_new_tokens=asked[0].limit):
-            yield [Piece(place, what, is_last=isinstance(what, Reply)) for place, what in step]
+        try:
+            if asked[0].answer is not None:
+                found = self.scorer.score(questions, [one.answer for one in asked])
+                yield [Piece(place, one, is_last=True) for place, one in enumerate(found)]
+                return
+            told = {place for place, one in enumerate(asked) if one.is_told}
+            for step in self.scorer.generate_together(questions, told, max_new_tokens=asked[0].limit):
+                yield [Piece(place, what, is_last=isinstance(what, Reply)) for place, what in step]
+        finally:
+            give_back()  # batches are never of one size, and what a large one leaves is in the way of the next
 
     def confidence(self, found: Confidence | Reply, *, say: bool = False) -> dict[str, Any]:
         """What stands on a choice under `confidence`; `abstain` is null where nothing says when to."""

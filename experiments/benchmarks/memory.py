@@ -1,11 +1,11 @@
 """The most memory that a piece of work takes, on the CPU or on a GPU."""
 
-import ctypes
 import gc
-from contextlib import suppress
 from pathlib import Path
 
 import torch
+
+from ccps.core.freed import give_back
 
 _PROCESS = Path("/proc/self")
 _RESET_PEAK = "5"
@@ -23,8 +23,7 @@ def settle(device: torch.device) -> int | None:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
-    with suppress(OSError, AttributeError):  # only glibc keeps freed memory, and only it can be asked to return it
-        ctypes.CDLL(None).malloc_trim(0)
+    give_back()
     try:
         (_PROCESS / "clear_refs").write_text(_RESET_PEAK)
     except OSError:
