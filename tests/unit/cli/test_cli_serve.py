@@ -1,5 +1,6 @@
 """What `ccps serve` makes of its command line; what the server then does has tests of its own."""
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from typing import Any
@@ -10,6 +11,8 @@ import ccps.serve.run
 from ccps import ConfidenceScorer
 from ccps.cli.commands.serve import _arguments, run
 from ccps.core.errors import UserError
+
+COMPILED = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
 
 
 def parsed(*words: str) -> Namespace:
@@ -26,6 +29,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def serve(scorer: object, host: str, port: int, **settings: Any) -> None:
         found.update(scorer=scorer, host=host, port=port, **settings)
 
+    monkeypatch.setenv(COMPILED, "7")  # what a run sets for good is put back
     monkeypatch.setattr(ccps.serve.run, "serve", serve)
     monkeypatch.setattr(ConfidenceScorer, "load", lambda *what, **how: (what, how))
     return found
@@ -91,3 +95,13 @@ def test_without_the_extra_it_says_which(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "ccps.serve.run", None)
     with pytest.raises(UserError, match=r"the extra `serve` to be installed.*pip install 'ccps\[serve\]'"):
         run(parsed())
+
+
+def test_few_compiled_products_are_kept_unless_the_user_says_how_many(
+    served: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(parsed())
+    assert os.environ[COMPILED] == "7"
+    monkeypatch.delenv(COMPILED)
+    run(parsed())
+    assert os.environ[COMPILED] == "256"
