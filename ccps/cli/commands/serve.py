@@ -6,8 +6,8 @@ from argparse import ArgumentParser, Namespace
 from ccps.cli.command import Answer, Command, register
 from ccps.core.errors import expected
 
-# oneDNN keeps what it has compiled for each number of rows, 1,024 times unless told otherwise, and batches of a server have
-# any number. Asked for before it multiplies for the first time (docs/serving.md).
+# oneDNN keeps what it has compiled for each number of rows, 1,024 times unless told otherwise, and a server's batches
+# have any number. Asked for before it multiplies for the first time (docs/serving.md).
 _COMPILED, _KEPT = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256"
 
 
