@@ -84,6 +84,8 @@ SAME = [
     ("$2.5 billion", "$2,500,000,000"),
     ("6.02e23", "6.02 × 10^23"),
     ("4 July", "July 4"),
+    ("1 July", "July 1"),
+    ("31 July", "July 31"),
     ("4th July", "July 4th"),
     ("4th of July", "July 4"),
     ("the 4th of July", "4 July"),
