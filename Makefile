@@ -10,8 +10,9 @@ FAITHFUL := $(if $(filter file,$(origin EXPERIMENT)),faithful_embedded,$(EXPERIM
 PAGE ?= $(EXPERIMENT)
 ARGS ?=
 # Tests run in as many processes as there are cores, one thread each; what a file prepares is prepared once, and the order
-# of files is that of tests/conftest.py.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+# of files is that of tests/conftest.py. They start many programs, which would each compile the package where Python is
+# told to keep no bytecode.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 # What `forks` makes its jobs forks of the tests' process, which must have no threads or connections of other tests.
 FAULTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults
 

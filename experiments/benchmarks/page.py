@@ -32,6 +32,7 @@ ORDER = (
     "What a plan goes by",
     "Storage",
     "A scorer",
+    "The first number of a scorer",
     "Fitting a scorer",
     "Serving",
     "Soak",

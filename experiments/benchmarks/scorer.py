@@ -1,16 +1,10 @@
-"""A scorer as its users meet it: what it adds to the model's pass, its first number, and how long fitting takes.
+"""A scorer as its users meet it: what it adds to the model's pass, and how long fitting takes.
 
-Fitting is a part of its own: it asks hundreds of questions, where the others ask some dozens a few times over.
+Fitting is a part of its own: it asks hundreds of questions, where the other asks some dozens a few times over.
 """
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ccps import ConfidenceScorer
@@ -26,40 +20,24 @@ from experiments.benchmarks.timing import ratios, spread, take_turns
 
 TITLE, FITTING = "A scorer", "Fitting a scorer"
 ASKED, OPTIONS, FITTED, LEARNT = 64, 4, 300, 60
-SLOWER, HALF, FIRST, OURS, IMPORT, FIT = (Target("≤", bound) for bound in (10, 0.5, 20, 3, 1, 20))
+SLOWER, HALF, FIT = (Target("≤", bound) for bound in (10, 0.5, 20))
 TEXT = (
     f"`predict_proba` of {ASKED} questions of {OPTIONS} options each, by a scorer of the method `stack`, which reads "
     "all that one pass shows. The bare pass: the layers alone, over the same prompts in the same batches, what all "
     "begin with read once. lm-polygraph 0.7, in a process and an environment of its own, gets the same prompts word "
     "by word, the same weights in the same type and as many threads, one new token, and says "
     "`MaximumSequenceProbability`: one prompt at a time, as `estimate_uncertainty` does, and in batches of eight; "
-    "the faster counts. The first number: a new process, from its start to P(correct) of one question by a scorer "
-    "that was saved."
+    "the faster counts."
 )
 FITTING_TEXT = (
     f"`fit` on {FITTED} questions that the model answers, without the time in which it does: all candidates, in five "
     "folds and whole, and the choice among them."
 )
-_ADDS, _TIMES, _FIRST, _FIT = (
+_ADDS, _TIMES, _FIT = (
     "`predict_proba` adds",
     "`predict_proba` over lm-polygraph's time",
-    "The first number of a saved scorer",
     "`fit` without the model's own time",
 )
-_FIRST_NUMBER = """
-import json, sys, time
-begun = time.perf_counter()
-import ccps
-imported = time.perf_counter()
-from ccps import ConfidenceScorer
-loading = time.perf_counter()
-scorer = ConfidenceScorer.load(sys.argv[1])
-loaded = time.perf_counter()
-scorer.open()
-opened = time.perf_counter()
-[p] = scorer.predict_proba(json.loads(sys.argv[2]))
-print(json.dumps([imported - begun, loaded - loading + time.perf_counter() - opened]))
-"""
 
 
 class Way(NamedTuple):
@@ -81,7 +59,6 @@ def missing(name: str, reason: str) -> list[Figure]:
     return [
         Figure.missing(_ADDS, name, reason, SLOWER),
         Figure.missing(_TIMES, name, reason, HALF),
-        Figure.missing(_FIRST, name, reason, FIRST),
     ]
 
 
@@ -96,6 +73,16 @@ def measure_scorer(lm: LanguageModel, choice: Sequence[Question], way: Way) -> l
     Raises:
         UserError: there are too few questions, or nothing is to be learnt of the answers.
     """
+    scorer, asked = fitted(lm, choice)
+    return _speed(scorer, lm, asked, way)
+
+
+def fitted(lm: LanguageModel, choice: Sequence[Question]) -> tuple[ConfidenceScorer, list[Question]]:
+    """A scorer that has learnt from some questions, and others to ask it.
+
+    Raises:
+        UserError: there are too few questions, or nothing is to be learnt of the answers.
+    """
     choice = [question for question in choice if len(question.options) == OPTIONS]
     if len(choice) < ASKED + LEARNT:
         wanted = f"{ASKED + LEARNT} with {OPTIONS} options"
@@ -104,7 +91,7 @@ def measure_scorer(lm: LanguageModel, choice: Sequence[Question], way: Way) -> l
     taken = {question.id for question in asked}
     others = [question for question in choice if question.id not in taken]
     scorer = ConfidenceScorer(lm.model, lm.tokenizer).fit(representative(others, LEARNT), method="stack")
-    return [*_speed(scorer, lm, asked, way), *_first_number(scorer, lm, asked[0], way)]
+    return scorer, list(asked)
 
 
 def measure_fitting(lm: LanguageModel, benchmarks: Iterable[Sequence[Question]]) -> list[Figure]:
@@ -163,37 +150,6 @@ def _speed(scorer: ConfidenceScorer, lm: LanguageModel, asked: Sequence[Question
         Figure.of("lm-polygraph, one prompt at a time", on, spread(seconds["singly"]), "s"),
         Figure.of("lm-polygraph, batches of eight", on, spread(seconds["batched"]), "s"),
         Figure.of(_TIMES, on, ratios(seconds["ours"], fastest), "×", HALF),
-    ]
-
-
-def _first_number(scorer: ConfidenceScorer, lm: LanguageModel, question: Question, way: Way) -> list[Figure]:
-    """In new processes, by the scorer as it would be had it been fitted by the model's name."""
-    learnt = scorer.learnt
-    settings = replace(
-        learnt.stored.settings, model_name=lm.files.name, model=lm.files.config, fingerprint=lm.files.fingerprint
-    )
-    named = ConfidenceScorer.of(learnt._replace(stored=learnt.stored._replace(settings=settings)))
-    asked = json.dumps([{"text": question.text, "options": list(question.options)}])
-    whole, parts = list[float](), list[list[float]]()
-    with tempfile.TemporaryDirectory() as folder:
-        named.save(folder)
-        command = [sys.executable, "-c", _FIRST_NUMBER, folder, asked]
-        environment = os.environ | {"OMP_NUM_THREADS": str(way.threads)}
-
-        def first() -> None:
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise UserError(f"A process that loads the scorer ended with {done.returncode}: {done.stderr[-300:]}")
-            parts.append(json.loads(done.stdout.splitlines()[-1]))
-
-        first()
-        parts.clear()
-        whole = take_turns({"first": first}, way.repetitions, f"first number, {lm.files.name}").seconds["first"]
-    name = lm.files.name
-    return [
-        Figure.of(_FIRST, name, spread(whole), "s", FIRST),
-        Figure.of("Of it ours: the scorer's files and the question", name, spread(own for _, own in parts), "s", OURS),
-        Figure.of("Of it `import ccps`", name, spread(imported for imported, _ in parts), "s", IMPORT),
     ]
 
 

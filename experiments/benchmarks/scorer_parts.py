@@ -1,7 +1,7 @@
 """The parts on scorers: scores, fitting, a server under load; and scores of traces, which need no model."""
 
 from ccps.core.console import say
-from experiments.benchmarks import faithful_scoring, scorer, soak
+from experiments.benchmarks import faithful_scoring, first_number, scorer, soak
 from experiments.benchmarks import serving as serve
 from experiments.benchmarks.bench import Bench, attempt
 from experiments.benchmarks.page import Figure, Section
@@ -16,6 +16,12 @@ def scoring_part(bench: Bench) -> Section:
 def scorer_part(bench: Bench) -> Section:
     """On all models."""
     return Section(scorer.TITLE, scorer.TEXT, [figure for name in bench.names for figure in _scored(bench, name)])
+
+
+def first_number_part(bench: Bench) -> Section:
+    """On all models."""
+    figures = [figure for name in bench.names for figure in _first_number(bench, name)]
+    return Section(first_number.TITLE, first_number.TEXT, figures)
 
 
 def fitting_part(bench: Bench) -> Section:
@@ -52,6 +58,18 @@ def _scored(bench: Bench, name: str) -> list[Figure]:
         return figures
 
     return attempt("scorer", name, work, lambda reason: scorer.missing(name, reason))
+
+
+def _first_number(bench: Bench, name: str) -> list[Figure]:
+    config = bench.config
+
+    def work() -> list[Figure]:
+        asked = bench.questions(config.test)
+        figures = first_number.measure_first_number(bench.open(name), asked, config.repetitions, config.threads)
+        say("first_number", name, "a scorer loaded in processes of its own")
+        return figures
+
+    return attempt("first_number", name, work, lambda reason: first_number.missing(name, reason))
 
 
 def _of_server(bench: Bench, part: Part, amount: float) -> Section:

@@ -27,6 +27,7 @@ def measure(config: BenchConfig) -> Iterator[list[Section]]:
         "turns": lambda: bench.here(model_parts.turns_part(bench)),
         "scoring": lambda: [scorer_parts.scoring_part(bench)],
         "scorer": lambda: bench.here(scorer_parts.scorer_part(bench)),
+        "first_number": lambda: bench.here(scorer_parts.first_number_part(bench)),
         "fitting": lambda: bench.here(scorer_parts.fitting_part(bench)),
         "serving": lambda: [scorer_parts.serving_part(bench)],
         "soak": lambda: [scorer_parts.soak_part(bench)],

@@ -29,6 +29,7 @@ PARTS = (
     "turns",
     "scoring",
     "scorer",
+    "first_number",
     "fitting",
     "serving",
     "soak",

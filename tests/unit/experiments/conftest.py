@@ -1,7 +1,9 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from nursery import Nursery, nursery
+
+from ccps.llm import LanguageModel, ModelConfig, find_model, load_model
 
 
 @pytest.fixture(scope="session", name="nursery")
@@ -9,3 +11,14 @@ def nursery_fixture() -> Iterator[Nursery]:
     """Runs programs that find loaded and read what every entry point loads and reads."""
     with nursery() as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def lm(tiny_config: Callable[..., ModelConfig], tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+    """A model that lies in a folder; its tokens are bytes."""
+    made = load_model(find_model("tiny", tiny_config("llama", max_position_embeddings=1024)))
+    made.model.save_pretrained(folder := tmp_path_factory.mktemp("tiny"))
+    made.tokenizer.save_pretrained(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CCPS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return load_model(find_model("tiny", ModelConfig(source="folder", location=str(folder), dtype="float32")))

@@ -9,7 +9,16 @@ import torch
 
 from ccps.core.errors import UserError
 from experiments.bench import main
-from experiments.benchmarks import faithful_scoring, floors, fork, own_precision, processes, sizes, turns
+from experiments.benchmarks import (
+    faithful_scoring,
+    first_number,
+    floors,
+    fork,
+    own_precision,
+    processes,
+    sizes,
+    turns,
+)
 from experiments.benchmarks.bench import Bench, attempt
 from experiments.benchmarks.page import ON_GPU, ORDER, read_sections
 from experiments.benchmarks.settings import PARTS, to_bench
@@ -87,7 +96,7 @@ def test_every_part_writes_its_section(
     # Of a random model's answers none keeps its tokens when its text is tokenised again.
     without = {"Sizes" + ON_GPU, "Processes", "Open-ended answers", "A whole experiment", own_precision.TITLE}
     # Six questions are too few to fit a scorer to, or to load a server with.
-    assert not_measured == without | {"A scorer", "Fitting a scorer", "Serving", "Soak"}
+    assert not_measured == without | {"A scorer", first_number.TITLE, "Fitting a scorer", "Serving", "Soak"}
     (why,) = sections[own_precision.TITLE].figures
     assert why.reason == "a head in float32 on cpu (bfloat16 by: none) is computed in float32."
     assert {figure.reason for figure in sections["Sizes" + ON_GPU].figures} <= {
