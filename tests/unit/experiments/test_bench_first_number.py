@@ -5,25 +5,18 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from chance_questions import questions
 from measured import found
 
 from ccps.core.errors import UserError
 from ccps.llm import LanguageModel
-from experiments.benchmarks import first_number, scorer
+from experiments.benchmarks import first_number
 
 OWN, LAYERS = "Of it ours: the scorer's files and the question", "Of it the model's layers on the question"
 
 
-@pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few questions are enough, and how well is fitted is of no account."""
-    monkeypatch.setattr(scorer, "ASKED", 6)
-    monkeypatch.setattr(scorer, "LEARNT", 30)
-    monkeypatch.setattr("ccps.scorer.fitting.SEEDS", (23,))
-    monkeypatch.setattr("ccps.scorer.learning.grade", lambda _, texts: np.arange(len(texts)) % 2.0)
+pytestmark = pytest.mark.usefixtures("few")
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, code: int = 0, calls: int = 2) -> list[list[str]]:

@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from chance_questions import questions
@@ -52,11 +51,7 @@ def test_other_tokens_a_process_that_ends_and_none_at_all_are_refused(lm: Langua
         Polygraph("/nowhere/python", lm, ["one"], 1)
 
 
-def test_every_figure_of_a_scorer(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch, worker: None) -> None:
-    for name, number in (("ASKED", 6), ("LEARNT", 30), ("FITTED", 30)):
-        monkeypatch.setattr(scorer, name, number)
-    monkeypatch.setattr("ccps.scorer.fitting.SEEDS", (23,))
-    monkeypatch.setattr("ccps.scorer.learning.grade", lambda _, texts: np.arange(len(texts)) % 2.0)
+def test_every_figure_of_a_scorer(lm: LanguageModel, few: None, worker: None) -> None:
     way = scorer.Way(2, torch.get_num_threads(), sys.executable)
     figures = scorer.measure_scorer(lm, questions(4, 80), way)
     assert {figure.what for figure in figures if figure.target} == {
@@ -67,10 +62,7 @@ def test_every_figure_of_a_scorer(lm: LanguageModel, monkeypatch: pytest.MonkeyP
         scorer.measure_scorer(lm, questions(4, 35), way)
 
 
-def test_fitting_is_timed_beside_the_model_in_either_format(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scorer, "FITTED", 30)
-    monkeypatch.setattr("ccps.scorer.fitting.SEEDS", (23,))
-    monkeypatch.setattr("ccps.scorer.learning.grade", lambda _, texts: np.arange(len(texts)) % 2.0)
+def test_fitting_is_timed_beside_the_model_in_either_format(lm: LanguageModel, few: None) -> None:
     figures = scorer.measure_fitting(lm, [questions(4, 40), questions(0, 40)])
     assert [figure.subject for figure in figures if figure.target] == [
         "tiny, 30 questions (mc)",
@@ -79,11 +71,7 @@ def test_fitting_is_timed_beside_the_model_in_either_format(lm: LanguageModel, m
     assert all(figure.value > 0 for figure in figures if figure.value is not None)
 
 
-def test_without_the_other_library_the_rest_is_measured(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scorer, "ASKED", 4)
-    monkeypatch.setattr(scorer, "LEARNT", 30)
-    monkeypatch.setattr("ccps.scorer.fitting.SEEDS", (23,))
-    monkeypatch.setattr("ccps.scorer.learning.grade", lambda _, texts: np.arange(len(texts)) % 2.0)
+def test_without_the_other_library_the_rest_is_measured(lm: LanguageModel, few: None) -> None:
     for python, reason in (("", "no `polygraph=` was given."), ("/nowhere/python", "cannot be started")):
         figures = scorer.measure_scorer(lm, questions(4, 40), scorer.Way(1, 1, python))
         assert found(figures, "`predict_proba`") > 0
